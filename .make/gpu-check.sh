@@ -1,0 +1,12 @@
+#!/bin/sh
+# gpu-check.sh BUILD LUA: the specs tagged gpu, and one line that says how it went.
+set -u
+device=$(nvidia-smi --query-gpu=name --format=csv,noheader 2> /dev/null | head -1)
+line=$(AGAD_BUILD=$1 LUA=$2 SPEC=$(grep -l '#gpu' spec/*_spec.lua | tr '\n' ' ') \
+  "$(dirname "$0")/test.sh" --tags=gpu | tee /dev/stderr | tail -1)
+case $line in
+  *" 0 failed"*) ;;
+  *) echo "gpu-check: FAILED on ${device:-no GPU}: $line"; exit 1;;
+esac
+if [ -z "$device" ]; then echo "gpu-check: built; no GPU here, so nothing was run on one"
+else echo "gpu-check: passed on $device: $line"; fi

@@ -1,0 +1,37 @@
+#!/bin/sh
+# lint.sh: luacheck, clang-format, and the rooms' rules.  Tools that are absent are said and passed over,
+# unless AGAD_LINT=strict.
+set -u
+bad=0
+fail() { echo "lint: $*"; bad=1; }
+tool() { command -v "$1" > /dev/null && return 0; [ "${AGAD_LINT:-}" = strict ] && fail "$1 is not installed" || echo "lint: no $1; passed over"; return 1; }
+
+lua_rooms=$(for d in lua spec examples; do [ -d $d ] && echo $d; done)
+sources=$(find csrc -name '*.[ch]' -o -name '*.cpp' -o -name '*.cu')
+
+tool luacheck && { luacheck -q $lua_rooms .luacheckrc || bad=1; }
+tool clang-format && { clang-format --dry-run -Werror $sources || bad=1; }
+
+found=$(grep -lE '#include *[<"](lua|lauxlib|lualib)\.h' $sources | grep -v '^csrc/lua/')
+[ -z "$found" ] || fail "lua.h outside csrc/lua:" $found
+found=$(find csrc -name '*.cpp' -o -name '*.cu' | grep -vE '^csrc/(at|cuda)/')
+[ -z "$found" ] || fail "C++ outside csrc/at and csrc/cuda:" $found
+found=$(grep -nE '#include *[<"](torch|ATen|c10)/' $sources | grep -vE '^csrc/(at|cuda)/' | cut -d: -f1 | sort -u)
+[ -z "$found" ] || fail "libtorch's headers outside csrc/at and csrc/cuda:" $found
+
+# Arrows point downwards only: a room may include itself and those named after it.
+rooms() { # rooms ROOM ALLOWED...
+  room=$1; shift
+  [ -d "csrc/$room" ] || return 0
+  allowed=$(echo "$room $*" | tr ' ' '|')
+  found=$(grep -rnE '#include *"(at|cpu|cuda|net|train|score|data|lua)/' "csrc/$room" | grep -vE "#include *\"($allowed)/")
+  [ -z "$found" ] || fail "an arrow that points upwards: $found"
+}
+rooms cpu; rooms cuda at; rooms at cpu; rooms data at; rooms net at; rooms train net at; rooms score net data at
+
+for f in $sources $(find $lua_rooms .make -type f -name '*.*' ! -name '*.json' ! -name '*.safetensors'); do
+  n=$(wc -l < "$f")
+  [ "$n" -le 500 ] || fail "$f has $n lines; 500 at most"
+done
+[ $bad = 0 ] && echo "lint: clean"
+exit $bad

@@ -1,0 +1,227 @@
+# agad. `make` builds, `make demo` shows, `make help` lists the rest.
+# Shell work lies in .make/: packages.sh, libtorch.sh and configure.sh find or fetch what the build needs
+# and leave it in build/config.mk, which this file reads.  Everything made goes to build/.
+
+# ---- settings: change them here, or on the command line: make CC=clang PREFIX=$HOME/.local ----
+
+ifeq ($(origin CC),default)
+CC       = gcc
+endif
+ifeq ($(origin CXX),default)
+CXX      = g++
+endif
+LIBTORCH ?=
+PREFIX   ?= /usr/local
+DESTDIR  ?=
+OPTIMISE ?= -O2 -g1
+SANITIZE ?=
+CUDA_ARCHS ?= 80 90
+B        ?= build
+JOBS     ?= $(shell nproc)
+# V=1 shows the commands in full.
+Q        := $(if $(V),,@)
+
+# Where `make install` puts things; a rock overrides them.
+LUADIR   ?= $(PREFIX)/share/lua/5.4
+CLUADIR  ?= $(PREFIX)/lib/lua/5.4
+SHLIBDIR ?= $(PREFIX)/lib/agad
+BINDIR   ?= $(PREFIX)/bin
+# The first two as BINDIR's launcher sees them; needed where files are moved once more, as a rock's are.
+FROM_BIN ?=
+
+WARN_C = \
+	-Wall \
+	-Wextra \
+	-Wshadow \
+	-Wvla \
+	-Wundef \
+	-Wwrite-strings \
+	-Wpointer-arith \
+	-Wcast-qual \
+	-Wstrict-prototypes \
+	-Wmissing-prototypes \
+	-Wold-style-definition \
+	-Wredundant-decls
+
+WARN_CXX = \
+	-Wall \
+	-Wextra \
+	-Wshadow \
+	-Wwrite-strings \
+	-Wpointer-arith \
+	-Wcast-qual
+
+# ---- what was found ----
+
+GOALS   := $(or $(MAKECMDGOALS),all)
+CONFIG  := build/config.mk
+NO_CONFIG := clean help lint format test-deps
+ifneq ($(filter-out $(NO_CONFIG),$(GOALS)),)
+include $(CONFIG)
+ifneq ($(if $(LIBTORCH),$(LIBTORCH),$(CONFIGURED_LIBTORCH))|$(CC)|$(CXX),$(CONFIGURED_LIBTORCH)|$(CONFIGURED_CC)|$(CONFIGURED_CXX))
+STALE   := yes
+else ifeq ($(wildcard $(TORCH)/lib/libtorch_cpu.so),)
+STALE   := yes
+endif
+endif
+
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(JOBS)
+endif
+
+# ---- what is made of what ----
+
+comma   := ,
+
+SOURCES := $(wildcard $(foreach d,at cpu net net/layers train data score,csrc/$d/*.c csrc/$d/*.cpp))
+BINDING := $(wildcard csrc/lua/*.c)
+CUDA    := $(wildcard csrc/cuda/*.cu csrc/cuda/*.cpp)
+OBJECTS  = $(SOURCES:csrc/%=$(B)/obj/%.o)
+BINDING_OBJECTS = $(BINDING:csrc/%=$(B)/obj/%.o)
+CUDA_OBJECTS    = $(CUDA:csrc/%=$(B)/obj/%.o)
+
+COMMON   = $(OPTIMISE) $(SANITIZE) -fPIC -MMD -MP -Icsrc
+CFLAGS_  = -std=gnu11 $(COMMON) $(WARN_C) $(DEPS_CFLAGS) $(CFLAGS)
+CXXFLAGS_ = -std=gnu++17 $(COMMON) $(WARN_CXX) -fopenmp -isystem $(TORCH)/include $(CXXFLAGS)
+CUDA_HOME = $(patsubst %/bin/nvcc,%,$(realpath $(NVCC)))
+NVFLAGS_ = -std=c++17 -O3 -Icsrc --compiler-options -fPIC,-Wall,-Wextra \
+	$(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$a,code=sm_$a) \
+	-gencode arch=compute_$(lastword $(CUDA_ARCHS)),code=compute_$(lastword $(CUDA_ARCHS))
+# libgomp: torch's own copy, the only one that may be mapped (two OpenMP runtimes fight over the cores).
+LINK     = $(CXX) -shared $(SANITIZE) $(if $(SANITIZE),,-Wl,-z$(comma)defs) -Wl,--disable-new-dtags
+TORCH_LIBS = -L$(TORCH)/lib -Wl,--no-as-needed -ltorch_cpu -lc10 -Wl,--as-needed -l:$(GOMP)
+AGAD_LIBS  = $(TORCH_LIBS) $(DEPS_LIBS) -lm
+
+.PHONY: all demo check test test-deps bench figures asan lint format cuda gpu-check install clean help FORCE
+.DELETE_ON_ERROR:
+
+all: $(B)/lib/libagad.so $(B)/lib/agad/core.so $(B)/agad
+	@echo "$(B)/agad is ready ($(FOUND))"
+
+$(CONFIG): .make/configure.sh .make/packages.sh .make/libtorch.sh .make/wheels.txt $(if $(STALE),FORCE)
+	@CC='$(CC)' CXX='$(CXX)' LIBTORCH='$(LIBTORCH)' .make/configure.sh $@ '$(GOALS)'
+
+$(B)/lib/libagad.so: $(OBJECTS)
+	@mkdir -p $(@D)
+	@echo "  LINK $@"
+	$Q$(LINK) -o $@ $(OBJECTS) $(AGAD_LIBS) -Wl,-rpath,$(TORCH)/lib
+
+$(B)/lib/agad/core.so: $(BINDING_OBJECTS) | $(B)/lib/libagad.so
+	@mkdir -p $(@D)
+	@echo "  LINK $@"
+	$Q$(CC) -shared $(SANITIZE) -Wl,--disable-new-dtags -o $@ $(BINDING_OBJECTS) -L$(B)/lib -lagad -lm \
+	  $(DEPS_LIBS) -Wl,-rpath,'$$ORIGIN:$$ORIGIN/..:$$ORIGIN/../../../agad' -Wl,--allow-shlib-undefined
+
+$(B)/agad: .make/agad.in $(B)/flags
+	@.make/launcher.sh $@ "$(LUA)" $$(realpath -m --relative-to=$(B) lua) lib
+
+$(B)/obj/%.c.o: csrc/%.c $(B)/flags
+	@mkdir -p $(@D)
+	@echo "  CC   $<"
+	$Q$(CC) $(CFLAGS_) -c -o $@ $<
+
+$(B)/obj/%.cpp.o: csrc/%.cpp $(B)/flags
+	@mkdir -p $(@D)
+	@echo "  CXX  $<"
+	$Q$(CXX) $(CXXFLAGS_) -c -o $@ $<
+
+$(B)/obj/cpu/%.o: OPTIMISE += -O3
+$(B)/obj/lua/%.o: DEPS_CFLAGS += $(LUA_CFLAGS)
+
+# Rewritten only when it differs, so that changed flags rebuild and unchanged ones do not.
+$(B)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(CFLAGS_) $(CXX) $(CXXFLAGS_) $(LUA) $(LUA_CFLAGS)' | cmp -s - $@ || \
+	 echo '$(CC) $(CFLAGS_) $(CXX) $(CXXFLAGS_) $(LUA) $(LUA_CFLAGS)' > $@
+
+-include $(wildcard $(patsubst %.o,%.d,$(OBJECTS) $(BINDING_OBJECTS) $(CUDA_OBJECTS)))
+
+# ---- CUDA: registered with libtorch when agad_cuda.so is loaded; builds without a GPU ----
+
+cuda: $(B)/lib/agad_cuda.so
+	@echo "$< is ready ($(words $(CUDA_ARCHS)) architectures: $(CUDA_ARCHS), and PTX)"
+
+# libtorch_cuda and its needs (cuDNN, cuBLAS, ...) are loaded before this library, so nothing here looks for them.
+$(B)/lib/agad_cuda.so: $(CUDA_OBJECTS)
+	@mkdir -p $(@D)
+	@echo "  LINK $@"
+	$Q$(CXX) -shared -Wl,--disable-new-dtags -o $@ $(CUDA_OBJECTS) \
+	  -L$(TORCH)/lib -Wl,--no-as-needed -ltorch_cuda -lc10_cuda -Wl,--as-needed -ltorch_cpu -lc10 \
+	  -L$(CUDA_HOME)/lib64 -lcudart -Wl,--allow-shlib-undefined -Wl,-rpath,'$$ORIGIN'
+
+$(CUDA_OBJECTS): $(TORCH)/lib/libtorch_cuda.so
+
+$(TORCH)/lib/libtorch_cuda.so:
+	@LIBTORCH='$(CONFIGURED_LIBTORCH)' .make/libtorch.sh --cuda > /dev/null
+
+$(B)/obj/%.cu.o: csrc/%.cu $(B)/flags
+	@test -n "$(NVCC)" || { echo "cuda: no nvcc on the PATH or in /usr/local/cuda/bin" >&2; exit 1; }
+	@mkdir -p $(@D)
+	@echo "  NVCC $<"
+	$Q$(NVCC) $(NVFLAGS_) -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
+
+$(B)/obj/cuda/%.o: CXXFLAGS += -isystem $(CUDA_HOME)/include
+
+# ---- running ----
+
+demo: all
+	@$(B)/agad demo --out build/demo
+
+# SPEC="spec/a_spec.lua ...": only these files.
+check: all
+	@LUA='$(LUA)' AGAD_BUILD=$(B) .make/test.sh --exclude-tags=slow
+
+test: all
+	@CC='$(CC)' CXX='$(CXX)' .make/packages.sh test
+	@LUA='$(LUA)' AGAD_BUILD=$(B) .make/test.sh
+
+test-deps:
+	@.make/packages.sh extras
+
+bench: all
+	@for f in spec/bench/*.lua; do .make/run.sh $(B) '$(LUA)' $$f || exit 1; done
+
+figures: all
+	@for f in spec/figures/*.lua; do .make/run.sh $(B) '$(LUA)' $$f || exit 1; done
+
+gpu-check: all cuda
+	@.make/gpu-check.sh $(B) '$(LUA)'
+
+# A second build under build/asan; the quick specs, or those in SPEC.
+asan:
+	@$(MAKE) B=build/asan SANITIZE='-fsanitize=address,undefined -fno-omit-frame-pointer' OPTIMISE='-O1 -g' all
+	@CC='$(CC)' LUA='$(LUA)' DEPS='$(DEPS_CFLAGS) $(DEPS_LIBS)' .make/asan.sh build/asan
+
+lint:
+	@.make/lint.sh
+
+format:
+	clang-format -i $(wildcard $(foreach e,c h cpp cu,csrc/*/*.$e csrc/*/*/*.$e))
+
+# ---- installing: nothing installed points into the tree or the cache ----
+
+install: all
+	@CXX='$(CXX)' LUA='$(LUA)' TORCH='$(TORCH)' .make/install.sh $(B) '$(DESTDIR)' \
+	  '$(LUADIR)' '$(CLUADIR)' '$(SHLIBDIR)' '$(BINDIR)' \
+	  '$(FROM_BIN)' "$(CXX) -shared -Wl,-z,defs -Wl,--disable-new-dtags $(OBJECTS) $(AGAD_LIBS)"
+
+clean:
+	rm -rf build
+
+#: make            builds build/agad (finds or fetches what it needs first)
+#: make demo       trains on the built-in textures; pictures in build/demo
+#: make check      the quick tests, under two minutes
+#: make test       all tests; SPEC="spec/x_spec.lua" for some
+#: make test-deps  installs what some tests need beyond that
+#: make bench      benchmarks
+#: make figures    the long runs whose results are committed
+#: make asan       the quick tests under AddressSanitizer; SPEC= as above
+#: make lint       luacheck, clang-format, the rooms' rules
+#: make format     clang-format over csrc, in place
+#: make cuda       the CUDA plugin; needs nvcc, no GPU
+#: make gpu-check  builds it and runs the tests that need a GPU
+#: make install    PREFIX=/usr/local DESTDIR=
+#: make clean      removes build/
+#: settings: LIBTORCH=/path  CC= CXX=  JOBS=N  V=1  AGAD_APT=no (never calls apt)
+help:
+	@sed -n 's/^#: //p' Makefile

@@ -1,0 +1,142 @@
+/* arena.cpp: the processor's allocator with counters and arenas.
+ *
+ * It replaces libtorch's default allocator.  Every block has a 64-byte head that names its arena.  While
+ * an arena is current on a thread, blocks of 4 KB and more come from its free lists (same size, or up to an
+ * eighth larger); freed ones go back there, whoever frees them.  A training step asks for the same sizes
+ * again and again: after the first step it takes no memory from the system and meets no page fault.
+ */
+#include "internal.h"
+
+#include <c10/core/Allocator.h>
+#include <c10/core/alignment.h>
+#include <c10/core/CPUAllocator.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <map>
+#include <mutex>
+#include <new>
+
+struct at_arena {
+  std::mutex lock;
+  std::multimap<size_t, void *> unused; /* size -> block */
+  int64_t held = 0;                     /* bytes taken from the system */
+  int64_t out = 0;                      /* blocks in use */
+  bool closed = false;
+};
+
+namespace {
+
+constexpr size_t kHead = 64, kSmallest = 4096;
+struct Head {
+  at_arena *arena;
+  size_t size;
+};
+static_assert(sizeof(Head) <= kHead && kHead % c10::gAlignment == 0, "the head keeps the alignment");
+
+thread_local at_arena *current = nullptr;
+std::atomic<int64_t> bytes_alive{0}, bytes_peak{0};
+
+void count(int64_t change) {
+  int64_t now = bytes_alive.fetch_add(change, std::memory_order_relaxed) + change;
+  int64_t peak = bytes_peak.load(std::memory_order_relaxed);
+  while (now > peak && !bytes_peak.compare_exchange_weak(peak, now, std::memory_order_relaxed)) {
+  }
+}
+
+void *from_system(size_t size) {
+  void *block = nullptr;
+  if (size > SIZE_MAX - kHead || posix_memalign(&block, kHead, size + kHead)) block = nullptr;
+  TORCH_CHECK_WITH(OutOfMemoryError, block, "out of memory: ", size, " bytes could not be had");
+  return block;
+}
+
+void *from_arena(at_arena *arena, size_t *size) {
+  std::lock_guard<std::mutex> guard(arena->lock);
+  auto found = arena->unused.lower_bound(*size);
+  void *block;
+  if (found != arena->unused.end() && found->first <= *size + *size / 8) {
+    *size = found->first;
+    block = found->second;
+    arena->unused.erase(found);
+  } else {
+    block = from_system(*size);
+    arena->held += (int64_t)*size;
+  }
+  arena->out++;
+  return block;
+}
+
+void drain(at_arena *arena) {
+  for (auto &u : arena->unused) {
+    arena->held -= (int64_t)u.first;
+    std::free(u.second);
+  }
+  arena->unused.clear();
+}
+
+void give_back(void *data) {
+  if (!data) return;
+  void *block = (char *)data - kHead;
+  Head *head = (Head *)block;
+  count(-(int64_t)head->size);
+  at_arena *arena = head->arena;
+  if (!arena) return std::free(block);
+  bool last;
+  {
+    std::lock_guard<std::mutex> guard(arena->lock);
+    arena->unused.emplace(head->size, block);
+    arena->out--;
+    if (arena->closed) drain(arena);
+    last = arena->closed && arena->out == 0;
+  }
+  if (last) delete arena;
+}
+
+struct Allocator final : c10::Allocator {
+  c10::DataPtr allocate(size_t size) override {
+    at_arena *arena = size >= kSmallest ? current : nullptr;
+    void *block = arena ? from_arena(arena, &size) : from_system(size);
+    *(Head *)block = {arena, size};
+    count((int64_t)size);
+    void *data = (char *)block + kHead;
+    return {data, data, &give_back, c10::Device(c10::DeviceType::CPU)};
+  }
+  c10::DeleterFnPtr raw_deleter() const override { return &give_back; }
+  void copy_data(void *to, const void *from, size_t n) const override { default_copy_data(to, from, n); }
+};
+
+Allocator allocator;
+const bool installed = (c10::SetCPUAllocator(&allocator, 1), true);
+
+} // namespace
+
+int64_t at_handles();
+
+at_arena *at_arena_new(void) { return new (std::nothrow) at_arena; }
+
+void at_arena_free(at_arena *arena) {
+  if (!arena) return;
+  if (current == arena) current = nullptr;
+  bool last;
+  {
+    std::lock_guard<std::mutex> guard(arena->lock);
+    arena->closed = true;
+    drain(arena);
+    last = arena->out == 0;
+  }
+  if (last) delete arena;
+}
+
+at_arena *at_arena_use(at_arena *arena) {
+  at_arena *before = current;
+  current = arena;
+  return before;
+}
+
+int64_t at_arena_bytes(const at_arena *arena) { return arena ? arena->held : 0; }
+
+at_memory_use at_memory(void) {
+  return {at_handles(), bytes_alive.load(std::memory_order_relaxed),
+          bytes_peak.load(std::memory_order_relaxed)};
+}

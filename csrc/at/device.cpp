@@ -1,0 +1,140 @@
+/* device.cpp: the device probe, generators, threads, versions. */
+#include "internal.h"
+
+#include <ATen/Context.h>
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/Parallel.h>
+#include <ATen/Version.h>
+#include <ATen/ops/normal.h>
+#include <torch/headeronly/version.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <dlfcn.h>
+#include <mutex>
+#include <string>
+
+static int devices = 0;
+
+/* libtorch looks for its CUDA hooks once: whatever touches a generator or the autograd engine before
+ * libtorch_cuda is loaded settles that there is none.  So the driver is asked first, through its own
+ * library, and nothing of libtorch is called until the answer is known. */
+static int driver_devices(const char **note) {
+  void *driver = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+  if (!driver) return *note = "no CUDA driver (libcuda.so.1) on this machine", 0;
+  int (*init)(unsigned) = (int (*)(unsigned))dlsym(driver, "cuInit");
+  int (*count)(int *) = (int (*)(int *))dlsym(driver, "cuDeviceGetCount");
+  int n = 0;
+  if (!init || !count || init(0) || count(&n)) n = 0;
+  if (n == 0) *note = "the CUDA driver finds no device";
+  return n;
+}
+
+int at_probe(const char *plugin, const char **note) {
+  static const char *reason = "";
+  static bool done = false;
+  static char message[1200];
+  if (!done) {
+    done = true;
+    const char *off = getenv("AGAD_CUDA");
+    if (off && !strcmp(off, "0")) {
+      reason = "AGAD_CUDA=0 turned it off";
+    } else if ((devices = driver_devices(&reason)) > 0) {
+      void *torch_cuda = dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL);
+      if (!torch_cuda || !plugin || !dlopen(plugin, RTLD_NOW | RTLD_GLOBAL)) {
+        snprintf(message, sizeof message, "a device is there, but its part could not be loaded (%s); run: make cuda",
+                 dlerror());
+        reason = message;
+        devices = 0;
+      }
+    }
+  }
+  if (note) *note = reason;
+  return devices;
+}
+
+int at_devices(void) { return devices; }
+
+int at_set_threads(int n) {
+  at_do([&] { if (n > 0) at::set_num_threads(n); });
+  return at_try([] { return at::get_num_threads(); }, 1);
+}
+
+void at_deterministic(int on) {
+  at_do([&] {
+    at::globalContext().setDeterministicAlgorithms(on, /*warn_only=*/true);
+    at::globalContext().setDeterministicCuDNN(on);
+  });
+}
+
+const char *at_version(void) { return TORCH_VERSION; }
+
+const char *at_capability(void) {
+  static std::string capability;
+  if (capability.empty()) capability = at_try([] { return at::get_cpu_capability(); }, std::string("unknown"));
+  return capability.c_str();
+}
+
+int at_fast_bf16(int device) {
+  if (device >= 0) return 1; /* every device that agad_cuda.so is built for has compute >= 8.0 */
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx512bf16")) return 1;
+#ifdef __x86_64__
+  unsigned a = 7, b = 0, c = 0, d = 0;
+  __asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+  if (d & (1u << 22)) return 1; /* AMX-BF16 */
+#endif
+  return 0;
+}
+
+int at_plain(void) {
+  const char *plain = getenv("AGAD_PLAIN");
+  return plain && *plain && strcmp(plain, "0") != 0;
+}
+
+/* ---- random state ---- */
+
+struct at_generator {
+  at::Generator g;
+};
+
+const at::Generator &at_generator_of(const at_generator *g) {
+  static at::Generator standard = at::detail::getDefaultCPUGenerator();
+  return g ? g->g : standard;
+}
+
+void at_manual_seed(uint64_t seed) { at_do([&] { at::manual_seed(seed); }); }
+
+at_generator *at_generator_new(uint64_t seed, int device) {
+  return at_try(
+      [&] {
+        at::Generator g = device < 0 ? at::detail::createCPUGenerator(seed)
+                                     : at::globalContext().getAcceleratorHooksInterface().getNewGenerator(
+                                           (c10::DeviceIndex)device);
+        g.set_current_seed(seed);
+        return new at_generator{g};
+      },
+      (at_generator *)nullptr);
+}
+
+void at_generator_free(at_generator *g) { delete g; }
+
+void at_normal_(at_tensor *t, double mean, double std, at_generator *g) {
+  at_do([&] { at_unwrap(t).normal_(mean, std, g ? c10::optional<at::Generator>(g->g) : c10::nullopt); });
+}
+
+at_tensor *at_generator_state(const at_generator *g) {
+  return at_make([&] {
+    at::Generator generator = at_generator_of(g);
+    std::lock_guard<std::mutex> lock(generator.mutex());
+    return generator.get_state();
+  });
+}
+
+void at_generator_set_state(at_generator *g, const at_tensor *state) {
+  at_do([&] {
+    at::Generator generator = at_generator_of(g);
+    std::lock_guard<std::mutex> lock(generator.mutex());
+    generator.set_state(at_unwrap(state));
+  });
+}

@@ -1,0 +1,25 @@
+/* error.h: one message, carried upwards.
+ *
+ * Rooms that do not need libtorch (data, the parsers of net) report through an agad_error that the
+ * caller owns; the first failure of a call fills it and the call returns -1 (or NULL).
+ * A message is one line: what, where, what to do.
+ */
+#ifndef AGAD_ERROR_H
+#define AGAD_ERROR_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct agad_error { char message[1024]; } agad_error;
+
+/* Formats the message (printf's rules) and returns -1, so that `return agad_fail(...)` reads well. */
+int agad_fail(agad_error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Set by the host's SIGINT handler, polled by every long C loop; the host clears and interprets it. */
+extern volatile int agad_interrupt;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,70 @@
+/* internal.h: what the C++ files of this room share.  No other room includes it. */
+#ifndef AGAD_AT_INTERNAL_H
+#define AGAD_AT_INTERNAL_H
+
+#include "at.h"
+
+#include <ATen/core/Tensor.h>
+#include <c10/util/Exception.h>
+
+#include <cmath>
+#include <limits>
+#include <utility>
+#include <vector>
+
+struct at_tensor {
+  at::Tensor t;
+  size_t slot; /* place in the thread's list of owned tensors, from 1; 0 = kept */
+};
+
+struct at_thread_state {
+  std::vector<at_tensor *> owned;
+  int depth = 0;
+  bool failed = false;
+  char message[sizeof(((agad_error *)nullptr)->message)] = "";
+};
+
+at_thread_state &at_thread();
+
+/* A handle owned by the current scope; an undefined tensor is NULL. */
+at_tensor *at_wrap(at::Tensor t);
+/* Remembers the exception in flight; only inside a catch block. */
+void at_caught();
+/* The tensor behind a handle; a NULL handle is a failure of the caller. */
+const at::Tensor &at_unwrap(const at_tensor *t);
+
+/* Runs f unless a failure is pending, and turns exceptions into the sticky error. */
+template <class F> auto at_try(F &&f, decltype(f()) otherwise) -> decltype(f()) {
+  if (at_thread().failed) return otherwise;
+  try {
+    return f();
+  } catch (...) {
+    at_caught();
+    return otherwise;
+  }
+}
+
+template <class F> void at_do(F &&f) {
+  at_try([&] { f(); return 0; }, 0);
+}
+
+/* The common case: f computes one tensor. */
+template <class F> at_tensor *at_make(F &&f) {
+  return at_try([&] { return at_wrap(f()); }, (at_tensor *)nullptr);
+}
+
+inline at::Device at_device(int device) {
+  return device < 0 ? at::Device(at::kCPU) : at::Device(at::kCUDA, (c10::DeviceIndex)device);
+}
+
+inline at::TensorOptions at_options(at_dtype dtype, int device) {
+  return at::TensorOptions().dtype((at::ScalarType)dtype).device(at_device(device));
+}
+
+inline at::MemoryFormat at_format(at_layout layout) {
+  return layout == AT_CHANNELS_LAST ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
+}
+
+const at::Generator &at_generator_of(const at_generator *g);
+
+#endif

@@ -1,0 +1,232 @@
+/* op.cpp: any operator by name, through the dispatcher, with cached handles.
+ *
+ * A handle holds the schema digested once: the kind of every argument and its default.  A call pushes the
+ * values onto a stack, calls boxed, and pops the results.  Nothing here decides between overloads: that
+ * is done by whoever has the arguments in hand.
+ */
+#include "internal.h"
+
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <ATen/core/jit_type.h>
+#include <ATen/core/stack.h>
+
+#include <cstring>
+#include <deque>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+
+struct at_op {
+  c10::OperatorHandle handle;
+  std::string schema, overload;
+  std::vector<at_arg> args;
+  std::vector<c10::IValue> defaults;
+  std::vector<bool> optional_tensor_list;
+  int returns;
+};
+
+namespace {
+
+at_kind kind_of(const c10::TypePtr &type) {
+  using K = c10::TypeKind;
+  switch (type->kind()) {
+  case K::TensorType: return AT_TENSOR;
+  case K::IntType: case K::SymIntType: return AT_INT;
+  case K::FloatType: return AT_DOUBLE;
+  case K::BoolType: return AT_BOOL;
+  case K::StringType: return AT_STRING;
+  case K::NumberType: return AT_NUMBER;
+  case K::ScalarTypeType: return AT_DTYPE;
+  case K::LayoutType: return AT_LAYOUT_KIND;
+  case K::MemoryFormatType: return AT_MEMORY_FORMAT;
+  case K::DeviceObjType: return AT_DEVICE;
+  case K::GeneratorType: return AT_GENERATOR;
+  case K::ListType: return AT_LIST;
+  default: return AT_UNSUPPORTED;
+  }
+}
+
+c10::TypePtr unwrap_optional(const c10::TypePtr &type, int *optional) {
+  *optional = type->kind() == c10::TypeKind::OptionalType;
+  return *optional ? type->castRaw<c10::OptionalType>()->getElementType() : type;
+}
+
+at_op *digest(const c10::OperatorHandle &handle) {
+  const c10::FunctionSchema &schema = handle.schema();
+  at_op *op = new at_op{handle, c10::toString(schema), schema.overload_name(), {}, {}, {},
+                        (int)schema.returns().size()};
+  for (const c10::Argument &a : schema.arguments()) {
+    at_arg arg = {};
+    c10::TypePtr type = unwrap_optional(a.real_type(), &arg.optional);
+    arg.name = a.name().c_str();
+    arg.kind = kind_of(type);
+    bool optional_items = false;
+    if (arg.kind == AT_LIST) {
+      c10::TypePtr item = unwrap_optional(type->castRaw<c10::ListType>()->getElementType(), &arg.item_optional);
+      arg.item = kind_of(item);
+      optional_items = arg.item_optional;
+      arg.list_size = a.N() ? (int)*a.N() : 0;
+    }
+    arg.has_default = a.default_value().has_value();
+    arg.keyword_only = a.kwarg_only();
+    arg.written = a.alias_info() && a.alias_info()->isWrite();
+    op->args.push_back(arg);
+    op->optional_tensor_list.push_back(optional_items);
+    op->defaults.push_back(arg.has_default ? *a.default_value() : c10::IValue());
+  }
+  return op;
+}
+
+std::mutex cache_lock;
+std::unordered_map<std::string, at_op *> cache;
+
+c10::IValue to_list(const at_value &v, const at_arg &arg, bool optional_items) {
+  switch (arg.item) {
+  case AT_TENSOR:
+    if (optional_items) {
+      c10::List<c10::optional<at::Tensor>> list;
+      for (int i = 0; i < v.n; i++)
+        list.push_back(v.items[i].kind == AT_NONE ? c10::nullopt
+                                                  : c10::optional<at::Tensor>(at_unwrap(v.items[i].as.tensor)));
+      return list;
+    } else {
+      c10::List<at::Tensor> list;
+      for (int i = 0; i < v.n; i++) list.push_back(at_unwrap(v.items[i].as.tensor));
+      return list;
+    }
+  case AT_INT: {
+    c10::List<int64_t> list;
+    for (int i = 0; i < v.n; i++)
+      list.push_back(v.items[i].kind == AT_DOUBLE ? (int64_t)v.items[i].as.d : v.items[i].as.i);
+    return list;
+  }
+  case AT_DOUBLE: {
+    c10::List<double> list;
+    for (int i = 0; i < v.n; i++)
+      list.push_back(v.items[i].kind == AT_DOUBLE ? v.items[i].as.d : (double)v.items[i].as.i);
+    return list;
+  }
+  case AT_BOOL: {
+    c10::List<bool> list;
+    for (int i = 0; i < v.n; i++) list.push_back(v.items[i].as.i != 0);
+    return list;
+  }
+  case AT_NUMBER: {
+    c10::List<at::Scalar> list;
+    for (int i = 0; i < v.n; i++)
+      list.push_back(v.items[i].kind == AT_DOUBLE ? at::Scalar(v.items[i].as.d) : at::Scalar(v.items[i].as.i));
+    return list;
+  }
+  default: TORCH_CHECK(false, "argument '", arg.name, "': lists of this kind are not supported");
+  }
+}
+
+c10::IValue to_ivalue(const at_value &v, const at_arg &arg, bool optional_items) {
+  switch (v.kind) {
+  case AT_NONE: return c10::IValue();
+  case AT_TENSOR: return at_unwrap(v.as.tensor);
+  case AT_INT:
+    return arg.kind == AT_DOUBLE ? c10::IValue((double)v.as.i) : c10::IValue(v.as.i);
+  case AT_DOUBLE: return v.as.d;
+  case AT_BOOL: return arg.kind == AT_INT ? c10::IValue(v.as.i) : c10::IValue(v.as.i != 0);
+  case AT_STRING: return std::string(v.as.s);
+  case AT_DTYPE: case AT_MEMORY_FORMAT: case AT_LAYOUT_KIND: return v.as.i;
+  case AT_DEVICE: return at_device((int)v.as.i);
+  case AT_GENERATOR: return at_generator_of(v.as.generator);
+  case AT_LIST: return to_list(v, arg, optional_items);
+  default: TORCH_CHECK(false, "argument '", arg.name, "': a value of this kind cannot be passed");
+  }
+}
+
+/* Results that are lists live here until the next call of the thread. */
+thread_local std::deque<std::vector<at_value>> lists;
+
+at_value from_ivalue(const c10::IValue &v) {
+  at_value r = {};
+  if (v.isTensor()) {
+    r.as.tensor = at_wrap(v.toTensor());
+    r.kind = r.as.tensor ? AT_TENSOR : AT_NONE;
+  } else if (v.isInt()) r.kind = AT_INT, r.as.i = v.toInt();
+  else if (v.isDouble()) r.kind = AT_DOUBLE, r.as.d = v.toDouble();
+  else if (v.isBool()) r.kind = AT_BOOL, r.as.i = v.toBool();
+  else if (v.isScalar()) {
+    at::Scalar s = v.toScalar();
+    if (s.isBoolean()) r.kind = AT_BOOL, r.as.i = s.toBool();
+    else if (s.isIntegral(false)) r.kind = AT_INT, r.as.i = s.toLong();
+    else r.kind = AT_DOUBLE, r.as.d = s.toDouble();
+  } else if (v.isList()) {
+    std::vector<at_value> items;
+    for (const c10::IValue &item : v.toListRef()) items.push_back(from_ivalue(item));
+    lists.push_back(std::move(items));
+    r.kind = AT_LIST, r.items = lists.back().data(), r.n = (int)lists.back().size();
+  } else r.kind = v.isNone() ? AT_NONE : AT_UNSUPPORTED;
+  return r;
+}
+
+} // namespace
+
+const at_op *at_op_find(const char *name, const char *overload) {
+  std::string full = strchr(name, ':') ? name : std::string("aten::") + name;
+  std::string key = full + "." + overload;
+  std::lock_guard<std::mutex> guard(cache_lock);
+  auto found = cache.find(key);
+  if (found != cache.end()) return found->second;
+  auto handle = c10::Dispatcher::singleton().findSchema({full, overload});
+  at_op *op = handle ? digest(*handle) : nullptr;
+  if (op) cache[key] = op;
+  return op;
+}
+
+int at_op_overloads(const char *name, const at_op **out, int max) {
+  std::string full = strchr(name, ':') ? name : std::string("aten::") + name;
+  static std::unordered_map<std::string, std::vector<std::string>> catalogue;
+  {
+    std::lock_guard<std::mutex> guard(cache_lock);
+    if (catalogue.empty())
+      for (const c10::OperatorName &n : c10::Dispatcher::singleton().getAllOpNames())
+        catalogue[n.name].push_back(n.overload_name);
+  }
+  auto found = catalogue.find(full);
+  if (found == catalogue.end()) return 0;
+  int n = 0;
+  for (const std::string &overload : found->second) {
+    const at_op *op = at_op_find(full.c_str(), overload.c_str());
+    if (op && n < max) out[n++] = op;
+  }
+  return n;
+}
+
+const char *at_op_schema(const at_op *op) { return op->schema.c_str(); }
+const char *at_op_overload(const at_op *op) { return op->overload.c_str(); }
+int at_op_args(const at_op *op) { return (int)op->args.size(); }
+const at_arg *at_op_arg(const at_op *op, int i) { return &op->args[i]; }
+int at_op_returns(const at_op *op) { return op->returns; }
+
+int at_op_call(const at_op *op, const at_value *values, int n, at_value *results, int max) {
+  return at_try(
+      [&] {
+        torch::jit::Stack stack;
+        stack.reserve(op->args.size() + 1);
+        for (int i = 0; i < (int)op->args.size(); i++) {
+          if (i < n && values[i].kind != AT_UNSUPPORTED)
+            stack.push_back(to_ivalue(values[i], op->args[i], op->optional_tensor_list[i]));
+          else stack.push_back(op->defaults[i]);
+        }
+        op->handle.callBoxed(stack);
+        lists.clear();
+        int count = (int)stack.size();
+        for (int i = 0; i < count && i < max; i++) results[i] = from_ivalue(stack[i]);
+        return count < max ? count : max;
+      },
+      -1);
+}
+
+at_tensor *at_call(const char *name, const char *overload, const at_value *values, int n) {
+  if (!at_ok()) return nullptr;
+  const at_op *op = at_op_find(name, overload);
+  if (!op) return at_fail("there is no operator %s.%s", name, overload), nullptr;
+  at_value result = {};
+  if (at_op_call(op, values, n, &result, 1) < 1) return nullptr;
+  if (result.kind != AT_TENSOR) return at_fail("operator %s gave no tensor", name), nullptr;
+  return result.as.tensor;
+}

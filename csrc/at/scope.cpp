@@ -1,0 +1,135 @@
+/* scope.cpp: ownership of handles and the sticky error, one of each a thread. */
+#include "internal.h"
+
+#include <atomic>
+#include <cstdarg>
+#include <cstdio>
+#include <cstring>
+#include <new>
+#include <string>
+
+at_thread_state &at_thread() {
+  static thread_local at_thread_state state;
+  return state;
+}
+
+static std::atomic<int64_t> handles_alive{0};
+int64_t at_handles() { return handles_alive.load(std::memory_order_relaxed); }
+
+at_tensor *at_wrap(at::Tensor t) {
+  if (!t.defined()) return nullptr;
+  at_thread_state &thread = at_thread();
+  at_tensor *handle = new at_tensor{std::move(t), 0};
+  thread.owned.push_back(handle);
+  handle->slot = thread.owned.size();
+  handles_alive.fetch_add(1, std::memory_order_relaxed);
+  return handle;
+}
+
+static void destroy(at_tensor *t) {
+  handles_alive.fetch_sub(1, std::memory_order_relaxed);
+  delete t;
+}
+
+at_scope at_open(void) {
+  at_thread_state &thread = at_thread();
+  return {thread.owned.size(), ++thread.depth};
+}
+
+int at_close(at_scope *scope, agad_error *error) {
+  at_thread_state &thread = at_thread();
+  while (thread.owned.size() > scope->mark) {
+    at_tensor *t = thread.owned.back();
+    thread.owned.pop_back();
+    if (t) destroy(t);
+  }
+  thread.depth = scope->depth - 1;
+  if (!thread.failed) return 0;
+  if (error) {
+    snprintf(error->message, sizeof error->message, "%s", thread.message);
+    thread.failed = false;
+  }
+  return -1;
+}
+
+int at_ok(void) { return !at_thread().failed; }
+
+int at_fail(const char *format, ...) {
+  at_thread_state &thread = at_thread();
+  if (!thread.failed) {
+    va_list args;
+    va_start(args, format);
+    vsnprintf(thread.message, sizeof thread.message, format, args);
+    va_end(args);
+    thread.failed = true;
+  }
+  return -1;
+}
+
+const char *at_message(void) { return at_thread().message; }
+
+/* libtorch's messages may run over several lines: the first that says something is kept. */
+static void fail_with(const char *what) {
+  std::string text(what);
+  size_t trace = text.find("\nException raised from");
+  if (trace != std::string::npos) text.resize(trace);
+  for (char &c : text)
+    if (c == '\n' || c == '\r' || c == '\t') c = ' ';
+  while (!text.empty() && text.back() == ' ') text.pop_back();
+  at_fail("%s", text.c_str());
+}
+
+void at_caught() {
+  try {
+    throw;
+  } catch (const c10::Error &e) {
+    fail_with(e.what_without_backtrace());
+  } catch (const std::bad_alloc &) {
+    at_fail("out of memory");
+  } catch (const std::exception &e) {
+    fail_with(e.what());
+  } catch (...) {
+    at_fail("unknown C++ exception");
+  }
+}
+
+const at::Tensor &at_unwrap(const at_tensor *t) {
+  TORCH_CHECK(t, "a tensor is missing where one is needed");
+  return t->t;
+}
+
+at_tensor *at_keep(at_tensor *t) {
+  if (t && t->slot) {
+    std::vector<at_tensor *> &owned = at_thread().owned;
+    if (t->slot == owned.size()) owned.pop_back();
+    else owned[t->slot - 1] = nullptr;
+    t->slot = 0;
+  }
+  return t;
+}
+
+at_tensor *at_give(at_tensor *t) {
+  if (t && !t->slot) {
+    std::vector<at_tensor *> &owned = at_thread().owned;
+    owned.push_back(t);
+    t->slot = owned.size();
+  }
+  return t;
+}
+
+void at_free(at_tensor *t) {
+  if (!t) return;
+  at_keep(t);
+  destroy(t);
+}
+
+at_tensor *at_alias(const at_tensor *t) {
+  return at_make([&] { return at_unwrap(t); });
+}
+
+void at_store(at_tensor **slot, at_tensor *t) {
+  if (at_thread().failed) return;
+  at_tensor *old = *slot;
+  *slot = at_keep(t);
+  if (old != t) at_free(old);
+}

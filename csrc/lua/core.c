@@ -1,0 +1,220 @@
+/* core.c: the module agad.core: errors, boxes, the interrupt flag, the terminal, versions. */
+#include "lua/lua_agad.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+int luaopen_agad_core(lua_State *L);
+
+int lua_agad_raise(lua_State *L, const agad_error *error) {
+  luaL_where(L, 1);
+  lua_pushstring(L, error->message);
+  lua_concat(L, 2);
+  return lua_error(L);
+}
+
+int lua_agad_end(lua_State *L, at_scope *scope, int results) {
+  agad_error error;
+  if (at_close(scope, &error)) return lua_agad_raise(L, &error);
+  return results;
+}
+
+/* ---- boxes ---- */
+
+void **lua_agad_new_box(lua_State *L, const char *name) {
+  void **box = lua_newuserdatauv(L, sizeof *box, 1);
+  *box = NULL;
+  luaL_setmetatable(L, name);
+  return box;
+}
+
+void *lua_agad_check_box(lua_State *L, int index, const char *name) {
+  void **box = luaL_checkudata(L, index, name);
+  luaL_argcheck(L, *box, index, "is closed");
+  return *box;
+}
+
+static int close_box(lua_State *L) {
+  void **box = lua_touserdata(L, 1);
+  void (*close)(void *) = NULL;
+  *(void **)&close = lua_touserdata(L, lua_upvalueindex(1));
+  void *pointer = *box;
+  *box = NULL;
+  if (pointer) close(pointer);
+  return 0;
+}
+
+void lua_agad_type(lua_State *L, const char *name, const luaL_Reg *methods, void (*close)(void *)) {
+  luaL_newmetatable(L, name);
+  lua_newtable(L);
+  luaL_setfuncs(L, methods, 0);
+  lua_setfield(L, -2, "__index");
+  lua_pushlightuserdata(L, *(void **)&close);
+  lua_pushcclosure(L, close_box, 1);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -3, "__gc");
+  lua_setfield(L, -2, "__close");
+  lua_pop(L, 1);
+}
+
+/* ---- Ctrl-C: the handler sets a flag that C loops poll and the host interprets ---- */
+
+static void on_interrupt(int signal_number) {
+  (void)signal_number;
+  agad_interrupt = 1;
+}
+
+static int arm_interrupt(lua_State *L) {
+  (void)L;
+  struct sigaction action = {.sa_handler = on_interrupt};
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGINT, &action, NULL);
+  return 0;
+}
+
+static int interrupted(lua_State *L) {
+  lua_pushboolean(L, agad_interrupt);
+  return 1;
+}
+
+static int interrupt_clear(lua_State *L) {
+  (void)L;
+  agad_interrupt = 0;
+  return 0;
+}
+
+/* ---- the terminal and the clock ---- */
+
+static int is_a_tty(lua_State *L) {
+  lua_pushboolean(L, isatty((int)luaL_checkinteger(L, 1)));
+  return 1;
+}
+
+/* wait_input(fd[, seconds]) -> whether there is something to read; false also after a signal */
+static int wait_input(lua_State *L) {
+  struct pollfd fd = {.fd = (int)luaL_checkinteger(L, 1), .events = POLLIN};
+  lua_Number seconds = luaL_optnumber(L, 2, -1);
+  lua_pushboolean(L, poll(&fd, 1, seconds < 0 ? -1 : (int)(seconds * 1000)) > 0);
+  return 1;
+}
+
+static int terminal_width(lua_State *L) {
+  struct winsize size;
+  int known = ioctl(2, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  lua_pushinteger(L, known ? size.ws_col : 80);
+  return 1;
+}
+
+static int clock_seconds(lua_State *L) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  lua_pushnumber(L, (lua_Number)now.tv_sec + (lua_Number)now.tv_nsec * 1e-9);
+  return 1;
+}
+
+/* XXH64 of a string, as 16 hexadecimal digits. */
+static int hash(lua_State *L) {
+  size_t n;
+  const char *text = luaL_checklstring(L, 1, &n);
+  char digits[17];
+  snprintf(digits, sizeof digits, "%016llx", (unsigned long long)XXH64(text, n, 0));
+  lua_pushstring(L, digits);
+  return 1;
+}
+
+/* ---- the machine ---- */
+
+static int processor(lua_State *L) {
+  FILE *f = fopen("/proc/cpuinfo", "r");
+  char line[512];
+  const char *name = "unknown";
+  while (f && fgets(line, sizeof line, f))
+    if (!strncmp(line, "model name", 10) && strchr(line, ':')) {
+      name = strchr(line, ':') + 2;
+      line[strcspn(line, "\n")] = 0;
+      break;
+    }
+  lua_pushstring(L, name);
+  if (f) fclose(f);
+  return 1;
+}
+
+static int probe(lua_State *L) {
+  const char *note;
+  lua_pushinteger(L, at_probe(luaL_optstring(L, 1, NULL), &note));
+  lua_pushstring(L, note);
+  return 2;
+}
+
+static int threads(lua_State *L) {
+  lua_Integer n = luaL_optinteger(L, 1, 0);
+  luaL_argcheck(L, n >= 0 && n <= 4096, 1, "the number of threads is between 1 and 4096");
+  at_scope scope = at_open();
+  lua_pushinteger(L, at_set_threads((int)n));
+  return lua_agad_end(L, &scope, 1);
+}
+
+static int deterministic(lua_State *L) {
+  int on = lua_toboolean(L, 1);
+  at_scope scope = at_open();
+  at_deterministic(on);
+  return lua_agad_end(L, &scope, 0);
+}
+
+static int capability(lua_State *L) {
+  lua_pushstring(L, at_capability());
+  lua_pushboolean(L, at_fast_bf16(AT_CPU));
+  return 2;
+}
+
+static int memory(lua_State *L) {
+  at_memory_use use = at_memory();
+  lua_createtable(L, 0, 3);
+  lua_pushinteger(L, use.tensors), lua_setfield(L, -2, "tensors");
+  lua_pushinteger(L, use.bytes), lua_setfield(L, -2, "bytes");
+  lua_pushinteger(L, use.peak), lua_setfield(L, -2, "peak");
+  return 1;
+}
+
+int lua_agad_device(lua_State *L, const char *name, int *device) {
+  (void)L;
+  char *end;
+  if (!strcmp(name, "cpu")) return *device = AT_CPU, 0;
+  if (strncmp(name, "cuda", 4)) return -1;
+  *device = 0;
+  if (name[4] == ':') {
+    *device = (int)strtol(name + 5, &end, 10);
+    return name[5] && !*end && *device >= 0 ? 0 : -1;
+  }
+  return name[4] ? -1 : 0;
+}
+
+static const luaL_Reg functions[] = {
+    {"arm_interrupt", arm_interrupt},   {"interrupted", interrupted}, {"interrupt_clear", interrupt_clear},
+    {"isatty", is_a_tty}, {"wait_input", wait_input},               {"terminal_width", terminal_width}, {"clock", clock_seconds},
+    {"hash", hash},                     {"processor", processor},     {"probe", probe},
+    {"threads", threads},               {"deterministic", deterministic}, {"capability", capability},
+    {"memory", memory},                 {"json_encode", lua_agad_json_encode},
+    {"json_decode", lua_agad_json_decode}, {NULL, NULL}};
+
+int luaopen_agad_core(lua_State *L) {
+  luaL_newlib(L, functions);
+  lua_pushstring(L, at_version());
+  lua_setfield(L, -2, "libtorch");
+  lua_pushlightuserdata(L, NULL); /* JSON's null */
+  lua_setfield(L, -2, "null");
+  lua_agad_open_tensor(L);
+  lua_agad_open_op(L);
+  lua_agad_open_net(L);
+  lua_agad_open_step(L);
+  lua_agad_open_data(L);
+  lua_agad_open_model(L);
+  return 1;
+}

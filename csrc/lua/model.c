@@ -1,0 +1,168 @@
+/* model.c: scoring, saved models and safetensors files for Lua. */
+#include "lua/lua_agad.h"
+#include "net/safetensors.h"
+#include "score/model.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LUA_MODEL "agad.model"
+
+static score_input read_how(lua_State *L, int index) {
+  static const char *const modes[] = {"batch", "running", NULL};
+  score_input how = {-1, 1, 256, NET_BN_RUNNING};
+  luaL_checktype(L, index, LUA_TTABLE);
+  if (lua_getfield(L, index, "low") == LUA_TNUMBER) how.low = lua_tonumber(L, -1);
+  if (lua_getfield(L, index, "high") == LUA_TNUMBER) how.high = lua_tonumber(L, -1);
+  if (lua_getfield(L, index, "batch") == LUA_TNUMBER) how.batch = lua_tointeger(L, -1);
+  if (lua_getfield(L, index, "bn") == LUA_TSTRING) how.bn = (net_bn)luaL_checkoption(L, -1, NULL, modes);
+  return how;
+}
+
+/* score(net, pictures, {low=, high=, batch=, bn=, output=}) -> tensor of one entry a picture */
+static int score(lua_State *L) {
+  net *n = lua_agad_check_net(L, 1);
+  net_plan *plan = lua_agad_check_plan(L, 1);
+  at_tensor *pictures = lua_agad_check_tensor(L, 2);
+  score_input how = read_how(L, 3);
+  const char *output = lua_getfield(L, 3, "output") == LUA_TSTRING ? lua_tostring(L, -1) : "score";
+  int place = net_program_output(n->program, output);
+  luaL_argcheck(L, place >= 0, 1, "the program has no such output");
+  at_scope scope = at_open();
+  lua_agad_push_tensor(L, score_pictures(plan, pictures, &how, place));
+  return lua_agad_end(L, &scope, 1);
+}
+
+/* recalibrate(net, pictures, {low=, high=, batch=}) */
+static int recalibrate(lua_State *L) {
+  lua_agad_check_net(L, 1);
+  net_plan *plan = lua_agad_check_plan(L, 1);
+  at_tensor *pictures = lua_agad_check_tensor(L, 2);
+  score_input how = read_how(L, 3);
+  at_scope scope = at_open();
+  score_recalibrate(plan, pictures, &how);
+  return lua_agad_end(L, &scope, 0);
+}
+
+/* Reads {{name=, tensor=}, …} at `index`; the strings stay in the tables. */
+static named_tensor *read_tensors(lua_State *L, int index, int *n) {
+  *n = lua_istable(L, index) ? (int)lua_rawlen(L, index) : 0;
+  named_tensor *list = lua_newuserdatauv(L, (size_t)(*n + 1) * sizeof *list, 0); /* freed by the collector */
+  for (int i = 0; i < *n; i++) {
+    lua_rawgeti(L, index, i + 1);
+    lua_getfield(L, -1, "name");
+    lua_getfield(L, -2, "tensor");
+    list[i].name = luaL_checkstring(L, -2);
+    list[i].tensor = lua_agad_check_tensor(L, lua_gettop(L));
+    lua_pop(L, 3);
+  }
+  return list;
+}
+
+static json_t *read_json(lua_State *L, int index) {
+  json_error_t where;
+  json_t *object = json_loads(luaL_checkstring(L, index), 0, &where);
+  if (!json_is_object(object)) luaL_argerror(L, index, "a JSON object is needed");
+  return object;
+}
+
+/* model_save(path, about_json, net, {{name=, tensor=}, …}) */
+static int save_model(lua_State *L) {
+  const char *path = luaL_checkstring(L, 1);
+  net *n = lua_agad_check_net(L, 3);
+  int n_more;
+  named_tensor *more = read_tensors(L, 4, &n_more);
+  json_t *about = read_json(L, 2);
+  agad_error error;
+  int bad = model_save(path, about, n, more, n_more, &error);
+  json_decref(about);
+  return bad ? lua_agad_raise(L, &error) : 0;
+}
+
+/* save(path, {{name=, tensor=}, …}, metadata_json): metadata values are strings */
+static int save(lua_State *L) {
+  const char *path = luaL_checkstring(L, 1);
+  int n;
+  named_tensor *tensors = read_tensors(L, 2, &n);
+  json_t *metadata = read_json(L, 3);
+  agad_error error;
+  int bad = safetensors_save(path, tensors, n, metadata, &error);
+  json_decref(metadata);
+  return bad ? lua_agad_raise(L, &error) : 0;
+}
+
+/* load(path) -> {name = tensor}, function(key) of the metadata is left to the caller: {key = string} */
+static int load(lua_State *L) {
+  const char *path = luaL_checkstring(L, 1), *key;
+  agad_error error;
+  safetensors *f = safetensors_open(path, &error);
+  if (!f) return lua_agad_raise(L, &error);
+  at_scope scope = at_open();
+  lua_newtable(L);
+  for (int i = 0; i < safetensors_count(f) && at_ok(); i++) {
+    lua_agad_push_tensor(L, safetensors_get(f, i));
+    lua_setfield(L, -2, safetensors_name(f, i));
+  }
+  lua_newtable(L);
+  static const char *const keys[] = {"agad", "agad.xxh64", "format", "config", "step", NULL};
+  for (int i = 0; (key = keys[i]); i++)
+    if (safetensors_metadata(f, key)) {
+      lua_pushstring(L, safetensors_metadata(f, key));
+      lua_setfield(L, -2, key);
+    }
+  safetensors_close(f);
+  return lua_agad_end(L, &scope, 2);
+}
+
+/* file_replace(path, bytes): whole or not at all */
+static int replace(lua_State *L) {
+  const char *path = luaL_checkstring(L, 1);
+  size_t n;
+  const void *bytes = luaL_checklstring(L, 2, &n);
+  agad_error error;
+  return file_replace(path, &bytes, &n, 1, &error) ? lua_agad_raise(L, &error) : 0;
+}
+
+/* ---- saved models ---- */
+
+static agad_model *check(lua_State *L) { return lua_agad_check_box(L, 1, LUA_MODEL); }
+static void close_model(void *pointer) { agad_model_close(pointer); }
+
+static int open_model(lua_State *L) {
+  const char *path = luaL_checkstring(L, 1);
+  void **box = lua_agad_new_box(L, LUA_MODEL);
+  agad_error error;
+  *box = agad_model_open(path, &error);
+  return *box ? 1 : lua_agad_raise(L, &error);
+}
+
+/* model:about() -> its description as JSON text */
+static int about(lua_State *L) {
+  lua_pushstring(L, agad_model_info(check(L)).description);
+  return 1;
+}
+
+/* model:run(pictures[, output][, bn]) -> tensor */
+static int run_model(lua_State *L) {
+  static const char *const modes[] = {"batch", "running", NULL};
+  agad_model *m = check(L);
+  at_tensor *pictures = lua_agad_check_tensor(L, 2);
+  const char *output = luaL_optstring(L, 3, "score");
+  net_bn bn = (net_bn)luaL_checkoption(L, 4, "running", modes), before = m->how.bn;
+  at_scope scope = at_open();
+  m->how.bn = bn;
+  lua_agad_push_tensor(L, model_run(m, pictures, output));
+  m->how.bn = before;
+  return lua_agad_end(L, &scope, 1);
+}
+
+static const luaL_Reg methods[] = {{"about", about}, {"run", run_model}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"score", score}, {"recalibrate", recalibrate}, {"model_save", save_model},
+                                     {"model_open", open_model}, {"save", save}, {"load", load},
+                                     {"file_replace", replace}, {NULL, NULL}};
+
+void lua_agad_open_model(lua_State *L) {
+  lua_agad_type(L, LUA_MODEL, methods, close_model);
+  luaL_setfuncs(L, functions, 0);
+}

@@ -1,0 +1,335 @@
+/* step.c: the step table, the losses, and batches of pictures for Lua. */
+#include "lua/lua_agad.h"
+#include "score/scorer.h"
+#include "train/losses.h"
+#include "train/step.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define LUA_STEP "agad.step"
+
+/* The step, and the Lua state of the call that runs it: trampolines need it. */
+typedef struct lua_step { step_state *state; lua_State *L; int anchor; } lua_step;
+
+typedef struct trampoline { lua_step *step; int function; } trampoline;
+
+static lua_step *check(lua_State *L, int index) { return lua_agad_check_box(L, index, LUA_STEP); }
+
+static void close_step(void *pointer) {
+  lua_step *s = pointer;
+  step_free(s->state);
+  free(s);
+}
+
+/* step(options_json) -> step */
+static int new_step(lua_State *L) {
+  const char *options = luaL_checkstring(L, 1);
+  void **box = lua_agad_new_box(L, LUA_STEP);
+  lua_newtable(L); /* what the step refers to stays alive here */
+  lua_setiuservalue(L, -2, 1);
+  at_scope scope = at_open();
+  step_state *state = step_new(options);
+  if (state) {
+    lua_step *s = calloc(1, sizeof *s);
+    s->state = state;
+    *box = s;
+  }
+  return lua_agad_end(L, &scope, 1);
+}
+
+/* Anchors the value at `index` to the step, under its own number; returns the number. */
+static int anchor(lua_State *L, int index) {
+  lua_step *s = check(L, 1);
+  lua_getiuservalue(L, 1, 1);
+  lua_pushvalue(L, index);
+  lua_rawseti(L, -2, ++s->anchor);
+  lua_pop(L, 1);
+  return s->anchor;
+}
+
+static int add_net(lua_State *L) {
+  lua_step *s = check(L, 1);
+  const char *name = luaL_checkstring(L, 2);
+  net *n = lua_agad_check_net(L, 3);
+  net_plan *plan = lua_agad_check_plan(L, 3);
+  anchor(L, 3);
+  at_scope scope = at_open();
+  step_add_net(s->state, name, n, plan);
+  return lua_agad_end(L, &scope, 0);
+}
+
+static double number_field(lua_State *L, int index, const char *key, double standard) {
+  lua_getfield(L, index, key);
+  double v = luaL_optnumber(L, -1, standard);
+  lua_pop(L, 1);
+  return v;
+}
+
+/* add_update(name, {net names}, {lr=, beta1=, beta2=, eps=, weight_decay=}) */
+static int add_update(lua_State *L) {
+  lua_step *s = check(L, 1);
+  const char *name = luaL_checkstring(L, 2), *nets[STEP_MAX_NETS];
+  luaL_checktype(L, 3, LUA_TTABLE);
+  luaL_checktype(L, 4, LUA_TTABLE);
+  int n = (int)lua_rawlen(L, 3);
+  luaL_argcheck(L, n >= 1 && n <= STEP_MAX_NETS, 3, "1 to 8 nets");
+  for (int i = 0; i < n; i++) {
+    lua_rawgeti(L, 3, i + 1);
+    nets[i] = luaL_checkstring(L, -1); /* stays in the table */
+    lua_pop(L, 1);
+  }
+  adam_options adam = {number_field(L, 4, "lr", 2e-4), number_field(L, 4, "beta1", 0.5), number_field(L, 4, "beta2", 0.999),
+                       number_field(L, 4, "eps", 1e-8), number_field(L, 4, "weight_decay", 0)};
+  at_scope scope = at_open();
+  step_add_update(s->state, name, nets, n, adam);
+  return lua_agad_end(L, &scope, 0);
+}
+
+static int add_average(lua_State *L) {
+  lua_step *s = check(L, 1);
+  const char *name = luaL_checkstring(L, 2);
+  double beta = luaL_checknumber(L, 3);
+  at_scope scope = at_open();
+  step_add_average(s->state, name, beta);
+  return lua_agad_end(L, &scope, 0);
+}
+
+/* A Lua stage: function(state) with gradient mode on; its error becomes the sticky one, with step and stage. */
+static int run_lua_stage(step_state *state, void *arg) {
+  trampoline *t = arg;
+  lua_State *L = t->step->L;
+  int mode = at_grad_mode(1), top = lua_gettop(L);
+  lua_getiuservalue(L, 1, 1);
+  lua_rawgeti(L, -1, t->function);
+  lua_getfield(L, -2, "state");
+  int failed = lua_pcall(L, 1, 0, 0) != LUA_OK;
+  if (failed) {
+    const char *message = lua_tostring(L, -1);
+    at_fail("stage %s: %s", state->stages[state->at].name, message ? message : "an error that is no string");
+  }
+  lua_settop(L, top);
+  at_grad_mode(mode);
+  return failed ? -1 : 0;
+}
+
+/* add_stage(method, name[, function]): built in without a function */
+static int add_stage(lua_State *L) {
+  lua_step *s = check(L, 1);
+  const char *method = luaL_checkstring(L, 2), *name = luaL_checkstring(L, 3);
+  trampoline *t = NULL;
+  if (!lua_isnoneornil(L, 4)) {
+    luaL_checktype(L, 4, LUA_TFUNCTION);
+    int function = anchor(L, 4);
+    t = malloc(sizeof *t);
+    *t = (trampoline){s, function};
+  }
+  at_scope scope = at_open();
+  if (t) {
+    if (step_add_stage(s->state, name, run_lua_stage, t, free) < 0) free(t);
+  } else step_add_builtin(s->state, method, name);
+  return lua_agad_end(L, &scope, 0);
+}
+
+/* set_state(object): what Lua stages are called with */
+static int set_state(lua_State *L) {
+  check(L, 1);
+  lua_getiuservalue(L, 1, 1);
+  lua_pushvalue(L, 2);
+  lua_setfield(L, -2, "state");
+  return 0;
+}
+
+static int set_guard(lua_State *L) {
+  lua_step *s = check(L, 1);
+  const char *update = luaL_checkstring(L, 2);
+  double delta = luaL_checknumber(L, 3);
+  lua_Integer seed = luaL_checkinteger(L, 4);
+  at_scope scope = at_open();
+  at_generator *g = at_generator_new((uint64_t)seed, AT_CPU);
+  step_guard(s->state, update, delta, g);
+  at_generator_free(g);
+  return lua_agad_end(L, &scope, 0);
+}
+
+/* spare(seed): redraws the spare initialisation */
+static int spare(lua_State *L) {
+  lua_step *s = check(L, 1);
+  lua_Integer seed = luaL_checkinteger(L, 2);
+  at_scope scope = at_open();
+  at_generator *g = at_generator_new((uint64_t)seed, AT_CPU);
+  step_spare(s->state, g);
+  at_generator_free(g);
+  return lua_agad_end(L, &scope, 0);
+}
+
+static int begin(lua_State *L) {
+  lua_step *s = check(L, 1);
+  at_tensor *x = lua_agad_check_tensor(L, 2);
+  lua_Integer n_normal = luaL_checkinteger(L, 3);
+  at_scope scope = at_open();
+  step_begin(s->state, x, n_normal);
+  return lua_agad_end(L, &scope, 0);
+}
+
+static int run_stage(lua_State *L) {
+  lua_step *s = check(L, 1);
+  lua_Integer i = luaL_checkinteger(L, 2);
+  luaL_argcheck(L, i >= 1 && i <= s->state->n_stages, 2, "no such stage");
+  luaL_checkstack(L, 20, "stage");
+  at_scope scope = at_open();
+  s->L = L;
+  step_run_stage(s->state, (int)i - 1);
+  lua_pushstring(L, s->state->stages[i - 1].name);
+  return lua_agad_end(L, &scope, 1);
+}
+
+/* run(x, n_normal): the whole table in one call */
+static int run(lua_State *L) {
+  lua_step *s = check(L, 1);
+  at_tensor *x = lua_agad_check_tensor(L, 2);
+  lua_Integer n_normal = luaL_checkinteger(L, 3);
+  luaL_checkstack(L, 20, "stage");
+  at_scope scope = at_open();
+  s->L = L;
+  step_run(s->state, x, n_normal);
+  return lua_agad_end(L, &scope, 0);
+}
+
+/* get(slot) -> tensor or nil */
+static int get(lua_State *L) {
+  lua_step *s = check(L, 1);
+  const char *name = luaL_checkstring(L, 2);
+  at_scope scope = at_open();
+  at_tensor *t = NULL;
+  for (int i = 0; i < s->state->n_slots; i++)
+    if (!strcmp(s->state->slot_names[i], name) && s->state->slots[i]) t = at_alias(s->state->slots[i]);
+  lua_agad_push_tensor(L, t);
+  return lua_agad_end(L, &scope, 1);
+}
+
+static int set(lua_State *L) {
+  lua_step *s = check(L, 1);
+  const char *name = luaL_checkstring(L, 2);
+  at_tensor *t = lua_agad_check_tensor(L, 3);
+  at_scope scope = at_open();
+  step_put(s->state, step_slot(s->state, name), t);
+  return lua_agad_end(L, &scope, 0);
+}
+
+static int n_normal(lua_State *L) {
+  lua_pushinteger(L, check(L, 1)->state->n_normal);
+  return 1;
+}
+
+/* losses() -> {adv = number, …}: reads them from the device */
+static int losses(lua_State *L) {
+  step_state *s = check(L, 1)->state;
+  lua_newtable(L);
+  at_scope scope = at_open();
+  for (int i = 0; i < s->n_slots; i++)
+    if (s->slots[i] && !strncmp(s->slot_names[i], "loss.", 5)) {
+      lua_pushnumber(L, at_item(s->slots[i]));
+      lua_setfield(L, -2, s->slot_names[i] + 5);
+    }
+  return lua_agad_end(L, &scope, 1);
+}
+
+static int backward(lua_State *L) {
+  lua_step *s = check(L, 1);
+  const char *update = luaL_checkstring(L, 2);
+  at_tensor *loss = lua_agad_check_tensor(L, 3);
+  int place = step_find_update(s->state, update);
+  luaL_argcheck(L, place >= 0, 2, "no such update");
+  at_scope scope = at_open();
+  step_backward(s->state, place, loss);
+  return lua_agad_end(L, &scope, 0);
+}
+
+/* average(net) -> list of the averaged parameters in the program's order, or nil */
+static int average(lua_State *L) {
+  step_state *s = check(L, 1)->state;
+  const char *name = luaL_checkstring(L, 2);
+  at_scope scope = at_open();
+  lua_pushnil(L);
+  for (int i = 0; i < s->n_averages; i++) {
+    step_average *a = s->averages + i;
+    if (strcmp(s->nets[a->net].name, name)) continue;
+    lua_newtable(L);
+    for (int j = 0; j < s->nets[a->net].net->program->n_params; j++) {
+      lua_agad_push_tensor(L, at_alias(a->params[j]));
+      lua_rawseti(L, -2, j + 1);
+    }
+  }
+  return lua_agad_end(L, &scope, 1);
+}
+
+/* gradients(update) -> list of gradients (false where none) */
+static int gradients(lua_State *L) {
+  step_state *s = check(L, 1)->state;
+  int place = step_find_update(s, luaL_checkstring(L, 2));
+  luaL_argcheck(L, place >= 0, 2, "no such update");
+  at_scope scope = at_open();
+  lua_newtable(L);
+  for (int i = 0; i < s->updates[place].n; i++) {
+    if (s->updates[place].grads[i]) lua_agad_push_tensor(L, at_alias(s->updates[place].grads[i]));
+    else lua_pushboolean(L, 0);
+    lua_rawseti(L, -2, i + 1);
+  }
+  return lua_agad_end(L, &scope, 1);
+}
+
+/* collapses() -> how often the guard has acted */
+static int collapses(lua_State *L) {
+  step_state *s = check(L, 1)->state;
+  at_scope scope = at_open();
+  lua_pushinteger(L, s->collapses ? at_item_int(s->collapses) : 0);
+  return lua_agad_end(L, &scope, 1);
+}
+
+/* ---- losses for Lua: each call is one autograd node ---- */
+
+static int loss(lua_State *L, loss_kind kind) {
+  at_tensor *a = lua_agad_check_tensor(L, 1), *b = NULL;
+  double target = 0;
+  if (kind == LOSS_BCE) {
+    target = luaL_checknumber(L, 2);
+    luaL_argcheck(L, target == 0 || target == 1, 2, "the target is 0 or 1");
+  } else b = lua_agad_check_tensor(L, 2);
+  at_scope scope = at_open();
+  lua_agad_push_tensor(L, loss_call(kind, a, b, target));
+  return lua_agad_end(L, &scope, 1);
+}
+
+static int loss_l1(lua_State *L) { return loss(L, LOSS_L1); }
+static int loss_mse(lua_State *L) { return loss(L, LOSS_MSE); }
+static int loss_bce(lua_State *L) { return loss(L, LOSS_BCE); }
+
+/* batch(pictures, index or nil, low, high[, {dtype=, device=}]) -> float tensor, channels_last */
+static int batch(lua_State *L) {
+  at_tensor *pictures = lua_agad_check_tensor(L, 1), *index = lua_isnoneornil(L, 2) ? NULL : lua_agad_check_tensor(L, 2);
+  double low = luaL_checknumber(L, 3), high = luaL_checknumber(L, 4);
+  at_dtype dtype = AT_F32;
+  int device = AT_CPU;
+  if (lua_istable(L, 5)) {
+    if (lua_getfield(L, 5, "dtype") == LUA_TSTRING) luaL_argcheck(L, !at_dtype_by_name(lua_tostring(L, -1), &dtype), 5, "unknown dtype");
+    if (lua_getfield(L, 5, "device") == LUA_TSTRING) luaL_argcheck(L, !lua_agad_device(L, lua_tostring(L, -1), &device), 5, "unknown device");
+  }
+  at_scope scope = at_open();
+  lua_agad_push_tensor(L, pictures_to_batch(pictures, index, low, high, dtype, device, AT_CHANNELS_LAST));
+  return lua_agad_end(L, &scope, 1);
+}
+
+static const luaL_Reg methods[] = {
+    {"add_net", add_net},     {"add_update", add_update}, {"add_average", add_average}, {"add_stage", add_stage},
+    {"set_state", set_state}, {"guard", set_guard},       {"spare", spare},             {"begin", begin},
+    {"run_stage", run_stage}, {"run", run},               {"get", get},                 {"set", set},
+    {"n_normal", n_normal},   {"losses", losses},         {"backward", backward},       {"average", average},
+    {"gradients", gradients}, {"collapses", collapses},   {NULL, NULL}};
+static const luaL_Reg functions[] = {{"step", new_step}, {"loss_l1", loss_l1}, {"loss_mse", loss_mse},
+                                     {"loss_bce", loss_bce}, {"batch", batch}, {NULL, NULL}};
+
+void lua_agad_open_step(lua_State *L) {
+  lua_agad_type(L, LUA_STEP, methods, close_step);
+  luaL_setfuncs(L, functions, 0);
+}

@@ -1,0 +1,311 @@
+/* tensor.c: the tensor as a Lua object.
+ *
+ * Methods are looked up in one table; a miss asks for an attribute (shape, dtype …) or an operator of that
+ * name, and an operator is then put into the table.  Lua's collector sees eight bytes where a tensor may hold
+ * megabytes: the bytes that Lua keeps alive are counted, and a full collection runs when a budget is passed.
+ */
+#include "lua/lua_agad.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { SMALLEST_BUDGET = 256 << 20 };
+static int64_t lua_bytes = 0, budget = SMALLEST_BUDGET;
+
+typedef struct tensor_box { at_tensor *t; int64_t bytes; } tensor_box;
+
+void lua_agad_push_tensor(lua_State *L, at_tensor *t) {
+  if (!t) {
+    lua_pushnil(L);
+    return;
+  }
+  tensor_box *box = lua_newuserdatauv(L, sizeof *box, 0);
+  box->t = NULL;
+  luaL_setmetatable(L, LUA_TENSOR);
+  box->t = at_keep(t);
+  box->bytes = at_nbytes(t);
+  lua_bytes += box->bytes;
+  if (lua_bytes > budget) {
+    lua_gc(L, LUA_GCCOLLECT, 0);
+    int64_t used = lua_bytes;
+    if (used > budget / 5 * 4) budget += budget / 5 * 2;
+    else if (budget > SMALLEST_BUDGET && used < budget / 2) budget = used > SMALLEST_BUDGET / 2 ? 2 * used : SMALLEST_BUDGET;
+  }
+}
+
+at_tensor *lua_agad_test_tensor(lua_State *L, int index) {
+  tensor_box *box = luaL_testudata(L, index, LUA_TENSOR);
+  return box ? box->t : NULL;
+}
+
+at_tensor *lua_agad_check_tensor(lua_State *L, int index) {
+  tensor_box *box = luaL_checkudata(L, index, LUA_TENSOR);
+  luaL_argcheck(L, box->t, index, "this tensor is closed");
+  return box->t;
+}
+
+static int close_tensor(lua_State *L) {
+  tensor_box *box = luaL_checkudata(L, 1, LUA_TENSOR);
+  at_tensor *t = box->t;
+  box->t = NULL;
+  if (t) lua_bytes -= box->bytes;
+  at_free(t);
+  return 0;
+}
+
+static int is_closed(lua_State *L) {
+  tensor_box *box = luaL_checkudata(L, 1, LUA_TENSOR);
+  lua_pushboolean(L, !box->t);
+  return 1;
+}
+
+static int item(lua_State *L) {
+  at_tensor *t = lua_agad_check_tensor(L, 1);
+  at_dtype dtype = at_dtype_of(t);
+  at_scope scope = at_open();
+  if (dtype == AT_B8) lua_pushboolean(L, at_item_int(t) != 0);
+  else if (dtype <= AT_I64) lua_pushinteger(L, at_item_int(t));
+  else lua_pushnumber(L, at_item(t));
+  return lua_agad_end(L, &scope, 1);
+}
+
+static void push_shape(lua_State *L, const at_tensor *t) {
+  int64_t sizes[AT_MAX_DIM];
+  int n = at_sizes(t, sizes);
+  lua_createtable(L, n, 0);
+  for (int i = 0; i < n && i < AT_MAX_DIM; i++) {
+    lua_pushinteger(L, sizes[i]);
+    lua_rawseti(L, -2, i + 1);
+  }
+}
+
+/* size() -> list; size(d) -> integer, d from 1 or negative from the end */
+static int size(lua_State *L) {
+  at_tensor *t = lua_agad_check_tensor(L, 1);
+  if (lua_isnoneornil(L, 2)) return push_shape(L, t), 1;
+  lua_Integer d = luaL_checkinteger(L, 2);
+  int n = at_ndim(t);
+  luaL_argcheck(L, d != 0, 2, "dimensions are counted from 1, or from the end by -1");
+  luaL_argcheck(L, d <= n && d >= -n, 2, "the tensor has fewer dimensions");
+  lua_pushinteger(L, at_size(t, d > 0 ? (int)d - 1 : (int)d));
+  return 1;
+}
+
+static void push_device(lua_State *L, const at_tensor *t) {
+  int device = at_device_of(t);
+  if (device < 0) lua_pushliteral(L, "cpu");
+  else lua_pushfstring(L, "cuda:%d", device);
+}
+
+static int to_string(lua_State *L) {
+  tensor_box *box = luaL_checkudata(L, 1, LUA_TENSOR);
+  if (!box->t) return lua_pushliteral(L, "[closed tensor]"), 1;
+  int64_t sizes[AT_MAX_DIM];
+  int n = at_sizes(box->t, sizes);
+  char text[300];
+  size_t used = (size_t)snprintf(text, sizeof text, "[%s ", at_dtype_name(at_dtype_of(box->t)));
+  if (n == 0 && at_dtype_of(box->t) != AT_C64 && at_dtype_of(box->t) != AT_C128) {
+    at_scope scope = at_open();
+    if (at_dtype_of(box->t) <= AT_I64 || at_dtype_of(box->t) == AT_B8)
+      used += (size_t)snprintf(text + used, sizeof text - used, "%lld", (long long)at_item_int(box->t));
+    else used += (size_t)snprintf(text + used, sizeof text - used, "%.6g", at_item(box->t));
+    agad_error error;
+    at_close(&scope, &error);
+  }
+  for (int i = 0; i < n; i++)
+    used += (size_t)snprintf(text + used, sizeof text - used, "%s%lld", i ? "x" : "", (long long)sizes[i]);
+  push_device(L, box->t);
+  lua_pushfstring(L, "%s %s%s]", text, lua_tostring(L, -1), at_requires_grad(box->t) ? ", grad" : "");
+  return 1;
+}
+
+static int requires_grad_(lua_State *L) {
+  at_tensor *t = lua_agad_check_tensor(L, 1);
+  int on = lua_isnone(L, 2) || lua_toboolean(L, 2);
+  at_scope scope = at_open();
+  at_set_requires_grad(t, on);
+  lua_settop(L, 1);
+  return lua_agad_end(L, &scope, 1);
+}
+
+/* backward([gradient][, {retain_graph = true}]) */
+static int backward(lua_State *L) {
+  at_tensor *t = lua_agad_check_tensor(L, 1), *gradient = lua_agad_test_tensor(L, 2);
+  int retain = 0, last = lua_gettop(L);
+  if (last > 1 && lua_istable(L, last)) {
+    lua_getfield(L, last, "retain_graph");
+    retain = lua_toboolean(L, -1);
+  }
+  at_scope scope = at_open();
+  at_backward(t, gradient, retain);
+  return lua_agad_end(L, &scope, 0);
+}
+
+static int no_order(lua_State *L) {
+  return luaL_error(L, "tensors are not ordered in Lua; use t:lt(u), t:le(u), t:gt(u) or t:ge(u)");
+}
+
+static int arithmetic(lua_State *L) {
+  lua_settop(L, 2);
+  return lua_agad_call_op(L, lua_tostring(L, lua_upvalueindex(1)));
+}
+
+static int negate(lua_State *L) {
+  lua_settop(L, 1);
+  return lua_agad_call_op(L, "neg");
+}
+
+/* The miss of a method: an attribute of the tensor, or an operator, which is kept as a method. */
+static int attribute(lua_State *L) {
+  at_tensor *t = lua_agad_check_tensor(L, 1);
+  const char *key = luaL_checkstring(L, 2);
+  if (!strcmp(key, "shape")) return push_shape(L, t), 1;
+  if (!strcmp(key, "dtype")) return lua_pushstring(L, at_dtype_name(at_dtype_of(t))), 1;
+  if (!strcmp(key, "device")) return push_device(L, t), 1;
+  if (!strcmp(key, "requires_grad")) return lua_pushboolean(L, at_requires_grad(t)), 1;
+  if (!strcmp(key, "grad")) {
+    at_scope scope = at_open();
+    lua_agad_push_tensor(L, at_gradient(t));
+    return lua_agad_end(L, &scope, 1);
+  }
+  return luaL_error(L, "a tensor has no field or operator '%s'", key);
+}
+
+static int index_tensor(lua_State *L) {
+  lua_pushvalue(L, 2);
+  if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL) return 1;
+  lua_pop(L, 1);
+  if (lua_type(L, 2) != LUA_TSTRING) return luaL_error(L, "a tensor cannot be indexed by a %s here; use t:select(dim, i) or t:narrow(dim, i, n)", luaL_typename(L, 2));
+  const char *key = lua_tostring(L, 2);
+  if (strcmp(key, "requires_grad") && lua_agad_push_op(L, key)) {
+    lua_pushvalue(L, 2);
+    lua_pushvalue(L, -2);
+    lua_rawset(L, lua_upvalueindex(1));
+    return 1;
+  }
+  return attribute(L);
+}
+
+/* agad.grad(output, inputs[, gradient][, {retain_graph=, allow_unused=}]) -> one gradient per input */
+static int grad(lua_State *L) {
+  enum { MAX_GRADS = 256 };
+  at_tensor *output = lua_agad_check_tensor(L, 1), *inputs[MAX_GRADS], *grads[MAX_GRADS] = {NULL};
+  int n = 0, single = lua_agad_test_tensor(L, 2) != NULL, retain = 0, unused = 0;
+  if (single) inputs[n++] = lua_agad_check_tensor(L, 2);
+  else {
+    luaL_checktype(L, 2, LUA_TTABLE);
+    lua_Integer count = (lua_Integer)lua_rawlen(L, 2);
+    luaL_argcheck(L, count > 0 && count <= MAX_GRADS, 2, "a list of 1 to 256 tensors");
+    for (lua_Integer i = 1; i <= count; i++) {
+      lua_rawgeti(L, 2, i);
+      inputs[n++] = lua_agad_check_tensor(L, lua_gettop(L));
+      lua_pop(L, 1);
+    }
+  }
+  at_tensor *gradient = lua_agad_test_tensor(L, 3);
+  int last = lua_gettop(L);
+  if (last > 2 && lua_istable(L, last)) {
+    lua_getfield(L, last, "retain_graph"), retain = lua_toboolean(L, -1);
+    lua_getfield(L, last, "allow_unused"), unused = lua_toboolean(L, -1);
+  }
+  luaL_checkstack(L, n + 4, "gradients");
+  at_scope scope = at_open();
+  if (!at_grad(grads, output, gradient, inputs, n, retain, 0, unused))
+    for (int i = 0; i < n; i++) lua_agad_push_tensor(L, grads[i]);
+  return lua_agad_end(L, &scope, n);
+}
+
+static int grad_mode(lua_State *L) {
+  if (lua_isnone(L, 1)) lua_pushboolean(L, at_grad_enabled());
+  else lua_pushboolean(L, at_grad_mode(lua_toboolean(L, 1)));
+  return 1;
+}
+
+static int manual_seed(lua_State *L) {
+  lua_Integer seed = luaL_checkinteger(L, 1);
+  at_scope scope = at_open();
+  at_manual_seed((uint64_t)seed);
+  return lua_agad_end(L, &scope, 0);
+}
+
+/* from_table(list[, dtype]) -> 1-d tensor of numbers */
+static int from_table(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  const char *name = luaL_optstring(L, 2, "float32");
+  at_dtype dtype;
+  luaL_argcheck(L, !at_dtype_by_name(name, &dtype), 2, "unknown dtype");
+  int64_t n = (int64_t)lua_rawlen(L, 1);
+  at_scope scope = at_open();
+  at_tensor *t = at_empty(&n, 1, dtype <= AT_I64 ? AT_I64 : AT_F64, AT_CPU, AT_NCHW);
+  double *d = at_data(t);
+  int64_t *whole = at_data(t);
+  int bad = 0;
+  for (int64_t i = 0; i < n && at_ok() && !bad; i++) {
+    lua_rawgeti(L, 1, i + 1);
+    bad = !lua_isnumber(L, -1);
+    if (dtype <= AT_I64) whole[i] = lua_tointeger(L, -1);
+    else d[i] = lua_tonumber(L, -1);
+    lua_pop(L, 1);
+    if (bad) at_fail("item %lld of the list is no number", (long long)i + 1);
+  }
+  lua_agad_push_tensor(L, at_to(t, dtype, AT_CPU));
+  return lua_agad_end(L, &scope, 1);
+}
+
+/* to_table(t) -> list of its numbers in order */
+static int to_table(lua_State *L) {
+  at_tensor *t = lua_agad_check_tensor(L, 1);
+  at_dtype dtype = at_dtype_of(t);
+  int whole = dtype <= AT_I64;
+  at_scope scope = at_open();
+  at_tensor *c = at_to_layout(at_to(at_detach(t), whole ? AT_I64 : AT_F64, AT_CPU), AT_NCHW);
+  const double *d = at_data(c);
+  const int64_t *i64 = at_data(c);
+  int64_t n = at_numel(c);
+  lua_createtable(L, (int)(n < 1 << 26 ? n : 0), 0);
+  for (int64_t i = 0; i < n && at_ok(); i++) {
+    if (whole) lua_pushinteger(L, i64[i]);
+    else lua_pushnumber(L, d[i]);
+    lua_rawseti(L, -2, i + 1);
+  }
+  return lua_agad_end(L, &scope, 1);
+}
+
+/* bytes(t) -> string of its memory in order */
+static int bytes(lua_State *L) {
+  at_tensor *t = lua_agad_check_tensor(L, 1);
+  at_scope scope = at_open();
+  at_tensor *c = at_to_layout(at_to(at_detach(t), at_dtype_of(t), AT_CPU), AT_NCHW);
+  if (at_ok()) lua_pushlstring(L, at_data(c) ? at_data(c) : "", (size_t)at_nbytes(c));
+  return lua_agad_end(L, &scope, 1);
+}
+
+static const luaL_Reg methods[] = {{"item", item},          {"size", size},       {"close", close_tensor},
+                                   {"is_closed", is_closed}, {"backward", backward}, {"totable", to_table},
+                                   {"tostring_bytes", bytes}, {"requires_grad_", requires_grad_}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"grad", grad}, {"grad_mode", grad_mode}, {"manual_seed", manual_seed},
+                                     {"from_table", from_table}, {NULL, NULL}};
+
+void lua_agad_open_tensor(lua_State *L) {
+  luaL_setfuncs(L, functions, 0);
+  luaL_newmetatable(L, LUA_TENSOR);
+  lua_pushcfunction(L, close_tensor), lua_setfield(L, -2, "__gc");
+  lua_pushcfunction(L, close_tensor), lua_setfield(L, -2, "__close");
+  lua_pushcfunction(L, to_string), lua_setfield(L, -2, "__tostring");
+  lua_pushcfunction(L, no_order), lua_setfield(L, -2, "__lt");
+  lua_pushcfunction(L, no_order), lua_setfield(L, -2, "__le");
+  lua_pushcfunction(L, negate), lua_setfield(L, -2, "__unm");
+  static const char *const operators[][2] = {{"__add", "add"}, {"__sub", "sub"}, {"__mul", "mul"}, {"__div", "div"}};
+  for (int i = 0; i < 4; i++) {
+    lua_pushstring(L, operators[i][1]);
+    lua_pushcclosure(L, arithmetic, 1);
+    lua_setfield(L, -2, operators[i][0]);
+  }
+  lua_newtable(L);
+  luaL_setfuncs(L, methods, 0);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -4, "tensor_methods");
+  lua_pushcclosure(L, index_tensor, 1);
+  lua_setfield(L, -2, "__index");
+  lua_pop(L, 1);
+}

@@ -1,0 +1,31 @@
+/* concat.c: joins its inputs along the channels: x_i [N, C_i, H, W], y [N, sum C_i, H, W]. */
+#include "net/layer.h"
+
+static int concat_define(net_program *program, net_node *node, const net_shape *in, agad_error *error) {
+  (void)program;
+  for (int i = 1; i < node->n_inputs; i++) {
+    for (int d = 1; d < in->ndim; d++)
+      if (in[i].ndim != in->ndim || in[i].d[d] != in->d[d])
+        return net_node_fail(node, error, "input %d differs from the first in more than its channels", i + 1);
+    node->shape.d[0] += in[i].d[0];
+  }
+  return 0;
+}
+
+static void concat_forward(net_frame *f) {
+  at_value items[NET_MAX_INPUTS], list = {AT_LIST, {NULL}, items, f->node->n_inputs};
+  for (int i = 0; i < f->node->n_inputs; i++) items[i] = at_v(f->x[i]);
+  f->y = at_call("cat", "", (at_value[]){list, at_vi(1)}, 2);
+}
+
+static void concat_backward(net_frame *f) {
+  int64_t first = 0;
+  for (int i = 0; i < f->node->n_inputs; i++) {
+    int64_t channels = at_size(f->x[i], 1);
+    if (f->want_dx[i]) f->dx[i] = at_narrow(f->dy, 1, first, channels);
+    first += channels;
+  }
+}
+
+const layer concat_layer = {.name = "concat", .n_inputs = -1, .define = concat_define,
+                            .forward = concat_forward, .backward = concat_backward};

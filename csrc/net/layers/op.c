@@ -1,0 +1,124 @@
+/* op.c: any dispatcher operator as a layer, differentiated by autograd.
+ *
+ * Attributes: op (its name), overload (default ""), args: {name: value} for what is no tensor.  The node's
+ * inputs fill the tensor arguments in the schema's order; a first argument that is a list of tensors takes
+ * them all.  Its backward runs the operator once more under gradient mode.  The shape per image is found by
+ * running it on one row of zeros.
+ */
+#include "net/layer.h"
+
+#include <string.h>
+
+enum { MAX_ARGS = 24, MAX_ITEMS = 64 };
+
+typedef struct op_call { at_value values[MAX_ARGS], items[MAX_ITEMS]; int n, n_items; } op_call;
+
+static const at_op *find(const net_node *node) {
+  const char *name = json_string_value(json_object_get(node->json, "op"));
+  const char *overload = json_string_value(json_object_get(node->json, "overload"));
+  return name ? at_op_find(name, overload ? overload : "") : NULL;
+}
+
+static int scalar_value(op_call *call, const json_t *v, at_value *out) {
+  memset(out, 0, sizeof *out);
+  if (json_is_integer(v)) out->kind = AT_INT, out->as.i = json_integer_value(v);
+  else if (json_is_real(v)) out->kind = AT_DOUBLE, out->as.d = json_real_value(v);
+  else if (json_is_boolean(v)) out->kind = AT_BOOL, out->as.i = json_is_true(v);
+  else if (json_is_string(v)) out->kind = AT_STRING, out->as.s = json_string_value(v);
+  else if (json_is_null(v)) out->kind = AT_NONE;
+  else if (json_is_array(v)) {
+    out->kind = AT_LIST, out->items = call->items + call->n_items, out->n = (int)json_array_size(v);
+    if (call->n_items + out->n > MAX_ITEMS) return -1;
+    at_value *item = call->items + call->n_items;
+    call->n_items += out->n;
+    for (int i = 0; i < out->n; i++)
+      if (json_is_array(json_array_get(v, (size_t)i)) || scalar_value(call, json_array_get(v, (size_t)i), item + i))
+        return -1;
+  } else return -1;
+  return 0;
+}
+
+/* Fills call->values from inputs and attributes; 0, or -1 with the sticky error set. */
+static int arrange(op_call *call, const net_node *node, const at_op *op, at_tensor *const *x) {
+  const json_t *args = json_object_get(node->json, "args");
+  int used = 0;
+  memset(call, 0, sizeof *call);
+  call->n = at_op_args(op);
+  if (call->n > MAX_ARGS) return at_fail("%s: the operator has too many arguments", node->name);
+  for (int i = 0; i < call->n; i++) {
+    const at_arg *arg = at_op_arg(op, i);
+    const json_t *given = json_object_get(args, arg->name);
+    at_value *v = call->values + i;
+    v->kind = AT_UNSUPPORTED; /* the default, unless set */
+    if (given) {
+      if (scalar_value(call, given, v)) return at_fail("%s: argument %s cannot be read", node->name, arg->name);
+    } else if (arg->kind == AT_TENSOR && used < node->n_inputs) {
+      *v = at_v(x[used++]);
+    } else if (arg->kind == AT_LIST && arg->item == AT_TENSOR && used == 0) {
+      v->kind = AT_LIST, v->items = call->items + call->n_items, v->n = node->n_inputs;
+      for (; used < node->n_inputs; used++) call->items[call->n_items++] = at_v(x[used]);
+    } else if (!arg->has_default && !arg->optional) {
+      return at_fail("%s: the operator needs its argument %s", node->name, arg->name);
+    }
+  }
+  return used == node->n_inputs ? 0 : at_fail("%s: the operator takes %d tensors, not %d", node->name, used, node->n_inputs);
+}
+
+static at_tensor *run(const net_node *node, at_tensor *const *x) {
+  op_call call;
+  at_value result = {0};
+  const at_op *op = find(node);
+  if (!op) return at_fail("%s: no such operator", node->name), NULL;
+  if (arrange(&call, node, op, x)) return NULL;
+  if (at_op_call(op, call.values, call.n, &result, 1) < 1) return NULL;
+  if (result.kind != AT_TENSOR) return at_fail("%s: the operator gives no tensor", node->name), NULL;
+  return result.as.tensor;
+}
+
+static int op_define(net_program *program, net_node *node, const net_shape *in, agad_error *error) {
+  (void)program;
+  if (!find(node)) {
+    const char *name = json_string_value(json_object_get(node->json, "op"));
+    return net_node_fail(node, error, "there is no operator '%s' (overload '%s')", name ? name : "?",
+                         json_string_value(json_object_get(node->json, "overload")));
+  }
+  at_scope scope = at_open();
+  int mode = at_grad_mode(0);
+  at_tensor *x[NET_MAX_INPUTS];
+  for (int i = 0; i < node->n_inputs; i++) {
+    int64_t sizes[4] = {1};
+    memcpy(sizes + 1, in[i].d, (size_t)in[i].ndim * sizeof *sizes);
+    x[i] = at_zeros(sizes, in[i].ndim + 1, AT_F32, AT_CPU);
+  }
+  at_tensor *y = run(node, x);
+  int64_t sizes[AT_MAX_DIM];
+  int n = at_sizes(y, sizes);
+  agad_error reason = {""};
+  if (at_ok() && (n < 1 || n > 4 || sizes[0] != 1))
+    at_fail("its result does not have one row an image");
+  for (int i = 1; i < n && i < 4; i++) node->shape.d[i - 1] = sizes[i];
+  node->shape.ndim = n - 1;
+  at_grad_mode(mode);
+  return at_close(&scope, &reason) ? net_node_fail(node, error, "%s", reason.message) : 0;
+}
+
+static void op_forward(net_frame *f) { f->y = run(f->node, f->x); }
+
+static void op_backward(net_frame *f) {
+  at_tensor *x[NET_MAX_INPUTS], *wanted[NET_MAX_INPUTS], *grads[NET_MAX_INPUTS] = {NULL};
+  int n = 0, mode = at_grad_mode(1);
+  for (int i = 0; i < f->node->n_inputs; i++) {
+    x[i] = at_detach(f->x[i]);
+    if (!f->want_dx[i]) continue;
+    if (at_ok()) at_set_requires_grad(x[i], 1);
+    wanted[n++] = x[i];
+  }
+  at_tensor *y = n ? run(f->node, x) : NULL;
+  if (n && at_ok()) at_grad(grads, y, f->dy, wanted, n, 0, 0, 1);
+  at_grad_mode(mode);
+  for (int i = 0, k = 0; i < f->node->n_inputs; i++)
+    if (f->want_dx[i]) f->dx[i] = grads[k++];
+}
+
+const layer op_layer = {.name = "op", .n_inputs = -1, .keeps_output = 1, .define = op_define,
+                        .forward = op_forward, .backward = op_backward};

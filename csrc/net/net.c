@@ -1,0 +1,123 @@
+#include "net/net.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static at_tensor *param_tensor(const net *n, const net_param *p, double value) {
+  at_tensor *t = at_full(p->sizes, p->ndim, value, n->dtype, n->device);
+  return p->ndim == 4 ? at_to_layout(t, n->layout) : t;
+}
+
+net *net_new(net_program *program, at_dtype dtype, int device, at_layout layout) {
+  net *n = calloc(1, sizeof *n);
+  *n = (net){.program = program, .dtype = dtype, .device = device, .layout = layout};
+  n->params = calloc((size_t)program->n_params + 1, sizeof *n->params);
+  n->buffers = calloc((size_t)program->n_buffers + 1, sizeof *n->buffers);
+  at_scope scope = at_open();
+  for (int i = 0; i < program->n_params; i++) at_store(&n->params[i], param_tensor(n, program->params + i, 0));
+  for (int i = 0; i < program->n_buffers; i++)
+    at_store(&n->buffers[i], param_tensor(n, program->buffers + i, program->buffers[i].init == NET_INIT_SCALE));
+  if (!at_close(&scope, NULL)) return n;
+  net_free(n);
+  return NULL;
+}
+
+void net_free(net *n) {
+  if (!n) return;
+  for (int i = 0; i < n->program->n_params; i++) at_free(n->params[i]);
+  for (int i = 0; i < n->program->n_buffers; i++) at_free(n->buffers[i]);
+  free(n->params);
+  free(n->buffers);
+  net_program_free(n->program);
+  free(n);
+}
+
+/* Drawn in the plain layout, so that the numbers do not depend on the net's. */
+void net_init(net *n, at_generator *generator) {
+  at_scope scope = at_open();
+  int mode = at_grad_mode(0);
+  for (int i = 0; i < n->program->n_params && at_ok(); i++) {
+    const net_param *p = n->program->params + i;
+    at_tensor *t = at_zeros(p->sizes, p->ndim, n->dtype, n->device);
+    if (p->init != NET_INIT_ZERO) at_normal_(t, p->init == NET_INIT_SCALE, 0.02, generator);
+    at_copy_(n->params[i], t);
+  }
+  for (int i = 0; i < n->program->n_buffers; i++)
+    at_copy_(n->buffers[i], param_tensor(n, n->program->buffers + i, n->program->buffers[i].init == NET_INIT_SCALE));
+  at_grad_mode(mode);
+  at_close(&scope, NULL);
+}
+
+at_tensor **net_find(net *n, const char *name) {
+  for (int i = 0; i < n->program->n_params; i++)
+    if (!strcmp(n->program->params[i].name, name)) return &n->params[i];
+  for (int i = 0; i < n->program->n_buffers; i++)
+    if (!strcmp(n->program->buffers[i].name, name)) return &n->buffers[i];
+  return NULL;
+}
+
+static at_tensor **find_fitting(net *n, const char *name, const at_tensor *value) {
+  at_tensor **slot = net_find(n, name);
+  if (!slot) return at_fail("net '%s' has no tensor '%s'", n->program->name, name), NULL;
+  int64_t have[AT_MAX_DIM] = {0}, want[AT_MAX_DIM] = {0};
+  int a = at_sizes(value, have), b = at_sizes(*slot, want);
+  if (a != b || memcmp(have, want, sizeof have)) {
+    char text[2][120] = {"", ""};
+    for (int i = 0; i < a && i < 6; i++) snprintf(text[0] + strlen(text[0]), 20, "%s%lld", i ? "x" : "", (long long)have[i]);
+    for (int i = 0; i < b && i < 6; i++) snprintf(text[1] + strlen(text[1]), 20, "%s%lld", i ? "x" : "", (long long)want[i]);
+    at_fail("net '%s': %s is %s here and %s in the weights given; they belong to another net or size",
+            n->program->name, name, text[1], text[0]);
+    return NULL;
+  }
+  return slot;
+}
+
+void net_set(net *n, const char *name, const at_tensor *value) {
+  at_tensor **slot = at_ok() ? find_fitting(n, name, value) : NULL;
+  if (!slot) return;
+  int mode = at_grad_mode(0);
+  at_copy_(*slot, value);
+  at_grad_mode(mode);
+}
+
+void net_share(net *n, const char *name, at_tensor *value) {
+  at_tensor **slot = at_ok() ? find_fitting(n, name, value) : NULL;
+  if (slot) at_store(slot, at_alias(value));
+}
+
+/* Which activations their batch norm takes over, and which may overwrite their input. */
+static void fuse(net_plan *plan) {
+  const net_program *p = plan->net->program;
+  for (int i = 0; i < p->n_nodes; i++) plan->slope[i] = 1;
+  for (int i = 1; i < p->n_nodes; i++) {
+    const net_node *node = p->nodes + i;
+    if (node->n_inputs != 1 || node->inputs[0] == 0) continue;
+    const net_node *from = p->nodes + node->inputs[0];
+    if (from->consumers != 1) continue;
+    if (node->layer->activation && from->layer == &batch_norm_layer && !plan->plain) {
+      plan->slope[node->inputs[0]] = node->slope;
+      plan->fused[i] = 1;
+    } else {
+      plan->in_place[i] = !from->layer->keeps_output && !plan->fused[node->inputs[0]];
+    }
+  }
+}
+
+net_plan *net_plan_new(net *n, at_dtype dtype) {
+  net_plan *plan = calloc(1, sizeof *plan);
+  size_t nodes = (size_t)n->program->n_nodes;
+  *plan = (net_plan){.net = n, .dtype = dtype, .arena = at_arena_new(), .plain = at_plain(), .momentum = -1,
+                     .slope = calloc(nodes, sizeof(double)), .fused = calloc(nodes, 1), .in_place = calloc(nodes, 1)};
+  fuse(plan);
+  return plan;
+}
+
+void net_plan_free(net_plan *plan) {
+  if (!plan) return;
+  at_arena_free(plan->arena);
+  free(plan->slope);
+  free(plan->fused);
+  free(plan->in_place);
+  free(plan);
+}

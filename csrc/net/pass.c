@@ -1,0 +1,289 @@
+/* pass.c: running a program forwards and backwards.
+ *
+ * Forward keeps every node's output (and what its layer saves) when a backward may follow, and otherwise
+ * frees an output after its last reader.  Backward walks the program in reverse with one gradient a node;
+ * nodes that no wanted gradient passes through are left out.
+ */
+#include "net/net.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct net_pass {
+  net_plan *plan;
+  at_tensor **values;               /* per node, kept */
+  at_tensor *(*saved)[NET_SAVE];    /* per node, kept */
+  at_tensor **weights;              /* per parameter: in the dtype of the computation */
+  net_rows groups[NET_MAX_GROUPS];
+  int n_groups, kept, eager;
+};
+
+net_pass *net_pass_new(net_plan *plan) {
+  net_pass *pass = calloc(1, sizeof *pass);
+  size_t nodes = (size_t)plan->net->program->n_nodes;
+  pass->plan = plan;
+  pass->values = calloc(nodes, sizeof *pass->values);
+  pass->saved = calloc(nodes, sizeof *pass->saved);
+  pass->weights = calloc((size_t)plan->net->program->n_params + 1, sizeof *pass->weights);
+  return pass;
+}
+
+static void drop(at_tensor **slot) {
+  at_free(*slot);
+  *slot = NULL;
+}
+
+void net_pass_clear(net_pass *pass) {
+  const net_program *p = pass->plan->net->program;
+  for (int i = 0; i < p->n_nodes; i++) {
+    drop(&pass->values[i]);
+    for (int s = 0; s < NET_SAVE; s++) drop(&pass->saved[i][s]);
+  }
+  for (int i = 0; i < p->n_params; i++) drop(&pass->weights[i]);
+  pass->kept = 0;
+}
+
+void net_pass_free(net_pass *pass) {
+  if (!pass) return;
+  net_pass_clear(pass);
+  free(pass->values);
+  free(pass->saved);
+  free(pass->weights);
+  free(pass);
+}
+
+/* Row groups cover the batch without a gap; a negative count stands for what remains. */
+static int set_groups(net_pass *pass, int64_t rows, const net_rows *groups, int n) {
+  const char *name = pass->plan->net->program->name;
+  if (n < 1 || n > NET_MAX_GROUPS) return at_fail("net '%s': 1 to %d row groups, not %d", name, NET_MAX_GROUPS, n);
+  int64_t next = 0;
+  for (int g = 0; g < n; g++) {
+    net_rows *to = pass->groups + g;
+    *to = groups[g];
+    if (to->rows < 0) to->rows = rows - to->first;
+    if (to->first != next || to->rows < 1) return at_fail("net '%s': row group %d does not follow the one before", name, g + 1);
+    if (to->bn == NET_BN_BYPASS) return at_fail("net '%s': bn = bypass is not available yet; available: batch, running", name);
+    if (to->set) return at_fail("net '%s': a second set of batch norms is not available yet", name);
+    next += to->rows;
+  }
+  pass->n_groups = n;
+  return next == rows ? 0 : at_fail("net '%s': row groups cover %lld of %lld rows", name, (long long)next, (long long)rows);
+}
+
+static void set_weights(net_pass *pass) {
+  const net *n = pass->plan->net;
+  for (int i = 1; i < n->program->n_nodes; i++) {
+    const net_node *node = n->program->nodes + i;
+    for (int j = node->param; j < node->param + node->n_params; j++)
+      at_store(&pass->weights[j], node->layer->full_precision ? at_alias(n->params[j])
+                                                              : at_to(n->params[j], pass->plan->dtype, n->device));
+  }
+}
+
+static void frame_of(net_pass *pass, int i, net_frame *f) {
+  const net_plan *plan = pass->plan;
+  const net_node *node = plan->net->program->nodes + i;
+  memset(f, 0, sizeof *f);
+  f->node = node;
+  f->groups = pass->groups;
+  f->n_groups = pass->n_groups;
+  f->eager = pass->eager;
+  f->plain = plan->plain || pass->eager;
+  f->in_place = plan->in_place[i] && !pass->eager;
+  f->slope = plan->slope[i];
+  f->momentum = plan->momentum >= 0 ? plan->momentum : node->momentum;
+  f->w = pass->weights + node->param;
+  f->buffers = plan->net->buffers + node->buffer;
+  for (int k = 0; k < node->n_inputs; k++) f->x[k] = pass->values[node->inputs[k]];
+  f->y = pass->values[i];
+  memcpy(f->save, pass->saved[i], sizeof f->save);
+}
+
+static int last_reader(const net_program *p, int node) {
+  for (int i = p->n_nodes - 1; i > node; i--)
+    for (int k = 0; k < p->nodes[i].n_inputs; k++)
+      if (p->nodes[i].inputs[k] == node) return i;
+  return node;
+}
+
+static int is_output(const net_program *p, int node) {
+  for (int o = 0; o < p->n_outputs; o++)
+    if (p->outputs[o].node == node) return 1;
+  return 0;
+}
+
+static int input_fits(net_pass *pass, const at_tensor *x) {
+  const net_shape *want = &pass->plan->net->program->input;
+  int64_t sizes[AT_MAX_DIM];
+  int n = at_sizes(x, sizes);
+  if (n == want->ndim + 1 && sizes[0] >= 1 && !memcmp(sizes + 1, want->d, (size_t)want->ndim * sizeof *sizes)) return 1;
+  if (want->ndim == 3)
+    at_fail("net '%s' takes [rows, %lld, %lld, %lld]; the tensor given has another shape", pass->plan->net->program->name,
+            (long long)want->d[0], (long long)want->d[1], (long long)want->d[2]);
+  else at_fail("net '%s': the tensor given has another shape than its input", pass->plan->net->program->name);
+  return 0;
+}
+
+static void run_node(net_pass *pass, int i) {
+  const net_program *p = pass->plan->net->program;
+  at_scope scope = at_open();
+  net_frame f;
+  frame_of(pass, i, &f);
+  if (pass->plan->fused[i] && !pass->eager) f.y = at_alias(f.x[0]);
+  else p->nodes[i].layer->forward(&f);
+  if (f.y == f.x[0]) f.y = at_alias(f.y);
+  at_store(&pass->values[i], f.y);
+  for (int s = 0; s < NET_SAVE && pass->kept; s++) at_store(&pass->saved[i][s], f.save[s]);
+  if (!pass->kept)
+    for (int k = 0; k < p->nodes[i].n_inputs; k++) {
+      int from = p->nodes[i].inputs[k];
+      if (last_reader(p, from) == i && !is_output(p, from)) drop(&pass->values[from]);
+    }
+  at_close(&scope, NULL);
+}
+
+static void run(net_pass *pass, const at_tensor *x, const net_rows *groups, int n_groups) {
+  const net *n = pass->plan->net;
+  if (!at_ok() || !input_fits(pass, x) || set_groups(pass, at_size(x, 0), groups, n_groups)) return;
+  at_scope scope = at_open();
+  set_weights(pass);
+  at_store(&pass->values[0], at_alias(at_to_layout(at_to(x, pass->plan->dtype, n->device), n->layout)));
+  for (int i = 1; i < n->program->n_nodes && at_ok(); i++) run_node(pass, i);
+  at_close(&scope, NULL);
+}
+
+void net_forward(net_pass *pass, const at_tensor *x, const net_rows *groups, int n_groups, int keep) {
+  at_arena *before = at_arena_use(pass->plan->arena);
+  int mode = at_grad_mode(0);
+  net_pass_clear(pass);
+  pass->kept = keep;
+  pass->eager = 0;
+  run(pass, x, groups, n_groups);
+  at_grad_mode(mode);
+  at_arena_use(before);
+}
+
+at_tensor *net_pass_output(net_pass *pass, int i) {
+  if (!at_ok()) return NULL;
+  at_tensor *y = pass->values[pass->plan->net->program->outputs[i].node];
+  return y ? at_alias(y) : (at_fail("net '%s': no forward pass was made", pass->plan->net->program->name), NULL);
+}
+
+/* ---- backward ---- */
+
+/* Adds to a node's gradient; a gradient that may be shared with a neighbour is never written into. */
+static void add_gradient(at_tensor **slot, at_tensor *g) {
+  at_store(slot, *slot ? at_add(*slot, g) : at_alias(g));
+}
+
+static void add_param_gradient(at_tensor **slot, const at_tensor *param, at_tensor *g) {
+  g = at_like_layout(at_to(g, at_dtype_of(param), at_device_of(param)), param);
+  if (*slot) at_add_(*slot, g, 1);
+  else at_store(slot, g);
+}
+
+/* Nodes whose gradient is needed: they lead to the input (when dx is wanted) or to a parameter. */
+static void mark_needed(const net_program *p, unsigned char *needed, int want_dx, int want_params) {
+  needed[0] = (unsigned char)want_dx;
+  for (int i = 1; i < p->n_nodes; i++) {
+    needed[i] = want_params && p->nodes[i].n_params;
+    for (int k = 0; k < p->nodes[i].n_inputs; k++) needed[i] |= needed[p->nodes[i].inputs[k]];
+  }
+}
+
+static void back_node(net_pass *pass, int i, const unsigned char *needed, at_tensor **gradients, at_tensor **grads) {
+  const net *n = pass->plan->net;
+  const net_node *node = n->program->nodes + i;
+  at_scope scope = at_open();
+  net_frame f;
+  frame_of(pass, i, &f);
+  f.dy = at_to(gradients[i], at_dtype_of(f.y), n->device);
+  f.want_dw = grads && node->n_params;
+  for (int k = 0; k < node->n_inputs; k++) f.want_dx[k] = needed[node->inputs[k]];
+  if (pass->plan->fused[i]) f.dx[0] = f.dy;
+  else if (node->layer->backward) node->layer->backward(&f);
+  else at_fail("%s: layer %s has no gradient", node->name, node->layer->name);
+  for (int k = 0; k < node->n_inputs && at_ok(); k++)
+    if (f.want_dx[k] && f.dx[k]) add_gradient(&gradients[node->inputs[k]], f.dx[k]);
+  for (int j = 0; f.want_dw && j < node->n_params && at_ok(); j++)
+    add_param_gradient(&grads[node->param + j], n->params[node->param + j], f.dw[j]);
+  at_close(&scope, NULL);
+  drop(&gradients[i]);
+}
+
+void net_backward(net_pass *pass, at_tensor *const *dy, at_tensor **dx, at_tensor **grads) {
+  const net_program *p = pass->plan->net->program;
+  if (!at_ok()) return;
+  if (!pass->kept) {
+    at_fail("net '%s': backward without a forward pass that was kept for it", p->name);
+    return;
+  }
+  at_arena *before = at_arena_use(pass->plan->arena);
+  int mode = at_grad_mode(0);
+  unsigned char *needed = calloc((size_t)p->n_nodes, 1);
+  at_tensor **gradients = calloc((size_t)p->n_nodes, sizeof *gradients);
+  mark_needed(p, needed, dx != NULL, grads != NULL);
+  at_scope scope = at_open();
+  for (int o = 0; o < p->n_outputs; o++)
+    if (dy[o]) add_gradient(&gradients[p->outputs[o].node], dy[o]);
+  at_close(&scope, NULL);
+  for (int i = p->n_nodes - 1; i > 0 && at_ok(); i--)
+    if (gradients[i] && needed[i]) back_node(pass, i, needed, gradients, grads);
+  if (dx && at_ok() && gradients[0]) *dx = at_give(gradients[0]), gradients[0] = NULL;
+  for (int i = 0; i < p->n_nodes; i++) at_free(gradients[i]);
+  free(gradients);
+  free(needed);
+  at_grad_mode(mode);
+  at_arena_use(before);
+}
+
+/* ---- under autograd ---- */
+
+static void release_pass(void *context) { net_pass_free(context); }
+
+/* Inputs of the node are x and every parameter. */
+static int call_backward(void *context, at_tensor *const *grad_out, int n_out, at_tensor **grad_in, const int *needed, int n_in) {
+  net_pass *pass = context;
+  (void)n_out;
+  int params = 0;
+  at_tensor **grads = calloc((size_t)n_in, sizeof *grads);
+  for (int i = 1; i < n_in; i++) params |= needed[i];
+  if (!pass->kept) at_fail("net '%s': its backward was already called; gradients of gradients need net:eager", pass->plan->net->program->name);
+  net_backward(pass, grad_out, needed[0] ? &grad_in[0] : NULL, params ? grads : NULL);
+  for (int i = 1; i < n_in; i++) grad_in[i] = at_give(grads[i - 1]);
+  free(grads);
+  net_pass_clear(pass);
+  return at_ok() ? 0 : -1;
+}
+
+static int inputs_of(net_plan *plan, at_tensor *x, at_tensor ***inputs) {
+  int n = plan->net->program->n_params;
+  *inputs = calloc((size_t)n + 1, sizeof **inputs);
+  (*inputs)[0] = x;
+  for (int i = 0; i < n; i++) (*inputs)[i + 1] = plan->net->params[i];
+  return n + 1;
+}
+
+void net_call(net_plan *plan, const at_tensor *x, const net_rows *groups, int n_groups, at_tensor **outputs) {
+  const net_program *p = plan->net->program;
+  net_pass *pass = net_pass_new(plan);
+  net_forward(pass, x, groups, n_groups, at_grad_enabled());
+  for (int o = 0; o < p->n_outputs; o++) outputs[o] = net_pass_output(pass, o);
+  if (!at_ok() || !at_grad_enabled()) {
+    net_pass_free(pass);
+    return;
+  }
+  at_tensor **inputs;
+  int n = inputs_of(plan, at_alias(x), &inputs);
+  at_node(p->name, inputs, n, outputs, p->n_outputs, call_backward, pass, release_pass);
+  free(inputs);
+}
+
+void net_eager(net_plan *plan, const at_tensor *x, const net_rows *groups, int n_groups, at_tensor **outputs) {
+  net_pass *pass = net_pass_new(plan);
+  pass->eager = 1;
+  pass->kept = 1;
+  run(pass, x, groups, n_groups);
+  for (int o = 0; o < plan->net->program->n_outputs; o++) outputs[o] = net_pass_output(pass, o);
+  net_pass_free(pass);
+}

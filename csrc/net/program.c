@@ -1,0 +1,225 @@
+#include "net/program.h"
+#include "net/layer.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int net_node_fail(const net_node *node, agad_error *error, const char *format, ...) {
+  char reason[700];
+  va_list args;
+  va_start(args, format);
+  vsnprintf(reason, sizeof reason, format, args);
+  va_end(args);
+  return agad_fail(error, "%s: %s", node->name, reason);
+}
+
+static net_param *add(net_param **list, int *n, const net_node *node, const char *name, net_init_kind init,
+                      int ndim, const int64_t *sizes) {
+  *list = realloc(*list, (size_t)(*n + 1) * sizeof **list);
+  net_param *p = *list + (*n)++;
+  memset(p, 0, sizeof *p);
+  snprintf(p->name, sizeof p->name, "%s.%s", node->name, name);
+  p->init = init;
+  p->ndim = ndim;
+  memcpy(p->sizes, sizes, (size_t)ndim * sizeof *sizes);
+  return p;
+}
+
+net_param *net_add_param(net_program *program, net_node *node, const char *name, net_init_kind init,
+                         int ndim, const int64_t *sizes) {
+  if (!node->n_params) node->param = program->n_params;
+  node->n_params++;
+  return add(&program->params, &program->n_params, node, name, init, ndim, sizes);
+}
+
+net_param *net_add_buffer(net_program *program, net_node *node, const char *name, net_init_kind init,
+                          int64_t size) {
+  if (!node->n_buffers) node->buffer = program->n_buffers;
+  node->n_buffers++;
+  return add(&program->buffers, &program->n_buffers, node, name, init, 1, &size);
+}
+
+int net_read_pair(const net_node *node, const char *key, int64_t standard, int64_t out[2], agad_error *error) {
+  const json_t *v = json_object_get(node->json, key);
+  out[0] = out[1] = standard;
+  if (!v || json_is_null(v)) return 0;
+  if (json_is_integer(v)) out[0] = out[1] = json_integer_value(v);
+  else if (json_is_array(v) && json_array_size(v) == 2 && json_is_integer(json_array_get(v, 0)) &&
+           json_is_integer(json_array_get(v, 1)))
+    for (size_t i = 0; i < 2; i++) out[i] = json_integer_value(json_array_get(v, i));
+  else return net_node_fail(node, error, "%s must be an integer or two of them", key);
+  for (int i = 0; i < 2; i++)
+    if (out[i] < 0 || out[i] > 1 << 20) return net_node_fail(node, error, "%s is out of range", key);
+  return 0;
+}
+
+int net_read_number(const net_node *node, const char *key, double standard, double *out, agad_error *error) {
+  const json_t *v = json_object_get(node->json, key);
+  *out = standard;
+  if (!v || json_is_null(v)) return 0;
+  if (!json_is_number(v)) return net_node_fail(node, error, "%s must be a number", key);
+  *out = json_number_value(v);
+  return 0;
+}
+
+static int read_shape(const json_t *json, net_shape *shape, agad_error *error) {
+  shape->ndim = (int)json_array_size(json);
+  if (shape->ndim < 1 || shape->ndim > 3)
+    return agad_fail(error, "input must be a list of 1 to 3 sizes, such as {channels, height, width}");
+  for (int i = 0; i < shape->ndim; i++) {
+    const json_t *v = json_array_get(json, (size_t)i);
+    shape->d[i] = json_integer_value(v);
+    if (!json_is_integer(v) || shape->d[i] < 1 || shape->d[i] > 1 << 20)
+      return agad_fail(error, "input sizes must be positive integers");
+  }
+  return 0;
+}
+
+static int copy_name(char *to, const char *from, const char *what, agad_error *error) {
+  size_t n = from ? strlen(from) : 0;
+  if (!n || n >= NET_NAME) return agad_fail(error, "a %s needs a name of 1 to %d bytes", what, NET_NAME - 1);
+  memcpy(to, from, n + 1);
+  return 0;
+}
+
+/* Names a node by its kind and how many of the kind came before: conv1, conv2, batch_norm1 … */
+static void name_node(net_program *program, int place, net_node *node) {
+  int count = 1;
+  for (int i = 1; i < place; i++) count += program->nodes[i].layer == node->layer;
+  snprintf(node->name, sizeof node->name, "%.40s%d", node->layer->name, count);
+}
+
+static int read_inputs(net_program *program, int place, net_node *node, net_shape *in, agad_error *error) {
+  const json_t *list = json_object_get(node->json, "inputs");
+  size_t n = json_array_size(list);
+  if (n < 1 || n > NET_MAX_INPUTS)
+    return net_node_fail(node, error, "needs a list of 1 to %d inputs", NET_MAX_INPUTS);
+  if (node->layer->n_inputs > 0 && (int)n != node->layer->n_inputs)
+    return net_node_fail(node, error, "takes %d input(s), not %d", node->layer->n_inputs, (int)n);
+  for (size_t i = 0; i < n; i++) {
+    const json_t *v = json_array_get(list, i);
+    int64_t from = json_is_integer(v) ? json_integer_value(v) : -1;
+    if (from < 0 || from >= place)
+      return net_node_fail(node, error, "input %d is not an earlier node (a net cannot have cycles)", (int)i + 1);
+    node->inputs[node->n_inputs++] = (int)from;
+    program->nodes[from].consumers++;
+    in[i] = program->nodes[from].shape;
+  }
+  return 0;
+}
+
+static int read_node(net_program *program, int place, agad_error *error) {
+  net_node *node = program->nodes + place;
+  node->json = json_array_get(json_object_get(program->json, "nodes"), (size_t)place - 1);
+  snprintf(node->name, sizeof node->name, "node %d", place);
+  node->slope = 1;
+  const char *kind = json_string_value(json_object_get(node->json, "layer"));
+  if (!kind) return net_node_fail(node, error, "says no layer");
+  node->layer = layer_find(kind);
+  if (!node->layer)
+    return net_node_fail(node, error, "unknown layer '%.40s'; layers are %s", kind, layer_names());
+  const json_t *name = json_object_get(node->json, "name");
+  if (name) {
+    if (copy_name(node->name, json_string_value(name), "node", error)) return -1;
+  } else name_node(program, place, node);
+  for (int i = 1; i < place; i++)
+    if (!strcmp(program->nodes[i].name, node->name)) return net_node_fail(node, error, "the name is taken");
+  net_shape in[NET_MAX_INPUTS];
+  if (read_inputs(program, place, node, in, error)) return -1;
+  node->shape = in[0];
+  if (node->layer->define(program, node, in, error)) return -1;
+  for (int i = 0; i < node->shape.ndim; i++)
+    if (node->shape.d[i] < 1)
+      return net_node_fail(node, error, "its output would be empty; the picture is too small for this net");
+  return 0;
+}
+
+static int read_outputs(net_program *program, agad_error *error) {
+  const json_t *list = json_object_get(program->json, "outputs");
+  size_t n = json_array_size(list);
+  if (!n) return agad_fail(error, "names no output");
+  program->outputs = calloc(n, sizeof *program->outputs);
+  for (size_t i = 0; i < n; i++) {
+    const json_t *v = json_array_get(list, i);
+    net_output *o = program->outputs + program->n_outputs++;
+    if (copy_name(o->name, json_string_value(json_object_get(v, "name")), "output", error)) return -1;
+    const json_t *node = json_object_get(v, "node");
+    int64_t place = json_is_integer(node) ? json_integer_value(node) : -1;
+    if (place < 0 || place >= program->n_nodes) return agad_fail(error, "output %s is no node", o->name);
+    o->node = (int)place;
+    program->nodes[place].consumers++;
+  }
+  return 0;
+}
+
+static int read_program(net_program *program, agad_error *error) {
+  if (!json_is_object(program->json)) return agad_fail(error, "is no JSON object");
+  if (copy_name(program->name, json_string_value(json_object_get(program->json, "name")), "net", error))
+    return -1;
+  if (read_shape(json_object_get(program->json, "input"), &program->input, error)) return -1;
+  size_t n = json_array_size(json_object_get(program->json, "nodes"));
+  if (n < 1 || n > NET_MAX_NODES) return agad_fail(error, "needs 1 to %d nodes", NET_MAX_NODES);
+  program->nodes = calloc(n + 1, sizeof *program->nodes);
+  program->nodes[0].shape = program->input;
+  strcpy(program->nodes[0].name, "input");
+  program->n_nodes = (int)n + 1;
+  for (int i = 1; i <= (int)n; i++)
+    if (read_node(program, i, error)) return -1;
+  return read_outputs(program, error);
+}
+
+net_program *net_program_parse(const char *json, agad_error *error) {
+  json_error_t where;
+  net_program *program = calloc(1, sizeof *program);
+  program->json = json_loads(json, JSON_REJECT_DUPLICATES, &where);
+  if (!program->json) {
+    agad_fail(error, "net: not JSON: %s (line %d)", where.text, where.line);
+    net_program_free(program);
+    return NULL;
+  }
+  agad_error reason;
+  if (read_program(program, &reason)) {
+    agad_fail(error, "net '%s': %.900s", program->name, reason.message);
+    net_program_free(program);
+    return NULL;
+  }
+  return program;
+}
+
+void net_program_free(net_program *program) {
+  if (!program) return;
+  json_decref(program->json);
+  free(program->nodes);
+  free(program->params);
+  free(program->buffers);
+  free(program->outputs);
+  free(program);
+}
+
+char *net_program_text(const net_program *program) {
+  return json_dumps(program->json, JSON_SORT_KEYS | JSON_COMPACT | JSON_REAL_PRECISION(17));
+}
+
+int64_t net_program_param_count(const net_program *program) {
+  int64_t count = 0;
+  for (int i = 0; i < program->n_params; i++) {
+    int64_t n = 1;
+    for (int d = 0; d < program->params[i].ndim; d++) n *= program->params[i].sizes[d];
+    count += n;
+  }
+  return count;
+}
+
+int64_t net_program_macs(const net_program *program) {
+  int64_t macs = 0;
+  for (int i = 0; i < program->n_nodes; i++) macs += program->nodes[i].macs;
+  return macs;
+}
+
+int net_program_output(const net_program *program, const char *name) {
+  for (int i = 0; i < program->n_outputs; i++)
+    if (!strcmp(program->outputs[i].name, name)) return i;
+  return -1;
+}

@@ -1,0 +1,234 @@
+#include "net/safetensors.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#define CHECKSUM "agad.xxh64"
+enum { MAX_HEADER = 64 << 20 };
+
+typedef struct entry { const char *name; at_dtype dtype; int ndim; int64_t sizes[8]; uint64_t begin, end; } entry;
+
+struct safetensors {
+  char *bytes;
+  const char *data;
+  uint64_t data_size;
+  json_t *header;
+  entry *entries;
+  int n;
+};
+
+static const struct { const char *name; at_dtype dtype; } dtypes[] = {
+    {"F64", AT_F64}, {"F32", AT_F32}, {"F16", AT_F16}, {"BF16", AT_BF16}, {"I64", AT_I64}, {"I32", AT_I32},
+    {"I16", AT_I16}, {"I8", AT_I8},   {"U8", AT_U8},   {"BOOL", AT_B8}};
+enum { N_DTYPES = sizeof dtypes / sizeof *dtypes };
+
+/* ---- reading ---- */
+
+static char *read_all(const char *path, size_t *size, agad_error *error) {
+  struct stat info;
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0 || fstat(fd, &info)) {
+    agad_fail(error, "%s: %s", path, strerror(errno));
+    if (fd >= 0) close(fd);
+    return NULL;
+  }
+  if (!S_ISREG(info.st_mode)) return close(fd), agad_fail(error, "%s: is no regular file", path), NULL;
+  char *bytes = malloc((size_t)info.st_size + 1);
+  size_t have = 0;
+  ssize_t got = 1;
+  while (bytes && have < (size_t)info.st_size && got > 0) {
+    got = read(fd, bytes + have, (size_t)info.st_size - have);
+    if (got > 0) have += (size_t)got;
+  }
+  close(fd);
+  if (!bytes || have < (size_t)info.st_size) {
+    free(bytes);
+    return agad_fail(error, "%s: could not be read", path), NULL;
+  }
+  *size = have;
+  return bytes;
+}
+
+static int read_entry(safetensors *f, const char *name, const json_t *v, agad_error *error) {
+  entry *e = f->entries + f->n;
+  const char *dtype = json_string_value(json_object_get(v, "dtype"));
+  const json_t *shape = json_object_get(v, "shape"), *offsets = json_object_get(v, "data_offsets");
+  *e = (entry){.name = name, .ndim = (int)json_array_size(shape)};
+  int known = 0;
+  for (int i = 0; dtype && i < N_DTYPES; i++)
+    if (!strcmp(dtype, dtypes[i].name)) e->dtype = dtypes[i].dtype, known = 1;
+  if (!known) return agad_fail(error, "tensor %s has the unknown dtype '%s'", name, dtype ? dtype : "?");
+  if (!json_is_array(shape) || json_array_size(shape) > 8) return agad_fail(error, "tensor %s has no sound shape", name);
+  uint64_t size = at_element_size(e->dtype);
+  for (int i = 0; i < e->ndim; i++) {
+    const json_t *d = json_array_get(shape, (size_t)i);
+    e->sizes[i] = json_integer_value(d);
+    if (!json_is_integer(d) || e->sizes[i] < 0 || __builtin_mul_overflow(size, (uint64_t)e->sizes[i], &size))
+      return agad_fail(error, "tensor %s has no sound shape", name);
+  }
+  const json_t *begin = json_array_get(offsets, 0), *end = json_array_get(offsets, 1);
+  if (json_array_size(offsets) != 2 || !json_is_integer(begin) || !json_is_integer(end) ||
+      json_integer_value(begin) < 0 || json_integer_value(end) < json_integer_value(begin))
+    return agad_fail(error, "tensor %s has no sound place", name);
+  e->begin = (uint64_t)json_integer_value(begin);
+  e->end = (uint64_t)json_integer_value(end);
+  if (e->end > f->data_size || e->end - e->begin != size)
+    return agad_fail(error, "tensor %s lies outside the file; the file is cut short or damaged", name);
+  f->n++;
+  return 0;
+}
+
+static int read_header(safetensors *f, size_t size, agad_error *error) {
+  uint64_t length;
+  if (size < 8) return agad_fail(error, "is no safetensors file (too short)");
+  memcpy(&length, f->bytes, 8); /* little-endian, as every machine this runs on */
+  if (length > MAX_HEADER || length > size - 8) return agad_fail(error, "is no safetensors file, or it is cut short");
+  json_error_t where;
+  f->header = json_loadb(f->bytes + 8, (size_t)length, JSON_REJECT_DUPLICATES, &where);
+  if (!json_is_object(f->header)) return agad_fail(error, "is no safetensors file (its header is not JSON)");
+  f->data = f->bytes + 8 + length;
+  f->data_size = size - 8 - length;
+  f->entries = calloc(json_object_size(f->header) + 1, sizeof *f->entries);
+  const char *name;
+  json_t *value;
+  uint64_t used = 0;
+  json_object_foreach(f->header, name, value) {
+    if (!strcmp(name, "__metadata__")) continue;
+    if (read_entry(f, name, value, error)) return -1;
+    used += f->entries[f->n - 1].end - f->entries[f->n - 1].begin;
+  }
+  if (used != f->data_size) return agad_fail(error, "its tensors do not fill the file; it is damaged");
+  const char *sum = safetensors_metadata(f, CHECKSUM);
+  char have[17];
+  snprintf(have, sizeof have, "%016llx", (unsigned long long)XXH64(f->data, f->data_size, 0));
+  if (sum && strcmp(sum, have)) return agad_fail(error, "its checksum is wrong; the file is damaged");
+  return 0;
+}
+
+safetensors *safetensors_open(const char *path, agad_error *error) {
+  size_t size;
+  agad_error reason;
+  char *bytes = read_all(path, &size, error);
+  if (!bytes) return NULL;
+  safetensors *f = calloc(1, sizeof *f);
+  f->bytes = bytes;
+  if (!read_header(f, size, &reason)) return f;
+  agad_fail(error, "%s: %.900s", path, reason.message);
+  safetensors_close(f);
+  return NULL;
+}
+
+void safetensors_close(safetensors *f) {
+  if (!f) return;
+  json_decref(f->header);
+  free(f->entries);
+  free(f->bytes);
+  free(f);
+}
+
+int safetensors_count(const safetensors *f) { return f->n; }
+const char *safetensors_name(const safetensors *f, int i) { return f->entries[i].name; }
+
+const char *safetensors_metadata(const safetensors *f, const char *key) {
+  return json_string_value(json_object_get(json_object_get(f->header, "__metadata__"), key));
+}
+
+int safetensors_find(const safetensors *f, const char *name) {
+  for (int i = 0; i < f->n; i++)
+    if (!strcmp(f->entries[i].name, name)) return i;
+  return -1;
+}
+
+at_tensor *safetensors_get(const safetensors *f, int i) {
+  const entry *e = f->entries + i;
+  return at_copy_of(f->data + e->begin, e->sizes, e->ndim, e->dtype);
+}
+
+/* ---- writing ---- */
+
+int file_replace(const char *path, const void *const *parts, const size_t *sizes, int n, agad_error *error) {
+  char *aside = malloc(strlen(path) + 32);
+  sprintf(aside, "%s.%ld.new", path, (long)getpid());
+  int fd = open(aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666), bad = fd < 0;
+  for (int i = 0; i < n && !bad; i++) {
+    const char *at = parts[i];
+    for (size_t left = sizes[i]; left && !bad;) {
+      ssize_t wrote = write(fd, at, left);
+      if (wrote < 0 && errno == EINTR) continue;
+      bad = wrote <= 0;
+      if (!bad) at += wrote, left -= (size_t)wrote;
+    }
+  }
+  bad = bad || fsync(fd);
+  int why = errno;
+  if (fd >= 0 && close(fd) && !bad) bad = 1, why = errno;
+  if (!bad && rename(aside, path)) bad = 1, why = errno;
+  if (bad) {
+    if (fd >= 0) unlink(aside);
+    agad_fail(error, "%s: cannot be written: %s", path, strerror(why));
+  }
+  free(aside);
+  return bad ? -1 : 0;
+}
+
+static json_t *describe(const at_tensor *t, uint64_t *offset) {
+  const char *dtype = NULL;
+  for (int i = 0; i < N_DTYPES; i++)
+    if (dtypes[i].dtype == at_dtype_of(t)) dtype = dtypes[i].name;
+  if (!dtype) return NULL;
+  int64_t sizes[AT_MAX_DIM];
+  int n = at_sizes(t, sizes);
+  json_t *shape = json_array();
+  for (int i = 0; i < n; i++) json_array_append_new(shape, json_integer(sizes[i]));
+  uint64_t begin = *offset;
+  *offset += (uint64_t)at_nbytes(t);
+  return json_pack("{s:s, s:o, s:[I, I]}", "dtype", dtype, "shape", shape, "data_offsets", (json_int_t)begin,
+                   (json_int_t)*offset);
+}
+
+int safetensors_save(const char *path, const named_tensor *tensors, int n, const json_t *metadata, agad_error *error) {
+  at_scope scope = at_open();
+  const void **parts = calloc((size_t)n + 2, sizeof *parts);
+  size_t *sizes = calloc((size_t)n + 2, sizeof *sizes);
+  json_t *header = json_object(), *meta = metadata ? json_deep_copy(metadata) : json_object();
+  XXH64_state_t *sum = XXH64_createState();
+  XXH64_reset(sum, 0);
+  uint64_t offset = 0, length = 0;
+  int bad = 0;
+  for (int i = 0; i < n && !bad && at_ok(); i++) {
+    at_tensor *t = at_to_layout(at_to(at_detach(tensors[i].tensor), at_dtype_of(tensors[i].tensor), AT_CPU), AT_NCHW);
+    json_t *entry_json = at_ok() ? describe(t, &offset) : NULL;
+    if (!entry_json) bad = at_ok() ? agad_fail(error, "%s: tensor %s has a dtype that the format lacks", path, tensors[i].name) : -1;
+    else json_object_set_new(header, tensors[i].name, entry_json);
+    parts[i + 2] = at_data(t);
+    sizes[i + 2] = (size_t)at_nbytes(t);
+    if (parts[i + 2]) XXH64_update(sum, parts[i + 2], sizes[i + 2]);
+  }
+  char digits[17];
+  snprintf(digits, sizeof digits, "%016llx", (unsigned long long)XXH64_digest(sum));
+  json_object_set_new(meta, CHECKSUM, json_string(digits));
+  json_object_set_new(header, "__metadata__", meta);
+  char *text = json_dumps(header, JSON_COMPACT);
+  if (!bad && at_ok() && text) {
+    size_t raw = strlen(text), padded = (raw + 7) / 8 * 8; /* the data begin at a multiple of 8 */
+    text = realloc(text, padded + 1);
+    memset(text + raw, ' ', padded - raw);
+    length = padded;
+    parts[0] = &length, sizes[0] = 8, parts[1] = text, sizes[1] = padded;
+    bad = file_replace(path, parts, sizes, n + 2, error);
+  }
+  XXH64_freeState(sum);
+  json_decref(header);
+  free(text);
+  free(parts);
+  free(sizes);
+  agad_error reason;
+  if (at_close(&scope, &reason)) return agad_fail(error, "%s: %.900s", path, reason.message);
+  return bad ? -1 : 0;
+}

@@ -1,0 +1,134 @@
+#include "score/model.h"
+#include "net/safetensors.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ABOUT "agad"
+enum { FORMAT = 1 };
+
+/* ---- saving ---- */
+
+int model_save(const char *path, const json_t *about, net *scorer, const named_tensor *more, int n_more,
+               agad_error *error) {
+  const net_program *p = scorer->program;
+  named_tensor *tensors = calloc((size_t)(p->n_params + p->n_buffers + n_more) + 1, sizeof *tensors);
+  int n = 0;
+  for (int i = 0; i < p->n_params; i++) tensors[n++] = (named_tensor){p->params[i].name, scorer->params[i]};
+  for (int i = 0; i < p->n_buffers; i++) tensors[n++] = (named_tensor){p->buffers[i].name, scorer->buffers[i]};
+  for (int i = 0; i < n_more; i++) tensors[n++] = more[i];
+  json_t *full = json_deep_copy(about), *metadata = json_object();
+  json_object_set_new(full, "format", json_integer(FORMAT));
+  json_object_set(full, "program", p->json);
+  char *text = json_dumps(full, JSON_SORT_KEYS | JSON_COMPACT | JSON_REAL_PRECISION(17));
+  json_object_set_new(metadata, ABOUT, json_string(text));
+  json_object_set_new(metadata, "format", json_string("agad")); /* other tools look for this key */
+  int bad = safetensors_save(path, tensors, n, metadata, error);
+  free(text);
+  free(tensors);
+  json_decref(full);
+  json_decref(metadata);
+  return bad;
+}
+
+/* ---- opening ---- */
+
+static double number(const json_t *object, const char *key, double standard) {
+  const json_t *v = json_object_get(object, key);
+  return json_is_number(v) ? json_number_value(v) : standard;
+}
+
+static int load_weights(agad_model *m, const safetensors *f, agad_error *error) {
+  const net_program *p = m->net->program;
+  at_scope scope = at_open();
+  for (int i = 0; i < p->n_params + p->n_buffers && at_ok(); i++) {
+    const char *name = i < p->n_params ? p->params[i].name : p->buffers[i - p->n_params].name;
+    int place = safetensors_find(f, name);
+    if (place < 0) at_fail("tensor %s is missing", name);
+    else net_set(m->net, name, safetensors_get(f, place));
+  }
+  return at_close(&scope, error);
+}
+
+static int fill(agad_model *m, const safetensors *f, agad_error *error) {
+  json_error_t where;
+  const char *about = safetensors_metadata(f, ABOUT);
+  if (!about) return agad_fail(error, "is a safetensors file, but no agad model (its metadata lack '" ABOUT "')");
+  m->about = json_loads(about, 0, &where);
+  if (!m->about) return agad_fail(error, "its description is not JSON: %s", where.text);
+  if ((int)number(m->about, "format", 0) != FORMAT)
+    return agad_fail(error, "its format is %d, this agad reads %d", (int)number(m->about, "format", 0), FORMAT);
+  const json_t *program_json = json_object_get(m->about, "program"), *input = json_object_get(m->about, "input");
+  if (!json_is_object(program_json))
+    return agad_fail(error, "it has no scoring program; its score is a Lua function of its method and needs Lua");
+  char *text = json_dumps(program_json, JSON_COMPACT | JSON_REAL_PRECISION(17));
+  net_program *program = net_program_parse(text, error);
+  free(text);
+  if (!program) return -1;
+  if (program->input.ndim != 3) return net_program_free(program), agad_fail(error, "its program takes no pictures");
+  m->how = (score_input){json_number_value(json_array_get(input, 0)), json_number_value(json_array_get(input, 1)),
+                         (int64_t)number(m->about, "eval_batch", 256), NET_BN_RUNNING};
+  if (!(m->how.low < m->how.high)) return net_program_free(program), agad_fail(error, "its input range is empty");
+  m->threshold = number(m->about, "threshold", NAN);
+  m->description = json_dumps(m->about, JSON_SORT_KEYS | JSON_COMPACT | JSON_REAL_PRECISION(17));
+  at_scope scope = at_open();
+  m->net = net_new(program, AT_F32, AT_CPU, AT_CHANNELS_LAST);
+  if (at_close(&scope, error)) return -1;
+  m->plan = net_plan_new(m->net, AT_F32);
+  return load_weights(m, f, error);
+}
+
+agad_model *agad_model_open(const char *path, agad_error *error) {
+  agad_error reason;
+  safetensors *f = safetensors_open(path, error);
+  if (!f) return NULL;
+  agad_model *m = calloc(1, sizeof *m);
+  int bad = fill(m, f, &reason);
+  safetensors_close(f);
+  if (!bad) return m;
+  agad_fail(error, "%s: %.900s", path, reason.message);
+  agad_model_close(m);
+  return NULL;
+}
+
+void agad_model_close(agad_model *m) {
+  if (!m) return;
+  net_plan_free(m->plan);
+  net_free(m->net);
+  json_decref(m->about);
+  free(m->description);
+  free(m);
+}
+
+agad_model_facts agad_model_info(const agad_model *m) {
+  const net_shape *in = &m->net->program->input;
+  return (agad_model_facts){(int)in->d[0], (int)in->d[1], (int)in->d[2], m->threshold,
+                            net_program_output(m->net->program, "map") >= 0, m->description};
+}
+
+/* ---- asking ---- */
+
+at_tensor *model_run(agad_model *m, const at_tensor *pictures, const char *output) {
+  int place = net_program_output(m->net->program, output);
+  if (place < 0) return at_fail("this model has no output '%s'", output), NULL;
+  return score_pictures(m->plan, pictures, &m->how, place);
+}
+
+static int ask(agad_model *m, const uint8_t *pixels, int64_t n, const char *output, void *to, size_t item, agad_error *error) {
+  const net_shape *in = &m->net->program->input;
+  int64_t sizes[4] = {n, in->d[0], in->d[1], in->d[2]};
+  at_scope scope = at_open();
+  if (n < 1) at_fail("there are no pictures to score");
+  at_tensor *y = model_run(m, at_copy_of(pixels, sizes, 4, AT_U8), output);
+  if (at_ok()) memcpy(to, at_data(y), (size_t)at_numel(y) * item);
+  return at_close(&scope, error);
+}
+
+int agad_model_score(agad_model *m, const uint8_t *pixels, int64_t n, double *scores, agad_error *error) {
+  return ask(m, pixels, n, "score", scores, sizeof *scores, error);
+}
+
+int agad_model_map(agad_model *m, const uint8_t *pixels, int64_t n, float *maps, agad_error *error) {
+  return ask(m, pixels, n, "map", maps, sizeof *maps, error);
+}

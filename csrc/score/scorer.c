@@ -1,0 +1,78 @@
+#include "score/scorer.h"
+
+#include <string.h>
+
+at_tensor *pictures_to_batch(const at_tensor *pictures, const at_tensor *index, double low, double high,
+                             at_dtype dtype, int device, at_layout layout) {
+  if (at_ok() && at_dtype_of(pictures) != AT_U8) return at_fail("pictures are uint8 tensors of 0 to 255"), NULL;
+  if (at_ok() && at_ndim(pictures) != 4) return at_fail("pictures are [n, channels, height, width]"), NULL;
+  at_tensor *rows = index ? at_index_select(pictures, 0, index) : at_alias(pictures);
+  at_tensor *x = at_to_layout(at_to(rows, dtype, device), layout);
+  if (!at_ok()) return NULL;
+  at_mul_scalar_(x, (high - low) / 255);
+  return low == 0 ? x : at_add_scalar(x, low);
+}
+
+/* Rows first..first+n of the pictures, as the net wants them. */
+static at_tensor *batch_at(const net_plan *plan, const at_tensor *pictures, const score_input *how, int64_t first, int64_t n) {
+  const struct net *to = plan->net;
+  return pictures_to_batch(at_narrow(pictures, 0, first, n), NULL, how->low, how->high, to->dtype, to->device, to->layout);
+}
+
+static int usable(const at_tensor *pictures, const score_input *how) {
+  if (!at_ok()) return 0;
+  if (how->batch < 1) return at_fail("the batch must be at least 1"), 0;
+  if (at_ndim(pictures) != 4 || at_size(pictures, 0) < 1) return at_fail("there are no pictures to score"), 0;
+  return 1;
+}
+
+at_tensor *score_pictures(net_plan *plan, const at_tensor *pictures, const score_input *how, int output) {
+  if (!usable(pictures, how)) return NULL;
+  int64_t n = at_size(pictures, 0);
+  net_pass *pass = net_pass_new(plan);
+  net_rows rows = {0, -1, how->bn, 0, 0};
+  at_tensor *all = NULL;
+  for (int64_t first = 0; first < n && at_ok(); first += how->batch) {
+    if (agad_interrupt) {
+      at_fail("interrupted");
+      break;
+    }
+    at_scope scope = at_open();
+    int64_t here = n - first < how->batch ? n - first : how->batch;
+    net_forward(pass, batch_at(plan, pictures, how, first, here), &rows, 1, 0);
+    at_tensor *y = at_to(net_pass_output(pass, output), output == 0 ? AT_F64 : AT_F32, AT_CPU);
+    int64_t sizes[AT_MAX_DIM];
+    int ndim = at_sizes(y, sizes);
+    sizes[0] = n;
+    if (!all && at_ok()) at_store(&all, at_empty(sizes, ndim, at_dtype_of(y), AT_CPU, AT_NCHW));
+    at_copy_(at_narrow(all, 0, first, here), y);
+    at_close(&scope, NULL);
+  }
+  net_pass_free(pass);
+  return at_give(all);
+}
+
+void score_recalibrate(net_plan *plan, const at_tensor *pictures, const score_input *how) {
+  if (!usable(pictures, how)) return;
+  int64_t n = at_size(pictures, 0), seen = 0;
+  net_pass *pass = net_pass_new(plan);
+  net_rows rows = {0, -1, NET_BN_BATCH, 0, 1};
+  double before = plan->momentum;
+  while (seen < n && at_ok()) {
+    if (agad_interrupt) {
+      at_fail("interrupted");
+      break;
+    }
+    at_scope scope = at_open();
+    int64_t here = n - seen < how->batch ? n - seen : how->batch;
+    if (here == 1 && seen > 0) here = n - seen, seen = n; /* one picture has no variance */
+    else {
+      seen += here;
+      plan->momentum = (double)here / (double)seen;
+      net_forward(pass, batch_at(plan, pictures, how, seen - here, here), &rows, 1, 0);
+    }
+    at_close(&scope, NULL);
+  }
+  plan->momentum = before;
+  net_pass_free(pass);
+}

@@ -1,0 +1,21 @@
+/* scorer.h: scoring pictures with a net program whose first output is one number a row.
+ *
+ * Pictures are uint8 [n, c, h, w]; they are brought to the method's input range here, batch by batch.  With
+ * running statistics a score depends on its picture alone.
+ */
+#ifndef AGAD_SCORE_SCORER_H
+#define AGAD_SCORE_SCORER_H
+
+#include "net/net.h"
+
+typedef struct score_input { double low, high; int64_t batch; net_bn bn; } score_input;
+
+/* uint8 pictures (rows of `index`, int64, or all when NULL) as a float batch in [low, high]. */
+at_tensor *pictures_to_batch(const at_tensor *pictures, const at_tensor *index, double low, double high,
+                             at_dtype dtype, int device, at_layout layout);
+/* Output `output` of every picture, joined: for the score [n] float64. */
+at_tensor *score_pictures(net_plan *plan, const at_tensor *pictures, const score_input *how, int output);
+/* Running statistics become the mean over one pass of these pictures (weighted by the rows of each batch). */
+void score_recalibrate(net_plan *plan, const at_tensor *pictures, const score_input *how);
+
+#endif

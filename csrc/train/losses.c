@@ -1,0 +1,63 @@
+#include "train/losses.h"
+
+#include <stdlib.h>
+
+at_tensor *l1_forward(const at_tensor *a, const at_tensor *b) { return at_l1(a, b); }
+
+at_tensor *l1_backward(const at_tensor *a, const at_tensor *b, double scale) {
+  return at_mul_scalar(at_sign(at_sub(a, b)), scale / (double)at_numel(a));
+}
+
+at_tensor *mse_forward(const at_tensor *a, const at_tensor *b) { return at_mse(a, b); }
+
+at_tensor *mse_backward(const at_tensor *a, const at_tensor *b, double scale) {
+  return at_mul_scalar(at_sub(a, b), 2 * scale / (double)at_numel(a));
+}
+
+at_tensor *bce_forward(const at_tensor *logits, double target) { return at_bce_logits(logits, target); }
+
+at_tensor *bce_backward(const at_tensor *logits, double target, double scale) {
+  at_tensor *p = at_sigmoid(logits);
+  return at_mul_scalar(target == 0 ? p : at_add_scalar(p, -target), scale / (double)at_numel(logits));
+}
+
+/* ---- under autograd ---- */
+
+typedef struct loss_node { loss_kind kind; at_tensor *a, *b; double target; } loss_node;
+
+static void release_loss(void *context) {
+  loss_node *n = context;
+  at_free(n->a);
+  at_free(n->b);
+  free(n);
+}
+
+static int loss_backward(void *context, at_tensor *const *grad_out, int n_out, at_tensor **grad_in,
+                         const int *needed, int n_in) {
+  loss_node *n = context;
+  (void)n_out, (void)n_in;
+  if (!grad_out[0]) return 0;
+  at_tensor *da = n->kind == LOSS_L1    ? l1_backward(n->a, n->b, 1)
+                  : n->kind == LOSS_MSE ? mse_backward(n->a, n->b, 1)
+                                        : bce_backward(n->a, n->target, 1);
+  da = at_mul(da, grad_out[0]);
+  if (needed[0]) grad_in[0] = da;
+  if (n_in > 1 && needed[1]) grad_in[1] = at_neg(da);
+  return at_ok() ? 0 : -1;
+}
+
+at_tensor *loss_call(loss_kind kind, at_tensor *a, at_tensor *b, double target) {
+  int mode = at_grad_mode(0);
+  if (b && at_ok() && (at_numel(a) != at_numel(b) || at_ndim(a) != at_ndim(b)))
+    at_fail("loss: its two tensors differ in shape");
+  at_tensor *loss = kind == LOSS_L1    ? l1_forward(a, b)
+                    : kind == LOSS_MSE ? mse_forward(a, b)
+                                       : bce_forward(a, target);
+  at_grad_mode(mode);
+  if (!mode || !at_ok()) return loss;
+  loss_node *node = malloc(sizeof *node);
+  *node = (loss_node){kind, at_keep(at_detach(a)), b ? at_keep(at_detach(b)) : NULL, target};
+  at_tensor *inputs[2] = {a, b};
+  at_node("loss", inputs, b ? 2 : 1, &loss, 1, loss_backward, node, release_loss);
+  return at_ok() ? loss : NULL;
+}

@@ -1,0 +1,208 @@
+#include "train/step.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+step_state *step_new(const char *options_json) {
+  json_error_t where;
+  json_t *options = json_loads(options_json, 0, &where);
+  if (!options) return at_fail("step: options are not JSON: %s", where.text), NULL;
+  step_state *s = calloc(1, sizeof *s);
+  s->options = options;
+  s->guard_update = -1;
+  s->at = -1;
+  s->arena = at_arena_new();
+  return s;
+}
+
+static void free_list(at_tensor **list, int n) {
+  for (int i = 0; list && i < n; i++) at_free(list[i]);
+  free(list);
+}
+
+void step_free(step_state *s) {
+  if (!s) return;
+  for (int i = 0; i < s->n_stages; i++)
+    if (s->stages[i].release) s->stages[i].release(s->stages[i].arg);
+  if (s->free_method) s->free_method(s->method);
+  for (int i = 0; i < s->n_slots; i++) at_free(s->slots[i]);
+  for (int i = 0; i < s->n_averages; i++)
+    free_list(s->averages[i].params, s->nets[s->averages[i].net].net->program->n_params);
+  if (s->guard_update >= 0) free_list(s->spare, s->updates[s->guard_update].n);
+  at_free(s->collapses);
+  for (int i = 0; i < s->n_updates; i++) {
+    step_update *u = s->updates + i;
+    free(u->params);
+    free_list(u->grads, u->n);
+    free_list(u->m, u->n);
+    free_list(u->v, u->n);
+    at_free(u->count);
+  }
+  at_arena_free(s->arena);
+  json_decref(s->options);
+  free(s);
+}
+
+/* ---- building the table ---- */
+
+static int set_name(char *to, const char *from) {
+  if (!*from || strlen(from) >= NET_NAME) return at_fail("step: a name of 1 to %d bytes is needed", NET_NAME - 1);
+  strcpy(to, from);
+  return 0;
+}
+
+int step_find_net(const step_state *s, const char *name) {
+  for (int i = 0; i < s->n_nets; i++)
+    if (!strcmp(s->nets[i].name, name)) return i;
+  return -1;
+}
+
+int step_find_update(const step_state *s, const char *name) {
+  for (int i = 0; i < s->n_updates; i++)
+    if (!strcmp(s->updates[i].name, name)) return i;
+  return -1;
+}
+
+int step_add_net(step_state *s, const char *name, net *n, net_plan *plan) {
+  if (s->n_nets == STEP_MAX_NETS) return at_fail("step: at most %d nets", STEP_MAX_NETS);
+  step_net *to = s->nets + s->n_nets;
+  if (set_name(to->name, name)) return -1;
+  to->net = n;
+  to->plan = plan;
+  return s->n_nets++;
+}
+
+static at_tensor *zeros_like(const at_tensor *t) { return at_mul_scalar(at_detach(t), 0); }
+
+int step_add_update(step_state *s, const char *name, const char *const *nets, int n_nets, adam_options adam) {
+  if (s->n_updates == STEP_MAX_UPDATES || n_nets > STEP_MAX_NETS) return at_fail("step: too many updates");
+  step_update *u = s->updates + s->n_updates;
+  memset(u, 0, sizeof *u);
+  u->adam = adam;
+  if (set_name(u->name, name)) return -1;
+  for (int i = 0; i < n_nets; i++) {
+    int place = step_find_net(s, nets[i]);
+    if (place < 0) return at_fail("update %s: there is no net '%s'", name, nets[i]);
+    u->nets[u->n_nets++] = place;
+    u->n += s->nets[place].net->program->n_params;
+  }
+  s->n_updates++;
+  size_t size = (size_t)u->n + 1;
+  u->params = calloc(size, sizeof *u->params);
+  u->grads = calloc(size, sizeof *u->grads);
+  u->m = calloc(size, sizeof *u->m);
+  u->v = calloc(size, sizeof *u->v);
+  at_scope scope = at_open();
+  int k = 0, mode = at_grad_mode(0);
+  for (int i = 0; i < n_nets; i++) {
+    net *n = s->nets[u->nets[i]].net;
+    for (int j = 0; j < n->program->n_params; j++, k++) {
+      u->params[k] = n->params[j];
+      at_set_requires_grad(n->params[j], 1);
+      at_store(&u->m[k], zeros_like(n->params[j]));
+      at_store(&u->v[k], zeros_like(n->params[j]));
+    }
+  }
+  at_store(&u->count, at_scalar(0, AT_F32, k ? at_device_of(u->params[0]) : AT_CPU));
+  at_grad_mode(mode);
+  return at_close(&scope, NULL) ? -1 : s->n_updates - 1;
+}
+
+int step_add_average(step_state *s, const char *name, double beta) {
+  int place = step_find_net(s, name), update = -1;
+  for (int i = 0; i < s->n_updates; i++)
+    for (int j = 0; j < s->updates[i].n_nets; j++)
+      if (s->updates[i].nets[j] == place) update = i;
+  if (place < 0 || update < 0) return at_fail("average: net '%s' is not trained by any update", name);
+  net *n = s->nets[place].net;
+  step_average *a = s->averages + s->n_averages++;
+  *a = (step_average){place, update, beta, calloc((size_t)n->program->n_params + 1, sizeof *a->params)};
+  at_scope scope = at_open();
+  int mode = at_grad_mode(0);
+  for (int i = 0; i < n->program->n_params; i++) at_store(&a->params[i], at_clone(at_detach(n->params[i])));
+  at_grad_mode(mode);
+  return at_close(&scope, NULL) ? -1 : s->n_averages - 1;
+}
+
+int step_add_stage(step_state *s, const char *name, stage_fn run, void *arg, void (*release)(void *)) {
+  if (s->n_stages == STEP_MAX_STAGES) return at_fail("step: at most %d stages", STEP_MAX_STAGES);
+  stage *to = s->stages + s->n_stages;
+  if (set_name(to->name, name)) return -1;
+  to->run = run;
+  to->arg = arg;
+  to->release = release;
+  return s->n_stages++;
+}
+
+/* ---- slots and options ---- */
+
+int step_slot(step_state *s, const char *name) {
+  for (int i = 0; i < s->n_slots; i++)
+    if (!strcmp(s->slot_names[i], name)) return i;
+  if (s->n_slots == STEP_MAX_SLOTS) return at_fail("step: at most %d slots", STEP_MAX_SLOTS);
+  if (set_name(s->slot_names[s->n_slots], name)) return -1;
+  return s->n_slots++;
+}
+
+at_tensor *step_get(step_state *s, int slot) {
+  if (!at_ok() || slot < 0) return NULL;
+  if (!s->slots[slot])
+    at_fail("stage %s reads slot %s, which no earlier stage has written",
+            s->at >= 0 ? s->stages[s->at].name : "(none)", s->slot_names[slot]);
+  return s->slots[slot];
+}
+
+void step_put(step_state *s, int slot, at_tensor *t) {
+  if (!at_ok() || slot < 0) return;
+  at_store(&s->slots[slot], at_alias(t));
+}
+
+double step_option(const step_state *s, const char *path, double standard) {
+  char key[NET_NAME];
+  const json_t *v = s->options;
+  while (*path) {
+    size_t n = strcspn(path, ".");
+    if (n >= sizeof key) return standard;
+    memcpy(key, path, n);
+    key[n] = 0;
+    v = json_object_get(v, key);
+    path += n + (path[n] == '.');
+  }
+  return json_is_number(v) ? json_number_value(v) : standard;
+}
+
+/* ---- running ---- */
+
+void step_begin(step_state *s, at_tensor *x, int64_t n_normal) {
+  if (!at_ok()) return;
+  if (n_normal < 1 || n_normal > at_size(x, 0)) {
+    at_fail("step: %lld normals in a batch of %lld rows", (long long)n_normal, (long long)at_size(x, 0));
+    return;
+  }
+  for (int i = 0; i < s->n_slots; i++) {
+    at_free(s->slots[i]);
+    s->slots[i] = NULL;
+  }
+  s->n_normal = n_normal;
+  step_put(s, step_slot(s, "x"), x);
+}
+
+int step_run_stage(step_state *s, int i) {
+  if (!at_ok() || i < 0 || i >= s->n_stages) return -1;
+  at_arena *before = at_arena_use(s->arena);
+  at_scope scope = at_open();
+  int mode = at_grad_mode(0);
+  s->at = i;
+  int bad = s->stages[i].run(s, s->stages[i].arg);
+  if (bad && at_ok()) at_fail("stage %s failed", s->stages[i].name);
+  at_grad_mode(mode);
+  at_arena_use(before);
+  return at_close(&scope, NULL);
+}
+
+int step_run(step_state *s, at_tensor *x, int64_t n_normal) {
+  step_begin(s, x, n_normal);
+  for (int i = 0; i < s->n_stages && at_ok(); i++) step_run_stage(s, i);
+  return at_ok() ? 0 : -1;
+}

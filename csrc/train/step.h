@@ -1,0 +1,85 @@
+/* step.h: a training step as data: a table of stages over named slots.
+ *
+ * The rows of slot x are normals first, then anomalies; n_normal is an integer of the state.  A stage is a C
+ * function or a trampoline into the host's language.  Slots are cleared when a step starts; a slot written
+ * from outside replaces what later stages read.  Loss slots ("loss.con") are 0-d and stay on the device: no
+ * stage asks the host, so that a step can be captured.
+ */
+#ifndef AGAD_TRAIN_STEP_H
+#define AGAD_TRAIN_STEP_H
+
+#include "net/net.h"
+
+#include <jansson.h>
+
+typedef struct step_state step_state;
+typedef int (*stage_fn)(step_state *, void *arg);   /* 0, or -1 with the sticky error set */
+typedef struct stage { char name[64]; stage_fn run; void *arg; void (*release)(void *arg); } stage;
+
+enum { STEP_MAX_NETS = 8, STEP_MAX_UPDATES = 8, STEP_MAX_SLOTS = 128, STEP_MAX_STAGES = 64 };
+
+typedef struct step_net { char name[NET_NAME]; net *net; net_plan *plan; } step_net;
+
+typedef struct adam_options { double lr, beta1, beta2, eps, weight_decay; } adam_options;
+
+/* An optimiser over the parameters of some nets. */
+typedef struct step_update {
+  char name[NET_NAME];
+  int nets[STEP_MAX_NETS], n_nets;
+  adam_options adam;
+  int n;                                   /* parameters in all */
+  at_tensor **params, **grads, **m, **v;   /* params are borrowed from the nets; grads may be NULL */
+  at_tensor *count;                        /* steps made: 0-d float32 on the device */
+} step_update;
+
+/* The average of a net's weights over the steps of its update, without bias from the start. */
+typedef struct step_average { int net, update; double beta; at_tensor **params; } step_average;
+
+struct step_state {
+  json_t *options;                         /* of the method: lambda.adv … */
+  step_net nets[STEP_MAX_NETS]; int n_nets;
+  step_update updates[STEP_MAX_UPDATES]; int n_updates;
+  step_average averages[STEP_MAX_NETS]; int n_averages;
+  stage stages[STEP_MAX_STAGES]; int n_stages, at;   /* `at`: the stage that runs, for messages */
+  char slot_names[STEP_MAX_SLOTS][NET_NAME];
+  at_tensor *slots[STEP_MAX_SLOTS]; int n_slots;
+  int64_t n_normal;
+  /* collapse guard: update whose loss is watched, and a spare initialisation of its nets */
+  int guard_update; double guard_below; at_tensor **spare; at_tensor *collapses; /* int64: how often */
+  void *method; void (*free_method)(void *);         /* what the C stages of a method keep: passes, slots */
+  at_arena *arena;
+};
+
+step_state *step_new(const char *options_json);      /* NULL with the sticky error set */
+void step_free(step_state *s);
+/* Nets stay the caller's and must outlive the step.  Each returns the place, or -1 with the sticky error set. */
+int step_add_net(step_state *s, const char *name, net *n, net_plan *plan);
+int step_add_update(step_state *s, const char *name, const char *const *nets, int n_nets, adam_options adam);
+int step_add_average(step_state *s, const char *net, double beta);
+/* C stages are looked up as "METHOD.NAME", then built-ins (X_update, guard_collapse). */
+int step_add_builtin(step_state *s, const char *method, const char *name);
+int step_add_stage(step_state *s, const char *name, stage_fn run, void *arg, void (*release)(void *));
+/* D's loss below `delta` swaps D and its moments for a spare initialisation, which is redrawn by step_spare. */
+void step_guard(step_state *s, const char *update, double delta, at_generator *g);
+void step_spare(step_state *s, at_generator *g);
+
+int step_slot(step_state *s, const char *name);              /* interned; -1 with the sticky error set */
+at_tensor *step_get(step_state *s, int slot);                /* borrowed; unwritten = error with stage and slot */
+void step_put(step_state *s, int slot, at_tensor *t);        /* takes a reference */
+int step_find_net(const step_state *s, const char *name);    /* place, or -1 */
+int step_find_update(const step_state *s, const char *name);
+double step_option(const step_state *s, const char *path, double standard);   /* "lambda.adv" */
+
+/* Adds d loss / d parameters (by autograd) into that update's gradients and notes loss.NAME. */
+int step_backward(step_state *s, int update, at_tensor *loss);
+/* Adds a net's gradients to those of the update that it belongs to: where net_backward writes. */
+at_tensor **step_gradients(step_state *s, int update, int place);
+
+void step_begin(step_state *s, at_tensor *x, int64_t n_normal);   /* clears the slots, sets x */
+int step_run_stage(step_state *s, int i);
+int step_run(step_state *s, at_tensor *x, int64_t n_normal);      /* the whole table */
+
+/* The C stages of the method "agad": agad.c */
+stage_fn agad_stage(const char *name);
+
+#endif

@@ -1,0 +1,211 @@
+-- What the subcommands share: failing with a status, options out of arguments, outputs checked before
+-- the work starts, rows printed as JSON or as an aligned table.
+
+local lfs = require "lfs"
+local options = require "agad.options"
+
+local common = {}
+
+-- An error with an exit status; main.lua prints the message and leaves.
+local failure = {__tostring = function(self) return self.message end}
+
+--- Ends the program with one line on stderr and a status: 1 failed, 2 wrong usage.
+function common.fail(message, status)
+  error(setmetatable({message = message, status = status or 1}, failure), 0)
+end
+
+function common.is_failure(err) return getmetatable(err) == failure end
+
+--- An error message as one line without its position in the source ("file.lua:12:").
+-- Lua's own runtime errors keep it: they are faults of the program, and it helps to report them.
+function common.message(err)
+  local text = tostring(err)
+  local bare = text:gsub("^[^\n]-%.lua:%d+: ", ""):gsub("^%[string [^\n]-%]:%d+: ", "")
+  if not bare:find("^attempt to ") and not bare:find("^bad argument #") then text = bare end
+  return (text:gsub("\nstack traceback:.*$", ""):gsub("%s*\n%s*", " "))
+end
+
+--- Calls f; an error of it is wrong usage (status 2).
+function common.usage(f, ...)
+  local result = table.pack(pcall(f, ...))
+  if not result[1] then
+    if common.is_failure(result[2]) then error(result[2], 0) end
+    common.fail(common.message(result[2]), 2)
+  end
+  return table.unpack(result, 2, result.n)
+end
+
+-- Arguments that are options of the same name.
+local named = {"normal", "gamma", "protocol", "limit", "size", "channels", "net", "epochs", "batch", "method",
+  "preset", "device", "precision", "seed", "threads"}
+
+--- The options that the arguments give, `--set` after the flags: a table for `options.resolve`.
+function common.given(args)
+  local given = {}
+  for _, name in ipairs(named) do given[name] = args[name] end
+  for _, text in ipairs(args.set or {}) do
+    options.merge(given, common.usage(options.parse_assignment, text))
+  end
+  return given
+end
+
+--- A method's table by name; an unknown name is wrong usage, a broken file a failure.
+function common.method(name)
+  local module = "agad.methods." .. name
+  if not name:find("^[%w_]+$") or not (package.loaded[module] or package.searchpath(module, package.path)) then
+    local known = {}
+    local here = package.searchpath("agad.options", package.path):gsub("options%.lua$", "methods")
+    if lfs.attributes(here, "mode") == "directory" then
+      for file in lfs.dir(here) do known[#known + 1] = file:match("^(.*)%.lua$") end
+    end
+    table.sort(known)
+    local near = options.nearest(name, known)
+    common.fail(("unknown method %q%s; known: %s"):format(name, near and "; did you mean " .. near .. "?" or "",
+      table.concat(known, ", ")), 2)
+  end
+  return require(module)
+end
+
+--- The method and the options of a run out of the arguments, checked; errors are wrong usage.
+-- @return method its table
+-- @return task options that belong to the task, as far as given, typed
+-- @return run the others, likewise
+function common.configure(args) return common.configure_given(common.given(args)) end
+
+--- The same out of a table of options.
+function common.configure_given(given)
+  local method = common.method(given.method or "agad")
+  local config = common.usage(options.resolve, method, given)
+  local task, run = {task_seed = config.task_seed}, {method = method.name}
+  local of_task = options.select(config, "task")
+  if config.preset == "custom" then options.merge(given, {bn_eval = true, test_order = true, selection = true}) end
+  for name in pairs(given) do
+    name = name:match("^[^.]+")
+    if of_task[name] ~= nil then task[name] = config[name] else run[name] = config[name] end
+  end
+  return method, task, run
+end
+
+--- Loads the data set that the arguments name, as the task's options want it.
+function common.load(args, task)
+  return require("agad").data.load(args.data, {root = args.root, size = task.size, channels = task.channels,
+    fit = task.fit, normal = task.normal})
+end
+
+-- Outputs -----------------------------------------------------------------------------------------
+
+--- Fails unless a file can be made at `path`; nothing is left behind.
+function common.check_writable(path)
+  if lfs.attributes(path, "mode") == "directory" then common.fail(("cannot write %s: it is a folder"):format(path)) end
+  local dir = path:match("^(.*)/[^/]*$") or "."
+  if dir == "" then dir = "/" end
+  local mode = lfs.attributes(dir, "mode")
+  if not mode then common.fail(("cannot write %s: there is no folder %s"):format(path, dir)) end
+  if mode ~= "directory" then common.fail(("cannot write %s: %s is no folder"):format(path, dir)) end
+  local probe = ("%s/.agad-%d-%d"):format(dir, os.time(), math.random(1 << 30))
+  local file, reason = io.open(probe, "wb")
+  if not file then common.fail(("cannot write %s: %s"):format(path, (reason:gsub("^.*: ", "")))) end
+  file:close()
+  os.remove(probe)
+end
+
+--- Makes a folder with those above it; fails in one line.
+function common.make_folder(path)
+  local made = path:sub(1, 1) == "/" and "/" or ""
+  for part in path:gmatch("[^/]+") do
+    made = made .. part
+    if lfs.attributes(made, "mode") ~= "directory" then
+      local ok, reason = lfs.mkdir(made)
+      if not ok and lfs.attributes(made, "mode") ~= "directory" then
+        common.fail(("cannot make the folder %s: %s"):format(made, reason))
+      end
+    end
+    made = made .. "/"
+  end
+end
+
+--- Pictures below the given paths, in their order; folders are walked by name.
+-- A path that does not exist, or a folder without pictures, fails.
+function common.pictures(paths)
+  local list = {}
+  local function walk(dir)
+    local names = {}
+    for name in lfs.dir(dir) do if name:sub(1, 1) ~= "." then names[#names + 1] = name end end
+    table.sort(names)
+    for _, name in ipairs(names) do
+      local path = dir:gsub("/+$", "") .. "/" .. name
+      if lfs.attributes(path, "mode") == "directory" then walk(path)
+      elseif name:lower():find("%.png$") or name:lower():find("%.jpe?g$") then list[#list + 1] = path end
+    end
+  end
+  for _, path in ipairs(paths) do
+    local mode, before = lfs.attributes(path, "mode"), #list
+    if not mode then common.fail(path .. ": no such file or folder") end
+    if mode == "directory" then
+      walk(path)
+      if #list == before then common.fail(path .. ": no pictures in this folder (*.png, *.jpg, *.jpeg)") end
+    else
+      list[#list + 1] = path
+    end
+  end
+  return list
+end
+
+-- Rows --------------------------------------------------------------------------------------------
+
+--- Prints one row as one line of JSON on stdout.
+function common.print_json(row)
+  io.stdout:write(require("agad.core").json_encode(row), "\n")
+  io.stdout:flush()
+end
+
+--- Prints lines of cells with aligned columns; columns whose cells are all numbers go to the right.
+-- @param lines list of lists of text, the first is the head
+function common.print_table(lines, out)
+  local wide, numeric = {}, {}
+  for r, line in ipairs(lines) do
+    for c, cell in ipairs(line) do
+      wide[c] = math.max(wide[c] or 0, utf8.len(cell) or #cell)
+      if r > 1 and cell ~= "" and cell ~= "-" then
+        numeric[c] = numeric[c] ~= false and cell:find("^[-+]?[%d.]+%%?$") ~= nil
+      end
+    end
+  end
+  for _, line in ipairs(lines) do
+    local cells = {}
+    for c, cell in ipairs(line) do
+      local pad = (" "):rep(wide[c] - (utf8.len(cell) or #cell))
+      cells[c] = numeric[c] and pad .. cell or cell .. pad
+    end
+    ;(out or io.stdout):write("  ", (table.concat(cells, "   "):gsub("%s+$", "")), "\n")
+  end
+end
+
+local columns = {
+  {"auroc_steady", "steady", "averaged weights, recalibrated batch norm"},
+  {"auroc_plain", "plain", "last weights, running batch norm"},
+  {"auroc_paper_like", "paper-like", "batch statistics of sorted test data: leaks labels"},
+  {"auroc_best_on_test", "best on test", "the best epoch by the test labels: an oracle"},
+}
+
+local function figure(v) return type(v) == "number" and ("%.4f"):format(v) or "-" end
+
+--- Prints a result row as a small table: the columns of AUROC, then one line of other figures, then notes.
+function common.print_result(row)
+  local lines = {{"AUROC", "", "how it is measured"}}
+  for _, c in ipairs(columns) do
+    if type(row[c[1]]) == "number" then lines[#lines + 1] = {c[2], figure(row[c[1]]), c[3]} end
+  end
+  if #lines > 1 then common.print_table(lines) end
+  local facts = {}
+  local function fact(form, v) if type(v) == "number" then facts[#facts + 1] = form:format(v) end end
+  fact("AUPR %.4f", row.aupr)
+  fact("TPR at 1%% FPR %.4f", row.tpr_at_1fpr)
+  fact("%.0f images/s", row.images_per_second)
+  fact("%.1f s", row.seconds)
+  if #facts > 0 then io.stdout:write("  ", table.concat(facts, "   "), "\n") end
+  for _, note in ipairs(type(row.notes) == "table" and row.notes or {}) do io.stdout:write("  note: ", note, "\n") end
+  io.stdout:flush()
+end
+
+return common

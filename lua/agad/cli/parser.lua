@@ -1,0 +1,96 @@
+-- The arguments of every subcommand, for lua-argparse. A wrong argument is one line on stderr, status 2.
+
+local argparse = require "argparse"
+
+local parser = {}
+
+local help = {
+  demo = "Train on the built-in textures and draw what was found",
+  train = "Train on a data set, evaluate, save the model",
+  evaluate = "Evaluate a saved model on a data set",
+  score = "Score pictures with a saved model",
+  info = "Show a model, a run, a net or a data set",
+}
+
+local add = {}
+
+local function everywhere(c)
+  c:flag "--json":description "JSON on stdout, one object a line, and nothing else there"
+  c:flag "--quiet":description "no progress"
+  c:option "--device":argname "D":description "auto, cpu, cuda or cuda:N"
+  c:option "--precision":argname "P":description "auto, fp32, tf32, bf16 or fp64"
+  c:option "--seed":argname "N":description "weights, sampler, noise"
+  c:option "--threads":argname "N":description "CPU threads"
+  c:option "--set":argname "KEY=VALUE":count "*":description "any option, as lambda.con=40"
+end
+
+local function data(c)
+  c:option "--root":argname "DIR":description "where the data sets are; else $AGAD_DATA or the cache"
+  c:option "--normal":argname "CLASS":description "the normal class"
+  c:option "--size":argname "N":description "resize pictures to N x N"
+  c:option "--channels":argname "N":description "1 grey, 3 colour"
+  c:option "--limit":argname "N":description "at most N normals"
+  c:option "--protocol":argname "NAME":description "one_vs_rest"
+  c:option "--preset":argname "NAME":description "steady, plain or paper_like: the column called auroc"
+end
+
+function add.demo(c)
+  c:option "--out":argname "DIR":default "demo":description "where the pictures go (default: demo)"
+end
+
+function add.train(c)
+  c:argument "data":description "mnist, fashion-mnist, weave or a folder"
+  c:option "--out":argname "MODEL":count(1):description "the model file to write"
+  c:option "--run":argname "DIR":description "the run directory (default: MODEL without its ending, .run)"
+  c:option "--method":argname "NAME":description "the method (default: agad)"
+  c:option "--net":argname "NET":description "a net's name or FILE.lua"
+  c:option "--gamma":argname "G":description "share of known anomalies, 0 to below 1"
+  c:option "--epochs":argname "N":description "passes over the normals"
+  c:option "--batch":argname "N":description "images in a step"
+  data(c)
+end
+
+function add.evaluate(c)
+  c:argument "model":description "a model file"
+  c:argument "data":description "a known name or a folder"
+  c:option "--run":argname "DIR":description "the run directory: gives the plain and paper-like columns too"
+  data(c)
+end
+
+function add.score(c)
+  c:argument "model":description "a model file"
+  c:argument "path":args "+":description "pictures or folders of them"
+  c:option "--map":argname "DIR":description "write an error map of each picture there"
+end
+
+function add.info(c)
+  c:argument "thing":description "a model file, a run directory, a net's name or a data set's"
+  c:option "--root":argname "DIR":description "where the data sets are"
+  c:option "--method":argname "NAME":description "list the options of this method too"
+end
+
+--- The names of the subcommands, sorted.
+parser.commands = {"demo", "evaluate", "info", "score", "train"}
+
+local epilog = [[
+Without arguments agad starts its REPL. Also:
+  agad SCRIPT.lua [ARGS]   run a script with `arg`
+  agad -e CHUNK [ARGS]     run a chunk with the REPL's names
+  agad --version           say which version this is]]
+
+--- Builds the parser. `fail(message)` is called with a wrong argument's message and must not return.
+function parser.build(fail)
+  local p = argparse("agad", "Finds what is wrong in a picture."):epilog(epilog):command_target "command"
+  p:help_max_width(79)
+  for _, name in ipairs(parser.commands) do
+    local c = p:command(name, help[name])
+    c:help_max_width(79)
+    add[name](c)
+    everywhere(c)
+  end
+  local function refuse(self, message) fail(message, self) end
+  p.error = refuse
+  return p
+end
+
+return parser

@@ -1,0 +1,36 @@
+-- agad train: trains, saves, evaluates. What cannot be written is found before the work starts.
+
+local common = require "agad.cli.common"
+local interrupt = require "agad.cli.interrupt"
+local progress = require "agad.progress"
+
+return function(args)
+  local _, task_options, run_options = common.configure(args)
+  local dir = args.run or args.out:gsub("%.[^./]*$", "") .. ".run"
+  if dir == args.out then common.fail("--out and --run are the same: " .. dir, 2) end
+  common.check_writable(args.out)
+  common.check_writable(dir:gsub("/+$", "") .. ".new")
+
+  local agad = require "agad"
+  interrupt.arm()
+  local set = common.load(args, task_options)
+  local task = agad.task.one_vs_rest(set, task_options)
+  local run = agad.trainer(task, run_options, {dir = dir})
+  local show = progress.new {quiet = args.quiet}
+
+  local interrupted = false
+  run:fit(function(e)
+    if e.kind == "end" then interrupted = e.interrupted end
+    return show(e)
+  end)
+  show:clear()
+  agad.core.interrupt_clear()                    -- saving passes over data too, and is not to be cut short
+  run:save(args.out)
+  if interrupted then common.fail("interrupted; what was trained is in " .. args.out, 130) end
+
+  local row = run:evaluate(show)
+  show:clear()
+  if args.json then common.print_json(row) return end
+  common.print_result(row)
+  io.stdout:write(("  model %s   run %s\n"):format(args.out, run.dir))
+end

@@ -1,0 +1,92 @@
+-- The program `agad`: a subcommand, a script, a chunk, or the REPL. Exit status: 0 done, 1 failed (one
+-- line on stderr), 2 wrong usage, 130 interrupted. Set AGAD_TRACEBACK=1 to see where an error came from.
+
+local common = require "agad.cli.common"
+local interrupt = require "agad.cli.interrupt"
+
+local function say(message)
+  io.stdout:flush()
+  io.stderr:write("agad: ", message, "\n")
+end
+
+local function contains(list, v)
+  for _, x in ipairs(list) do if x == v then return true end end
+  return false
+end
+
+-- A script sees `arg` as under lua: the script at 0, its arguments from 1.
+local function with_arguments(name, first)
+  local given = arg
+  arg = {[0] = name}                               -- luacheck: ignore 121
+  table.move(given, first, #given, 1, arg)
+  return table.unpack(arg)
+end
+
+local function script(path)
+  local chunk, reason = loadfile(path)
+  if not chunk then common.fail(common.message((reason:gsub("^cannot open ", "")))) end
+  require "agad"
+  interrupt.arm()
+  chunk(with_arguments(path, 2))
+end
+
+local function chunk_of(text)
+  local repl = require "agad.repl"
+  local chunk, reason = load(text, "=(command line)", "t", repl.environment(_G))
+  if not chunk then common.fail(common.message(reason)) end
+  interrupt.arm()
+  chunk(with_arguments("-e", 3))
+end
+
+local function command(parser)
+  local function usage(message, at)
+    local name = at and at._name and at._name ~= "agad" and "agad " .. at._name or "agad"
+    common.fail(("%s (see %s --help)"):format((message:gsub("%s*\n%s*Did", "; did")), name), 2)
+  end
+  local args = parser.build(usage):parse(arg)
+  require("agad.cli." .. args.command)(args)
+end
+
+local function main()
+  local first = arg[1]
+  local parser = require "agad.cli.parser"
+  if not first then
+    return require("agad.repl").run()
+  elseif first == "--version" or first == "-v" then
+    local agad = require "agad"
+    io.stdout:write(("agad %s, libtorch %s, %s\n"):format(agad.version, agad.libtorch_version or "2.11.0", _VERSION))
+  elseif first == "-e" then
+    if not arg[2] then common.fail("-e needs a chunk (see agad --help)", 2) end
+    chunk_of(arg[2])
+  elseif not contains(parser.commands, first) and (first:find("%.lua$") or
+         first:sub(1, 1) ~= "-" and require("lfs").attributes(first, "mode") == "file") then
+    script(first)
+  else
+    command(parser)
+  end
+end
+
+-- Errors are caught with their traceback only when it is asked for.
+local function handler(err)
+  if interrupt.is(err) or common.is_failure(err) or not os.getenv "AGAD_TRACEBACK" then return err end
+  return debug.traceback(tostring(err), 2)
+end
+
+local ok, result = xpcall(main, handler)
+debug.sethook()
+local status = ok and (math.type(result) and result or 0) or 1
+if not ok then
+  if interrupt.is(result) then
+    say "interrupted"
+    status = 130
+  elseif common.is_failure(result) then
+    if result.message ~= "" then say(result.message) end
+    status = result.status
+  elseif os.getenv "AGAD_TRACEBACK" then
+    say(tostring(result))
+  else
+    say(common.message(result))
+  end
+end
+io.stdout:flush()
+os.exit(status, true)

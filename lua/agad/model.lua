@@ -1,0 +1,110 @@
+--- Saved models: opened by the C core, asked for scores, maps and reconstructions, evaluated.
+
+local agad = require "agad"
+local core = require "agad.core"
+local evaluate = require "agad.evaluate"
+local options = require "agad.options"
+local scorer = require "agad.scorer"
+
+local model = {}
+model.__index = model
+model.__name = "agad.model"
+
+local models = {}
+
+--- Opens a model file.
+-- @param path string
+-- @return model config, info (shape, threshold, method, set …)
+-- @raise one line: no such file, no safetensors, no agad model, damaged, or of another format
+function models.open(path)
+  local handle = core.model_open(path)
+  local info = core.json_decode(handle:about())
+  for key, value in pairs(info) do if value == core.null then info[key] = nil end end
+  local net = agad.nn.net(info.program):info()
+  info.params, info.macs, info.layers, info.program, info.programs = net.params, net.macs, net.layers, nil, info.programs
+  return setmetatable({handle = handle, path = path, info = info, config = info.config, shape = info.shape,
+    threshold = info.threshold}, model)
+end
+
+function model:__tostring() return ("agad.model.open(%q)"):format(self.path) end
+
+-- A picture as the model takes it: uint8 (1, channels, height, width).
+local function prepare(self, path)
+  local c, h, w = table.unpack(self.shape)
+  local picture = core.data.set_channels(core.data.read_png(path), c)
+  return core.data.resize(picture, h, w, "resize"):unsqueeze(1)
+end
+
+local function verdict(self, score)
+  return {score = score, threshold = self.threshold or core.null,
+    anomalous = self.threshold and score > self.threshold or not self.threshold and core.null}
+end
+
+--- Scores pictures: larger is more anomalous.
+-- @param what table|tensor a list of paths of PNG files, or a uint8 tensor (n, channels, height, width)
+-- @return list of {score, threshold, anomalous}; the last two are null where no threshold was stored
+function model:score(what)
+  local rows = {}
+  if type(what) == "table" then
+    for i, path in ipairs(what) do rows[i] = verdict(self, self.handle:run(prepare(self, path)):item()) end
+  else
+    for i, score in ipairs(self.handle:run(what):totable()) do rows[i] = verdict(self, score) end
+  end
+  return rows
+end
+
+--- The error map of a picture as one to look at: grey, brighter is worse, 255 = the largest error possible.
+-- @param path string
+-- @return tensor uint8 (height, width)
+function model:map(path)
+  local map = self.handle:run(prepare(self, path), "map")
+  local range = self.info.input[2] - self.info.input[1]
+  return (map:squeeze(1) * (255 / range)):clamp(0, 255):round():to("uint8")
+end
+
+--- What the model makes of pictures.
+-- @param pictures tensor uint8 (n, channels, height, width)
+-- @return tensor uint8 of the same shape
+function model:reconstruct(pictures)
+  local low, high = table.unpack(self.info.input)
+  local x = self.handle:run(pictures, "reconstruction")
+  return ((x - low) * (255 / (high - low))):clamp(0, 255):round():to("uint8")
+end
+
+-- The raw weights of a run directory in a scoring net, or nil.
+local function raw_of(self, dir)
+  if not dir then return nil end
+  local about = core.json_decode(self.handle:about())
+  local tensors = core.load(dir .. "/state.safetensors")
+  return scorer.net(about.program, tensors, false)
+end
+
+-- The model's own scoring net: weights and statistics of the file.
+local function own_net(self)
+  local about = core.json_decode(self.handle:about())
+  local tensors = core.load(self.path)
+  return scorer.net(about.program, tensors, false)
+end
+
+--- Evaluates on a task: the columns that the file, or the run directory, can give.
+-- @param task task
+-- @param o table run (a run directory), preset, on_event
+-- @return table a result row
+function model:evaluate(task, o)
+  o = o or {}
+  local began = core.clock()
+  local config = options.merge({}, self.config)
+  if o.preset then config.preset = o.preset end
+  local source = {average = own_net(self), raw = raw_of(self, o.run), input = self.info.input, threshold = self.threshold}
+  local row = evaluate.row(source, task, config, o.on_event)
+  options.merge(row, evaluate.provenance(agad))
+  row.method, row.config, row.hash = self.info.method, config, options.hash(config)
+  row.params, row.epochs, row.seed, row.preset = self.info.params, self.info.epochs, config.seed, config.preset
+  row.device, row.precision = "cpu", "fp32"
+  row.images_per_second, row.train_seconds = core.null, core.null
+  table.insert(row.notes, "images_per_second, train_seconds: the model was trained elsewhere")
+  row.seconds = core.clock() - began
+  return row
+end
+
+return models

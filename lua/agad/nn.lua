@@ -1,0 +1,221 @@
+--- Networks as data: a builder that writes a net program, and nets that run it.
+-- A program is a table: name, input {channels, height, width}, nodes, outputs. The C core checks it, and knows
+-- its shapes, parameters and MACs before anything is computed.
+
+local core = require "agad.core"
+
+local nn = {}
+
+local handle = {}
+handle.__index = handle
+
+local builder = {}
+
+-- Node handles ------------------------------------------------------------------------------------
+
+local function add(b, node)
+  local kind = node.layer
+  b.counts[kind] = (b.counts[kind] or 0) + 1
+  node.name = node.name or kind .. b.counts[kind]
+  b.nodes[#b.nodes + 1] = node
+  b.current = setmetatable({b = b, place = #b.nodes}, handle)
+  return b.current
+end
+
+local function merged(node, options, allowed)
+  for key, value in pairs(options or {}) do
+    if not allowed[key] then error(("%s: unknown option '%s'"):format(node.layer, tostring(key)), 3) end
+    node[key] = value
+  end
+  return node
+end
+
+local conv_options = {kernel = true, stride = true, padding = true, output_padding = true, bias = true, name = true}
+
+--- Convolution without bias unless asked for (PyTorch's Conv2d).
+-- @param out integer channels
+-- @param o table kernel (3), stride (1), padding (0): a number or {vertical, horizontal}; bias (false), name
+function handle:conv(out, o)
+  return add(self.b, merged({layer = "conv", inputs = {self.place}, out = out}, o, conv_options))
+end
+
+--- Transposed convolution (PyTorch's ConvTranspose2d); options of `conv`, and output_padding (0).
+function handle:conv_transpose(out, o)
+  return add(self.b, merged({layer = "conv_transpose", inputs = {self.place}, out = out}, o, conv_options))
+end
+
+--- Batch norm over batch and pixels (PyTorch's BatchNorm2d).
+-- @param o table momentum (0.1), eps (1e-5), name
+function handle:batch_norm(o)
+  return add(self.b, merged({layer = "batch_norm", inputs = {self.place}}, o, {momentum = true, eps = true, name = true}))
+end
+
+--- max(x, slope x).
+-- @param slope number 0.01
+function handle:leaky_relu(slope) return add(self.b, {layer = "leaky_relu", inputs = {self.place}, slope = slope}) end
+
+--- max(x, 0).
+function handle:relu() return add(self.b, {layer = "relu", inputs = {self.place}}) end
+
+--- Hyperbolic tangent.
+function handle:tanh() return add(self.b, {layer = "tanh", inputs = {self.place}}) end
+
+--- Joins this node and others along the channels.
+function handle:concat(...)
+  local inputs = {self.place}
+  for i, other in ipairs {...} do inputs[i + 1] = other.place end
+  return add(self.b, {layer = "concat", inputs = inputs})
+end
+
+-- Programs hold libtorch's numbers, so dimensions are shifted here, where people write them.
+local function shifted(args)
+  local out = {}
+  for key, value in pairs(args or {}) do
+    if key:find("^dim") or key == "start_dim" or key == "end_dim" then
+      local function shift(d)
+        if d == 0 then error(("op: %s is 0; dimensions are counted from 1, or from the end by -1"):format(key), 4) end
+        return d > 0 and d - 1 or d
+      end
+      if type(value) == "table" then
+        local list = {}
+        for i, d in ipairs(value) do list[i] = shift(d) end
+        value = list
+      else
+        value = shift(value)
+      end
+    end
+    out[key] = value
+  end
+  return out
+end
+
+--- Any operator of libtorch as a node: its tensor arguments are this node and `others`.
+-- @param name string "linalg_vector_norm", or "mean.dim" with its overload
+-- @param args table what is no tensor, by the names of the operator's schema; dimensions from 1 (1 = the batch)
+-- @param ... handle further tensors, in the schema's order
+function handle:op(name, args, ...)
+  local op, overload = name:match("^([^.]+)%.?(.*)$")
+  local inputs = {self.place}
+  for i, other in ipairs {...} do inputs[i + 1] = other.place end
+  return add(self.b, {layer = "op", op = op, overload = overload, args = shifted(args), inputs = inputs})
+end
+
+--- Per image: the mean of (self - other)^2.
+function handle:mean_square(other)
+  local d = self:op("sub.Tensor", nil, other)
+  return d:op("mul.Tensor", nil, d):op("flatten.using_ints", {start_dim = 2}):op("mean.dim", {dim = {2}})
+end
+
+--- Per image: the L2 norm of self - other.
+function handle:l2(other)
+  return self:op("sub.Tensor", nil, other):op("flatten.using_ints", {start_dim = 2})
+    :op("linalg_vector_norm", {ord = 2, dim = {2}})
+end
+
+--- Per pixel: the mean over channels of |self - other|.
+function handle:difference_map(other)
+  return self:op("sub.Tensor", nil, other):op("abs"):op("mean.dim", {dim = {2}})
+end
+
+--- Ends the program: its outputs are named.
+-- @param name string
+-- @param outputs list of {name, handle}; without it the node is the one output, "output"
+-- @return table the program
+function handle:build(name, outputs)
+  local b = self.b
+  local list = {}
+  for i, o in ipairs(outputs or {{"output", self}}) do list[i] = {name = o[1], node = o[2].place} end
+  return {name = name, input = b.shape, nodes = b.nodes, outputs = list}
+end
+
+-- The builder -------------------------------------------------------------------------------------
+
+builder.__index = function(b, key)
+  local method = handle[key]
+  if not method then return nil end
+  -- b:conv(…) goes on from the node added last; b:l2(u, v) is u:l2(v)
+  return function(_, first, ...)
+    if key ~= "build" and key ~= "concat" and getmetatable(first) == handle then return method(first, ...) end
+    return method(b.current, first, ...)
+  end
+end
+
+--- Starts a program.
+-- @param shape list {channels, height, width}
+-- @return builder `x` is the input; its methods are those of nodes and go on from the node added last
+function nn.builder(shape)
+  local b = setmetatable({shape = {table.unpack(shape)}, nodes = {}, counts = {}}, builder)
+  b.x = setmetatable({b = b, place = 0}, handle)
+  b.current = b.x
+  return b
+end
+
+--- Puts a whole program into another one, its nodes named "prefix.name".
+-- @param b builder
+-- @param program table
+-- @param prefix string
+-- @param input handle what it reads
+-- @return handle one for each output
+function nn.inline(b, program, prefix, input)
+  local places = {[0] = input.place}
+  for i, node in ipairs(program.nodes) do
+    local copy, inputs = {}, {}
+    for key, value in pairs(node) do copy[key] = value end
+    for k, from in ipairs(node.inputs) do inputs[k] = places[from] end
+    copy.inputs, copy.name = inputs, prefix .. "." .. node.name
+    places[i] = add(b, copy).place
+  end
+  local outputs = {}
+  for i, o in ipairs(program.outputs) do outputs[i] = setmetatable({b = b, place = places[o.node]}, handle) end
+  return table.unpack(outputs)
+end
+
+-- Nets --------------------------------------------------------------------------------------------
+
+--- Fails unless both sides can be divided.
+-- @param name string the net
+-- @param shape list {channels, height, width}
+-- @param by integer
+function nn.check_divides(name, shape, by)
+  if shape[2] % by ~= 0 or shape[3] % by ~= 0 then
+    error(("net %s: sides of %d x %d pixels do not divide by %d; resize the pictures with size (to %d, say)")
+      :format(name, shape[2], shape[3], by, math.max(by, (shape[2] + by - 1) // by * by)), 0)
+  end
+end
+
+--- A net's program by name ("naive"), or from a file of the user's own ("my_net.lua").
+-- @param name string
+-- @param shape list {channels, height, width}
+-- @param o table options of the net
+-- @raise no such net, or what its file raises
+function nn.program(name, shape, o)
+  local make
+  if name:find("%.lua$") then
+    local chunk, reason = loadfile(name)
+    if not chunk then error("net " .. name .. ": " .. reason:gsub("^cannot open .*", "there is no such file"), 0) end
+    make = chunk()
+  else
+    local module = "agad.nets." .. name
+    if not name:find("^[%w_]+$") or not package.searchpath(module, package.path) then
+      error(("unknown net %q; known: naive, or a file such as my_net.lua"):format(name), 0)
+    end
+    make = require(module)
+  end
+  if type(make) ~= "function" then error("net " .. name .. ": its file must return a function(shape, options)", 0) end
+  local program = make(shape, o or {})
+  if type(program) ~= "table" or not program.nodes then
+    error("net " .. name .. ": its function must return a program (end it with :build(name))", 0)
+  end
+  return program
+end
+
+--- A net with its own weights, all zero until `init` or `set`.
+-- `net(x, groups)` runs it (one autograd node under gradient mode), `net:eager(x, groups)` operator by operator.
+-- Methods: init(seed), params(), buffers(), set(name, tensor), share(name, tensor), info(), requires_grad_().
+-- @param program table
+-- @param o table dtype ("float32"), compute (= dtype), device ("cpu"), layout ("channels_last")
+-- @return net
+-- @raise an unsound program: net, node and reason
+function nn.net(program, o) return core.net(core.json_encode(program), o) end
+
+return nn

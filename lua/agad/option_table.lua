@@ -1,0 +1,67 @@
+-- The table of options: names, groups, types, defaults and ranges (the protocol's section 5), what this
+-- version cannot run yet, and the evaluation presets. `options.lua` reads it.
+
+local UNSET = nil          -- in the default's column: no value unless one is given
+
+-- group, name, kind, default, description; ranges: min, max (inclusive), above, below (exclusive)
+local definitions = {
+  {"task", "data", "string", UNSET, "data set: a known name or a folder"},
+  {"task", "normal", "class", UNSET, "the normal class"},
+  {"task", "gamma", "number", 0.0, "share of known anomalies in training, a/(n+a)", min = 0, below = 1},
+  {"task", "anom_classes", "classes", "all", "classes the known anomalies come from: all, how many, or a list"},
+  {"task", "protocol", "choice", "one_vs_rest", "what is normal", choices = {"one_vs_rest", "leave_one_out"}},
+  {"task", "test_set", "choice", "official", "test split", choices = {"official", "ganomaly"}},
+  {"task", "holdout", "number", UNSET, "share of the normals held out for the threshold", min = 0, below = 1},
+  {"task", "limit", "integer", UNSET, "at most this many normals", min = 1},
+  {"task", "size", "integer", UNSET, "pictures are resized to this side", min = 8},
+  {"task", "channels", "integer", UNSET, "1 (grey) or 3 (colour)", choices = {1, 3}},
+  {"task", "fit", "choice", "resize", "how pictures reach that size", choices = {"resize", "pad"}},
+  {"task", "task_seed", "integer", UNSET, "which anomalies are known; default: seed", min = 0},
+
+  {"trainer", "method", "string", "agad", "the method"},
+  {"trainer", "epochs", "integer", 35, "passes over the normals", min = 1},
+  {"trainer", "batch", "integer", 256, "images in a step", min = 1},
+  {"trainer", "lr", "number", 2e-4, "Adam's step size", min = 0},
+  {"trainer", "betas", "list", {0.5, 0.999}, "Adam's decay rates", of = "number", count = 2, min = 0, below = 1},
+  {"trainer", "adam_eps", "number", 1e-8, "Adam's epsilon", above = 0},
+  {"trainer", "weight_decay", "number", 0.0, "coupled L2", min = 0},
+  {"trainer", "schedule", "any", UNSET, "option = named schedule"},
+  {"trainer", "grad_clip", "number", 0.0, "largest norm of an update's gradient, 0 = off", min = 0},
+  {"trainer", "accumulate", "integer", 1, "micro-batches in a step", min = 1},
+  {"trainer", "ema", "number", 0.99, "average of the scoring weights over steps, 0 = off", min = 0, below = 1},
+  {"trainer", "precision", "choice", "auto", "arithmetic of the nets",
+    choices = {"auto", "fp32", "tf32", "bf16", "fp64"}},
+  {"trainer", "device", "device", "auto", "auto, cpu, cuda or cuda:N"},
+  {"trainer", "seed", "integer", 1, "weights, sampler, noise", min = 0},
+  {"trainer", "deterministic", "boolean", false, "the same numbers to the bit"},
+  {"trainer", "threads", "integer", UNSET, "CPU threads; default: all cores", min = 1},
+  {"trainer", "checkpoint_steps", "integer", 0, "steps between checkpoints, 0 = at the end only", min = 0},
+  {"trainer", "checkpoint_minutes", "number", 0.0, "minutes between checkpoints, 0 = at the end only", min = 0},
+  {"trainer", "log_every", "integer", 10, "steps between lines of the log", min = 1},
+  {"trainer", "evaluate_every", "integer", 0, "epochs between evaluations, 0 = at the end only", min = 0},
+
+  {"evaluation", "preset", "choice", "steady", "which column is called auroc",
+    choices = {"steady", "plain", "paper_like"}},
+  {"evaluation", "bn_eval", "choice", "recalibrated", "batch norm when scoring",
+    choices = {"recalibrated", "running", "batch"}},
+  {"evaluation", "test_order", "choice", "shuffled", "order of the test images", choices = {"shuffled", "sorted"}},
+  {"evaluation", "eval_batch", "integer", 256, "images in a scoring batch", min = 1},
+  {"evaluation", "selection", "choice", "last", "which epoch counts", choices = {"last", "best_val", "best_on_test"}},
+  {"evaluation", "score", "string", UNSET, "the anomaly score; default: the method's first"},
+  {"evaluation", "threshold_quantile", "number", 0.95, "quantile of held-out normal scores", above = 0, below = 1},
+}
+
+-- What this version runs of an option that knows more; any other value is one clear error.
+local available = {
+  protocol = {"one_vs_rest"}, test_set = {"official"}, schedule = {}, grad_clip = {0.0},
+  accumulate = {1}, deterministic = {false}, checkpoint_steps = {0}, checkpoint_minutes = {0.0},
+  selection = {"last"},
+}
+
+local presets = {
+  steady = {bn_eval = "recalibrated", test_order = "shuffled", selection = "last"},
+  plain = {bn_eval = "running", test_order = "shuffled", selection = "last"},
+  paper_like = {bn_eval = "batch", test_order = "sorted", selection = "best_on_test"},
+}
+
+return {definitions = definitions, available = available, presets = presets}

@@ -1,0 +1,113 @@
+-- Plots: loss curves through gnuplot by a pipe, grids of pictures through the PNG writer.
+-- A file is written beside its target and renamed; gnuplot's own words are passed on when it refuses.
+
+local plot = {}
+
+local function fail(form, ...) error(form:format(...), 0) end
+
+-- Told apart without colour vision (Okabe and Ito).
+local colours = {"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"}
+
+local terminals = {
+  png = "pngcairo size 960,600 font 'sans,11'", svg = "svg size 960,600 font 'sans,11' background 'white'",
+  pdf = "pdfcairo size 16cm,10cm font 'sans,9'",
+}
+
+local function quote(text) return "'" .. text:gsub("'", "''") .. "'" end
+local function shell(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
+
+--- Runs a gnuplot script that plots to `path` (.png, .svg, .pdf), or as characters to stdout for "-".
+-- @param script string commands after the terminal and the output are set
+-- @raise when gnuplot is absent or refuses, or the file cannot be written
+function plot.gnuplot(script, path)
+  local ending = path == "-" and "-" or path:lower():match("%.(%a+)$")
+  local term = terminals[ending]
+  if path == "-" then
+    term = ("dumb size %d,24"):format(math.min(120, require("agad.core").terminal_width()))
+  end
+  if not term then fail("cannot plot to %s: the name must end in .png, .svg or .pdf", path) end
+  if not os.execute("command -v gnuplot > /dev/null 2>&1") then
+    fail("plots need gnuplot, which is not installed; on Debian: apt-get install gnuplot-nox")
+  end
+  local target = path ~= "-" and path .. ".new" or nil
+  local words = os.tmpname()
+  io.stdout:flush()
+  local pipe = assert(io.popen(("gnuplot 2> %s%s"):format(shell(words), target and " > /dev/null" or ""), "w"))
+  pipe:write("set terminal ", term, "\n")
+  if target then pipe:write("set output ", quote(target), "\n") end
+  pipe:write(script, "\n")
+  local ok = pipe:close()
+  local file = io.open(words)
+  local said = file and file:read "a" or ""
+  if file then file:close() end
+  os.remove(words)
+  if ok and target then
+    local reason
+    ok, reason = os.rename(target, path)
+    if not ok then said = said ~= "" and said or reason end
+  end
+  if not ok then
+    if target then os.remove(target) end
+    fail("cannot plot to %s: gnuplot says: %s", path, (said:gsub("^%s+", ""):gsub("%s*\n%s*", " "):gsub("%s+$", "")))
+  end
+end
+
+-- The records of a log: a list of tables, a run directory, or its log.jsonl.
+local function records(log)
+  if type(log) == "table" then return log end
+  local lfs, core = require "lfs", require "agad.core"
+  local path = lfs.attributes(log, "mode") == "directory" and log .. "/log.jsonl" or log
+  local file, reason = io.open(path)
+  if not file then fail("cannot read the log: %s", reason) end
+  local list = {}
+  for line in file:lines() do
+    local ok, record = pcall(core.json_decode, line)
+    if not ok then break end                      -- a line cut short by a kill is the last one
+    list[#list + 1] = record
+  end
+  file:close()
+  return list
+end
+
+local function finite(v) return type(v) == "number" and v == v and v - v == 0 end
+
+--- Plots the losses over the steps, one curve each, on a logarithmic axis where all are positive.
+-- @param log any a run directory, a log.jsonl, or a list of {step = n, losses = {name = value}}
+-- @param path string the file to write (.png, .svg, .pdf), "-" for characters on the terminal
+-- @param o table title, losses (a list of names: only these)
+-- @raise when there are no losses, gnuplot is absent, or the file cannot be written
+function plot.losses(log, path, o)
+  o = o or {}
+  local curves, names, positive = {}, {}, true
+  local wanted
+  if o.losses then wanted = {}; for _, name in ipairs(o.losses) do wanted[name] = true end end
+  for _, r in ipairs(records(log)) do
+    if type(r.losses) == "table" and r.step then
+      for name, v in pairs(r.losses) do
+        if finite(v) and (not wanted or wanted[name]) then
+          if not curves[name] then curves[name] = {}; names[#names + 1] = name end
+          table.insert(curves[name], ("%d %.9g"):format(r.step, v))
+          positive = positive and v > 0
+        end
+      end
+    end
+  end
+  if #names == 0 then fail("there are no losses to plot in %s", type(log) == "string" and log or "this log") end
+  table.sort(names)
+  local script = {
+    "set title " .. quote(o.title or "Losses") .. " noenhanced",
+    "set xlabel 'step'; set key outside right noenhanced; set border 3; set tics nomirror",
+    "set grid ytics lt 1 lw 1 lc rgb '#dddddd'",
+    positive and "set logscale y; set format y '%g'" or "set format y '%g'",
+  }
+  local parts = {}
+  for i, name in ipairs(names) do
+    script[#script + 1] = ("$c%d << EOD\n%s\nEOD"):format(i, table.concat(curves[name], "\n"))
+    parts[i] = ("$c%d using 1:2 with %s lw 2 lc rgb '%s' title %s"):format(i,
+      #curves[name] == 1 and "points pt 7" or "lines", colours[(i - 1) % #colours + 1], quote(name))
+  end
+  script[#script + 1] = "plot " .. table.concat(parts, ", ")
+  plot.gnuplot(table.concat(script, "\n"), path)
+end
+
+return plot

@@ -1,0 +1,183 @@
+-- Progress: shows the events of a run. On a terminal one line that is drawn again and again; elsewhere
+-- (a file, a pipe, TERM=dumb) plain lines, one an epoch. Nothing but stderr is written to, and every
+-- width is asked for again at each drawing, so that a resized window stays tidy.
+
+local progress = {}
+
+local blocks = {"▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"}
+
+local function utf8_locale()
+  for _, name in ipairs {"LC_ALL", "LC_CTYPE", "LANG"} do
+    local v = os.getenv(name)
+    if v and v ~= "" then return v:lower():find("utf%-?8") ~= nil end
+  end
+  return false
+end
+
+--- Seconds as a person reads them: 4.2 s, 1:05, 2:03:10.
+function progress.duration(seconds)
+  if seconds ~= seconds or seconds == math.huge then return "-:--" end
+  if seconds < 9.95 then return ("%.1f s"):format(seconds) end
+  local s = math.floor(seconds + 0.5)
+  if s < 60 then return ("%d s"):format(s) end
+  if s < 3600 then return ("%d:%02d"):format(s // 60, s % 60) end
+  return ("%d:%02d:%02d"):format(s // 3600, s // 60 % 60, s % 60)
+end
+
+--- A bar of `width` columns filled to `share` (0..1), in eighths of a block or in ASCII.
+function progress.bar(share, width, unicode)
+  share = math.max(0, math.min(1, share))
+  if not unicode then
+    local full = math.floor(share * (width - 2) + 0.5)
+    return "[" .. ("#"):rep(full) .. ("-"):rep(width - 2 - full) .. "]"
+  end
+  local eighths = math.floor(share * width * 8 + 0.5)
+  local full, part = eighths // 8, eighths % 8
+  local text = ("█"):rep(full) .. (part > 0 and blocks[part] or "")
+  return text .. ("·"):rep(width - full - (part > 0 and 1 or 0))
+end
+
+local function number(v)                          -- always six columns or fewer: 123456, 12.34, 0.0123
+  if v ~= v then return "nan" end
+  local a = math.abs(v)
+  if a >= 1000 then return ("%.0f"):format(v) end
+  if a >= 100 then return ("%.1f"):format(v) end
+  if a >= 10 then return ("%.2f"):format(v) end
+  if a >= 0.001 or a == 0 then return ("%.3f"):format(v) end
+  return ("%.0e"):format(v)
+end
+
+local short = {{"generator", "G"}, {"discriminator", "D"}}
+
+-- "G 12.3  D 0.69" where there are a generator and a discriminator, else the first two losses by name.
+local function losses(values)
+  local parts, names = {}, {}
+  for _, pair in ipairs(short) do
+    if values[pair[1]] then parts[#parts + 1] = pair[2] .. " " .. number(values[pair[1]]) end
+  end
+  if #parts == 0 then
+    for name in pairs(values) do names[#names + 1] = name end
+    table.sort(names)
+    for i = 1, math.min(2, #names) do parts[i] = names[i] .. " " .. number(values[names[i]]) end
+  end
+  return table.concat(parts, "  ")
+end
+
+--- The line for a step event in at most `width` columns; what does not fit is left out, the bar last.
+-- @param e table the event: epoch, batch, losses, images_per_second, eta
+-- @param total table the begin event: epochs, batches
+function progress.line(e, total, width, unicode)
+  local epochs = tostring(total.epochs)
+  local head = ("epoch %" .. #epochs .. "d/%s"):format(e.epoch, epochs)
+  local done = ((e.epoch - 1) * total.batches + e.batch) / math.max(1, total.epochs * total.batches)
+  local tail = {
+    e.losses and next(e.losses) and losses(e.losses) or nil,
+    e.eta and progress.duration(e.eta) .. " left" or "",
+    e.images_per_second and ("%.0f images/s"):format(e.images_per_second) or nil,
+  }
+  local order = {}                                -- on the line: losses, images/s, time left
+  for _, i in ipairs {1, 3, 2} do if tail[i] and tail[i] ~= "" then order[#order + 1] = i end end
+  local function room(kept)
+    local n = width - #head - 2
+    for _, i in ipairs(kept) do n = n - #tail[i] - 2 end
+    return n
+  end
+  while #order > 0 and room(order) < 8 do         -- first the speed goes, then the time, then the losses
+    local worst = 1
+    for k, i in ipairs(order) do if i > order[worst] then worst = k end end
+    table.remove(order, worst)
+  end
+  local parts = {head}
+  local columns = math.min(30, room(order))
+  if columns >= 4 then parts[2] = progress.bar(done, columns, unicode) end
+  for _, i in ipairs(order) do parts[#parts + 1] = tail[i] end
+  return table.concat(parts, "  ")
+end
+
+local consumer = {}
+consumer.__index = consumer
+
+function consumer:clear()
+  if self.drawn then self.out:write("\r\27[K"); self.drawn = false; self.out:flush() end
+end
+
+function consumer:print(text)
+  self:clear()
+  self.out:write(text, "\n")
+  self.out:flush()
+end
+
+function consumer:draw(text, always)
+  local now = self.clock()
+  if not always and now - self.last < 0.1 then return end
+  self.last = now
+  self.out:write("\r", text, "\27[K")
+  self.out:flush()
+  self.drawn = true
+end
+
+function consumer:width() return math.max(1, self.columns() - 1) end
+
+local on = {}
+
+function on.begin(self, e)
+  self.total, self.latest = e, nil
+  self.began = self.clock()
+end
+
+function on.step(self, e)
+  self.latest = e
+  if self.live then
+    self:draw(progress.line(e, self.total, self:width(), self.unicode), e.batch == self.total.batches)
+  end
+end
+
+function on.epoch(self, e)
+  local step = self.latest
+  if self.live or not step then return end
+  local parts = {("epoch %d/%d"):format(e.epoch, self.total.epochs)}
+  if step.losses and next(step.losses) then parts[#parts + 1] = losses(step.losses) end
+  if step.images_per_second then parts[#parts + 1] = ("%.0f images/s"):format(step.images_per_second) end
+  if step.eta and step.eta > 0 then parts[#parts + 1] = progress.duration(step.eta) .. " left" end
+  self:print(table.concat(parts, "  "))
+end
+
+function on.evaluate(self, e)
+  if not self.live then return end
+  local share = e.total and e.total > 0 and e.done / e.total or 0
+  local columns = math.min(30, self:width() - 12)
+  if share >= 1 then self:clear()
+  elseif columns >= 4 then self:draw("evaluating  " .. progress.bar(share, columns, self.unicode)) end
+end
+
+function on.note(self, e) self:print("note: " .. e.text) end
+
+on["end"] = function(self, e)
+  local seconds = e.seconds or self.clock() - (self.began or self.clock())
+  self:print(("%s %s"):format(e.interrupted and "interrupted after" or "trained in", progress.duration(seconds)))
+end
+
+function consumer:__call(e)
+  local handler = on[e.kind]
+  if handler then handler(self, e) end
+end
+
+--- A consumer of a run's events: call it with each event, `:clear()` it before other output.
+-- @param o table quiet (nothing is shown), out (a file, stderr), live (draw in place), columns
+-- (a function that gives the width), unicode, clock; all are found out when they are not given
+-- @return callable
+function progress.new(o)
+  o = o or {}
+  if o.quiet then return setmetatable({clear = function() end}, {__call = function() end}) end
+  local core = (o.live == nil or not o.columns or not o.clock) and require "agad.core" or {}
+  local self = setmetatable({out = o.out or io.stderr, last = -1, drawn = false}, consumer)
+  self.clock = o.clock or core.clock
+  self.columns = o.columns or core.terminal_width
+  self.live = o.live
+  if self.live == nil then self.live = core.isatty(2) and os.getenv "TERM" ~= "dumb" end
+  self.unicode = o.unicode
+  if self.unicode == nil then self.unicode = utf8_locale() end
+  return self
+end
+
+return progress

@@ -1,0 +1,96 @@
+-- A run's directory: config.json, log.jsonl, state.safetensors, result.json. An earlier one is moved aside until
+-- the new one's first checkpoint; a kernel lock keeps two runs apart.
+
+local core = require "agad.core"
+local lfs = require "lfs"
+
+local rundir = {}
+rundir.__index = rundir
+
+local files = {"config.json", "log.jsonl", "state.safetensors", "result.json", "lock"}
+
+local function exists(path) return lfs.attributes(path, "mode") end
+
+local function remove(dir)
+  for _, name in ipairs(files) do os.remove(dir .. "/" .. name) end
+  lfs.rmdir(dir)
+end
+
+local function make(dir)
+  local made = dir:sub(1, 1) == "/" and "/" or ""
+  for part in dir:gmatch("[^/]+") do
+    made = made .. part
+    if not exists(made) then
+      local ok, reason = lfs.mkdir(made)
+      if not ok and not exists(made) then error(("run directory %s: %s"):format(made, reason), 0) end
+    end
+    made = made .. "/"
+  end
+end
+
+local function lock(dir)
+  local file, reason = io.open(dir .. "/lock", "a")
+  if not file then error(("run directory %s: %s"):format(dir, (reason:gsub("^.*: ", ""))), 0) end
+  if not lfs.lock(file, "w") then
+    file:close()
+    error(("run directory %s: another run is using it"):format(dir), 0)
+  end
+  return file
+end
+
+--- Makes the directory of a new run.
+-- @raise it is no run directory, another run holds it, or it cannot be made
+function rundir.create(dir, config_text)
+  dir = dir:gsub("/+$", "")
+  local previous
+  if exists(dir) then
+    if exists(dir) ~= "directory" then error(("run directory %s: a file of this name is in the way"):format(dir), 0) end
+    local empty = true
+    for name in lfs.dir(dir) do if name ~= "." and name ~= ".." then empty = false end end
+    if not empty and not exists(dir .. "/config.json") then
+      error(("run directory %s: this folder is no run; nothing in it was touched"):format(dir), 0)
+    end
+    local held = lock(dir)
+    previous = dir .. ".previous"
+    if exists(previous) then remove(previous) end
+    local ok, reason = os.rename(dir, previous)
+    held:close()
+    if not ok then error(("run directory %s: cannot be moved aside: %s"):format(dir, reason), 0) end
+  end
+  make(dir)
+  local self = setmetatable({path = dir, previous = previous, lock = lock(dir)}, rundir)
+  core.file_replace(dir .. "/config.json", config_text .. "\n")
+  return self
+end
+
+--- Appends one line to log.jsonl.
+function rundir:log(entry)
+  if not self.log_file then
+    local file, reason = io.open(self.path .. "/log.jsonl", "a")
+    if not file then error("run directory: " .. reason, 0) end
+    file:setvbuf "line"
+    self.log_file = file
+  end
+  self.log_file:write(core.json_encode(entry), "\n")
+end
+
+--- Writes state.safetensors; the earlier run is not needed any more.
+-- @param tensors list of {name=, tensor=}
+-- @param metadata table of strings
+function rundir:checkpoint(tensors, metadata)
+  core.save(self.path .. "/state.safetensors", tensors, core.json_encode(metadata))
+  if self.previous then
+    remove(self.previous)
+    self.previous = nil
+  end
+end
+
+function rundir:result(row) core.file_replace(self.path .. "/result.json", core.json_encode(row) .. "\n") end
+
+function rundir:close()
+  if self.log_file then self.log_file:close() end
+  if self.lock then self.lock:close() end
+  self.log_file, self.lock = nil, nil
+end
+
+return rundir

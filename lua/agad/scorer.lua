@@ -1,0 +1,73 @@
+--- Scoring programs: a method's score, its error map and its reconstruction as one net program.
+
+local core = require "agad.core"
+local nn = require "agad.nn"
+
+local scorer = {}
+
+-- Built-in scores: functions of (builder, input, reconstruction).
+local builtin = {l2 = function(b, x, x_hat) return b:l2(x_hat, x) end}
+
+--- The scoring program: outputs score, and map and reconstruction where the generator gives a picture.
+-- @param method table
+-- @param score string the name of a built-in score (ignored where the method has a function of its own)
+-- @param programs table name -> program of the method's nets
+-- @param shape list {channels, height, width}
+-- @return table program
+function scorer.program(method, score, programs, shape)
+  local b = nn.builder(shape)
+  local done = {}
+  local nets = setmetatable({}, {__index = function(_, name)
+    local program = programs[name] or error(("method %s: its score uses net %s, which it does not have"):format(method.name, name), 0)
+    return function(input)
+      local key = name .. input.place
+      if not done[key] then
+        done[key] = table.pack(nn.inline(b, program, next(done) and key or name, input))
+      end
+      return table.unpack(done[key], 1, done[key].n)
+    end
+  end})
+  local result
+  if type(method.score) == "function" then
+    local ok, reason = pcall(method.score, b, nets)
+    if not ok then error(("method %s: its score raises: %s"):format(method.name, tostring(reason)), 0) end
+    result = reason
+  else
+    result = builtin[score](b, b.x, (nets.generator(b.x)))
+  end
+  local outputs = {{"score", result}}
+  if programs.generator then
+    local x_hat = nets.generator(b.x)
+    outputs[2] = {"map", b:difference_map(x_hat, b.x)}
+    outputs[3] = {"reconstruction", x_hat}
+  end
+  return result:build("score", outputs)
+end
+
+--- A net of the scoring program whose tensors are those given by name ("generator.conv1.weight").
+-- @param program table
+-- @param tensors table name -> tensor; shared, not copied
+-- @param own_buffers boolean batch norm statistics of its own, for recalibration
+-- @param o table dtype, device
+function scorer.net(program, tensors, own_buffers, o)
+  local net = nn.net(program, o)
+  local function share(list)
+    for _, p in ipairs(list) do
+      net:share(p.name, tensors[p.name] or error("score: no weights for " .. p.name, 0))
+    end
+  end
+  share(net:params())
+  if not own_buffers then share(net:buffers()) end
+  return net
+end
+
+--- Scores of pictures, one number each.
+-- @param net net a scoring net
+-- @param pictures tensor uint8 (n, channels, height, width)
+-- @param o table input {low, high}, batch (256), bn ("running", "batch")
+-- @return tensor float64 (n)
+function scorer.score(net, pictures, o)
+  return core.score(net, pictures, {low = o.input[1], high = o.input[2], batch = o.batch or 256, bn = o.bn or "running"})
+end
+
+return scorer

@@ -1,0 +1,297 @@
+--- Training: a run of a method on a task. It knows only the method's table.
+
+local agad = require "agad"
+local core = require "agad.core"
+local evaluate = require "agad.evaluate"
+local methods = require "agad.method"
+local options = require "agad.options"
+local rundir = require "agad.rundir"
+local scorer = require "agad.scorer"
+local states = require "agad.state"
+local tasks = require "agad.task"
+
+local run = {}
+run.__index = run
+run.__name = "agad.run"
+
+local trainer = {}
+
+local precisions = {fp32 = {"float32", "float32"}, tf32 = {"float32", "float32"}, bf16 = {"float32", "bfloat16"},
+  fp64 = {"float64", "float64"}}
+
+-- auto: bf16 where it is fast, else fp32; the row says which.
+local function choose_precision(config, device)
+  local wanted = config.precision
+  if wanted == "auto" then
+    local _, fast = core.capability()
+    wanted = (device ~= "cpu" or fast) and "bf16" or "fp32"
+  end
+  if device == "cpu" and wanted == "tf32" then error("precision = tf32 is a GPU's; on the processor use fp32 or bf16", 0) end
+  if device ~= "cpu" and wanted == "fp64" then error("precision = fp64 runs on the processor only", 0) end
+  return wanted, precisions[wanted][1], precisions[wanted][2]
+end
+
+local function choose_device(wanted)
+  if wanted == "auto" then return agad.devices > 0 and "cuda" or "cpu" end
+  if wanted == "cpu" then return "cpu" end
+  local index = tonumber(wanted:match ":(%d+)$" or 0)
+  if agad.devices <= index then
+    error(("device = %s: %s"):format(wanted, agad.devices == 0 and agad.device_note
+      or ("there are only %d devices"):format(agad.devices)), 0)
+  end
+  return wanted
+end
+
+-- Seeds of one run, one for each purpose; from the one seed.
+local function seed_of(config, purpose) return (config.seed * 1000003 + purpose) & math.maxinteger end
+
+local function add_updates(self, phase)
+  local c = self.config
+  for name, update in pairs(phase.updates) do
+    self.step:add_update(name, update.nets, {lr = update.lr or c.lr, beta1 = c.betas[1], beta2 = c.betas[2],
+      eps = c.adam_eps, weight_decay = update.weight_decay or c.weight_decay})
+  end
+end
+
+local function build_step(self)
+  local method, c = self.method, self.config
+  local phase = method.phases[1]
+  self.step = core.step(core.json_encode(self.method_options))
+  for name, net in pairs(self.nets) do self.step:add_net(name, net) end
+  add_updates(self, phase)
+  self.averaged = {}
+  if c.ema > 0 then
+    for _, name in ipairs(method.average or {}) do
+      self.step:add_average(name, c.ema)
+      self.averaged[name] = true
+    end
+  end
+  for _, stage in ipairs(phase.step) do
+    if type(stage) == "string" then self.step:add_stage(method.name, stage)
+    else self.step:add_stage(method.name, stage[1], stage[2]) end
+  end
+  if phase.updates.discriminator then self.step:guard("discriminator", self.method_options.delta or 0.0, seed_of(c, 3)) end
+  self.state = states.new(self.step, self.nets, self.method_options)
+  self.step:set_state(self.state)
+end
+
+--- A training of a method on a task.
+-- @param task task
+-- @param given table options: method, net, epochs, batch, seed … (`agad.options`); unknown ones are refused
+-- @param o table dir: the run directory (none: nothing is written)
+-- @return run fit, evaluate, save; config, nets, step, state, history
+-- @raise one line for a wrong option, a net that does not fit, a device that is not there
+function trainer.new(task, given, o)
+  given = options.merge(options.merge({}, task.options), given or {})
+  local method = methods.load(given.method or "agad")
+  local set = task.set
+  local config = options.resolve(method, given, {size = set.height == set.width and set.height or nil,
+    channels = set.channels, holdout = task.options.holdout, normal = task.options.normal})
+  config.data = config.data or set.name
+  local self = setmetatable({task = task, method = method, config = config, epoch = 0, steps = 0, history = {},
+    losses = {}, train_seconds = 0, images = 0, notes = {}}, run)
+  if config.threads then core.threads(config.threads) end
+  config.threads = core.threads()
+  self.device = choose_device(config.device)
+  self.precision, self.dtype, self.compute = choose_precision(config, self.device)
+  self.method_options = options.select(config, "method")
+  self.shape = {set.channels, set.height, set.width}
+  self.programs = method.nets(self.method_options, self.shape)
+  self.nets, self.info = {}, {params = 0, macs = 0}
+  local names = {}
+  for name in pairs(self.programs) do names[#names + 1] = name end
+  table.sort(names)
+  for i, name in ipairs(names) do
+    local net = agad.nn.net(self.programs[name], {dtype = self.dtype, compute = self.compute, device = self.device})
+    self.nets[name] = net:init(seed_of(config, 100 + i))
+    local info = net:info()
+    self.info[name] = info
+    self.info.params, self.info.macs = self.info.params + info.params, self.info.macs + info.macs
+  end
+  build_step(self)
+  self.scorer_program = scorer.program(method, config.score, self.programs, self.shape)
+  local k = core.data.anomalies_per_batch(config.batch, self.method_options.min_anom or 0, config.gamma)
+  if #task.anomalies == 0 then k = 0 end
+  self.sampler = core.data.sampler(task.normals, task.anomalies, config.batch, k, seed_of(config, 2))
+  if #task.normals < config.batch - k then
+    self.notes[1] = ("%d normals are fewer than a batch of %d: every epoch is one short step"):format(#task.normals, config.batch)
+  end
+  if o and o.dir then
+    self.rundir = rundir.create(o.dir, options.canonical(config))
+    self.dir = self.rundir.path
+  end
+  return self
+end
+
+function run:__tostring()
+  return ("agad.trainer(%s, {method = %q, net = %q, epochs = %d, seed = %d})"):format(tostring(self.task),
+    self.method.name, self.config.net or "-", self.config.epochs, self.config.seed)
+end
+
+-- A loss that is NaN or infinite stops the run, named.
+local function check_finite(self)
+  for name, value in pairs(self.losses) do
+    if value ~= value or value - value ~= 0 then
+      error(("training stopped: loss %s is %s in step %d"):format(name, value, self.steps), 0)
+    end
+  end
+end
+
+local function note_losses(self)
+  self.losses = self.step:losses()
+  check_finite(self)
+  if self.rundir then
+    self.rundir:log {kind = "step", step = self.steps, epoch = self.epoch, losses = self.losses}
+  end
+end
+
+-- One step on the next batch; nil at the epoch's end.
+local function one_step(self, log)
+  local rows, n_normal = self.sampler:next()
+  if not rows then return nil end
+  local x = core.batch(self.task.set.train.images, rows, self.method.input[1], self.method.input[2],
+    {dtype = self.dtype, device = self.device})
+  local ok, reason = pcall(self.step.run, self.step, x, n_normal)
+  if not ok then error(("step %d: %s"):format(self.steps + 1, tostring(reason)), 0) end
+  self.steps, self.images = self.steps + 1, self.images + rows:size(1)
+  if log(self.steps) then note_losses(self) end
+  return true
+end
+
+--- Trains to the configured number of epochs, or until it is interrupted.
+-- @param on_event function(event): begin, step, epoch, evaluate, note, end; "stop" as its answer ends after the step
+-- @return run itself
+-- @raise a loss that is NaN or infinite (step and term), a stage that raises (step and stage)
+function run:fit(on_event)
+  on_event = on_event or require("agad.progress").new {}
+  local config, batches = self.config, self.sampler:batches()
+  local total, began, spent = config.epochs * batches, core.clock(), 0
+  local interrupted, stopped = false, false
+  on_event {kind = "begin", epochs = config.epochs, batches = batches, config = config, device = self.device}
+  for _, note in ipairs(self.notes) do on_event {kind = "note", text = note} end
+  local function log(step) return step % config.log_every == 0 or step % batches == 0 or step == 1 end
+  while self.epoch < config.epochs and not interrupted and not stopped do
+    local batch = 0
+    self.epoch = self.epoch + 1
+    local epoch_began = core.clock()
+    while not interrupted and not stopped and one_step(self, log) do
+      batch = batch + 1
+      local seconds = spent + core.clock() - epoch_began
+      local left = total - self.steps
+      self.images_per_second = self.images / (self.train_seconds + seconds)
+      stopped = on_event {kind = "step", epoch = self.epoch, batch = batch, step = self.steps, losses = self.losses,
+        images_per_second = self.images_per_second, eta = left * seconds / math.max(1, self.steps)} == "stop"
+      interrupted = core.interrupted()
+    end
+    spent = spent + core.clock() - epoch_began
+    if not interrupted and not stopped then
+      self.sampler:next_epoch()
+      self.step:spare(seed_of(config, 1000 + self.epoch))
+      on_event {kind = "epoch", epoch = self.epoch}
+      if config.evaluate_every > 0 and self.epoch % config.evaluate_every == 0 then self:measure(on_event) end
+    end
+  end
+  self.train_seconds, self.seconds = self.train_seconds + spent, (self.seconds or 0) + core.clock() - began
+  self.interrupted = interrupted
+  self:checkpoint()
+  on_event {kind = "end", interrupted = interrupted, seconds = self.train_seconds}
+  return self
+end
+
+-- Every tensor of the nets by its full name ("generator.conv1.weight"), averaged weights where there are some.
+local function tensors_of(self, averaged)
+  local tensors = {}
+  for name, net in pairs(self.nets) do
+    local average = averaged and self.averaged[name] and self.step:average(name)
+    for i, p in ipairs(net:params()) do tensors[name .. "." .. p.name] = average and average[i] or p.tensor end
+    for _, p in ipairs(net:buffers()) do tensors[name .. "." .. p.name] = p.tensor end
+  end
+  return tensors
+end
+
+-- The scoring nets as of now: `average` recalibrated, `raw` as trained; made once a step count.
+local function sources(self)
+  if self.source and self.source.steps == self.steps then return self.source end
+  local where = {dtype = self.dtype, device = self.device}
+  local input, batch = self.method.input, self.config.eval_batch
+  local raw = scorer.net(self.scorer_program, tensors_of(self, false), false, where)
+  local average = scorer.net(self.scorer_program, tensors_of(self, true), true, where)
+  local normals = tasks.pictures(self.task.set.train, self.task.normals)
+  local bn = self.config.preset == "custom" and self.config.bn_eval or "recalibrated"
+  core.recalibrate(average, normals, {low = input[1], high = input[2], batch = batch})
+  self.source = {steps = self.steps, raw = raw, average = average, input = input, history = self.history, bn = bn}
+  self.source.threshold = evaluate.threshold(self.source, self.task, self.config.threshold_quantile, batch)
+  return self.source
+end
+
+--- Measures the steady and the paper-like column now and keeps them in `history`.
+function run:measure(on_event)
+  local began, source, batch = core.clock(), sources(self), self.config.eval_batch
+  local entry = {epoch = self.epoch, step = self.steps}
+  for _, name in ipairs {"steady", "plain", "paper_like"} do
+    entry["auroc_" .. name] = evaluate.column(source, self.task, evaluate.columns[name], batch)
+  end
+  table.insert(self.history, entry)
+  entry.kind, entry.seconds = "evaluate", core.clock() - began
+  if self.rundir then self.rundir:log(entry) end
+  if on_event then on_event {kind = "note", text = ("epoch %d: AUROC steady %.4f, plain %.4f"):format(self.epoch,
+    entry.auroc_steady, entry.auroc_plain)} end
+  return entry
+end
+
+--- Writes the run directory's state: raw weights and running statistics.
+function run:checkpoint()
+  if not self.rundir then return end
+  local list = {}
+  for name, tensor in pairs(tensors_of(self, false)) do list[#list + 1] = {name = name, tensor = tensor} end
+  table.sort(list, function(a, b) return a.name < b.name end)
+  self.rundir:checkpoint(list, {config = options.canonical(self.config), step = tostring(self.steps)})
+end
+
+--- Evaluates under every preset.
+-- @param on_event function progress
+-- @return table the result row (the command line's contract): printing it shows its columns
+-- @raise scores that are not finite or all equal
+function run:evaluate(on_event)
+  local began = core.clock()
+  local source = sources(self)
+  local row = evaluate.row(source, self.task, self.config, on_event)
+  options.merge(row, evaluate.provenance(agad))
+  for _, note in ipairs(self.notes) do table.insert(row.notes, note) end
+  row.method, row.config, row.hash = self.method.name, self.config, options.hash(self.config)
+  row.params, row.epochs, row.steps = self.info.params, self.epoch, self.steps
+  row.precision, row.device, row.seed, row.preset = self.precision, self.device, self.config.seed, self.config.preset
+  row.collapses = self.step:collapses()
+  row.images_per_second = self.images_per_second or core.null
+  row.train_seconds = self.train_seconds
+  row.seconds = (self.seconds or 0) + core.clock() - began
+  if self.rundir then self.rundir:result(row) end
+  return setmetatable(row, {__tostring = function(r)
+    return ("AUROC steady %.4f, plain %.4f, paper-like %.4f"):format(r.auroc_steady, r.auroc_plain, r.auroc_paper_like)
+  end})
+end
+
+--- Saves the model: the scoring program with averaged, recalibrated weights, the discriminator, the threshold.
+-- @param path string safetensors; written beside its target and renamed
+-- @raise it cannot be written
+function run:save(path)
+  local source = sources(self)
+  local about = evaluate.provenance(agad)
+  about.method, about.config, about.input, about.shape = self.method.name, self.config, self.method.input, self.shape
+  about.threshold, about.eval_batch = source.threshold or core.null, self.config.eval_batch
+  about.score = self.config.score or core.null
+  about.steps, about.epochs, about.programs = self.steps, self.epoch, self.programs
+  about.set = {name = self.task.set.name, normal = self.task.set.classes[self.task.normal + 1], options = self.task.set.options}
+  about.counts = self.task.counts
+  local more = {}
+  local scored = {}
+  for _, p in ipairs(source.average:params()) do scored[p.name] = true end
+  for _, p in ipairs(source.average:buffers()) do scored[p.name] = true end
+  for name, tensor in pairs(tensors_of(self, false)) do
+    if not scored[name] then more[#more + 1] = {name = name, tensor = tensor} end
+  end
+  table.sort(more, function(a, b) return a.name < b.name end)
+  core.model_save(path, core.json_encode(about), source.average, more)
+end
+
+return trainer

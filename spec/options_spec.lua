@@ -1,0 +1,196 @@
+-- Options: typing, defaults, ranges, a method's own options, assignments, canonical text and hash.
+
+local options = require "agad.options"
+
+local method = {
+  name = "toy",
+  options = {epochs = 15, lr = 1e-4, lambda = {adv = 1, con = 50}, terms = {adv = true, lat = true},
+    delta = 1e-5, min_anom = 32, eta = 1.0, advprop_bn = false, adcon_anom = "x_xhat"},
+  switches = {adcon_anom = {"x_xhat", "xhat_xhat2", "both"}},
+  implemented = {adcon_anom = {"x_xhat"}, advprop_bn = {false}},
+  ranges = {delta = {min = 0}, min_anom = {min = 0}},
+  score = {"l2", "rmse"},
+}
+
+local function message(...)
+  local ok, err = pcall(options.resolve, method, ...)
+  assert.is_false(ok)
+  assert.is_nil(err:find("\n"))
+  return err
+end
+
+describe("options.resolve", function()
+  it("fills the defaults, the method's before the trainer's", function()
+    local c = options.resolve(method, {})
+    assert.same({"toy", 15, 256, 1e-4, 0.99, 0.0}, {c.method, c.epochs, c.batch, c.lr, c.ema, c.gamma})
+    assert.same({0.5, 0.999}, c.betas)
+    assert.same({adv = 1.0, con = 50.0}, c.lambda)
+    assert.equal("float", math.type(c.lambda.con))
+    assert.equal("integer", math.type(c.epochs))
+    assert.equal("l2", c.score)
+    assert.equal(c.seed, c.task_seed)
+    assert.is_nil(c.size)
+  end)
+
+  it("types what it is given: numbers, texts and whole floats alike", function()
+    local a = options.resolve(method, {epochs = 40, lambda = {con = 40}, gamma = 0, min_anom = 8})
+    local b = options.resolve(method, {epochs = 40.0, lambda = {con = 40.0}, gamma = 0.0, min_anom = 8.0})
+    local c = options.resolve(method, {epochs = "40", ["lambda.con"] = "40", gamma = "0", min_anom = "8"})
+    assert.same(a, b)
+    assert.same(a, c)
+    for _, config in ipairs {a, b, c} do
+      assert.equal("integer", math.type(config.epochs))
+      assert.equal("integer", math.type(config.min_anom))
+      assert.equal("float", math.type(config.lambda.con))
+      assert.equal("float", math.type(config.gamma))
+      assert.equal(1.0, config.lambda.adv)
+    end
+  end)
+
+  it("types classes, lists and booleans", function()
+    local c = options.resolve(method, {normal = "8", anom_classes = "1,2", betas = "[0.9, 0.99]", advprop_bn = "off"})
+    assert.equal(8, c.normal)
+    assert.equal("integer", math.type(c.normal))
+    assert.same({1, 2}, c.anom_classes)
+    assert.same({0.9, 0.99}, c.betas)
+    assert.is_false(c.advprop_bn)
+    assert.equal(3, options.resolve(method, {anom_classes = "3"}).anom_classes)
+    assert.equal("08", options.resolve(method, {normal = "08"}).normal)
+    assert.equal("cloth", options.resolve(method, {normal = "cloth"}).normal)
+  end)
+
+  it("takes the data set's suggestions after what was given", function()
+    local c = options.resolve(method, {size = 64}, {size = 32, holdout = 0.1, channels = 1})
+    assert.same({64, 0.1, 1}, {c.size, c.holdout, c.channels})
+  end)
+
+  it("does not share its defaults", function()
+    options.resolve(method, {}).betas[1] = 7
+    options.resolve(method, {}).lambda.con = 7
+    assert.equal(0.5, options.resolve(method, {}).betas[1])
+    assert.equal(50.0, options.resolve(method, {}).lambda.con)
+  end)
+
+  it("refuses unknown names, with the nearest and the known ones", function()
+    local err = message {epoch = 5}
+    assert.matches('^unknown option "epoch"; did you mean epochs%?; known: .*lambda%.con', err)
+    assert.matches('unknown option "lambda.cn"; did you mean lambda.con%?', (message {lambda = {cn = 1}}))
+    assert.matches('^unknown option "zzzzzz"; known:', (message {zzzzzz = 1}))
+  end)
+
+  it("says what is wrong with a value, in one line", function()
+    assert.equal("gamma = 1: it must be at least 0 and below 1", (message {gamma = 1}))
+    assert.equal("gamma = -0.1: it must be at least 0 and below 1", (message {gamma = -0.1}))
+    assert.equal("lr = -0.1: it must be at least 0", (message {lr = -0.1}))
+    assert.equal("epochs = 2.5: a whole number is needed", (message {epochs = 2.5}))
+    assert.equal('epochs = "ten": a whole number is needed', (message {epochs = "ten"}))
+    assert.equal("epochs = 0: it must be at least 1", (message {epochs = 0}))
+    assert.equal("lr = nan: a finite number is needed", (message {lr = 0 / 0}):gsub("-nan", "nan"))
+    assert.equal("delta = -1: it must be at least 0", (message {delta = -1}))
+    assert.equal('channels = 2: it must be one of 1, 3', (message {channels = 2}))
+    assert.equal("betas = {0.5}: 2 values are needed", (message {betas = {0.5}}))
+    assert.equal('precision = "fp8": it must be one of auto, fp32, tf32, bf16, fp64', (message {precision = "fp8"}))
+    assert.equal('device = "gpu": it must be auto, cpu, cuda or cuda:N', (message {device = "gpu"}))
+    assert.equal('score = "ssim": it must be one of l2, rmse', (message {score = "ssim"}))
+  end)
+
+  it("names what this version cannot run", function()
+    assert.equal('adcon_anom = "both" is not available yet; available: x_xhat', (message {adcon_anom = "both"}))
+    assert.equal('adcon_anom = "never": it must be one of x_xhat, xhat_xhat2, both', (message {adcon_anom = "never"}))
+    assert.equal("advprop_bn = true is not available yet; available: false", (message {advprop_bn = true}))
+    assert.equal('protocol = "leave_one_out" is not available yet; available: one_vs_rest',
+      (message {protocol = "leave_one_out"}))
+    assert.matches("^gamma = .*schedules are not available yet", (message {gamma = {0, 0.05}}))
+    assert.matches('^gamma = "linear"', (message {gamma = "linear"}))
+  end)
+
+  it("expands presets, and calls a mixture custom", function()
+    local c = options.resolve(method, {preset = "paper_like"})
+    assert.same({"batch", "sorted", "best_on_test"}, {c.bn_eval, c.test_order, c.selection})
+    assert.equal("steady", options.resolve(method, {bn_eval = "recalibrated"}).preset)
+    assert.equal("custom", options.resolve(method, {bn_eval = "running"}).preset)
+    assert.same(c, options.resolve(method, c))
+    assert.equal("custom", options.resolve(method, {preset = "custom", bn_eval = "batch"}).preset)
+  end)
+
+  it("types a resolved configuration to itself", function()
+    local c = options.resolve(method, {normal = 3, gamma = 0.05, lambda = {con = 0.1}, seed = 1 << 60})
+    assert.same(c, options.resolve(method, c))
+  end)
+
+  it("leaves the score to a method that has its own", function()
+    local own = {name = "own", options = {}, score = function() end}
+    assert.is_nil(options.resolve(own, {}).score)
+    assert.has_error(function() options.resolve(own, {score = "l2"}) end,
+      'score = "l2": method own has a score of its own')
+  end)
+end)
+
+describe("options, smaller things", function()
+  it("reads assignments", function()
+    assert.same({lambda = {con = "40"}}, options.parse_assignment("lambda.con=40"))
+    assert.same({net = "a=b.lua"}, options.parse_assignment(" net = a=b.lua "))
+    for _, bad in ipairs {"lambda", "=3", "lambda.=3", "a..b=1", "epochs="} do
+      assert.has_error(function() options.parse_assignment(bad) end)
+    end
+  end)
+
+  it("merges key by key", function()
+    local t = options.merge({lambda = {con = 1, adv = 2}}, {lambda = {con = "3"}, lr = 1})
+    assert.same({lambda = {con = "3", adv = 2}, lr = 1}, t)
+  end)
+
+  it("selects a group", function()
+    local c = options.resolve(method, {gamma = 0.05})
+    local t = options.select(c, "task")
+    assert.equal(0.05, t.gamma)
+    assert.is_nil(t.epochs)
+    assert.same(c.lambda, options.select(c, "method").lambda)
+  end)
+
+  it("describes every option in one line each", function()
+    local text = options.describe(method)
+    assert.matches("\n  lambda%.con +50 ", text)
+    assert.matches("\n  epochs +15 +passes over the normals\n", text)
+    assert.matches("\nmethod toy\n", text)
+  end)
+
+  it("finds the nearest name", function()
+    assert.equal("batch", options.nearest("bacth", {"epochs", "batch"}))
+    assert.is_nil(options.nearest("quux", {"epochs", "batch"}))
+  end)
+end)
+
+describe("options.canonical and options.hash", function()
+  local core = require "agad.core"
+
+  it("writes sorted keys, every option and 17 digits", function()
+    local text = options.canonical(options.resolve(method, {lr = 0.1 + 0.2, seed = 1 << 60}))
+    assert.matches('"lr": ?0%.30000000000000004', text)
+    assert.matches('"seed": ?1152921504606846976', text)
+    assert.matches('"size": ?null', text)
+    assert.is_true(text:find('"adam_eps"', 1, true) < text:find('"weight_decay"', 1, true))
+    local again = options.resolve(method, core.json_decode(text))
+    assert.same(options.resolve(method, {lr = 0.1 + 0.2, seed = 1 << 60}), again)
+  end)
+
+  it("hashes what matters only", function()
+    local function hash(given) return options.hash(options.resolve(method, given)) end
+    local base = hash {}
+    assert.matches("^%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x$", base)
+    assert.equal(base, hash {epochs = 15.0, device = "cpu", log_every = 3, threads = 2, lambda = {con = "50"}})
+    assert.not_equal(base, hash {seed = 2})
+    assert.not_equal(base, hash {lambda = {con = 51}})
+    local c = options.resolve(method, {threads = 2})
+    local one = options.resolve(method, {threads = 1})
+    c.deterministic, one.deterministic = true, true
+    assert.not_equal(options.hash(c), options.hash(one))
+  end)
+
+  it("refuses to hash a function", function()
+    local c = options.resolve(method, {})
+    c.schedule = {lr = print}
+    c.gamma = print
+    assert.has_error(function() options.hash(c) end, "gamma: a Lua function has no hash; use a named schedule")
+  end)
+end)
