@@ -91,6 +91,26 @@ static int size(lua_State *L) {
   return 1;
 }
 
+static int numel(lua_State *L) {
+  lua_pushinteger(L, at_numel(lua_agad_check_tensor(L, 1)));
+  return 1;
+}
+
+static int dim(lua_State *L) {
+  lua_pushinteger(L, at_ndim(lua_agad_check_tensor(L, 1)));
+  return 1;
+}
+
+static int move(lua_State *L, int device) {
+  at_tensor *t = lua_agad_check_tensor(L, 1);
+  at_scope scope = at_open();
+  lua_agad_push_tensor(L, at_to(t, at_dtype_of(t), device));
+  return lua_agad_end(L, &scope, 1);
+}
+
+static int to_cpu(lua_State *L) { return move(L, AT_CPU); }
+static int to_cuda(lua_State *L) { return move(L, (int)luaL_optinteger(L, 2, 0)); }
+
 static void push_device(lua_State *L, const at_tensor *t) {
   int device = at_device_of(t);
   if (device < 0) lua_pushliteral(L, "cpu");
@@ -280,7 +300,8 @@ static int bytes(lua_State *L) {
   return lua_agad_end(L, &scope, 1);
 }
 
-static const luaL_Reg methods[] = {{"item", item},          {"size", size},       {"close", close_tensor},
+static const luaL_Reg methods[] = {{"item", item},          {"size", size},       {"numel", numel},   {"dim", dim},
+                                   {"cpu", to_cpu},         {"cuda", to_cuda},         {"close", close_tensor},
                                    {"is_closed", is_closed}, {"backward", backward}, {"totable", to_table},
                                    {"tostring_bytes", bytes}, {"requires_grad_", requires_grad_}, {NULL, NULL}};
 static const luaL_Reg functions[] = {{"grad", grad}, {"grad_mode", grad_mode}, {"manual_seed", manual_seed},

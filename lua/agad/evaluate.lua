@@ -37,15 +37,15 @@ local function test_order(task, order)
 end
 
 --- Scores and labels of the test split under one column.
--- @param source table average, raw: scoring nets (raw may be nil); input
+-- @param source table net(weights, bn): a scoring net, or nil and the reason; input
 -- @param task task
 -- @param column table weights, bn, order
 -- @param batch integer
--- @return tensor scores
--- @return list labels, 0 or 1
+-- @return tensor scores, or nil
+-- @return list labels, 0 or 1; or the reason
 function evaluate.scores(source, task, column, batch)
-  local net = column.weights == "raw" and source.raw or source.average
-  if column.bn == "recalibrated" and column.weights == "raw" then net = source.raw_recalibrated or net end
+  local net, reason = source.net(column.weights, column.bn)
+  if not net then return nil, reason end
   local rows = test_order(task, column.order)
   local pictures = tasks.pictures(task.set.test, rows)
   local scores = scorer.score(net, pictures, {input = source.input, batch = batch,
@@ -57,13 +57,16 @@ end
 
 local function check_spread(scores)
   local spread = (scores:max() - scores:min()):item()
-  if spread ~= spread or spread == math.huge then error("evaluation: a score is NaN or infinite; no AUROC can be given", 0) end
+  if spread ~= spread or spread == math.huge then
+    error("evaluation: a score is NaN or infinite; no AUROC can be given", 0)
+  end
   if spread == 0 then error("evaluation: every picture has the same score; the detector has collapsed", 0) end
 end
 
---- The AUROC of one column, with its scores and labels.
+--- The AUROC of one column, with its scores and labels; nil and the reason where it cannot be had.
 function evaluate.column(source, task, column, batch)
   local scores, labels = evaluate.scores(source, task, column, batch)
+  if not scores then return nil, labels end
   check_spread(scores)
   return core.metrics.auroc(scores, labels), scores, labels
 end
@@ -72,18 +75,12 @@ end
 function evaluate.threshold(source, task, quantile, batch)
   if #task.held_out == 0 then return nil end
   local pictures = tasks.pictures(task.set.train, task.held_out)
-  local scores = scorer.score(source.average, pictures, {input = source.input, batch = batch})
+  local scores = scorer.score(source.net("average", "recalibrated"), pictures, {input = source.input, batch = batch})
   return core.metrics.quantile(scores, quantile)
 end
 
--- The column that the row calls `auroc`: the preset's, or what bn_eval and test_order say.
-local function own_column(config)
-  if config.preset ~= "custom" then return config.preset end
-  return {weights = "average", bn = config.bn_eval, order = config.test_order}
-end
-
 --- All columns that can be had.
--- @param source table average, raw, input, threshold, history (of evaluations during training)
+-- @param source table net, input, threshold, history (of evaluations during training)
 -- @param task task
 -- @param config table
 -- @param on_event function progress
@@ -96,27 +93,21 @@ function evaluate.row(source, task, config, on_event)
     error(("%s: the test split has %d normal and %d anomalous pictures; AUROC needs both"):format(task.set.name,
       task.counts.test_normals, task.counts.test_anomalies), 0)
   end
-  local done, kept = 0, {}
-  for _, name in ipairs {"steady", "plain", "paper_like"} do
-    local column = evaluate.columns[name]
-    if column.weights == "raw" and not source.raw then
-      row["auroc_" .. name] = null
-      notes[#notes + 1] = ("auroc_%s: raw weights are in the run directory, not in the model; give --run DIR"):format(name)
-    else
-      local auroc, scores, labels = evaluate.column(source, task, column, batch)
-      row["auroc_" .. name], kept[name] = auroc, {scores, labels}
-    end
-    done = done + 1
-    if on_event then on_event {kind = "evaluate", done = done, total = 3} end
+  local wanted = {{"auroc_steady", evaluate.columns.steady}, {"auroc_plain", evaluate.columns.plain},
+    {"auroc_paper_like", evaluate.columns.paper_like}}
+  if config.preset == "custom" then
+    wanted[4] = {"auroc", {weights = "average", bn = config.bn_eval, order = config.test_order}}
   end
-  local own = own_column(config)
-  if type(own) == "table" then
-    if own.weights == "raw" and not source.raw then own.weights = "average" end
-    local auroc, scores, labels = evaluate.column(source, task, own, batch)
-    row.auroc, kept.own = auroc, {scores, labels}
-  else
-    row.auroc, kept.own = row["auroc_" .. own], kept[own]
+  local own
+  for i, want in ipairs(wanted) do
+    local name, column = want[1], want[2]
+    local auroc, scores, labels = evaluate.column(source, task, column, batch)
+    row[name] = auroc or null
+    if not auroc then notes[#notes + 1] = name .. ": " .. scores
+    elseif name == "auroc" or name == "auroc_" .. config.preset then own, row.auroc = {scores, labels}, auroc end
+    if on_event then on_event {kind = "evaluate", done = i, total = #wanted} end
   end
+  row.auroc = row.auroc or null
   local history = source.history or {}
   row.auroc_best_on_test = null
   if #history > 0 then
@@ -129,13 +120,15 @@ function evaluate.row(source, task, config, on_event)
     notes[#notes + 1] = "auroc_best_on_test: needs evaluate_every; auroc_paper_like is the last epoch's"
   end
   row.aupr, row.tpr_at_1fpr, row.tpr_at_5fpr, row.f1, row.best_f1 = null, null, null, null, null
-  if kept.own then
-    local scores, labels = kept.own[1], kept.own[2]
+  if own then
+    local scores, labels = own[1], own[2]
     row.aupr = core.metrics.average_precision(scores, labels)
     row.tpr_at_1fpr = core.metrics.tpr_at_fpr(scores, labels, 0.01)
     row.tpr_at_5fpr = core.metrics.tpr_at_fpr(scores, labels, 0.05)
     row.best_f1 = core.metrics.best_f1(scores, labels)
-    if source.threshold and config.preset == "steady" then row.f1 = core.metrics.f1(scores, labels, source.threshold) end
+    if source.threshold and config.preset == "steady" then
+      row.f1 = core.metrics.f1(scores, labels, source.threshold)
+    end
   end
   row.threshold = source.threshold or null
   if not source.threshold then notes[#notes + 1] = "threshold, f1: no normals are held out; give holdout" end

@@ -52,7 +52,9 @@ end
 function method.load(name)
   if name:find("%.lua$") then
     local chunk, reason = loadfile(name)
-    if not chunk then error(("method %s: %s"):format(name, (reason:gsub("^cannot open .*", "there is no such file"))), 0) end
+    if not chunk then
+      error(("method %s: %s"):format(name, (reason:gsub("^cannot open .*", "there is no such file"))), 0)
+    end
     local ok, result = pcall(chunk)
     if not ok then error(("method %s: its file raises: %s"):format(name, tostring(result)), 0) end
     return check(result, name)

@@ -21,7 +21,7 @@ function models.open(path)
   local info = core.json_decode(handle:about())
   for key, value in pairs(info) do if value == core.null then info[key] = nil end end
   local net = agad.nn.net(info.program):info()
-  info.params, info.macs, info.layers, info.program, info.programs = net.params, net.macs, net.layers, nil, info.programs
+  info.params, info.macs, info.layers, info.program = net.params, net.macs, net.layers, nil
   return setmetatable({handle = handle, path = path, info = info, config = info.config, shape = info.shape,
     threshold = info.threshold}, model)
 end
@@ -71,19 +71,16 @@ function model:reconstruct(pictures)
   return ((x - low) * (255 / (high - low))):clamp(0, 255):round():to("uint8")
 end
 
--- The raw weights of a run directory in a scoring net, or nil.
-local function raw_of(self, dir)
-  if not dir then return nil end
-  local about = core.json_decode(self.handle:about())
-  local tensors = core.load(dir .. "/state.safetensors")
-  return scorer.net(about.program, tensors, false)
-end
-
--- The model's own scoring net: weights and statistics of the file.
-local function own_net(self)
-  local about = core.json_decode(self.handle:about())
-  local tensors = core.load(self.path)
-  return scorer.net(about.program, tensors, false)
+-- Scoring nets: of the file (averaged, recalibrated), and of a run directory (raw weights, running statistics).
+local function sources(self, dir)
+  local program = core.json_decode(self.handle:about()).program
+  local own = scorer.net(program, (core.load(self.path)), false)
+  local raw = dir and scorer.net(program, (core.load(dir .. "/state.safetensors")), false)
+  return function(weights, bn)
+    if weights == "average" and bn ~= "running" then return own end
+    if weights == "raw" and bn ~= "recalibrated" and raw then return raw end
+    return nil, "raw weights and running statistics are in the run directory, not in the model; give --run DIR"
+  end
 end
 
 --- Evaluates on a task: the columns that the file, or the run directory, can give.
@@ -95,7 +92,7 @@ function model:evaluate(task, o)
   local began = core.clock()
   local config = options.merge({}, self.config)
   if o.preset then config.preset = o.preset end
-  local source = {average = own_net(self), raw = raw_of(self, o.run), input = self.info.input, threshold = self.threshold}
+  local source = {net = sources(self, o.run), input = self.info.input, threshold = self.threshold}
   local row = evaluate.row(source, task, config, o.on_event)
   options.merge(row, evaluate.provenance(agad))
   row.method, row.config, row.hash = self.info.method, config, options.hash(config)

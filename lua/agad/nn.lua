@@ -47,12 +47,15 @@ end
 --- Batch norm over batch and pixels (PyTorch's BatchNorm2d).
 -- @param o table momentum (0.1), eps (1e-5), name
 function handle:batch_norm(o)
-  return add(self.b, merged({layer = "batch_norm", inputs = {self.place}}, o, {momentum = true, eps = true, name = true}))
+  return add(self.b, merged({layer = "batch_norm", inputs = {self.place}}, o,
+    {momentum = true, eps = true, name = true}))
 end
 
 --- max(x, slope x).
 -- @param slope number 0.01
-function handle:leaky_relu(slope) return add(self.b, {layer = "leaky_relu", inputs = {self.place}, slope = slope}) end
+function handle:leaky_relu(slope)
+  return add(self.b, {layer = "leaky_relu", inputs = {self.place}, slope = slope})
+end
 
 --- max(x, 0).
 function handle:relu() return add(self.b, {layer = "relu", inputs = {self.place}}) end

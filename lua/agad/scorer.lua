@@ -18,7 +18,8 @@ function scorer.program(method, score, programs, shape)
   local b = nn.builder(shape)
   local done = {}
   local nets = setmetatable({}, {__index = function(_, name)
-    local program = programs[name] or error(("method %s: its score uses net %s, which it does not have"):format(method.name, name), 0)
+    local program = programs[name] or
+      error(("method %s: its score uses net %s, which it does not have"):format(method.name, name), 0)
     return function(input)
       local key = name .. input.place
       if not done[key] then
@@ -67,7 +68,8 @@ end
 -- @param o table input {low, high}, batch (256), bn ("running", "batch")
 -- @return tensor float64 (n)
 function scorer.score(net, pictures, o)
-  return core.score(net, pictures, {low = o.input[1], high = o.input[2], batch = o.batch or 256, bn = o.bn or "running"})
+  return core.score(net, pictures,
+    {low = o.input[1], high = o.input[2], batch = o.batch or 256, bn = o.bn or "running"})
 end
 
 return scorer

@@ -102,7 +102,9 @@ function task.one_vs_rest(set, o)
       table.insert(by_class[label], row - 1)
     end
   end
-  if #normals == 0 then error(("%s: class %s has no training pictures"):format(set.name, set.classes[normal + 1]), 0) end
+  if #normals == 0 then
+    error(("%s: class %s has no training pictures"):format(set.name, set.classes[normal + 1]), 0)
+  end
   local order = interleaved(by_class, random)
   shuffle(normals, random)
   if checked.limit then for i = #normals, checked.limit + 1, -1 do normals[i] = nil end end
@@ -111,7 +113,8 @@ function task.one_vs_rest(set, o)
   local a = math.floor(gamma * #rest / (1 - gamma) + .5)
   local notes = {}
   if a > #order then
-    notes[1] = ("gamma = %g asks for %d known anomalies, the train split has %d; all of them are used"):format(gamma, a, #order)
+    notes[1] = ("gamma = %g asks for %d known anomalies, the train split has %d; all of them are used"):format(gamma, a,
+      #order)
     a = #order
   end
   local labels, anomalous = {}, 0

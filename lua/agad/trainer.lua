@@ -26,7 +26,9 @@ local function choose_precision(config, device)
     local _, fast = core.capability()
     wanted = (device ~= "cpu" or fast) and "bf16" or "fp32"
   end
-  if device == "cpu" and wanted == "tf32" then error("precision = tf32 is a GPU's; on the processor use fp32 or bf16", 0) end
+  if device == "cpu" and wanted == "tf32" then
+    error("precision = tf32 is a GPU's; on the processor use fp32 or bf16", 0)
+  end
   if device ~= "cpu" and wanted == "fp64" then error("precision = fp64 runs on the processor only", 0) end
   return wanted, precisions[wanted][1], precisions[wanted][2]
 end
@@ -70,7 +72,9 @@ local function build_step(self)
     if type(stage) == "string" then self.step:add_stage(method.name, stage)
     else self.step:add_stage(method.name, stage[1], stage[2]) end
   end
-  if phase.updates.discriminator then self.step:guard("discriminator", self.method_options.delta or 0.0, seed_of(c, 3)) end
+  if phase.updates.discriminator then
+    self.step:guard("discriminator", self.method_options.delta or 0.0, seed_of(c, 3))
+  end
   self.state = states.new(self.step, self.nets, self.method_options)
   self.step:set_state(self.state)
 end
@@ -114,7 +118,8 @@ function trainer.new(task, given, o)
   if #task.anomalies == 0 then k = 0 end
   self.sampler = core.data.sampler(task.normals, task.anomalies, config.batch, k, seed_of(config, 2))
   if #task.normals < config.batch - k then
-    self.notes[1] = ("%d normals are fewer than a batch of %d: every epoch is one short step"):format(#task.normals, config.batch)
+    self.notes[1] = ("%d normals are fewer than a batch of %d: every epoch is one short step"):format(#task.normals,
+      config.batch)
   end
   if o and o.dir then
     self.rundir = rundir.create(o.dir, options.canonical(config))
@@ -209,22 +214,29 @@ local function tensors_of(self, averaged)
   return tensors
 end
 
--- The scoring nets as of now: `average` recalibrated, `raw` as trained; made once a step count.
+-- The scoring nets as of now, by their weights ("average", "raw") and batch norm ("recalibrated", "running",
+-- "batch"); each is made when it is first asked for.
 local function sources(self)
   if self.source and self.source.steps == self.steps then return self.source end
   local where = {dtype = self.dtype, device = self.device}
-  local input, batch = self.method.input, self.config.eval_batch
-  local raw = scorer.net(self.scorer_program, tensors_of(self, false), false, where)
-  local average = scorer.net(self.scorer_program, tensors_of(self, true), true, where)
-  local normals = tasks.pictures(self.task.set.train, self.task.normals)
-  local bn = self.config.preset == "custom" and self.config.bn_eval or "recalibrated"
-  core.recalibrate(average, normals, {low = input[1], high = input[2], batch = batch})
-  self.source = {steps = self.steps, raw = raw, average = average, input = input, history = self.history, bn = bn}
+  local input, batch, made = self.method.input, self.config.eval_batch, {}
+  local function net(weights, bn)
+    local key = weights .. (bn == "recalibrated" and "" or " raw statistics")
+    if not made[key] then
+      made[key] = scorer.net(self.scorer_program, tensors_of(self, weights == "average"), bn == "recalibrated", where)
+      if bn == "recalibrated" then
+        core.recalibrate(made[key], tasks.pictures(self.task.set.train, self.task.normals),
+          {low = input[1], high = input[2], batch = batch})
+      end
+    end
+    return made[key]
+  end
+  self.source = {steps = self.steps, net = net, input = input, history = self.history}
   self.source.threshold = evaluate.threshold(self.source, self.task, self.config.threshold_quantile, batch)
   return self.source
 end
 
---- Measures the steady and the paper-like column now and keeps them in `history`.
+--- Measures every column now and keeps them in `history`.
 function run:measure(on_event)
   local began, source, batch = core.clock(), sources(self), self.config.eval_batch
   local entry = {epoch = self.epoch, step = self.steps}
@@ -281,17 +293,19 @@ function run:save(path)
   about.threshold, about.eval_batch = source.threshold or core.null, self.config.eval_batch
   about.score = self.config.score or core.null
   about.steps, about.epochs, about.programs = self.steps, self.epoch, self.programs
-  about.set = {name = self.task.set.name, normal = self.task.set.classes[self.task.normal + 1], options = self.task.set.options}
+  local set = self.task.set
+  about.set = {name = set.name, normal = set.classes[self.task.normal + 1], options = set.options}
   about.counts = self.task.counts
   local more = {}
   local scored = {}
-  for _, p in ipairs(source.average:params()) do scored[p.name] = true end
-  for _, p in ipairs(source.average:buffers()) do scored[p.name] = true end
+  local average = source.net("average", "recalibrated")
+  for _, p in ipairs(average:params()) do scored[p.name] = true end
+  for _, p in ipairs(average:buffers()) do scored[p.name] = true end
   for name, tensor in pairs(tensors_of(self, false)) do
     if not scored[name] then more[#more + 1] = {name = name, tensor = tensor} end
   end
   table.sort(more, function(a, b) return a.name < b.name end)
-  core.model_save(path, core.json_encode(about), source.average, more)
+  core.model_save(path, core.json_encode(about), average, more)
 end
 
 return trainer
