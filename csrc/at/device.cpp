@@ -30,26 +30,35 @@ static int driver_devices(const char **note) {
   return n;
 }
 
+/* agad_cuda.so lies beside the library that holds this function: build/lib in the tree, lib/agad installed. */
+static std::string plugin_beside() {
+  Dl_info info;
+  if (!dladdr((void *)&at_probe, &info) || !info.dli_fname) return "agad_cuda.so";
+  std::string path = info.dli_fname;
+  size_t slash = path.rfind('/');
+  return (slash == std::string::npos ? "" : path.substr(0, slash + 1)) + "agad_cuda.so";
+}
+
 int at_probe(const char *plugin, const char **note) {
-  static const char *reason = "";
+  static std::string reason;
   static bool done = false;
-  static char message[1200];
   if (!done) {
     done = true;
-    const char *off = getenv("AGAD_CUDA");
+    const char *off = getenv("AGAD_CUDA"), *none = "";
     if (off && !strcmp(off, "0")) {
-      reason = "AGAD_CUDA=0 turned it off";
-    } else if ((devices = driver_devices(&reason)) > 0) {
-      void *torch_cuda = dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL);
-      if (!torch_cuda || !plugin || !dlopen(plugin, RTLD_NOW | RTLD_GLOBAL)) {
-        snprintf(message, sizeof message, "a device is there, but its part could not be loaded (%s); run: make cuda",
-                 dlerror());
-        reason = message;
+      none = "AGAD_CUDA=0 turned it off";
+    } else if ((devices = driver_devices(&none)) > 0) {
+      std::string path = plugin ? plugin : plugin_beside();
+      if (!dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) || !dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL)) {
+        const char *why = dlerror();
+        reason = std::string("a device is there, but its part could not be loaded (") + (why ? why : path) +
+                 "); run: make cuda";
         devices = 0;
       }
     }
+    if (*none) reason = none;
   }
-  if (note) *note = reason;
+  if (note) *note = reason.c_str();
   return devices;
 }
 

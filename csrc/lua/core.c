@@ -148,7 +148,7 @@ static int processor(lua_State *L) {
 
 static int probe(lua_State *L) {
   const char *note;
-  lua_pushinteger(L, at_probe(luaL_optstring(L, 1, NULL), &note));
+  lua_pushinteger(L, at_probe(NULL, &note));
   lua_pushstring(L, note);
   return 2;
 }

@@ -52,7 +52,7 @@ static int init(lua_State *L) {
   lua_net *n = check(L, 1);
   lua_Integer seed = luaL_optinteger(L, 2, 0);
   at_scope scope = at_open();
-  at_generator *g = lua_isnoneornil(L, 2) ? NULL : at_generator_new((uint64_t)seed, n->net->device);
+  at_generator *g = lua_isnoneornil(L, 2) ? NULL : at_generator_new((uint64_t)seed, AT_CPU);
   net_init(n->net, g);
   at_generator_free(g);
   lua_settop(L, 1);

@@ -196,14 +196,14 @@ static int run(lua_State *L) {
   return lua_agad_end(L, &scope, 0);
 }
 
-/* get(slot) -> tensor or nil */
+/* get(slot) -> a copy of it, so that nothing done to it in place reaches C; or nil */
 static int get(lua_State *L) {
   lua_step *s = check(L, 1);
   const char *name = luaL_checkstring(L, 2);
   at_scope scope = at_open();
   at_tensor *t = NULL;
   for (int i = 0; i < s->state->n_slots; i++)
-    if (!strcmp(s->state->slot_names[i], name) && s->state->slots[i]) t = at_alias(s->state->slots[i]);
+    if (!strcmp(s->state->slot_names[i], name) && s->state->slots[i]) t = at_clone(s->state->slots[i]);
   lua_agad_push_tensor(L, t);
   return lua_agad_end(L, &scope, 1);
 }

@@ -11,7 +11,7 @@ static at_tensor *param_tensor(const net *n, const net_param *p, double value) {
 
 net *net_new(net_program *program, at_dtype dtype, int device, at_layout layout) {
   net *n = calloc(1, sizeof *n);
-  *n = (net){.program = program, .dtype = dtype, .device = device, .layout = layout};
+  *n = (net){.program = program, .dtype = dtype, .device = device, .layout = layout, .references = 1};
   n->params = calloc((size_t)program->n_params + 1, sizeof *n->params);
   n->buffers = calloc((size_t)program->n_buffers + 1, sizeof *n->buffers);
   at_scope scope = at_open();
@@ -23,8 +23,13 @@ net *net_new(net_program *program, at_dtype dtype, int device, at_layout layout)
   return NULL;
 }
 
+net *net_retain(net *n) {
+  __atomic_add_fetch(&n->references, 1, __ATOMIC_RELAXED);
+  return n;
+}
+
 void net_free(net *n) {
-  if (!n) return;
+  if (!n || __atomic_sub_fetch(&n->references, 1, __ATOMIC_ACQ_REL)) return;
   for (int i = 0; i < n->program->n_params; i++) at_free(n->params[i]);
   for (int i = 0; i < n->program->n_buffers; i++) at_free(n->buffers[i]);
   free(n->params);
@@ -34,15 +39,18 @@ void net_free(net *n) {
 }
 
 /* Drawn in the plain layout, so that the numbers do not depend on the net's. */
+at_tensor *net_draw(const net *n, const net_param *p, at_generator *generator) {
+  at_tensor *t = at_zeros(p->sizes, p->ndim, n->dtype, AT_CPU);
+  if (p->init != NET_INIT_ZERO) at_normal_(t, p->init == NET_INIT_SCALE, 0.02, generator);
+  t = at_to(t, n->dtype, n->device);
+  return p->ndim == 4 ? at_to_layout(t, n->layout) : t;
+}
+
 void net_init(net *n, at_generator *generator) {
   at_scope scope = at_open();
   int mode = at_grad_mode(0);
-  for (int i = 0; i < n->program->n_params && at_ok(); i++) {
-    const net_param *p = n->program->params + i;
-    at_tensor *t = at_zeros(p->sizes, p->ndim, n->dtype, n->device);
-    if (p->init != NET_INIT_ZERO) at_normal_(t, p->init == NET_INIT_SCALE, 0.02, generator);
-    at_copy_(n->params[i], t);
-  }
+  for (int i = 0; i < n->program->n_params && at_ok(); i++)
+    at_copy_(n->params[i], net_draw(n, n->program->params + i, generator));
   for (int i = 0; i < n->program->n_buffers; i++)
     at_copy_(n->buffers[i], param_tensor(n, n->program->buffers + i, n->program->buffers[i].init == NET_INIT_SCALE));
   at_grad_mode(mode);
@@ -107,14 +115,20 @@ static void fuse(net_plan *plan) {
 net_plan *net_plan_new(net *n, at_dtype dtype) {
   net_plan *plan = calloc(1, sizeof *plan);
   size_t nodes = (size_t)n->program->n_nodes;
-  *plan = (net_plan){.net = n, .dtype = dtype, .arena = at_arena_new(), .plain = at_plain(), .momentum = -1,
+  *plan = (net_plan){.references = 1, .net = net_retain(n), .dtype = dtype, .arena = at_arena_new(), .plain = at_plain(), .momentum = -1,
                      .slope = calloc(nodes, sizeof(double)), .fused = calloc(nodes, 1), .in_place = calloc(nodes, 1)};
   fuse(plan);
   return plan;
 }
 
+net_plan *net_plan_retain(net_plan *plan) {
+  __atomic_add_fetch(&plan->references, 1, __ATOMIC_RELAXED);
+  return plan;
+}
+
 void net_plan_free(net_plan *plan) {
-  if (!plan) return;
+  if (!plan || __atomic_sub_fetch(&plan->references, 1, __ATOMIC_ACQ_REL)) return;
+  net_free(plan->net);
   at_arena_free(plan->arena);
   free(plan->slope);
   free(plan->fused);

@@ -18,6 +18,7 @@ typedef struct net {
   int device;
   at_layout layout;
   at_tensor **params, **buffers;    /* kept; in the order of the program's lists */
+  int references;
 } net;
 
 typedef struct net_plan {
@@ -28,6 +29,7 @@ typedef struct net_plan {
   double momentum;                  /* of all batch norms; below 0: each has its own */
   double *slope;                    /* per node: of the activation fused into it (1 = none) */
   unsigned char *fused, *in_place;  /* per node: an activation done by its batch norm; may overwrite its input */
+  int references;
 } net_plan;
 
 typedef struct net_pass net_pass;
@@ -35,6 +37,10 @@ typedef struct net_pass net_pass;
 /* Parameters are zero until net_init or net_set; the program goes to the net, also after a failure. */
 net *net_new(net_program *program, at_dtype dtype, int device, at_layout layout);
 void net_free(net *n);
+net *net_retain(net *n);                       /* one more owner; each owner calls net_free */
+/* A fresh start value of one parameter, in the net's dtype, device and layout; drawn on the processor, so that
+ * every device starts from the same numbers. */
+at_tensor *net_draw(const net *n, const net_param *p, at_generator *generator);
 /* DCGAN: conv weights N(0, 0.02), BN weight N(1, 0.02), biases 0; statistics 0 and 1.  NULL: the default generator. */
 void net_init(net *n, at_generator *generator);
 /* Finds a parameter or a buffer by its name; NULL when there is none (no failure). */
@@ -46,6 +52,7 @@ void net_share(net *n, const char *name, at_tensor *value);
 
 net_plan *net_plan_new(net *n, at_dtype dtype);
 void net_plan_free(net_plan *plan);
+net_plan *net_plan_retain(net_plan *plan);     /* passes, and graphs over them, keep their plan alive */
 
 net_pass *net_pass_new(net_plan *plan);
 void net_pass_free(net_pass *pass);

@@ -21,7 +21,7 @@ struct net_pass {
 net_pass *net_pass_new(net_plan *plan) {
   net_pass *pass = calloc(1, sizeof *pass);
   size_t nodes = (size_t)plan->net->program->n_nodes;
-  pass->plan = plan;
+  pass->plan = net_plan_retain(plan);
   pass->values = calloc(nodes, sizeof *pass->values);
   pass->saved = calloc(nodes, sizeof *pass->saved);
   pass->weights = calloc((size_t)plan->net->program->n_params + 1, sizeof *pass->weights);
@@ -49,6 +49,7 @@ void net_pass_free(net_pass *pass) {
   free(pass->values);
   free(pass->saved);
   free(pass->weights);
+  net_plan_free(pass->plan);
   free(pass);
 }
 

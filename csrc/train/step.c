@@ -28,16 +28,20 @@ void step_free(step_state *s) {
   if (s->free_method) s->free_method(s->method);
   for (int i = 0; i < s->n_slots; i++) at_free(s->slots[i]);
   for (int i = 0; i < s->n_averages; i++)
-    free_list(s->averages[i].params, s->nets[s->averages[i].net].net->program->n_params);
+    free_list(s->averages[i].params, s->averages[i].n);
   if (s->guard_update >= 0) free_list(s->spare, s->updates[s->guard_update].n);
   at_free(s->collapses);
   for (int i = 0; i < s->n_updates; i++) {
     step_update *u = s->updates + i;
-    free(u->params);
+    free_list(u->params, u->n);
     free_list(u->grads, u->n);
     free_list(u->m, u->n);
     free_list(u->v, u->n);
     at_free(u->count);
+  }
+  for (int i = 0; i < s->n_nets; i++) {
+    net_plan_free(s->nets[i].plan);
+    net_free(s->nets[i].net);
   }
   at_arena_free(s->arena);
   json_decref(s->options);
@@ -68,8 +72,8 @@ int step_add_net(step_state *s, const char *name, net *n, net_plan *plan) {
   if (s->n_nets == STEP_MAX_NETS) return at_fail("step: at most %d nets", STEP_MAX_NETS);
   step_net *to = s->nets + s->n_nets;
   if (set_name(to->name, name)) return -1;
-  to->net = n;
-  to->plan = plan;
+  to->net = net_retain(n);
+  to->plan = net_plan_retain(plan);
   return s->n_nets++;
 }
 
@@ -98,7 +102,7 @@ int step_add_update(step_state *s, const char *name, const char *const *nets, in
   for (int i = 0; i < n_nets; i++) {
     net *n = s->nets[u->nets[i]].net;
     for (int j = 0; j < n->program->n_params; j++, k++) {
-      u->params[k] = n->params[j];
+      at_store(&u->params[k], at_alias(n->params[j]));
       at_set_requires_grad(n->params[j], 1);
       at_store(&u->m[k], zeros_like(n->params[j]));
       at_store(&u->v[k], zeros_like(n->params[j]));
@@ -117,7 +121,7 @@ int step_add_average(step_state *s, const char *name, double beta) {
   if (place < 0 || update < 0) return at_fail("average: net '%s' is not trained by any update", name);
   net *n = s->nets[place].net;
   step_average *a = s->averages + s->n_averages++;
-  *a = (step_average){place, update, beta, calloc((size_t)n->program->n_params + 1, sizeof *a->params)};
+  *a = (step_average){place, update, beta, calloc((size_t)n->program->n_params + 1, sizeof *a->params), n->program->n_params};
   at_scope scope = at_open();
   int mode = at_grad_mode(0);
   for (int i = 0; i < n->program->n_params; i++) at_store(&a->params[i], at_clone(at_detach(n->params[i])));

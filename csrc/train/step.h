@@ -28,12 +28,12 @@ typedef struct step_update {
   int nets[STEP_MAX_NETS], n_nets;
   adam_options adam;
   int n;                                   /* parameters in all */
-  at_tensor **params, **grads, **m, **v;   /* params are borrowed from the nets; grads may be NULL */
+  at_tensor **params, **grads, **m, **v;   /* params are the nets' own tensors; grads may be NULL */
   at_tensor *count;                        /* steps made: 0-d float32 on the device */
 } step_update;
 
 /* The average of a net's weights over the steps of its update, without bias from the start. */
-typedef struct step_average { int net, update; double beta; at_tensor **params; } step_average;
+typedef struct step_average { int net, update; double beta; at_tensor **params; int n; } step_average;
 
 struct step_state {
   json_t *options;                         /* of the method: lambda.adv … */
@@ -52,7 +52,7 @@ struct step_state {
 
 step_state *step_new(const char *options_json);      /* NULL with the sticky error set */
 void step_free(step_state *s);
-/* Nets stay the caller's and must outlive the step.  Each returns the place, or -1 with the sticky error set. */
+/* Each returns the place, or -1 with the sticky error set. */
 int step_add_net(step_state *s, const char *name, net *n, net_plan *plan);
 int step_add_update(step_state *s, const char *name, const char *const *nets, int n_nets, adam_options adam);
 int step_add_average(step_state *s, const char *net, double beta);

@@ -78,12 +78,8 @@ void step_spare(step_state *s, at_generator *g) {
   int k = 0, mode = at_grad_mode(0);
   for (int i = 0; i < u->n_nets; i++) {
     const net *n = s->nets[u->nets[i]].net;
-    for (int j = 0; j < n->program->n_params; j++, k++) {
-      const net_param *p = n->program->params + j;
-      at_tensor *t = at_zeros(p->sizes, p->ndim, n->dtype, n->device);
-      if (p->init != NET_INIT_ZERO) at_normal_(t, p->init == NET_INIT_SCALE, 0.02, g);
-      at_store(&s->spare[k], p->ndim == 4 ? at_to_layout(t, n->layout) : t);
-    }
+    for (int j = 0; j < n->program->n_params; j++, k++)
+      at_store(&s->spare[k], net_draw(n, n->program->params + j, g));
   }
   at_grad_mode(mode);
   at_close(&scope, NULL);

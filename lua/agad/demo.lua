@@ -25,7 +25,7 @@ function demo.run(o)
   local core = agad.core
   local began, limit = core.clock(), o.seconds or SECONDS
   local given = require("agad.options").merge({epochs = EPOCHS, gamma = 0.05}, o.given or {})
-  local _, task_options, run_options = common.configure_given(given)
+  local _, task_options, run_options = common.configure(given)
   local function say(...) if not o.json then io.stdout:write(...); io.stdout:flush() end end
 
   local set = agad.data.load("weave", {normal = task_options.normal, size = task_options.size,

@@ -4,9 +4,7 @@
 local core = require "agad.core"
 
 -- The device is looked for before the first operator: libtorch settles the question only once.
-local here = package.searchpath("agad.core", package.cpath):gsub("[^/]*$", "")
-local plugin = here .. "../agad_cuda.so"
-local devices, device_note = core.probe(plugin)
+local devices, device_note = core.probe()
 
 local agad = {core = core, version = "0.1.0", libtorch_version = core.libtorch, devices = devices,
   device_note = device_note, grad = core.grad, manual_seed = core.manual_seed, memory = core.memory}

@@ -9,11 +9,6 @@ local function say(message)
   io.stderr:write("agad: ", message, "\n")
 end
 
-local function contains(list, v)
-  for _, x in ipairs(list) do if x == v then return true end end
-  return false
-end
-
 -- A script sees `arg` as under lua: the script at 0, its arguments from 1.
 local function with_arguments(name, first)
   local given = arg
@@ -39,6 +34,9 @@ local function chunk_of(text)
 end
 
 local function command(parser)
+  if common.contains(parser.later, arg[1]) then
+    common.fail(("agad %s is not in this version; there are: %s"):format(arg[1], table.concat(parser.commands, ", ")), 2)
+  end
   local function usage(message, at)
     local name = at and at._name and at._name ~= "agad" and "agad " .. at._name or "agad"
     common.fail(("%s (see %s --help)"):format((message:gsub("%s*\n%s*Did", "; did")), name), 2)
@@ -58,7 +56,7 @@ local function main()
   elseif first == "-e" then
     if not arg[2] then common.fail("-e needs a chunk (see agad --help)", 2) end
     chunk_of(arg[2])
-  elseif not contains(parser.commands, first) and (first:find("%.lua$") or
+  elseif not common.contains(parser.commands, first) and (first:find("%.lua$") or
          first:sub(1, 1) ~= "-" and require("lfs").attributes(first, "mode") == "file") then
     script(first)
   else

@@ -85,18 +85,22 @@ end
 
 --- Evaluates on a task: the columns that the file, or the run directory, can give.
 -- @param task task
--- @param o table run (a run directory), preset, on_event
+-- @param o table run (a run directory), config (options of evaluation other than the model's), on_event
 -- @return table a result row
 function model:evaluate(task, o)
   o = o or {}
-  local began = core.clock()
-  local config = options.merge({}, self.config)
-  if o.preset then config.preset = o.preset end
+  local began, set = core.clock(), task.set
+  if set.channels ~= self.shape[1] or set.height ~= self.shape[2] or set.width ~= self.shape[3] then
+    error(("%s takes %d x %d x %d pictures (channels, height, width), %s has %d x %d x %d"):format(self.path,
+      self.shape[1], self.shape[2], self.shape[3], set.name, set.channels, set.height, set.width), 0)
+  end
+  local config = options.merge(options.merge({}, self.config), o.config or {})
   local source = {net = sources(self, o.run), input = self.info.input, threshold = self.threshold}
   local row = evaluate.row(source, task, config, o.on_event)
   options.merge(row, evaluate.provenance(agad))
   row.method, row.config, row.hash = self.info.method, config, options.hash(config)
   row.params, row.epochs, row.seed, row.preset = self.info.params, self.info.epochs, config.seed, config.preset
+  row.steps, row.collapses = self.info.steps, core.null
   row.device, row.precision = "cpu", "fp32"
   row.images_per_second, row.train_seconds = core.null, core.null
   table.insert(row.notes, "images_per_second, train_seconds: the model was trained elsewhere")

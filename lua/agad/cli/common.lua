@@ -2,6 +2,7 @@
 -- the work starts, rows printed as JSON or as an aligned table.
 
 local lfs = require "lfs"
+local methods = require "agad.method"
 local options = require "agad.options"
 
 local common = {}
@@ -12,6 +13,12 @@ local failure = {__tostring = function(self) return self.message end}
 --- Ends the program with one line on stderr and a status: 1 failed, 2 wrong usage.
 function common.fail(message, status)
   error(setmetatable({message = message, status = status or 1}, failure), 0)
+end
+
+--- Whether a list holds a value.
+function common.contains(list, v)
+  for _, x in ipairs(list) do if x == v then return true end end
+  return false
 end
 
 function common.is_failure(err) return getmetatable(err) == failure end
@@ -49,41 +56,27 @@ function common.given(args)
   return given
 end
 
---- A method's table by name; an unknown name is wrong usage, a broken file a failure.
-function common.method(name)
-  local module = "agad.methods." .. name
-  if not name:find("^[%w_]+$") or not (package.loaded[module] or package.searchpath(module, package.path)) then
-    local known = {}
-    local here = package.searchpath("agad.options", package.path):gsub("options%.lua$", "methods")
-    if lfs.attributes(here, "mode") == "directory" then
-      for file in lfs.dir(here) do known[#known + 1] = file:match("^(.*)%.lua$") end
-    end
-    table.sort(known)
-    local near = options.nearest(name, known)
-    common.fail(("unknown method %q%s; known: %s"):format(name, near and "; did you mean " .. near .. "?" or "",
-      table.concat(known, ", ")), 2)
-  end
-  return require(module)
-end
-
---- The method and the options of a run out of the arguments, checked; errors are wrong usage.
--- @return method its table
--- @return task options that belong to the task, as far as given, typed
--- @return run the others, likewise
-function common.configure(args) return common.configure_given(common.given(args)) end
-
---- The same out of a table of options.
-function common.configure_given(given)
-  local method = common.method(given.method or "agad")
+--- The method, and the options for the task (typed) and for the trainer out of a table of given ones.
+-- What is wrong with them, and a method that cannot be loaded, is wrong usage.
+function common.configure(given)
+  local method = common.usage(methods.load, given.method or "agad")
   local config = common.usage(options.resolve, method, given)
-  local task, run = {task_seed = config.task_seed}, {method = method.name}
-  local of_task = options.select(config, "task")
-  if config.preset == "custom" then options.merge(given, {bn_eval = true, test_order = true, selection = true}) end
-  for name in pairs(given) do
-    name = name:match("^[^.]+")
-    if of_task[name] ~= nil then task[name] = config[name] else run[name] = config[name] end
+  local of_task, task, run = options.select(config, "task"), {task_seed = config.task_seed}, {}
+  for name, v in pairs(given) do
+    if of_task[name] ~= nil then task[name] = config[name] else run[name] = v end
   end
   return method, task, run
+end
+
+--- For commands that do not train: the options of task, trainer and evaluation, typed; threads are set.
+-- Saved models are scored by the processor.
+function common.prepare(given)
+  local config = common.usage(options.resolve, {name = "agad", options = {}}, given)
+  if config.device:find "^cuda" then
+    common.fail(("device = %s: saved models run on the processor in this version"):format(config.device))
+  end
+  if config.threads then require("agad.core").threads(config.threads) end
+  return config
 end
 
 --- Loads the data set that the arguments name, as the task's options want it.
@@ -167,7 +160,7 @@ function common.print_table(lines, out)
     for c, cell in ipairs(line) do
       wide[c] = math.max(wide[c] or 0, utf8.len(cell) or #cell)
       if r > 1 and cell ~= "" and cell ~= "-" then
-        numeric[c] = numeric[c] ~= false and cell:find("^[-+]?[%d.]+%%?$") ~= nil
+        numeric[c] = numeric[c] ~= false and cell:find("^[-+]?[%d.,]+%%?$") ~= nil
       end
     end
   end

@@ -1,30 +1,39 @@
--- agad evaluate: the columns that a model file (or its run directory) can give on a data set. The normal
--- class, size and channels are the model's unless given.
+-- agad evaluate: the columns that a model file (or its run directory) can give on a data set. The task and the
+-- way of scoring are the model's, where they are not given.
 
 local common = require "agad.cli.common"
 local interrupt = require "agad.cli.interrupt"
 local options = require "agad.options"
 local progress = require "agad.progress"
 
-local from_model = {"normal", "size", "channels", "fit", "gamma", "anom_classes", "protocol", "test_set",
-  "holdout", "limit", "task_seed"}
+local task_names = {"normal", "size", "channels", "fit", "gamma", "anom_classes", "protocol", "test_set",
+  "holdout", "limit", "task_seed", "eval_batch"}
+local column_names = {"preset", "bn_eval", "test_order", "selection"}
+
+local function take(given, config, names)
+  for _, name in ipairs(names) do
+    if given[name] == nil and type(config[name]) ~= "userdata" then given[name] = config[name] end
+  end
+end
 
 return function(args)
   local agad = require "agad"
   interrupt.arm()
-  local model = agad.model.open(args.model)
   local given = common.given(args)
-  for _, name in ipairs(from_model) do
-    local v = model.config[name]
-    if given[name] == nil and type(v) ~= "userdata" then given[name] = v end
-  end
-  local method = common.method(model.config.method)
-  local config = common.usage(options.resolve, method, given)
-  local task_options = options.select(config, "task")
-  task_options.data = nil
-  local task = agad.task.one_vs_rest(common.load(args, task_options), task_options)
+  common.prepare(given)
+  local model = agad.model.open(args.model)
+  take(given, model.config, task_names)
+  local own = true
+  for _, name in ipairs(column_names) do own = own and given[name] == nil end
+  if own then take(given, model.config, column_names) end
+  local config = common.prepare(given)
+  local of_task = options.select(config, "task")
+  of_task.data = nil
+  local task = agad.task.one_vs_rest(common.load(args, of_task), of_task)
   local show = progress.new {quiet = args.quiet}
-  local row = model:evaluate(task, {run = args.run, preset = args.preset and config.preset, on_event = show})
+  local evaluation = options.select(config, "evaluation")
+  evaluation.score, evaluation.threshold_quantile = nil, nil           -- these two were settled when it was saved
+  local row = model:evaluate(task, {run = args.run, config = evaluation, on_event = show})
   show:clear()
   if args.json then common.print_json(row) else common.print_result(row) end
 end

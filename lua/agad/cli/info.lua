@@ -1,13 +1,9 @@
--- agad info: what a model file, a run directory or a data set is. One table, as JSON or as text.
+-- agad info: what a model file, a run directory, a net or a data set is. One table, as JSON or as text.
 
 local common = require "agad.cli.common"
 local lfs = require "lfs"
+local methods = require "agad.method"
 local options = require "agad.options"
-
-local function contains(list, v)
-  for _, x in ipairs(list) do if x == v then return true end end
-  return false
-end
 
 local function read_json(path)
   local file = io.open(path)
@@ -19,52 +15,126 @@ local function read_json(path)
   return value
 end
 
-local function run_directory(dir)
-  local row = {kind = "run", path = dir, config = read_json(dir .. "/config.json")}
-  row.result = read_json(dir .. "/result.json")
-  for _, key in ipairs {"params", "epochs", "auroc"} do row[key] = row.result and row.result[key] end
+local function of_run(dir)
+  local row = read_json(dir .. "/result.json") or {}
+  row.kind, row.path, row.config = "run", dir, row.config or read_json(dir .. "/config.json")
+  row.finished = lfs.attributes(dir .. "/result.json") ~= nil
   return row
 end
 
-local function model_file(agad, path)
-  local model = agad.model.open(path)
-  local row = {kind = "model", path = path, config = model.config}
-  for key, v in pairs(model.info or {}) do row[key] = row[key] or v end
+local function of_model(agad, path)
+  local row = agad.model.open(path).info
+  row.kind, row.path, row.programs = "model", path, nil
   return row
 end
 
-local function data_set(agad, args)
-  local set = agad.data.load(args.thing, {root = args.root})
-  local row = {kind = "data"}
-  for key, v in pairs(set.info or set) do
-    if type(v) == "string" or type(v) == "number" or type(v) == "table" and getmetatable(v) == nil then row[key] = v end
+local function of_net(agad, name, size, channels)
+  local shape = {channels or 3, size or 32, size or 32}
+  local row = agad.nn.net(agad.nn.program(name, shape)):info()
+  row.kind, row.shape = "net", shape
+  return row
+end
+
+local function of_data(agad, args, config)
+  local set = agad.data.load(args.thing, {root = args.root, normal = config.normal, size = config.size,
+    channels = config.channels})
+  local row = {kind = "data", name = set.name, shape = {set.channels, set.height, set.width},
+    train = set.train.labels:numel(), test = set.test.labels:numel(), classes = {}}
+  local train = set.train.labels:bincount({minlength = #set.classes}):totable()
+  local test = set.test.labels:bincount({minlength = #set.classes}):totable()
+  for i, name in ipairs(set.classes) do row.classes[i] = {name = name, train = train[i], test = test[i]} end
+  return row
+end
+
+-- Text --------------------------------------------------------------------------------------------
+
+local function grouped(n)                         -- 2137728 -> 2,137,728
+  return (("%d"):format(n):reverse():gsub("(%d%d%d)", "%1,"):reverse():gsub("^,", ""))
+end
+
+local function shape_text(shape) return table.concat(shape, " x ") end
+
+local function print_layers(layers)
+  local lines = {{"layer", "", "output", "parameters", "MACs"}}
+  for _, l in ipairs(layers) do
+    lines[#lines + 1] = {l.name, l.layer, shape_text(l.shape), l.params > 0 and grouped(l.params) or "-",
+      l.macs > 0 and grouped(l.macs) or "-"}
   end
-  return row
+  common.print_table(lines)
 end
+
+local function print_classes(classes)
+  local lines = {{"class", "train", "test"}}
+  for _, c in ipairs(classes) do lines[#lines + 1] = {c.name, tostring(c.train), tostring(c.test)} end
+  common.print_table(lines)
+end
+
+-- A nested table as words: "lambda.adv=1 lambda.con=50 ...", lists as "1,2".
+local function flat(v, prefix, into)
+  if type(v) == "table" and #v == 0 then
+    local keys = {}
+    for key in pairs(v) do keys[#keys + 1] = key end
+    table.sort(keys)
+    for _, key in ipairs(keys) do flat(v[key], prefix and prefix .. "." .. key or key, into) end
+  elseif type(v) ~= "userdata" then                -- JSON's null
+    local text = tostring(v)
+    if type(v) == "table" then text = table.concat(v, ",") end
+    if math.type(v) == "float" then text = ("%.6g"):format(v) end
+    into[#into + 1] = (prefix and prefix .. "=" or "") .. text
+  end
+  return into
+end
+
+local INDENT = 21
+
+local function print_fact(key, words)
+  local line = ("  %-18s"):format(key)
+  for _, word in ipairs(words) do
+    if #line + #word > 78 and #line > INDENT then
+      io.stdout:write(line, "\n")
+      line = (" "):rep(INDENT - 1)
+    end
+    line = line .. " " .. word
+  end
+  io.stdout:write(line, "\n")
+end
+
+local function words_of(key, v)
+  if key == "shape" then return {shape_text(v)} end
+  if key == "params" or key == "macs" then return {grouped(v)} end
+  if key == "notes" then return v end
+  return flat(v, nil, {})
+end
+
+local below = {kind = true, layers = true, classes = true, config = true, path = true, name = true}
 
 local function print_row(row)
-  local show = require("agad.repl").show
+  io.stdout:write(row.kind, " ", row.path or row.name, "\n")
   local keys = {}
-  for key in pairs(row) do if key ~= "kind" then keys[#keys + 1] = key end end
-  table.sort(keys)
-  io.stdout:write(row.kind, "\n")
-  for _, key in ipairs(keys) do
-    io.stdout:write(("  %-14s "):format(key), (show(row[key], 62, 4):gsub("\n", "\n  ")), "\n")
+  for key, v in pairs(row) do
+    if not below[key] and type(v) ~= "userdata" then keys[#keys + 1] = key end
   end
+  table.sort(keys)
+  if row.config then keys[#keys + 1] = "config" end
+  for _, key in ipairs(keys) do print_fact(key, words_of(key, row[key])) end
+  if row.layers then print_layers(row.layers) end
+  if row.classes then print_classes(row.classes) end
 end
 
 return function(args)
   local agad = require "agad"
-  local mode, row = lfs.attributes(args.thing, "mode"), nil
-  if contains(agad.data.names, args.thing) then row = data_set(agad, args)
-  elseif mode == "file" then row = model_file(agad, args.thing)
-  elseif mode == "directory" and lfs.attributes(args.thing .. "/config.json") then row = run_directory(args.thing)
-  elseif mode == "directory" then row = data_set(agad, args)
+  local thing, mode, row = args.thing, lfs.attributes(args.thing, "mode"), nil
+  local config = common.prepare(common.given(args))
+  local is_net = package.searchpath("agad.nets." .. thing, package.path) and thing:find "^[%w_]+$"
+  if common.contains(agad.data.names, thing) then row = of_data(agad, args, config)
+  elseif is_net or thing:find "%.lua$" and mode == "file" then row = of_net(agad, thing, config.size, config.channels)
+  elseif mode == "file" then row = of_model(agad, thing)
+  elseif mode == "directory" and lfs.attributes(thing .. "/config.json") then row = of_run(thing)
   else
-    common.fail(("%s: neither a model file, a run directory, nor a data set (known: %s)"):format(args.thing,
+    common.fail(("%s: neither a model file, a run directory, a net, nor a data set (known: %s)"):format(thing,
       table.concat(agad.data.names, ", ")))
   end
   if args.json then common.print_json(row) return end
   print_row(row)
-  if args.method then io.stdout:write("\n", options.describe(common.method(args.method)), "\n") end
+  if args.method then io.stdout:write("\n", options.describe(common.usage(methods.load, args.method)), "\n") end
 end

@@ -66,6 +66,9 @@ end
 function add.info(c)
   c:argument "thing":description "a model file, a run directory, a net's name or a data set's"
   c:option "--root":argname "DIR":description "where the data sets are"
+  c:option "--normal":argname "CLASS":description "of weave: the texture"
+  c:option "--size":argname "N":description "side of the pictures (a net: 32)"
+  c:option "--channels":argname "N":description "1 grey, 3 colour (a net: 3)"
   c:option "--method":argname "NAME":description "list the options of this method too"
 end
 
@@ -77,6 +80,9 @@ Without arguments agad starts its REPL. Also:
   agad SCRIPT.lua [ARGS]   run a script with `arg`
   agad -e CHUNK [ARGS]     run a chunk with the REPL's names
   agad --version           say which version this is]]
+
+--- Those of a later version.
+parser.later = {"bench", "campaign", "fetch", "teach"}
 
 --- Builds the parser. `fail(message)` is called with a wrong argument's message and must not return.
 function parser.build(fail)

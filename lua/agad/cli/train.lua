@@ -5,7 +5,7 @@ local interrupt = require "agad.cli.interrupt"
 local progress = require "agad.progress"
 
 return function(args)
-  local _, task_options, run_options = common.configure(args)
+  local _, task_options, run_options = common.configure(common.given(args))
   local dir = args.run or args.out:gsub("%.[^./]*$", "") .. ".run"
   if dir == args.out then common.fail("--out and --run are the same: " .. dir, 2) end
   common.check_writable(args.out)

@@ -1,0 +1,15 @@
+-- Trains on the built-in textures and compares two amounts of supervision.
+--   agad examples/weave.lua [EPOCHS]
+
+local agad = require "agad"
+
+local epochs = math.tointeger(tonumber(arg[1] or 3)) or error "weave.lua: the number of epochs is a whole number"
+local set = agad.data.weave {normal = "cloth"}
+
+for _, gamma in ipairs {0, 0.05} do
+  local task = agad.task.one_vs_rest(set, {gamma = gamma})
+  local run = agad.trainer(task, {epochs = epochs, seed = 1})
+  run:fit()
+  local row = run:evaluate()
+  print(("gamma %.2f: %d known anomalies, AUROC %.3f"):format(gamma, task.counts.anomalies, row.auroc))
+end
