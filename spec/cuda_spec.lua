@@ -1,9 +1,10 @@
--- agad::bn_act on the GPU against the CPU operator.  Skipped, and said, without a GPU.
+-- The GPU against the CPU: agad::bn_act, the training step, a whole run.  Skipped, and said, without a GPU.
 
 local agad = require "agad"
+local core = require "agad.core"
 
 local function gpu()
-  if not agad.cuda_available() then pending "no GPU" end
+  if agad.devices == 0 then pending(agad.device_note) end
 end
 
 -- The largest difference, relative to the larger of 1 and the expected size.
@@ -100,5 +101,55 @@ describe("agad::bn_act on the GPU #gpu", function()
     assert.has_error(function() agad.bn_act(x, agad.rand(8), b, nil, nil, true, .1, 1e-5, 0) end)
     assert.has_error(function() agad.bn_act(x, w, b, nil, nil, false, .1, 1e-5, 0) end)
     assert.has_error(function() agad.bn_act(x:to {dtype = "float16"}, w, b, nil, nil, true, .1, 1e-5, 0) end)
+  end)
+end)
+
+describe("training on the GPU #gpu", function()
+  local task
+  local small = {net = "naive", epochs = 2, batch = 32, min_anom = 4, seed = 5, precision = "fp32"}
+
+  local function run(device)
+    task = task or agad.task.one_vs_rest(agad.data.weave {train_normals = 120, train_defects = 20, test_normals = 20,
+      test_defects = 25}, {gamma = .05})
+    local o = {device = device}
+    for key, value in pairs(small) do o[key] = value end
+    return agad.trainer(task, o)
+  end
+
+  -- The losses of the first step: the same weights and the same pictures, drawn from the same seed.
+  local function first_losses(device)
+    local r = run(device)
+    local rows, n_normal = r.sampler:next()
+    local x = core.batch(task.set.train.images, rows, -1, 1, {dtype = "float32", device = device})
+    r.step:run(x, n_normal)
+    return r.step:losses()
+  end
+
+  it("gives the CPU's losses in the first step, float32", function()
+    gpu()
+    local expected, got = first_losses "cpu", first_losses "cuda"
+    local count = 0
+    for name, value in pairs(expected) do
+      count = count + 1
+      local off = math.abs(got[name] - value) / math.abs(value)
+      assert(off <= 1e-4, ("%s: %g on the GPU, %g on the CPU, %g apart"):format(name, got[name], value, off))
+    end
+    assert.is_true(count >= 10)
+  end)
+
+  it("trains, evaluates and saves a model that opens on the CPU", function()
+    gpu()
+    local quiet = function() end
+    local r = run("cuda"):fit(quiet)
+    local row = r:evaluate(quiet)
+    assert.matches("^cuda", row.device)
+    assert.is_true(row.auroc >= 0 and row.auroc <= 1)
+    local path = os.tmpname()
+    r:save(path)
+    local model = agad.model.open(path)
+    os.remove(path)
+    local scores = model:score(task.set.test.images:narrow(1, 1, 4))
+    assert.are.equal(4, scores:numel())
+    assert.is_true(scores:isfinite():all():item())
   end)
 end)

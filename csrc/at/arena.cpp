@@ -40,8 +40,7 @@ std::atomic<int64_t> bytes_alive{0}, bytes_peak{0};
 void count(int64_t change) {
   int64_t now = bytes_alive.fetch_add(change, std::memory_order_relaxed) + change;
   int64_t peak = bytes_peak.load(std::memory_order_relaxed);
-  while (now > peak && !bytes_peak.compare_exchange_weak(peak, now, std::memory_order_relaxed)) {
-  }
+  while (now > peak && !bytes_peak.compare_exchange_weak(peak, now, std::memory_order_relaxed)) {}
 }
 
 void *from_system(size_t size) {
@@ -137,6 +136,5 @@ at_arena *at_arena_use(at_arena *arena) {
 int64_t at_arena_bytes(const at_arena *arena) { return arena ? arena->held : 0; }
 
 at_memory_use at_memory(void) {
-  return {at_handles(), bytes_alive.load(std::memory_order_relaxed),
-          bytes_peak.load(std::memory_order_relaxed)};
+  return {at_handles(), bytes_alive.load(std::memory_order_relaxed), bytes_peak.load(std::memory_order_relaxed)};
 }

@@ -26,8 +26,10 @@ typedef struct at_op at_op;
 
 /* The values are libtorch's ScalarType. */
 typedef enum at_dtype {
+  /* clang-format off */
   AT_U8 = 0, AT_I8 = 1, AT_I16 = 2, AT_I32 = 3, AT_I64 = 4, AT_F16 = 5, AT_F32 = 6, AT_F64 = 7,
   AT_C64 = 9, AT_C128 = 10, AT_B8 = 11, AT_BF16 = 15
+  /* clang-format on */
 } at_dtype;
 
 typedef enum at_layout { AT_NCHW = 0, AT_CHANNELS_LAST = 1 } at_layout;
@@ -39,7 +41,10 @@ typedef enum at_layout { AT_NCHW = 0, AT_CHANNELS_LAST = 1 } at_layout;
 
 /* ---- scopes and the sticky error ------------------------------------------------------------- */
 
-typedef struct at_scope { size_t mark; int depth; } at_scope;
+typedef struct at_scope {
+  size_t mark;
+  int depth;
+} at_scope;
 
 at_scope at_open(void);
 /* Frees what the scope owns.  0, or -1 after a failure: with `error` the message is handed out and the
@@ -52,9 +57,9 @@ const char *at_message(void);
 /* Takes a tensor out of its scope (returns it), or hands a kept one to the current scope. */
 at_tensor *at_keep(at_tensor *t);
 at_tensor *at_give(at_tensor *t);
-void at_free(at_tensor *t);                      /* NULL is fine; only for kept tensors */
-int at_is_same(const at_tensor *a, const at_tensor *b);   /* two handles of one tensor */
-at_tensor *at_alias(const at_tensor *t);         /* a second handle of the same tensor */
+void at_free(at_tensor *t);                             /* NULL is fine; only for kept tensors */
+int at_is_same(const at_tensor *a, const at_tensor *b); /* two handles of one tensor */
+at_tensor *at_alias(const at_tensor *t);                /* a second handle of the same tensor */
 /* *slot = t, kept, and what was there is freed; NULL clears.  After a failure nothing happens. */
 void at_store(at_tensor **slot, at_tensor *t);
 
@@ -63,18 +68,18 @@ void at_store(at_tensor **slot, at_tensor *t);
 at_dtype at_dtype_of(const at_tensor *t);
 int at_device_of(const at_tensor *t);
 int at_ndim(const at_tensor *t);
-int64_t at_size(const at_tensor *t, int dim);    /* dim from 0, negative from the end */
+int64_t at_size(const at_tensor *t, int dim); /* dim from 0, negative from the end */
 int64_t at_numel(const at_tensor *t);
 int64_t at_nbytes(const at_tensor *t);
-int at_sizes(const at_tensor *t, int64_t sizes[AT_MAX_DIM]);  /* returns ndim */
-double at_item(const at_tensor *t);              /* of one element; NaN after a failure */
+int at_sizes(const at_tensor *t, int64_t sizes[AT_MAX_DIM]); /* returns ndim */
+double at_item(const at_tensor *t);                          /* of one element; NaN after a failure */
 int64_t at_item_int(const at_tensor *t);
-void *at_data(const at_tensor *t);               /* of a dense tensor on the processor; NULL otherwise */
+void *at_data(const at_tensor *t); /* of a dense tensor on the processor; NULL otherwise */
 int at_requires_grad(const at_tensor *t);
 int at_has_grad_fn(const at_tensor *t);
-int at_same_layout(const at_tensor *a, const at_tensor *b);   /* sizes and strides */
-const char *at_dtype_name(at_dtype dtype);       /* "float32" … */
-int at_dtype_by_name(const char *name, at_dtype *out);        /* 0, or -1 for an unknown name */
+int at_same_layout(const at_tensor *a, const at_tensor *b); /* sizes and strides */
+const char *at_dtype_name(at_dtype dtype);                  /* "float32" … */
+int at_dtype_by_name(const char *name, at_dtype *out);      /* 0, or -1 for an unknown name */
 size_t at_element_size(at_dtype dtype);
 
 /* ---- making tensors -------------------------------------------------------------------------- */
@@ -82,14 +87,14 @@ size_t at_element_size(at_dtype dtype);
 at_tensor *at_empty(const int64_t *sizes, int ndim, at_dtype dtype, int device, at_layout layout);
 at_tensor *at_zeros(const int64_t *sizes, int ndim, at_dtype dtype, int device);
 at_tensor *at_full(const int64_t *sizes, int ndim, double value, at_dtype dtype, int device);
-at_tensor *at_scalar(double value, at_dtype dtype, int device);               /* 0-d */
+at_tensor *at_scalar(double value, at_dtype dtype, int device); /* 0-d */
 at_tensor *at_copy_of(const void *data, const int64_t *sizes, int ndim, at_dtype dtype);
 /* A view of the caller's memory; `release(arg)` is called when the last tensor over it is gone. */
-at_tensor *at_from_memory(void *data, const int64_t *sizes, int ndim, at_dtype dtype,
-                          void (*release)(void *), void *arg);
-at_tensor *at_to(const at_tensor *t, at_dtype dtype, int device);             /* t itself when equal */
+at_tensor *at_from_memory(void *data, const int64_t *sizes, int ndim, at_dtype dtype, void (*release)(void *),
+                          void *arg);
+at_tensor *at_to(const at_tensor *t, at_dtype dtype, int device); /* t itself when equal */
 at_tensor *at_to_layout(const at_tensor *t, at_layout layout);
-at_tensor *at_like_layout(const at_tensor *t, const at_tensor *other);        /* other's strides */
+at_tensor *at_like_layout(const at_tensor *t, const at_tensor *other); /* other's strides */
 
 /* ---- the step's vocabulary: typed wrappers, named as the operators --------------------------- */
 
@@ -109,9 +114,9 @@ at_tensor *at_sign(const at_tensor *a);
 at_tensor *at_square(const at_tensor *a);
 at_tensor *at_mean(const at_tensor *a);
 at_tensor *at_sum(const at_tensor *a);
-at_tensor *at_l1(const at_tensor *a, const at_tensor *b);                     /* mean |a - b| */
-at_tensor *at_mse(const at_tensor *a, const at_tensor *b);                    /* mean (a - b)^2 */
-at_tensor *at_bce_logits(const at_tensor *logits, double target);             /* mean over elements */
+at_tensor *at_l1(const at_tensor *a, const at_tensor *b);         /* mean |a - b| */
+at_tensor *at_mse(const at_tensor *a, const at_tensor *b);        /* mean (a - b)^2 */
+at_tensor *at_bce_logits(const at_tensor *logits, double target); /* mean over elements */
 at_tensor *at_sigmoid(const at_tensor *a);
 at_tensor *at_less_scalar(const at_tensor *a, double s);
 at_tensor *at_where(const at_tensor *condition, const at_tensor *a, const at_tensor *b);
@@ -121,28 +126,26 @@ void at_mul_scalar_(at_tensor *a, double s);
 void at_zero_(at_tensor *a);
 void at_lerp_(at_tensor *a, const at_tensor *end, const at_tensor *weight);
 
-at_tensor *at_convolution(const at_tensor *x, const at_tensor *w, const at_tensor *bias,
-                          const int64_t stride[2], const int64_t padding[2], int transposed,
-                          const int64_t output_padding[2]);
+at_tensor *at_convolution(const at_tensor *x, const at_tensor *w, const at_tensor *bias, const int64_t stride[2],
+                          const int64_t padding[2], int transposed, const int64_t output_padding[2]);
 /* Gradients that are not asked for (NULL) are not computed. */
-void at_convolution_backward(at_tensor **dx, at_tensor **dw, at_tensor **db, const at_tensor *dy,
-                             const at_tensor *x, const at_tensor *w, const int64_t stride[2],
-                             const int64_t padding[2], int transposed, const int64_t output_padding[2]);
+void at_convolution_backward(at_tensor **dx, at_tensor **dw, at_tensor **db, const at_tensor *dy, const at_tensor *x,
+                             const at_tensor *w, const int64_t stride[2], const int64_t padding[2], int transposed,
+                             const int64_t output_padding[2]);
 /* training: batch statistics, and the running ones (may be NULL) move by momentum. */
 at_tensor *at_batch_norm(at_tensor **mean, at_tensor **invstd, const at_tensor *x, const at_tensor *w,
-                         const at_tensor *b, at_tensor *running_mean, at_tensor *running_var,
-                         int training, double momentum, double eps);
-void at_batch_norm_backward(at_tensor **dx, at_tensor **dw, at_tensor **db, const at_tensor *dy,
-                            const at_tensor *x, const at_tensor *w, const at_tensor *running_mean,
-                            const at_tensor *running_var, const at_tensor *mean, const at_tensor *invstd,
-                            int training, double eps);
+                         const at_tensor *b, at_tensor *running_mean, at_tensor *running_var, int training,
+                         double momentum, double eps);
+void at_batch_norm_backward(at_tensor **dx, at_tensor **dw, at_tensor **db, const at_tensor *dy, const at_tensor *x,
+                            const at_tensor *w, const at_tensor *running_mean, const at_tensor *running_var,
+                            const at_tensor *mean, const at_tensor *invstd, int training, double eps);
 /* agad::bn_act, the own operator: batch norm and (leaky) ReLU in one; slope 1 = none, 0 = ReLU. */
-at_tensor *at_bn_act(at_tensor **mean, at_tensor **invstd, const at_tensor *x, const at_tensor *w,
-                     const at_tensor *b, at_tensor *running_mean, at_tensor *running_var,
-                     int training, double momentum, double eps, double slope);
-void at_bn_act_backward(at_tensor **dx, at_tensor **dw, at_tensor **db, const at_tensor *dy,
-                        const at_tensor *x, const at_tensor *w, const at_tensor *b,
-                        const at_tensor *mean, const at_tensor *invstd, int training, double slope);
+at_tensor *at_bn_act(at_tensor **mean, at_tensor **invstd, const at_tensor *x, const at_tensor *w, const at_tensor *b,
+                     at_tensor *running_mean, at_tensor *running_var, int training, double momentum, double eps,
+                     double slope);
+void at_bn_act_backward(at_tensor **dx, at_tensor **dw, at_tensor **db, const at_tensor *dy, const at_tensor *x,
+                        const at_tensor *w, const at_tensor *b, const at_tensor *mean, const at_tensor *invstd,
+                        int training, double slope);
 at_tensor *at_leaky_relu(const at_tensor *x, double slope);
 at_tensor *at_leaky_relu_backward(const at_tensor *dy, const at_tensor *x, double slope);
 at_tensor *at_tanh(const at_tensor *x);
@@ -150,33 +153,52 @@ at_tensor *at_tanh_backward(const at_tensor *dy, const at_tensor *y);
 void at_leaky_relu_(at_tensor *x, double slope);
 void at_tanh_(at_tensor *x);
 /* Adam as PyTorch's, over lists of equal layout; `step` is a 0-d float32 tensor that counts from 1. */
-void at_adam_(at_tensor **params, at_tensor **grads, at_tensor **m, at_tensor **v, int n,
-              const at_tensor *step, double lr, double beta1, double beta2, double weight_decay,
-              double eps);
+void at_adam_(at_tensor **params, at_tensor **grads, at_tensor **m, at_tensor **v, int n, const at_tensor *step,
+              double lr, double beta1, double beta2, double weight_decay, double eps);
 
 /* ---- any operator by name -------------------------------------------------------------------- */
 
 typedef enum at_kind {
-  AT_NONE, AT_TENSOR, AT_INT, AT_DOUBLE, AT_BOOL, AT_STRING, AT_NUMBER, AT_DTYPE, AT_DEVICE, AT_LAYOUT_KIND,
-  AT_MEMORY_FORMAT, AT_GENERATOR, AT_LIST, AT_UNSUPPORTED
+  AT_NONE,
+  AT_TENSOR,
+  AT_INT,
+  AT_DOUBLE,
+  AT_BOOL,
+  AT_STRING,
+  AT_NUMBER,
+  AT_DTYPE,
+  AT_DEVICE,
+  AT_LAYOUT_KIND,
+  AT_MEMORY_FORMAT,
+  AT_GENERATOR,
+  AT_LIST,
+  AT_UNSUPPORTED
 } at_kind;
 
 /* A value passed to or returned by an operator.  A list's items all have one kind. */
 typedef struct at_value {
   at_kind kind;
-  union { at_tensor *tensor; const at_tensor *in; int64_t i; double d; const char *s; at_generator *generator; } as;
-  const struct at_value *items; int n;           /* AT_LIST */
+  union {
+    at_tensor *tensor;
+    const at_tensor *in;
+    int64_t i;
+    double d;
+    const char *s;
+    at_generator *generator;
+  } as;
+  const struct at_value *items;
+  int n; /* AT_LIST */
 } at_value;
 
 typedef struct at_arg {
   const char *name;
-  at_kind kind;          /* AT_NUMBER takes ints, doubles and bools; of a list the items' kind is `item` */
+  at_kind kind; /* AT_NUMBER takes ints, doubles and bools; of a list the items' kind is `item` */
   at_kind item;
   int optional, has_default, keyword_only, list_size, item_optional, written;
 } at_arg;
 
 const at_op *at_op_find(const char *name, const char *overload);   /* "add", "Tensor"; "agad::bn_act", ""; NULL: none */
-int at_op_overloads(const char *name, const at_op **out, int max);  /* how many there are; aten:: unless named */
+int at_op_overloads(const char *name, const at_op **out, int max); /* how many there are; aten:: unless named */
 const char *at_op_schema(const at_op *op);
 const char *at_op_overload(const at_op *op);
 int at_op_args(const at_op *op);
@@ -186,25 +208,38 @@ int at_op_returns(const at_op *op);
  * Writes up to `max` results (tensors belong to the scope; lists are valid until the next call) and
  * returns their number, or -1. */
 int at_op_call(const at_op *op, const at_value *values, int n, at_value *results, int max);
+/* A number (AT_INT, AT_DOUBLE, AT_BOOL) where an operator takes a tensor: 0-d, and as in Python it does not decide
+ * the dtype of the result. */
+at_tensor *at_number(const at_value *v);
 /* One tensor result of an operator by name: the short way for C. */
 at_tensor *at_call(const char *name, const char *overload, const at_value *values, int n);
 static inline at_value at_v(const at_tensor *t) {
-  at_value v = {AT_TENSOR, {NULL}, NULL, 0}; v.as.in = t; return v;
+  at_value v = {AT_TENSOR, {NULL}, NULL, 0};
+  v.as.in = t;
+  return v;
 }
-static inline at_value at_vi(int64_t i) { at_value v = {AT_INT, {NULL}, NULL, 0}; v.as.i = i; return v; }
-static inline at_value at_vd(double d) { at_value v = {AT_DOUBLE, {NULL}, NULL, 0}; v.as.d = d; return v; }
+static inline at_value at_vi(int64_t i) {
+  at_value v = {AT_INT, {NULL}, NULL, 0};
+  v.as.i = i;
+  return v;
+}
+static inline at_value at_vd(double d) {
+  at_value v = {AT_DOUBLE, {NULL}, NULL, 0};
+  v.as.d = d;
+  return v;
+}
 
 /* ---- autograd -------------------------------------------------------------------------------- */
 
-int at_grad_mode(int on);                        /* returns what it was */
+int at_grad_mode(int on); /* returns what it was */
 int at_grad_enabled(void);
 void at_set_requires_grad(at_tensor *t, int on);
-at_tensor *at_gradient(const at_tensor *t);      /* t.grad, or NULL without a failure */
+at_tensor *at_gradient(const at_tensor *t); /* t.grad, or NULL without a failure */
 void at_set_gradient(at_tensor *t, const at_tensor *grad);
 void at_backward(const at_tensor *output, const at_tensor *grad, int retain_graph);
 /* out[i] = d output / d inputs[i]; NULL where unused when allow_unused. */
-int at_grad(at_tensor **out, const at_tensor *output, const at_tensor *grad, at_tensor *const *inputs,
-            int n, int retain_graph, int create_graph, int allow_unused);
+int at_grad(at_tensor **out, const at_tensor *output, const at_tensor *grad, at_tensor *const *inputs, int n,
+            int retain_graph, int create_graph, int allow_unused);
 
 /* One autograd node with a backward of the caller's.  grad_out[i] may be NULL (no gradient came);
  * grad_in[i] is wanted where needed[i]; it is called with gradient mode off, inside a scope, once. */
@@ -217,11 +252,11 @@ int at_node(const char *name, at_tensor *const *inputs, int n_in, at_tensor **ou
 
 /* ---- random state ---------------------------------------------------------------------------- */
 
-void at_manual_seed(uint64_t seed);              /* the default generators of every device */
-at_generator *at_generator_new(uint64_t seed, int device);   /* NULL after a failure */
+void at_manual_seed(uint64_t seed);                        /* the default generators of every device */
+at_generator *at_generator_new(uint64_t seed, int device); /* NULL after a failure */
 void at_generator_free(at_generator *g);
 void at_normal_(at_tensor *t, double mean, double std, at_generator *g);
-at_tensor *at_generator_state(const at_generator *g);        /* uint8; NULL = the default generator */
+at_tensor *at_generator_state(const at_generator *g); /* uint8; NULL = the default generator */
 void at_generator_set_state(at_generator *g, const at_tensor *state);
 
 /* ---- arenas and memory ----------------------------------------------------------------------- */
@@ -230,23 +265,25 @@ void at_generator_set_state(at_generator *g, const at_tensor *state);
  * memory goes back to it, not to the system.  It lives until it is freed and its last tensor is gone. */
 at_arena *at_arena_new(void);
 void at_arena_free(at_arena *arena);
-at_arena *at_arena_use(at_arena *arena);         /* returns the one that was current; NULL = none */
-typedef struct at_memory_use { int64_t tensors, bytes, peak; } at_memory_use;
-at_memory_use at_memory(void);                   /* handles alive; bytes of the processor alive, and most */
-int64_t at_arena_bytes(const at_arena *arena);   /* held by the arena, used or not */
+at_arena *at_arena_use(at_arena *arena); /* returns the one that was current; NULL = none */
+typedef struct at_memory_use {
+  int64_t tensors, bytes, peak;
+} at_memory_use;
+at_memory_use at_memory(void);                 /* handles alive; bytes of the processor alive, and most */
+int64_t at_arena_bytes(const at_arena *arena); /* held by the arena, used or not */
 
 /* ---- devices, threads, versions --------------------------------------------------------------- */
 
-/* Once, before the first operator: asks the driver, loads libtorch_cuda and agad_cuda.so (its path) when
- * there is a device.  Returns the number of devices; *note says why there are none. */
+/* Once, before the first operator: asks the driver, loads libtorch_cuda and agad_cuda.so when there is a device
+ * (plugin: its path; NULL: beside libagad.so).  Returns the number of devices; *note says why there are none. */
 int at_probe(const char *plugin, const char **note);
 int at_devices(void);
-int at_set_threads(int n);                       /* n < 1: only asks; returns the number in use */
+int at_set_threads(int n); /* n < 1: only asks; returns the number in use */
 void at_deterministic(int on);
-const char *at_version(void);                    /* "2.11.0" */
-const char *at_capability(void);                 /* "AVX2", "AVX512" … */
-int at_fast_bf16(int device);                    /* AMX-BF16, AVX512-BF16, or compute >= 8.0 */
-int at_plain(void);                              /* AGAD_PLAIN=1: stock operators in place of our own */
+const char *at_version(void);    /* "2.11.0" */
+const char *at_capability(void); /* "AVX2", "AVX512" … */
+int at_fast_bf16(int device);    /* AMX-BF16, AVX512-BF16, or compute >= 8.0 */
+int at_plain(void);              /* AGAD_PLAIN=1: stock operators in place of our own */
 
 #ifdef __cplusplus
 }

@@ -48,15 +48,15 @@ void at_backward(const at_tensor *output, const at_tensor *grad, int retain_grap
   });
 }
 
-int at_grad(at_tensor **out, const at_tensor *output, const at_tensor *grad, at_tensor *const *inputs,
-            int n, int retain_graph, int create_graph, int allow_unused) {
+int at_grad(at_tensor **out, const at_tensor *output, const at_tensor *grad, at_tensor *const *inputs, int n,
+            int retain_graph, int create_graph, int allow_unused) {
   return at_try(
       [&] {
         OneThread one;
         variable_list in;
         for (int i = 0; i < n; i++) in.push_back(at_unwrap(inputs[i]));
-        variable_list g = torch::autograd::grad({at_unwrap(output)}, in, {grad ? grad->t : Tensor()},
-                                                retain_graph, create_graph, allow_unused);
+        variable_list g = torch::autograd::grad({at_unwrap(output)}, in, {grad ? grad->t : Tensor()}, retain_graph,
+                                                create_graph, allow_unused);
         for (int i = 0; i < n; i++) out[i] = at_wrap(g[i]);
         return 0;
       },

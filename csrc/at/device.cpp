@@ -65,7 +65,9 @@ int at_probe(const char *plugin, const char **note) {
 int at_devices(void) { return devices; }
 
 int at_set_threads(int n) {
-  at_do([&] { if (n > 0) at::set_num_threads(n); });
+  at_do([&] {
+    if (n > 0) at::set_num_threads(n);
+  });
   return at_try([] { return at::get_num_threads(); }, 1);
 }
 
@@ -112,14 +114,16 @@ const at::Generator &at_generator_of(const at_generator *g) {
   return g ? g->g : standard;
 }
 
-void at_manual_seed(uint64_t seed) { at_do([&] { at::manual_seed(seed); }); }
+void at_manual_seed(uint64_t seed) {
+  at_do([&] { at::manual_seed(seed); });
+}
 
 at_generator *at_generator_new(uint64_t seed, int device) {
   return at_try(
       [&] {
-        at::Generator g = device < 0 ? at::detail::createCPUGenerator(seed)
-                                     : at::globalContext().getAcceleratorHooksInterface().getNewGenerator(
-                                           (c10::DeviceIndex)device);
+        at::Generator g =
+            device < 0 ? at::detail::createCPUGenerator(seed)
+                       : at::globalContext().getAcceleratorHooksInterface().getNewGenerator((c10::DeviceIndex)device);
         g.set_current_seed(seed);
         return new at_generator{g};
       },

@@ -11,7 +11,9 @@
 extern "C" {
 #endif
 
-typedef struct agad_error { char message[1024]; } agad_error;
+typedef struct agad_error {
+  char message[1024];
+} agad_error;
 
 /* Formats the message (printf's rules) and returns -1, so that `return agad_fail(...)` reads well. */
 int agad_fail(agad_error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -45,7 +45,12 @@ template <class F> auto at_try(F &&f, decltype(f()) otherwise) -> decltype(f()) 
 }
 
 template <class F> void at_do(F &&f) {
-  at_try([&] { f(); return 0; }, 0);
+  at_try(
+      [&] {
+        f();
+        return 0;
+      },
+      0);
 }
 
 /* The common case: f computes one tensor. */

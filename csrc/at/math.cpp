@@ -30,9 +30,7 @@
 using at::Tensor;
 
 static inline const Tensor &T(const at_tensor *t) { return at_unwrap(t); }
-static inline c10::optional<Tensor> maybe(const at_tensor *t) {
-  return t ? c10::optional<Tensor>(t->t) : c10::nullopt;
-}
+static inline c10::optional<Tensor> maybe(const at_tensor *t) { return t ? c10::optional<Tensor>(t->t) : c10::nullopt; }
 
 at_tensor *at_narrow(const at_tensor *t, int dim, int64_t start, int64_t length) {
   return at_make([&] { return T(t).narrow(dim, start, length); });
@@ -43,6 +41,7 @@ at_tensor *at_index_select(const at_tensor *t, int dim, const at_tensor *index) 
 at_tensor *at_reshape(const at_tensor *t, const int64_t *sizes, int ndim) {
   return at_make([&] { return T(t).reshape(at::IntArrayRef(sizes, ndim)); });
 }
+/* clang-format off */
 at_tensor *at_clone(const at_tensor *t) { return at_make([&] { return T(t).clone(); }); }
 at_tensor *at_detach(const at_tensor *t) { return at_make([&] { return T(t).detach(); }); }
 at_tensor *at_add(const at_tensor *a, const at_tensor *b) { return at_make([&] { return at::add(T(a), T(b)); }); }
@@ -58,6 +57,7 @@ at_tensor *at_mean(const at_tensor *a) { return at_make([&] { return at::mean(T(
 at_tensor *at_sum(const at_tensor *a) { return at_make([&] { return at::sum(T(a)); }); }
 at_tensor *at_sigmoid(const at_tensor *a) { return at_make([&] { return at::sigmoid(T(a)); }); }
 at_tensor *at_less_scalar(const at_tensor *a, double s) { return at_make([&] { return at::lt(T(a), s); }); }
+/* clang-format on */
 at_tensor *at_where(const at_tensor *c, const at_tensor *a, const at_tensor *b) {
   return at_make([&] { return at::where(T(c), T(a), T(b)); });
 }
@@ -78,37 +78,39 @@ at_tensor *at_bce_logits(const at_tensor *logits, double target) {
     return at::mean(at::softplus(target == 1 ? at::neg(v) : v));
   });
 }
+/* clang-format off */
 void at_copy_(at_tensor *to, const at_tensor *from) { at_do([&] { T(to).copy_(T(from)); }); }
+/* clang-format on */
 void at_add_(at_tensor *a, const at_tensor *b, double alpha) {
   at_do([&] {
     if (alpha == 1) T(a).add_(T(b));
     else T(a).add_(T(b), alpha);
   });
 }
+/* clang-format off */
 void at_mul_scalar_(at_tensor *a, double s) { at_do([&] { T(a).mul_(s); }); }
 void at_zero_(at_tensor *a) { at_do([&] { T(a).zero_(); }); }
+/* clang-format on */
 void at_lerp_(at_tensor *a, const at_tensor *end, const at_tensor *weight) {
   at_do([&] { T(a).lerp_(T(end), T(weight)); });
 }
 
-at_tensor *at_convolution(const at_tensor *x, const at_tensor *w, const at_tensor *bias,
-                          const int64_t stride[2], const int64_t padding[2], int transposed,
-                          const int64_t output_padding[2]) {
+at_tensor *at_convolution(const at_tensor *x, const at_tensor *w, const at_tensor *bias, const int64_t stride[2],
+                          const int64_t padding[2], int transposed, const int64_t output_padding[2]) {
   return at_make([&] {
-    return at::convolution(T(x), T(w), maybe(bias), {stride, 2}, {padding, 2}, {1, 1}, transposed,
-                           {output_padding, 2}, 1);
+    return at::convolution(T(x), T(w), maybe(bias), {stride, 2}, {padding, 2}, {1, 1}, transposed, {output_padding, 2},
+                           1);
   });
 }
 
-void at_convolution_backward(at_tensor **dx, at_tensor **dw, at_tensor **db, const at_tensor *dy,
-                             const at_tensor *x, const at_tensor *w, const int64_t stride[2],
-                             const int64_t padding[2], int transposed, const int64_t output_padding[2]) {
+void at_convolution_backward(at_tensor **dx, at_tensor **dw, at_tensor **db, const at_tensor *dy, const at_tensor *x,
+                             const at_tensor *w, const int64_t stride[2], const int64_t padding[2], int transposed,
+                             const int64_t output_padding[2]) {
   at_do([&] {
     int64_t bias_sizes[1] = {T(dy).size(1)};
     auto [gx, gw, gb] = at::convolution_backward(
-        T(dy), T(x), T(w), at::OptionalIntArrayRef(at::IntArrayRef(bias_sizes, 1)), {stride, 2},
-        {padding, 2}, {1, 1}, transposed, {output_padding, 2}, 1,
-        {dx != nullptr, dw != nullptr, db != nullptr});
+        T(dy), T(x), T(w), at::OptionalIntArrayRef(at::IntArrayRef(bias_sizes, 1)), {stride, 2}, {padding, 2}, {1, 1},
+        transposed, {output_padding, 2}, 1, {dx != nullptr, dw != nullptr, db != nullptr});
     if (dx) *dx = at_wrap(gx);
     if (dw) *dw = at_wrap(gw);
     if (db) *db = at_wrap(gb);
@@ -116,11 +118,11 @@ void at_convolution_backward(at_tensor **dx, at_tensor **dw, at_tensor **db, con
 }
 
 at_tensor *at_batch_norm(at_tensor **mean, at_tensor **invstd, const at_tensor *x, const at_tensor *w,
-                         const at_tensor *b, at_tensor *running_mean, at_tensor *running_var,
-                         int training, double momentum, double eps) {
+                         const at_tensor *b, at_tensor *running_mean, at_tensor *running_var, int training,
+                         double momentum, double eps) {
   return at_make([&] {
-    auto [y, m, s] = at::native_batch_norm(T(x), maybe(w), maybe(b), maybe(running_mean),
-                                           maybe(running_var), training, momentum, eps);
+    auto [y, m, s] = at::native_batch_norm(T(x), maybe(w), maybe(b), maybe(running_mean), maybe(running_var), training,
+                                           momentum, eps);
     if (training) {
       if (mean) *mean = at_wrap(m);
       if (invstd) *invstd = at_wrap(s);
@@ -129,14 +131,13 @@ at_tensor *at_batch_norm(at_tensor **mean, at_tensor **invstd, const at_tensor *
   });
 }
 
-void at_batch_norm_backward(at_tensor **dx, at_tensor **dw, at_tensor **db, const at_tensor *dy,
-                            const at_tensor *x, const at_tensor *w, const at_tensor *running_mean,
-                            const at_tensor *running_var, const at_tensor *mean, const at_tensor *invstd,
-                            int training, double eps) {
+void at_batch_norm_backward(at_tensor **dx, at_tensor **dw, at_tensor **db, const at_tensor *dy, const at_tensor *x,
+                            const at_tensor *w, const at_tensor *running_mean, const at_tensor *running_var,
+                            const at_tensor *mean, const at_tensor *invstd, int training, double eps) {
   at_do([&] {
-    auto [gx, gw, gb] = at::native_batch_norm_backward(
-        T(dy), T(x), maybe(w), maybe(running_mean), maybe(running_var), maybe(mean), maybe(invstd),
-        training, eps, {dx != nullptr, dw != nullptr, db != nullptr});
+    auto [gx, gw, gb] =
+        at::native_batch_norm_backward(T(dy), T(x), maybe(w), maybe(running_mean), maybe(running_var), maybe(mean),
+                                       maybe(invstd), training, eps, {dx != nullptr, dw != nullptr, db != nullptr});
     if (dx) *dx = at_wrap(gx);
     if (dw) *dw = at_wrap(gw);
     if (db) *db = at_wrap(gb);
@@ -145,35 +146,30 @@ void at_batch_norm_backward(at_tensor **dx, at_tensor **dw, at_tensor **db, cons
 
 using bn_act_signature = std::tuple<Tensor, Tensor, Tensor>(const Tensor &, const Tensor &, const Tensor &,
                                                             const c10::optional<Tensor> &,
-                                                            const c10::optional<Tensor> &, bool, double,
-                                                            double, double);
-using bn_act_backward_signature = std::tuple<Tensor, Tensor, Tensor>(const Tensor &, const Tensor &,
-                                                                     const Tensor &, const Tensor &,
-                                                                     const Tensor &, const Tensor &, bool,
-                                                                     double);
+                                                            const c10::optional<Tensor> &, bool, double, double,
+                                                            double);
+using bn_act_backward_signature = std::tuple<Tensor, Tensor, Tensor>(const Tensor &, const Tensor &, const Tensor &,
+                                                                     const Tensor &, const Tensor &, const Tensor &,
+                                                                     bool, double);
 
-at_tensor *at_bn_act(at_tensor **mean, at_tensor **invstd, const at_tensor *x, const at_tensor *w,
-                     const at_tensor *b, at_tensor *running_mean, at_tensor *running_var,
-                     int training, double momentum, double eps, double slope) {
+at_tensor *at_bn_act(at_tensor **mean, at_tensor **invstd, const at_tensor *x, const at_tensor *w, const at_tensor *b,
+                     at_tensor *running_mean, at_tensor *running_var, int training, double momentum, double eps,
+                     double slope) {
   return at_make([&] {
-    static auto op = c10::Dispatcher::singleton()
-                         .findSchemaOrThrow("agad::bn_act", "")
-                         .typed<bn_act_signature>();
-    auto [y, m, s] = op.call(T(x), T(w), T(b), maybe(running_mean), maybe(running_var), training,
-                             momentum, eps, slope);
+    static auto op = c10::Dispatcher::singleton().findSchemaOrThrow("agad::bn_act", "").typed<bn_act_signature>();
+    auto [y, m, s] = op.call(T(x), T(w), T(b), maybe(running_mean), maybe(running_var), training, momentum, eps, slope);
     if (mean) *mean = at_wrap(m);
     if (invstd) *invstd = at_wrap(s);
     return y;
   });
 }
 
-void at_bn_act_backward(at_tensor **dx, at_tensor **dw, at_tensor **db, const at_tensor *dy,
-                        const at_tensor *x, const at_tensor *w, const at_tensor *b,
-                        const at_tensor *mean, const at_tensor *invstd, int training, double slope) {
+void at_bn_act_backward(at_tensor **dx, at_tensor **dw, at_tensor **db, const at_tensor *dy, const at_tensor *x,
+                        const at_tensor *w, const at_tensor *b, const at_tensor *mean, const at_tensor *invstd,
+                        int training, double slope) {
   at_do([&] {
-    static auto op = c10::Dispatcher::singleton()
-                         .findSchemaOrThrow("agad::bn_act_backward", "")
-                         .typed<bn_act_backward_signature>();
+    static auto op =
+        c10::Dispatcher::singleton().findSchemaOrThrow("agad::bn_act_backward", "").typed<bn_act_backward_signature>();
     auto [gx, gw, gb] = op.call(T(dy), T(x), T(w), T(b), T(mean), T(invstd), training, slope);
     *dx = at_wrap(gx);
     if (dw) *dw = at_wrap(gw);
@@ -184,26 +180,28 @@ void at_bn_act_backward(at_tensor **dx, at_tensor **dw, at_tensor **db, const at
 at_tensor *at_leaky_relu(const at_tensor *x, double slope) {
   return at_make([&] { return at::leaky_relu(T(x), slope); });
 }
+/* clang-format off */
 void at_leaky_relu_(at_tensor *x, double slope) { at_do([&] { Tensor t = T(x); at::leaky_relu_(t, slope); }); }
+/* clang-format on */
 at_tensor *at_leaky_relu_backward(const at_tensor *dy, const at_tensor *x, double slope) {
   return at_make([&] { return at::leaky_relu_backward(T(dy), T(x), slope, false); });
 }
+/* clang-format off */
 at_tensor *at_tanh(const at_tensor *x) { return at_make([&] { return at::tanh(T(x)); }); }
 void at_tanh_(at_tensor *x) { at_do([&] { Tensor t = T(x); at::tanh_(t); }); }
+/* clang-format on */
 at_tensor *at_tanh_backward(const at_tensor *dy, const at_tensor *y) {
   return at_make([&] { return at::tanh_backward(T(dy), T(y)); });
 }
 
-void at_adam_(at_tensor **params, at_tensor **grads, at_tensor **m, at_tensor **v, int n,
-              const at_tensor *step, double lr, double beta1, double beta2, double weight_decay,
-              double eps) {
+void at_adam_(at_tensor **params, at_tensor **grads, at_tensor **m, at_tensor **v, int n, const at_tensor *step,
+              double lr, double beta1, double beta2, double weight_decay, double eps) {
   at_do([&] {
     std::vector<Tensor> p, g, first, second, steps;
     for (int i = 0; i < n; i++) {
       const Tensor &w = T(params[i]), &dw = T(grads[i]);
       /* _fused_adam_ walks memory: another layout of the gradient would be silently wrong */
-      TORCH_CHECK(w.strides() == dw.strides() && w.strides() == T(m[i]).strides() &&
-                      w.strides() == T(v[i]).strides(),
+      TORCH_CHECK(w.strides() == dw.strides() && w.strides() == T(m[i]).strides() && w.strides() == T(v[i]).strides(),
                   "adam: parameter ", i + 1, " and its gradient differ in layout");
       p.push_back(w), g.push_back(dw), first.push_back(T(m[i])), second.push_back(T(v[i]));
       steps.push_back(T(step));

@@ -9,6 +9,7 @@
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/core/jit_type.h>
 #include <ATen/core/stack.h>
+#include <ATen/ops/scalar_tensor.h>
 
 #include <cstring>
 #include <deque>
@@ -31,7 +32,8 @@ at_kind kind_of(const c10::TypePtr &type) {
   using K = c10::TypeKind;
   switch (type->kind()) {
   case K::TensorType: return AT_TENSOR;
-  case K::IntType: case K::SymIntType: return AT_INT;
+  case K::IntType:
+  case K::SymIntType: return AT_INT;
   case K::FloatType: return AT_DOUBLE;
   case K::BoolType: return AT_BOOL;
   case K::StringType: return AT_STRING;
@@ -53,8 +55,8 @@ c10::TypePtr unwrap_optional(const c10::TypePtr &type, int *optional) {
 
 at_op *digest(const c10::OperatorHandle &handle) {
   const c10::FunctionSchema &schema = handle.schema();
-  at_op *op = new at_op{handle, c10::toString(schema), schema.overload_name(), {}, {}, {},
-                        (int)schema.returns().size()};
+  at_op *op =
+      new at_op{handle, c10::toString(schema), schema.overload_name(), {}, {}, {}, (int)schema.returns().size()};
   for (const c10::Argument &a : schema.arguments()) {
     at_arg arg = {};
     c10::TypePtr type = unwrap_optional(a.real_type(), &arg.optional);
@@ -125,12 +127,13 @@ c10::IValue to_ivalue(const at_value &v, const at_arg &arg, bool optional_items)
   switch (v.kind) {
   case AT_NONE: return c10::IValue();
   case AT_TENSOR: return at_unwrap(v.as.tensor);
-  case AT_INT:
-    return arg.kind == AT_DOUBLE ? c10::IValue((double)v.as.i) : c10::IValue(v.as.i);
+  case AT_INT: return arg.kind == AT_DOUBLE ? c10::IValue((double)v.as.i) : c10::IValue(v.as.i);
   case AT_DOUBLE: return v.as.d;
   case AT_BOOL: return arg.kind == AT_INT ? c10::IValue(v.as.i) : c10::IValue(v.as.i != 0);
   case AT_STRING: return std::string(v.as.s);
-  case AT_DTYPE: case AT_MEMORY_FORMAT: case AT_LAYOUT_KIND: return v.as.i;
+  case AT_DTYPE:
+  case AT_MEMORY_FORMAT:
+  case AT_LAYOUT_KIND: return v.as.i;
   case AT_DEVICE: return at_device((int)v.as.i);
   case AT_GENERATOR: return at_generator_of(v.as.generator);
   case AT_LIST: return to_list(v, arg, optional_items);
@@ -202,23 +205,45 @@ int at_op_args(const at_op *op) { return (int)op->args.size(); }
 const at_arg *at_op_arg(const at_op *op, int i) { return &op->args[i]; }
 int at_op_returns(const at_op *op) { return op->returns; }
 
+/* The stack of the last call, so that its memory is used again; a call within a call starts with an empty one. */
+struct Stack {
+  static thread_local torch::jit::Stack spare;
+  torch::jit::Stack items;
+  Stack() { items.swap(spare); }
+  ~Stack() {
+    items.clear();
+    items.swap(spare);
+  }
+};
+thread_local torch::jit::Stack Stack::spare;
+
 int at_op_call(const at_op *op, const at_value *values, int n, at_value *results, int max) {
   return at_try(
       [&] {
-        torch::jit::Stack stack;
-        stack.reserve(op->args.size() + 1);
+        Stack reused;
+        torch::jit::Stack &stack = reused.items;
         for (int i = 0; i < (int)op->args.size(); i++) {
           if (i < n && values[i].kind != AT_UNSUPPORTED)
             stack.push_back(to_ivalue(values[i], op->args[i], op->optional_tensor_list[i]));
           else stack.push_back(op->defaults[i]);
         }
         op->handle.callBoxed(stack);
-        lists.clear();
+        if (!lists.empty()) lists.clear();
         int count = (int)stack.size();
         for (int i = 0; i < count && i < max; i++) results[i] = from_ivalue(stack[i]);
         return count < max ? count : max;
       },
       -1);
+}
+
+at_tensor *at_number(const at_value *v) {
+  return at_make([&] {
+    at::Tensor t = v->kind == AT_DOUBLE ? at::scalar_tensor(v->as.d, at::kDouble)
+                   : v->kind == AT_BOOL ? at::scalar_tensor(v->as.i != 0, at::kBool)
+                                        : at::scalar_tensor(v->as.i, at::kLong);
+    t.unsafeGetTensorImpl()->set_wrapped_number(true);
+    return t;
+  });
 }
 
 at_tensor *at_call(const char *name, const char *overload, const at_value *values, int n) {

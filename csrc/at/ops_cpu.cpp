@@ -45,8 +45,7 @@ Input input(const Tensor &x) {
   TORCH_CHECK(x.dim() >= 2, "bn_act: x has ", x.dim(), " dimensions; [N, C, ...] expected");
   auto format = at::MemoryFormat::Contiguous;
   if (!x.is_contiguous()) {
-    if (x.dim() == 4 && x.is_contiguous(at::MemoryFormat::ChannelsLast))
-      format = at::MemoryFormat::ChannelsLast;
+    if (x.dim() == 4 && x.is_contiguous(at::MemoryFormat::ChannelsLast)) format = at::MemoryFormat::ChannelsLast;
     else if (x.dim() == 5 && x.is_contiguous(at::MemoryFormat::ChannelsLast3d))
       format = at::MemoryFormat::ChannelsLast3d;
   }
@@ -72,9 +71,7 @@ void *written(const char *name, const std::optional<Tensor> &t, const Tensor &x)
   return channels(name, *t, x).data_ptr();
 }
 
-Tensor empty_channels(const Tensor &like) {
-  return at::empty({like.size(0)}, like.options().requires_grad(false));
-}
+Tensor empty_channels(const Tensor &like) { return at::empty({like.size(0)}, like.options().requires_grad(false)); }
 
 // body(begin, end) over 0..n, one thread per kGrain elements.
 template <class Body> void over(size_t n, int64_t elements, const Body &body) {
@@ -92,17 +89,16 @@ struct Sums {
 };
 
 Triple bn_act(const Tensor &x_in, const Tensor &weight_in, const Tensor &bias_in,
-              const std::optional<Tensor> &running_mean, const std::optional<Tensor> &running_var,
-              bool training, double momentum, double eps, double slope) {
+              const std::optional<Tensor> &running_mean, const std::optional<Tensor> &running_var, bool training,
+              double momentum, double eps, double slope) {
   const auto &k = kernels_for(x_in);
   auto [x, format, s] = input(x_in);
   Tensor weight = channels("weight", weight_in, x), bias = channels("bias", bias_in, x);
   void *rm = written("running_mean", running_mean, x);
   void *rv = written("running_var", running_var, x);
-  TORCH_CHECK(training || (rm && rv),
-              "bn_act: running_mean and running_var are needed where training is false");
-  TORCH_CHECK(!training || s.outer * s.inner > 1,
-              "bn_act: more than 1 value per channel is needed to train, x is ", x.sizes());
+  TORCH_CHECK(training || (rm && rv), "bn_act: running_mean and running_var are needed where training is false");
+  TORCH_CHECK(!training || s.outer * s.inner > 1, "bn_act: more than 1 value per channel is needed to train, x is ",
+              x.sizes());
   Tensor y = at::empty_like(x), mean = empty_channels(weight), invstd = empty_channels(weight);
   Tensor scale = empty_channels(weight);
   const void *xp = x.const_data_ptr();
@@ -126,15 +122,13 @@ Triple bn_act(const Tensor &x_in, const Tensor &weight_in, const Tensor &bias_in
   return {y, mean, invstd};
 }
 
-Triple bn_act_backward(const Tensor &dy_in, const Tensor &x_in, const Tensor &weight_in,
-                       const Tensor &bias_in, const Tensor &mean_in, const Tensor &invstd_in, bool training,
-                       double slope) {
+Triple bn_act_backward(const Tensor &dy_in, const Tensor &x_in, const Tensor &weight_in, const Tensor &bias_in,
+                       const Tensor &mean_in, const Tensor &invstd_in, bool training, double slope) {
   const auto &k = kernels_for(x_in);
   auto [x, format, s] = input(x_in);
-  TORCH_CHECK(dy_in.sizes() == x.sizes() && dy_in.scalar_type() == x.scalar_type() &&
-                  dy_in.device() == x.device(),
-              "bn_act_backward: dy is ", dy_in.scalar_type(), " ", dy_in.sizes(), ", x is ", x.scalar_type(),
-              " ", x.sizes(), "; the same expected");
+  TORCH_CHECK(dy_in.sizes() == x.sizes() && dy_in.scalar_type() == x.scalar_type() && dy_in.device() == x.device(),
+              "bn_act_backward: dy is ", dy_in.scalar_type(), " ", dy_in.sizes(), ", x is ", x.scalar_type(), " ",
+              x.sizes(), "; the same expected");
   Tensor dy = dy_in.contiguous(format);
   Tensor weight = channels("weight", weight_in, x), bias = channels("bias", bias_in, x);
   Tensor mean = channels("mean", mean_in, x), invstd = channels("invstd", invstd_in, x);
@@ -154,8 +148,7 @@ Triple bn_act_backward(const Tensor &dy_in, const Tensor &x_in, const Tensor &we
                  invstd.const_data_ptr(), ap, &s, training);
   void *dp = dx.data_ptr();
   const void *pp = p.const_data_ptr(), *qp = q.const_data_ptr();
-  over(s.lines, elements,
-       [&](size_t b, size_t e) { k.backward(dp, yp, xp, mp, ap, bp, pp, qp, slope, &s, b, e); });
+  over(s.lines, elements, [&](size_t b, size_t e) { k.backward(dp, yp, xp, mp, ap, bp, pp, qp, slope, &s, b, e); });
   return {dx, dweight, dbias};
 }
 

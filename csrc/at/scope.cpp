@@ -82,13 +82,9 @@ static void fail_with(const char *what) {
 void at_caught() {
   try {
     throw;
-  } catch (const c10::Error &e) {
-    fail_with(e.what_without_backtrace());
-  } catch (const std::bad_alloc &) {
+  } catch (const c10::Error &e) { fail_with(e.what_without_backtrace()); } catch (const std::bad_alloc &) {
     at_fail("out of memory");
-  } catch (const std::exception &e) {
-    fail_with(e.what());
-  } catch (...) {
+  } catch (const std::exception &e) { fail_with(e.what()); } catch (...) {
     at_fail("unknown C++ exception");
   }
 }

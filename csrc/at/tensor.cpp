@@ -13,6 +13,7 @@ static_assert((int)at::kByte == AT_U8 && (int)at::kFloat == AT_F32 && (int)at::k
                   (int)at::kBool == AT_B8 && (int)at::kLong == AT_I64 && (int)at::kHalf == AT_F16,
               "at_dtype follows libtorch's ScalarType");
 
+/* clang-format off */
 static const struct { const char *name; at_dtype dtype; } dtype_names[] = {
     {"uint8", AT_U8},     {"int8", AT_I8},        {"int16", AT_I16},      {"int32", AT_I32},
     {"int64", AT_I64},    {"float16", AT_F16},    {"float32", AT_F32},    {"float64", AT_F64},
@@ -22,6 +23,7 @@ static const struct { const char *name; at_dtype dtype; } dtype_names[] = {
     {"long", AT_I64},     {"half", AT_F16},       {"float", AT_F32},      {"double", AT_F64},
     {"bf16", AT_BF16},    {"fp16", AT_F16},       {"fp32", AT_F32},       {"fp64", AT_F64},
 };
+/* clang-format on */
 
 const char *at_dtype_name(at_dtype dtype) {
   for (const auto &d : dtype_names)
@@ -39,9 +41,7 @@ size_t at_element_size(at_dtype dtype) { return c10::elementSize((at::ScalarType
 
 at_dtype at_dtype_of(const at_tensor *t) { return t ? (at_dtype)t->t.scalar_type() : AT_F32; }
 
-int at_device_of(const at_tensor *t) {
-  return t && t->t.is_cuda() ? (int)t->t.get_device() : AT_CPU;
-}
+int at_device_of(const at_tensor *t) { return t && t->t.is_cuda() ? (int)t->t.get_device() : AT_CPU; }
 
 int at_ndim(const at_tensor *t) { return t ? (int)t->t.dim() : 0; }
 
@@ -63,8 +63,7 @@ int at_sizes(const at_tensor *t, int64_t sizes[AT_MAX_DIM]) {
 }
 
 double at_item(const at_tensor *t) {
-  return at_try([&] { return at_unwrap(t).item().toDouble(); },
-                std::numeric_limits<double>::quiet_NaN());
+  return at_try([&] { return at_unwrap(t).item().toDouble(); }, std::numeric_limits<double>::quiet_NaN());
 }
 
 int64_t at_item_int(const at_tensor *t) {
@@ -96,13 +95,10 @@ at_tensor *at_zeros(const int64_t *sizes, int ndim, at_dtype dtype, int device) 
 }
 
 at_tensor *at_full(const int64_t *sizes, int ndim, double value, at_dtype dtype, int device) {
-  return at_make(
-      [&] { return at::full(at::IntArrayRef(sizes, ndim), value, at_options(dtype, device)); });
+  return at_make([&] { return at::full(at::IntArrayRef(sizes, ndim), value, at_options(dtype, device)); });
 }
 
-at_tensor *at_scalar(double value, at_dtype dtype, int device) {
-  return at_full(nullptr, 0, value, dtype, device);
-}
+at_tensor *at_scalar(double value, at_dtype dtype, int device) { return at_full(nullptr, 0, value, dtype, device); }
 
 at_tensor *at_copy_of(const void *data, const int64_t *sizes, int ndim, at_dtype dtype) {
   return at_make([&] {
@@ -112,11 +108,14 @@ at_tensor *at_copy_of(const void *data, const int64_t *sizes, int ndim, at_dtype
   });
 }
 
-at_tensor *at_from_memory(void *data, const int64_t *sizes, int ndim, at_dtype dtype,
-                          void (*release)(void *), void *arg) {
+at_tensor *at_from_memory(void *data, const int64_t *sizes, int ndim, at_dtype dtype, void (*release)(void *),
+                          void *arg) {
   return at_make([&] {
     return at::from_blob(
-        data, at::IntArrayRef(sizes, ndim), [release, arg](void *) { if (release) release(arg); },
+        data, at::IntArrayRef(sizes, ndim),
+        [release, arg](void *) {
+          if (release) release(arg);
+        },
         at_options(dtype, AT_CPU));
   });
 }

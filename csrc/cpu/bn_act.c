@@ -91,8 +91,8 @@ static inline uint16_t bf16_store(float f) {
 /* ---- rows: x[rows][C] ---------------------------------------------------------------------- */
 
 /* s1, s2[C] = sums over rows begin..end of d and d*d, d = x - k */
-CLONES static void F(rows_moments)(double *restrict s1, double *restrict s2, const T *restrict x,
-                                   const R *restrict k, size_t C, size_t begin, size_t end) {
+CLONES static void F(rows_moments)(double *restrict s1, double *restrict s2, const T *restrict x, const R *restrict k,
+                                   size_t C, size_t begin, size_t end) {
   R a1[TILE], a2[TILE];
   memset(s1, 0, C * sizeof *s1);
   memset(s2, 0, C * sizeof *s2);
@@ -104,8 +104,7 @@ CLONES static void F(rows_moments)(double *restrict s1, double *restrict s2, con
       memset(a1, 0, n * sizeof *a1);
       memset(a2, 0, n * sizeof *a2);
       for (r = start; r + 4 <= stop; r += 4) {
-        const T *restrict x0 = x + r * C + c0, *restrict x1 = x0 + C, *restrict x2 = x1 + C,
-                          *restrict x3 = x2 + C;
+        const T *restrict x0 = x + r * C + c0, *restrict x1 = x0 + C, *restrict x2 = x1 + C, *restrict x3 = x2 + C;
         for (size_t c = 0; c < n; c++) {
           R d0 = LOAD(x0[c]) - kt[c], d1 = LOAD(x1[c]) - kt[c];
           R d2 = LOAD(x2[c]) - kt[c], d3 = LOAD(x3[c]) - kt[c];
@@ -126,9 +125,8 @@ CLONES static void F(rows_moments)(double *restrict s1, double *restrict s2, con
   }
 }
 
-CLONES static void F(rows_forward)(T *restrict y, const T *restrict x, const R *restrict mean,
-                                   const R *restrict scale, const R *restrict bias, R slope, size_t C,
-                                   size_t begin, size_t end) {
+CLONES static void F(rows_forward)(T *restrict y, const T *restrict x, const R *restrict mean, const R *restrict scale,
+                                   const R *restrict bias, R slope, size_t C, size_t begin, size_t end) {
   for (size_t r = begin; r < end; r++) {
     const T *restrict xr = x + r * C;
     T *restrict yr = y + r * C;
@@ -167,10 +165,9 @@ CLONES static void F(rows_grad_sums)(double *restrict s1, double *restrict s2, c
   }
 }
 
-CLONES static void F(rows_backward)(T *restrict dx, const T *restrict dy, const T *restrict x,
-                                    const R *restrict mean, const R *restrict scale, const R *restrict bias,
-                                    const R *restrict p, const R *restrict q, R slope, size_t C, size_t begin,
-                                    size_t end) {
+CLONES static void F(rows_backward)(T *restrict dx, const T *restrict dy, const T *restrict x, const R *restrict mean,
+                                    const R *restrict scale, const R *restrict bias, const R *restrict p,
+                                    const R *restrict q, R slope, size_t C, size_t begin, size_t end) {
   for (size_t r = begin; r < end; r++) {
     const T *restrict xr = x + r * C, *restrict yr = dy + r * C;
     T *restrict dr = dx + r * C;
@@ -194,8 +191,8 @@ static inline void F(add_moments)(R *restrict a1, R *restrict a2, const T *restr
 }
 
 /* a1, a2[m] += g, g*d, g = dy*act'(v), d = x - mean */
-static inline void F(add_grads)(R *restrict a1, R *restrict a2, const T *restrict dy, const T *restrict x,
-                                R mean, R scale, R bias, R slope, size_t m) {
+static inline void F(add_grads)(R *restrict a1, R *restrict a2, const T *restrict dy, const T *restrict x, R mean,
+                                R scale, R bias, R slope, size_t m) {
   for (size_t j = 0; j < m; j++) {
     R d = LOAD(x[j]) - mean, g = LOAD(dy[j]);
     g = d * scale + bias > 0 ? g : slope * g;
@@ -213,16 +210,15 @@ static inline void F(drain)(double *s, R *a1, R *a2) {
 }
 
 /* s[0], s[1] = sums over `count` planes of one channel of d and d*d */
-CLONES static void F(planes_moments)(double *restrict s, const T *restrict x, R k, size_t stride,
-                                     size_t count, size_t inner) {
+CLONES static void F(planes_moments)(double *restrict s, const T *restrict x, R k, size_t stride, size_t count,
+                                     size_t inner) {
   R a1[LANES] = {0}, a2[LANES] = {0};
   size_t steps = 0;
   s[0] = s[1] = 0;
   for (size_t n = 0; n < count; n++)
     for (size_t i = 0; i < inner; i += LANES) {
       const T *xi = x + n * stride + i;
-      if (inner - i >= LANES)
-        F(add_moments)(a1, a2, xi, k, LANES); /* a constant: the lanes stay in registers */
+      if (inner - i >= LANES) F(add_moments)(a1, a2, xi, k, LANES); /* a constant: the lanes stay in registers */
       else F(add_moments)(a1, a2, xi, k, inner - i);
       if (++steps % BLOCK == 0) F(drain)(s, a1, a2);
     }
@@ -230,8 +226,8 @@ CLONES static void F(planes_moments)(double *restrict s, const T *restrict x, R 
 }
 
 CLONES static void F(planes_forward)(T *restrict y, const T *restrict x, const R *restrict mean,
-                                     const R *restrict scale, const R *restrict bias, R slope, size_t C,
-                                     size_t inner, size_t begin, size_t end) {
+                                     const R *restrict scale, const R *restrict bias, R slope, size_t C, size_t inner,
+                                     size_t begin, size_t end) {
   for (size_t p = begin; p < end; p++) {
     const R m = mean[p % C], a = scale[p % C], b = bias[p % C];
     const T *restrict xp = x + p * inner;
@@ -244,8 +240,8 @@ CLONES static void F(planes_forward)(T *restrict y, const T *restrict x, const R
 }
 
 /* s[0], s[1] = sums over `count` planes of one channel of g and g*d */
-CLONES static void F(planes_grad_sums)(double *restrict s, const T *restrict dy, const T *restrict x, R mean,
-                                       R scale, R bias, R slope, size_t stride, size_t count, size_t inner) {
+CLONES static void F(planes_grad_sums)(double *restrict s, const T *restrict dy, const T *restrict x, R mean, R scale,
+                                       R bias, R slope, size_t stride, size_t count, size_t inner) {
   R a1[LANES] = {0}, a2[LANES] = {0};
   size_t steps = 0;
   s[0] = s[1] = 0;
@@ -259,10 +255,9 @@ CLONES static void F(planes_grad_sums)(double *restrict s, const T *restrict dy,
   F(drain)(s, a1, a2);
 }
 
-CLONES static void F(planes_backward)(T *restrict dx, const T *restrict dy, const T *restrict x,
-                                      const R *restrict mean, const R *restrict scale, const R *restrict bias,
-                                      const R *restrict p, const R *restrict q, R slope, size_t C,
-                                      size_t inner, size_t begin, size_t end) {
+CLONES static void F(planes_backward)(T *restrict dx, const T *restrict dy, const T *restrict x, const R *restrict mean,
+                                      const R *restrict scale, const R *restrict bias, const R *restrict p,
+                                      const R *restrict q, R slope, size_t C, size_t inner, size_t begin, size_t end) {
   for (size_t l = begin; l < end; l++) {
     const size_t c = l % C;
     const R m = mean[c], a = scale[c], b = bias[c], pc = p[c], qc = q[c];
@@ -294,8 +289,7 @@ static void F(shift)(void *k_, const void *x_, const bn_act_shape *s) {
 }
 
 static void F(statistics)(void *mean, void *invstd, void *running_mean, void *running_var, const double *s1,
-                          const double *s2, const void *k, const bn_act_shape *s, double momentum,
-                          double eps) {
+                          const double *s2, const void *k, const bn_act_shape *s, double momentum, double eps) {
   double n = (double)(s->outer * s->inner);
   for (size_t c = 0; c < s->C; c++) {
     double sum1 = 0, sum2 = 0;
@@ -340,8 +334,8 @@ static void F(coefficients)(void *dweight, void *dbias, void *p, void *q, const 
 
 /* ---- launchers: a range of strips or lines to rows or planes ----------------------------------- */
 
-static void F(moments)(double *s1, double *s2, const void *x, const void *k, const bn_act_shape *s,
-                       size_t begin, size_t end) {
+static void F(moments)(double *s1, double *s2, const void *x, const void *k, const bn_act_shape *s, size_t begin,
+                       size_t end) {
   for (size_t t = begin; t < end; t++) {
     size_t C = s->C, chunk = s->inner == 1 ? t : t / C, c = t % C;
     size_t o = chunk * s->per, stop = min_size(o + s->per, s->outer);
@@ -356,9 +350,8 @@ static void F(moments)(double *s1, double *s2, const void *x, const void *k, con
   }
 }
 
-static void F(grad_sums)(double *s1, double *s2, const void *dy, const void *x, const void *mean,
-                         const void *scale, const void *bias, double slope, const bn_act_shape *s,
-                         size_t begin, size_t end) {
+static void F(grad_sums)(double *s1, double *s2, const void *dy, const void *x, const void *mean, const void *scale,
+                         const void *bias, double slope, const bn_act_shape *s, size_t begin, size_t end) {
   for (size_t t = begin; t < end; t++) {
     size_t C = s->C, chunk = s->inner == 1 ? t : t / C, c = t % C;
     size_t o = chunk * s->per, stop = min_size(o + s->per, s->outer);
@@ -368,22 +361,21 @@ static void F(grad_sums)(double *s1, double *s2, const void *dy, const void *x, 
       double sum[2];
       size_t at = (o * C + c) * s->inner;
       F(planes_grad_sums)
-      (sum, (const T *)dy + at, (const T *)x + at, ((const R *)mean)[c], ((const R *)scale)[c],
-       ((const R *)bias)[c], (R)slope, C * s->inner, stop - o, s->inner);
+      (sum, (const T *)dy + at, (const T *)x + at, ((const R *)mean)[c], ((const R *)scale)[c], ((const R *)bias)[c],
+       (R)slope, C * s->inner, stop - o, s->inner);
       s1[t] = sum[0], s2[t] = sum[1];
     }
   }
 }
 
-static void F(forward)(void *y, const void *x, const void *mean, const void *scale, const void *bias,
-                       double slope, const bn_act_shape *s, size_t begin, size_t end) {
+static void F(forward)(void *y, const void *x, const void *mean, const void *scale, const void *bias, double slope,
+                       const bn_act_shape *s, size_t begin, size_t end) {
   if (s->inner == 1) F(rows_forward)(y, x, mean, scale, bias, (R)slope, s->C, begin, end);
   else F(planes_forward)(y, x, mean, scale, bias, (R)slope, s->C, s->inner, begin, end);
 }
 
-static void F(backward)(void *dx, const void *dy, const void *x, const void *mean, const void *scale,
-                        const void *bias, const void *p, const void *q, double slope, const bn_act_shape *s,
-                        size_t begin, size_t end) {
+static void F(backward)(void *dx, const void *dy, const void *x, const void *mean, const void *scale, const void *bias,
+                        const void *p, const void *q, double slope, const bn_act_shape *s, size_t begin, size_t end) {
   if (s->inner == 1) F(rows_backward)(dx, dy, x, mean, scale, bias, p, q, (R)slope, s->C, begin, end);
   else F(planes_backward)(dx, dy, x, mean, scale, bias, p, q, (R)slope, s->C, s->inner, begin, end);
 }

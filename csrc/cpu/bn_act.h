@@ -30,28 +30,26 @@ bn_act_shape bn_act_cut(size_t outer, size_t C, size_t inner);
 typedef struct {
   /* forward, training: shift, then moments over all strips, then statistics */
   void (*shift)(void *k, const void *x, const bn_act_shape *s);
-  void (*moments)(double *s1, double *s2, const void *x, const void *k, const bn_act_shape *s,
-                  size_t strip_begin, size_t strip_end);
+  void (*moments)(double *s1, double *s2, const void *x, const void *k, const bn_act_shape *s, size_t strip_begin,
+                  size_t strip_end);
   /* running_mean and running_var may be NULL; they take the unbiased variance */
   void (*statistics)(void *mean, void *invstd, void *running_mean, void *running_var, const double *s1,
                      const double *s2, const void *k, const bn_act_shape *s, double momentum, double eps);
   /* forward, evaluation: mean and invstd from running statistics */
-  void (*running)(void *mean, void *invstd, const void *running_mean, const void *running_var, size_t C,
-                  double eps);
+  void (*running)(void *mean, void *invstd, const void *running_mean, const void *running_var, size_t C, double eps);
   void (*scale)(void *scale, const void *weight, const void *invstd, size_t C);
   void (*forward)(void *y, const void *x, const void *mean, const void *scale, const void *bias, double slope,
                   const bn_act_shape *s, size_t line_begin, size_t line_end);
 
   /* backward: gradient sums over all strips, then coefficients, then backward over all lines.
    * dx = scale*g - p - q*(x - mean), g = dy*act'(v); p = q = 0 where training is 0 */
-  void (*grad_sums)(double *s1, double *s2, const void *dy, const void *x, const void *mean,
-                    const void *scale, const void *bias, double slope, const bn_act_shape *s,
-                    size_t strip_begin, size_t strip_end);
+  void (*grad_sums)(double *s1, double *s2, const void *dy, const void *x, const void *mean, const void *scale,
+                    const void *bias, double slope, const bn_act_shape *s, size_t strip_begin, size_t strip_end);
   void (*coefficients)(void *dweight, void *dbias, void *p, void *q, const double *s1, const double *s2,
                        const void *invstd, const void *scale, const bn_act_shape *s, int training);
-  void (*backward)(void *dx, const void *dy, const void *x, const void *mean, const void *scale,
-                   const void *bias, const void *p, const void *q, double slope, const bn_act_shape *s,
-                   size_t line_begin, size_t line_end);
+  void (*backward)(void *dx, const void *dy, const void *x, const void *mean, const void *scale, const void *bias,
+                   const void *p, const void *q, double slope, const bn_act_shape *s, size_t line_begin,
+                   size_t line_end);
 } bn_act_kernels;
 
 extern const bn_act_kernels bn_act_f32, bn_act_f64, bn_act_bf16; /* bf16: uint16_t elements */

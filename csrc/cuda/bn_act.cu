@@ -83,13 +83,12 @@ __global__ void moments(bn_shape s, const T *x, A *work, unsigned rows_a_split) 
 }
 
 template <typename A>
-__global__ void finish_moments(bn_shape s, unsigned splits, const A *work, A *mean, A *invstd,
-                               A *running_mean, A *running_var, A momentum, A eps) {
+__global__ void finish_moments(bn_shape s, unsigned splits, const A *work, A *mean, A *invstd, A *running_mean,
+                               A *running_var, A momentum, A eps) {
   unsigned c = blockIdx.x * blockDim.x + threadIdx.x, plane = splits * s.channels;
   if (c >= s.channels) return;
   A n = 0, m = 0, m2 = 0;
-  for (unsigned i = c; i < plane; i += s.channels)
-    merge(n, m, m2, work[i], work[plane + i], work[2 * plane + i]);
+  for (unsigned i = c; i < plane; i += s.channels) merge(n, m, m2, work[i], work[plane + i], work[2 * plane + i]);
   mean[c] = m;
   invstd[c] = inverse_root(m2 / n + eps);
   if (running_mean) running_mean[c] += momentum * (m - running_mean[c]);
@@ -97,8 +96,7 @@ __global__ void finish_moments(bn_shape s, unsigned splits, const A *work, A *me
 }
 
 template <typename A>
-__global__ void from_running(bn_shape s, const A *running_mean, const A *running_var, A *mean, A *invstd,
-                             A eps) {
+__global__ void from_running(bn_shape s, const A *running_mean, const A *running_var, A *mean, A *invstd, A eps) {
   unsigned c = blockIdx.x * blockDim.x + threadIdx.x;
   if (c >= s.channels) return;
   mean[c] = running_mean[c];
@@ -106,8 +104,8 @@ __global__ void from_running(bn_shape s, const A *running_mean, const A *running
 }
 
 template <typename T, typename A, bool LAST>
-__global__ void normalise(bn_shape s, T *y, const T *x, const A *weight, const A *bias, const A *mean,
-                          const A *invstd, A slope) {
+__global__ void normalise(bn_shape s, T *y, const T *x, const A *weight, const A *bias, const A *mean, const A *invstd,
+                          A slope) {
   unsigned total = s.rows * s.channels, stride = gridDim.x * blockDim.x;
   for (unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < total; i += stride) {
     unsigned c = channel_of<LAST>(s, i);
@@ -125,8 +123,8 @@ __device__ inline A before_act(T dy, T x, A weight, A bias, A mean, A invstd, A 
 
 /* work: [2, splits, C] of the sums of g and of g * x_hat. */
 template <typename T, typename A, bool LAST>
-__global__ void gradient_sums(bn_shape s, const T *dy, const T *x, const A *weight, const A *bias,
-                              const A *mean, const A *invstd, A slope, A *work, unsigned rows_a_split) {
+__global__ void gradient_sums(bn_shape s, const T *dy, const T *x, const A *weight, const A *bias, const A *mean,
+                              const A *invstd, A slope, A *work, unsigned rows_a_split) {
   __shared__ A gs[threads], gxs[threads];
   place<LAST> at(s, rows_a_split);
   unsigned t = threadIdx.x;
@@ -151,8 +149,7 @@ __global__ void gradient_sums(bn_shape s, const T *dy, const T *x, const A *weig
   }
 }
 
-template <typename A>
-__global__ void finish_sums(bn_shape s, unsigned splits, const A *work, A *dweight, A *dbias) {
+template <typename A> __global__ void finish_sums(bn_shape s, unsigned splits, const A *work, A *dweight, A *dbias) {
   unsigned c = blockIdx.x * blockDim.x + threadIdx.x, plane = splits * s.channels;
   if (c >= s.channels) return;
   A sum = 0, sum_x = 0;
@@ -163,8 +160,8 @@ __global__ void finish_sums(bn_shape s, unsigned splits, const A *work, A *dweig
 
 template <typename T, typename A, bool LAST>
 __global__ void input_gradient(bn_shape s, T *dx, const T *dy, const T *x, const A *weight, const A *bias,
-                               const A *mean, const A *invstd, const A *dweight, const A *dbias,
-                               bool training, A slope) {
+                               const A *mean, const A *invstd, const A *dweight, const A *dbias, bool training,
+                               A slope) {
   unsigned total = s.rows * s.channels, stride = gridDim.x * blockDim.x;
   A share = training ? A(1) / A(s.rows) : A(0);
   for (unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < total; i += stride) {
@@ -192,43 +189,39 @@ void plan(bn_shape s, unsigned &across, unsigned &splits, unsigned &rows_a_split
 }
 
 template <typename T, typename A, bool LAST>
-cudaError_t forward(bn_shape s, void *y, void *mean, void *invstd, const void *x, const void *weight,
-                    const void *bias, void *running_mean, void *running_var, bool training, double momentum,
-                    double eps, double slope, void *work, cudaStream_t stream) {
+cudaError_t forward(bn_shape s, void *y, void *mean, void *invstd, const void *x, const void *weight, const void *bias,
+                    void *running_mean, void *running_var, bool training, double momentum, double eps, double slope,
+                    void *work, cudaStream_t stream) {
   unsigned across, splits, rows_a_split, per_channel = blocks_for(s.channels, 128);
   plan(s, across, splits, rows_a_split);
   if (training) {
-    moments<T, A, LAST>
-        <<<dim3(across, splits), threads, 0, stream>>>(s, (const T *)x, (A *)work, rows_a_split);
+    moments<T, A, LAST><<<dim3(across, splits), threads, 0, stream>>>(s, (const T *)x, (A *)work, rows_a_split);
     finish_moments<A><<<per_channel, 128, 0, stream>>>(s, splits, (const A *)work, (A *)mean, (A *)invstd,
-                                                       (A *)running_mean, (A *)running_var, A(momentum),
-                                                       A(eps));
+                                                       (A *)running_mean, (A *)running_var, A(momentum), A(eps));
   } else {
-    from_running<A><<<per_channel, 128, 0, stream>>>(s, (const A *)running_mean, (const A *)running_var,
-                                                     (A *)mean, (A *)invstd, A(eps));
+    from_running<A><<<per_channel, 128, 0, stream>>>(s, (const A *)running_mean, (const A *)running_var, (A *)mean,
+                                                     (A *)invstd, A(eps));
   }
   unsigned blocks = min(blocks_for(s.rows * s.channels, threads * 4), 4096u);
-  normalise<T, A, LAST><<<blocks, threads, 0, stream>>>(s, (T *)y, (const T *)x, (const A *)weight,
-                                                        (const A *)bias, (const A *)mean, (const A *)invstd,
-                                                        A(slope));
+  normalise<T, A, LAST><<<blocks, threads, 0, stream>>>(s, (T *)y, (const T *)x, (const A *)weight, (const A *)bias,
+                                                        (const A *)mean, (const A *)invstd, A(slope));
   return cudaGetLastError();
 }
 
 template <typename T, typename A, bool LAST>
 cudaError_t backward(bn_shape s, void *dx, void *dweight, void *dbias, const void *dy, const void *x,
-                     const void *weight, const void *bias, const void *mean, const void *invstd,
-                     bool training, double slope, void *work, cudaStream_t stream) {
+                     const void *weight, const void *bias, const void *mean, const void *invstd, bool training,
+                     double slope, void *work, cudaStream_t stream) {
   unsigned across, splits, rows_a_split;
   plan(s, across, splits, rows_a_split);
   gradient_sums<T, A, LAST><<<dim3(across, splits), threads, 0, stream>>>(
-      s, (const T *)dy, (const T *)x, (const A *)weight, (const A *)bias, (const A *)mean, (const A *)invstd,
-      A(slope), (A *)work, rows_a_split);
-  finish_sums<A>
-      <<<blocks_for(s.channels, 128), 128, 0, stream>>>(s, splits, (const A *)work, (A *)dweight, (A *)dbias);
+      s, (const T *)dy, (const T *)x, (const A *)weight, (const A *)bias, (const A *)mean, (const A *)invstd, A(slope),
+      (A *)work, rows_a_split);
+  finish_sums<A><<<blocks_for(s.channels, 128), 128, 0, stream>>>(s, splits, (const A *)work, (A *)dweight, (A *)dbias);
   unsigned blocks = min(blocks_for(s.rows * s.channels, threads * 4), 4096u);
-  input_gradient<T, A, LAST><<<blocks, threads, 0, stream>>>(
-      s, (T *)dx, (const T *)dy, (const T *)x, (const A *)weight, (const A *)bias, (const A *)mean,
-      (const A *)invstd, (const A *)dweight, (const A *)dbias, training, A(slope));
+  input_gradient<T, A, LAST><<<blocks, threads, 0, stream>>>(s, (T *)dx, (const T *)dy, (const T *)x, (const A *)weight,
+                                                             (const A *)bias, (const A *)mean, (const A *)invstd,
+                                                             (const A *)dweight, (const A *)dbias, training, A(slope));
   return cudaGetLastError();
 }
 
@@ -252,16 +245,15 @@ unsigned agad_cuda_bn_work(bn_shape s) {
   return 3 * splits * s.channels;
 }
 
-cudaError_t agad_cuda_bn_act(agad_cuda_type type, bn_shape s, void *y, void *mean, void *invstd,
-                             const void *x, const void *weight, const void *bias, void *running_mean,
-                             void *running_var, bool training, double momentum, double eps, double slope,
-                             void *work, cudaStream_t stream){
-    DISPATCH(forward, s, y, mean, invstd, x, weight, bias, running_mean, running_var, training, momentum, eps,
-             slope, work, stream)}
+cudaError_t agad_cuda_bn_act(agad_cuda_type type, bn_shape s, void *y, void *mean, void *invstd, const void *x,
+                             const void *weight, const void *bias, void *running_mean, void *running_var, bool training,
+                             double momentum, double eps, double slope, void *work,
+                             cudaStream_t stream){DISPATCH(forward, s, y, mean, invstd, x, weight, bias, running_mean,
+                                                           running_var, training, momentum, eps, slope, work, stream)}
 
-cudaError_t agad_cuda_bn_act_backward(agad_cuda_type type, bn_shape s, void *dx, void *dweight, void *dbias,
-                                      const void *dy, const void *x, const void *weight, const void *bias,
-                                      const void *mean, const void *invstd, bool training, double slope,
-                                      void *work, cudaStream_t stream) {
+cudaError_t
+    agad_cuda_bn_act_backward(agad_cuda_type type, bn_shape s, void *dx, void *dweight, void *dbias, const void *dy,
+                              const void *x, const void *weight, const void *bias, const void *mean, const void *invstd,
+                              bool training, double slope, void *work, cudaStream_t stream) {
   DISPATCH(backward, s, dx, dweight, dbias, dy, x, weight, bias, mean, invstd, training, slope, work, stream)
 }

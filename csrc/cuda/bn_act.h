@@ -18,14 +18,13 @@ struct bn_shape {
 
 unsigned agad_cuda_bn_work(bn_shape s);
 
-cudaError_t agad_cuda_bn_act(agad_cuda_type type, bn_shape s, void *y, void *mean, void *invstd,
-                             const void *x, const void *weight, const void *bias, void *running_mean,
-                             void *running_var, bool training, double momentum, double eps, double slope,
-                             void *work, cudaStream_t stream);
+cudaError_t agad_cuda_bn_act(agad_cuda_type type, bn_shape s, void *y, void *mean, void *invstd, const void *x,
+                             const void *weight, const void *bias, void *running_mean, void *running_var, bool training,
+                             double momentum, double eps, double slope, void *work, cudaStream_t stream);
 
 cudaError_t agad_cuda_bn_act_backward(agad_cuda_type type, bn_shape s, void *dx, void *dweight, void *dbias,
                                       const void *dy, const void *x, const void *weight, const void *bias,
-                                      const void *mean, const void *invstd, bool training, double slope,
-                                      void *work, cudaStream_t stream);
+                                      const void *mean, const void *invstd, bool training, double slope, void *work,
+                                      cudaStream_t stream);
 
 #endif

@@ -27,14 +27,11 @@ agad_cuda_type type_of(const Tensor &x) {
   }
 }
 
-at::ScalarType statistics_type(const Tensor &x) {
-  return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-}
+at::ScalarType statistics_type(const Tensor &x) { return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat; }
 
 at::MemoryFormat layout_of(const Tensor &x) {
-  return !x.is_contiguous() && x.is_contiguous(at::MemoryFormat::ChannelsLast)
-             ? at::MemoryFormat::ChannelsLast
-             : at::MemoryFormat::Contiguous;
+  return !x.is_contiguous() && x.is_contiguous(at::MemoryFormat::ChannelsLast) ? at::MemoryFormat::ChannelsLast
+                                                                               : at::MemoryFormat::Contiguous;
 }
 
 bn_shape shape_of(const Tensor &x) {
@@ -69,9 +66,8 @@ void *check_running(const optional<Tensor> &v, const char *name, const Tensor &x
 }
 
 std::tuple<Tensor, Tensor, Tensor> bn_act(const Tensor &x_, const Tensor &weight, const Tensor &bias,
-                                          const optional<Tensor> &running_mean,
-                                          const optional<Tensor> &running_var, bool training, double momentum,
-                                          double eps, double slope) {
+                                          const optional<Tensor> &running_mean, const optional<Tensor> &running_var,
+                                          bool training, double momentum, double eps, double slope) {
   c10::cuda::CUDAGuard guard(x_.device());
   agad_cuda_type type = type_of(x_);
   bn_shape s = shape_of(x_);
@@ -85,19 +81,18 @@ std::tuple<Tensor, Tensor, Tensor> bn_act(const Tensor &x_, const Tensor &weight
   Tensor mean = at::empty({x.size(1)}, statistics), invstd = at::empty({x.size(1)}, statistics);
   Tensor work = at::empty({int64_t(agad_cuda_bn_work(s))}, statistics);
   C10_CUDA_CHECK(agad_cuda_bn_act(type, s, y.data_ptr(), mean.data_ptr(), invstd.data_ptr(), x.data_ptr(),
-                                  weight.data_ptr(), bias.data_ptr(), r_mean, r_var, training, momentum, eps,
-                                  slope, work.data_ptr(), c10::cuda::getCurrentCUDAStream()));
+                                  weight.data_ptr(), bias.data_ptr(), r_mean, r_var, training, momentum, eps, slope,
+                                  work.data_ptr(), c10::cuda::getCurrentCUDAStream()));
   return {y, mean, invstd};
 }
 
 std::tuple<Tensor, Tensor, Tensor> bn_act_backward(const Tensor &dy_, const Tensor &x_, const Tensor &weight,
-                                                   const Tensor &bias, const Tensor &mean,
-                                                   const Tensor &invstd, bool training, double slope) {
+                                                   const Tensor &bias, const Tensor &mean, const Tensor &invstd,
+                                                   bool training, double slope) {
   c10::cuda::CUDAGuard guard(x_.device());
   agad_cuda_type type = type_of(x_);
   bn_shape s = shape_of(x_);
-  TORCH_CHECK(dy_.sizes() == x_.sizes() && dy_.scalar_type() == x_.scalar_type() &&
-                  dy_.device() == x_.device(),
+  TORCH_CHECK(dy_.sizes() == x_.sizes() && dy_.scalar_type() == x_.scalar_type() && dy_.device() == x_.device(),
               "bn_act_backward: dy is ", dy_.scalar_type(), " ", dy_.sizes(), " on ", dy_.device(), ", x ",
               x_.scalar_type(), " ", x_.sizes(), " on ", x_.device());
   Tensor x = x_.contiguous(layout_of(x_)), dy = dy_.contiguous(layout_of(x_));
@@ -108,10 +103,10 @@ std::tuple<Tensor, Tensor, Tensor> bn_act_backward(const Tensor &dy_, const Tens
   auto statistics = x.options().dtype(statistics_type(x));
   Tensor dx = at::empty_like(x), dweight = at::empty_like(weight), dbias = at::empty_like(bias);
   Tensor work = at::empty({int64_t(agad_cuda_bn_work(s))}, statistics);
-  C10_CUDA_CHECK(agad_cuda_bn_act_backward(type, s, dx.data_ptr(), dweight.data_ptr(), dbias.data_ptr(),
-                                           dy.data_ptr(), x.data_ptr(), weight.data_ptr(), bias.data_ptr(),
-                                           mean.data_ptr(), invstd.data_ptr(), training, slope,
-                                           work.data_ptr(), c10::cuda::getCurrentCUDAStream()));
+  C10_CUDA_CHECK(agad_cuda_bn_act_backward(type, s, dx.data_ptr(), dweight.data_ptr(), dbias.data_ptr(), dy.data_ptr(),
+                                           x.data_ptr(), weight.data_ptr(), bias.data_ptr(), mean.data_ptr(),
+                                           invstd.data_ptr(), training, slope, work.data_ptr(),
+                                           c10::cuda::getCurrentCUDAStream()));
   return {dx, dweight, dbias};
 }
 

@@ -196,13 +196,23 @@ int lua_agad_device(lua_State *L, const char *name, int *device) {
   return name[4] ? -1 : 0;
 }
 
-static const luaL_Reg functions[] = {
-    {"arm_interrupt", arm_interrupt},   {"interrupted", interrupted}, {"interrupt_clear", interrupt_clear},
-    {"isatty", is_a_tty}, {"wait_input", wait_input},               {"terminal_width", terminal_width}, {"clock", clock_seconds},
-    {"hash", hash},                     {"processor", processor},     {"probe", probe},
-    {"threads", threads},               {"deterministic", deterministic}, {"capability", capability},
-    {"memory", memory},                 {"json_encode", lua_agad_json_encode},
-    {"json_decode", lua_agad_json_decode}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"arm_interrupt", arm_interrupt},
+                                     {"interrupted", interrupted},
+                                     {"interrupt_clear", interrupt_clear},
+                                     {"isatty", is_a_tty},
+                                     {"wait_input", wait_input},
+                                     {"terminal_width", terminal_width},
+                                     {"clock", clock_seconds},
+                                     {"hash", hash},
+                                     {"processor", processor},
+                                     {"probe", probe},
+                                     {"threads", threads},
+                                     {"deterministic", deterministic},
+                                     {"capability", capability},
+                                     {"memory", memory},
+                                     {"json_encode", lua_agad_json_encode},
+                                     {"json_decode", lua_agad_json_decode},
+                                     {NULL, NULL}};
 
 int luaopen_agad_core(lua_State *L) {
   luaL_newlib(L, functions);

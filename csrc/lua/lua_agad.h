@@ -15,31 +15,32 @@
 #include <lua.h>
 
 /* ---- errors ---- */
-int lua_agad_raise(lua_State *L, const agad_error *error);            /* does not return */
-int lua_agad_end(lua_State *L, at_scope *scope, int results);         /* closes; returns `results` or raises */
+int lua_agad_raise(lua_State *L, const agad_error *error);    /* does not return */
+int lua_agad_end(lua_State *L, at_scope *scope, int results); /* closes; returns `results` or raises */
 
 /* ---- tensors: tensor.c ---- */
 #define LUA_TENSOR "agad.tensor"
 /* Pushes a tensor (or nil for NULL), which then belongs to Lua.  May run a full collection. */
 void lua_agad_push_tensor(lua_State *L, at_tensor *t);
-at_tensor *lua_agad_check_tensor(lua_State *L, int index);            /* raises; never NULL */
-at_tensor *lua_agad_test_tensor(lua_State *L, int index);             /* NULL when it is none (or closed) */
+at_tensor *lua_agad_check_tensor(lua_State *L, int index); /* raises; never NULL */
+at_tensor *lua_agad_test_tensor(lua_State *L, int index);  /* NULL when it is none (or closed) */
+int lua_agad_is_tensor(lua_State *L, int index); /* closed or not */
 
 /* ---- values ---- */
 /* Pushes a Lua value of a JSON text / reads canonical JSON of a value: json.c */
 int lua_agad_json_encode(lua_State *L);
 int lua_agad_json_decode(lua_State *L);
-int lua_agad_device(lua_State *L, const char *name, int *device);     /* "cpu", "cuda", "cuda:1"; 0 or -1 */
+int lua_agad_device(lua_State *L, const char *name, int *device); /* "cpu", "cuda", "cuda:1"; 0 or -1 */
 
 /* ---- userdata with one pointer ---- */
 /* Creates a closed box of metatable `name`; fill it once the resource is there. */
 void **lua_agad_new_box(lua_State *L, const char *name);
-void *lua_agad_check_box(lua_State *L, int index, const char *name);  /* raises when it is closed */
+void *lua_agad_check_box(lua_State *L, int index, const char *name); /* raises when it is closed */
 /* Registers a metatable whose __gc and __close call `close(pointer)` and whose __index has the methods. */
 void lua_agad_type(lua_State *L, const char *name, const luaL_Reg *methods, void (*close)(void *));
 
 /* ---- nets: net.c ---- */
-net *lua_agad_check_net(lua_State *L, int index);                     /* raise when it is none */
+net *lua_agad_check_net(lua_State *L, int index); /* raise when it is none */
 net_plan *lua_agad_check_plan(lua_State *L, int index);
 
 /* ---- parts of the module: each adds its functions to the table on the top of the stack ---- */
@@ -50,8 +51,8 @@ void lua_agad_open_step(lua_State *L);
 void lua_agad_open_data(lua_State *L);
 void lua_agad_open_model(lua_State *L);
 
-/* An operator family called with the arguments on the stack: op.c */
-int lua_agad_call_op(lua_State *L, const char *name);
+/* The operator of upvalue 1 (a name) with as many arguments as upvalue 2 says; upvalue 3 is its own: op.c */
+int lua_agad_metamethod(lua_State *L);
 /* Pushes the function of an operator, or returns 0. */
 int lua_agad_push_op(lua_State *L, const char *name);
 

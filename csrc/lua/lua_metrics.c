@@ -50,8 +50,7 @@ const int64_t *lua_data_integers(lua_State *L, int index, int64_t *n) {
 const uint8_t *lua_data_labels(lua_State *L, int index, int64_t n) {
   int64_t count;
   const double *values = lua_data_numbers(L, index, &count);
-  if (at_ok() && count != n)
-    at_fail("%lld labels for %lld values; give one for each", (long long)count, (long long)n);
+  if (at_ok() && count != n) at_fail("%lld labels for %lld values; give one for each", (long long)count, (long long)n);
   uint8_t *out = at_data(at_empty(&n, 1, AT_U8, AT_CPU, AT_NCHW));
   for (int64_t i = 0; i < n && at_ok(); i++) {
     out[i] = values[i] != 0;

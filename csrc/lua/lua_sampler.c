@@ -23,8 +23,8 @@ static int sampler(lua_State *L) {
 
 /* anomalies_per_batch(batch, min_anom, gamma) -> k */
 static int anomalies_per_batch(lua_State *L) {
-  lua_pushinteger(
-      L, data_anomalies_per_batch(luaL_checkinteger(L, 1), luaL_checkinteger(L, 2), luaL_checknumber(L, 3)));
+  lua_pushinteger(L,
+                  data_anomalies_per_batch(luaL_checkinteger(L, 1), luaL_checkinteger(L, 2), luaL_checknumber(L, 3)));
   return 1;
 }
 
@@ -88,9 +88,8 @@ static lua_Integer integer_field(lua_State *L, const char *name) {
 static int sampler_set_state(lua_State *L) {
   data_sampler *s = check_sampler(L);
   luaL_checktype(L, 2, LUA_TTABLE);
-  data_sampler_state at = {(uint64_t)integer_field(L, "seed"), integer_field(L, "epoch"),
-                           integer_field(L, "batch"), integer_field(L, "cycle"),
-                           integer_field(L, "cycle_position")};
+  data_sampler_state at = {(uint64_t)integer_field(L, "seed"), integer_field(L, "epoch"), integer_field(L, "batch"),
+                           integer_field(L, "cycle"), integer_field(L, "cycle_position")};
   agad_error error;
   if (data_sampler_set_state(s, at, &error)) return lua_agad_raise(L, &error);
   return 0;

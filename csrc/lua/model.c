@@ -158,9 +158,14 @@ static int run_model(lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {{"about", about}, {"run", run_model}, {NULL, NULL}};
-static const luaL_Reg functions[] = {{"score", score}, {"recalibrate", recalibrate}, {"model_save", save_model},
-                                     {"model_open", open_model}, {"save", save}, {"load", load},
-                                     {"file_replace", replace}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"score", score},
+                                     {"recalibrate", recalibrate},
+                                     {"model_save", save_model},
+                                     {"model_open", open_model},
+                                     {"save", save},
+                                     {"load", load},
+                                     {"file_replace", replace},
+                                     {NULL, NULL}};
 
 void lua_agad_open_model(lua_State *L) {
   lua_agad_type(L, LUA_MODEL, methods, close_model);

@@ -30,10 +30,16 @@ static shift shift_of(const char *op, const char *arg) {
 
 /* ---- families: all overloads of a name, digested once ---- */
 
+typedef struct overload {
+  const at_op *op;
+  const at_arg *args;
+  int n, in_place, has_out;          /* writes its first argument; takes the result as a keyword */
+  unsigned char shifts[MAX_ARGS];
+} overload;
+
 typedef struct family {
   char name[128];
-  const at_op *ops[MAX_OVERLOADS];
-  unsigned char shifts[MAX_OVERLOADS][MAX_ARGS];
+  overload *list;                    /* those with out = … come last */
   int n;
 } family;
 
@@ -46,11 +52,26 @@ static int usable(const at_op *op) {
   return 1;
 }
 
+static int has_out(const at_op *op) {
+  for (int i = 0; i < at_op_args(op); i++)
+    if (at_op_arg(op, i)->keyword_only && at_op_arg(op, i)->written) return 1;
+  return 0;
+}
+
+static void digest(family *f, const at_op *op, const char *name) {
+  overload *o = f->list + f->n++;
+  *o = (overload){.op = op, .n = at_op_args(op), .has_out = has_out(op)};
+  if (o->n) o->args = at_op_arg(op, 0);
+  o->in_place = o->n && o->args[0].written && !o->args[0].keyword_only;
+  for (int i = 0; i < o->n; i++) o->shifts[i] = (unsigned char)shift_of(name, o->args[i].name);
+}
+
 /* In-place names of Lua's reserved words and of TorchScript's builtins are not offered. */
 static family *family_new(const char *lua_name) {
   const char *name = !strcmp(lua_name, "tile_repeat") ? "repeat" : lua_name;
   const at_op *found[MAX_OVERLOADS];
   family *f = calloc(1, sizeof *f);
+  f->list = calloc(MAX_OVERLOADS, sizeof *f->list);
   snprintf(f->name, sizeof f->name, "%s", name);
   int n = at_op_overloads(name, found, MAX_OVERLOADS);
   if (!n && !strchr(name, ':')) {
@@ -58,30 +79,41 @@ static family *family_new(const char *lua_name) {
     snprintf(own, sizeof own, "agad::%s", name);
     n = at_op_overloads(own, found, MAX_OVERLOADS);
   }
-  for (int i = 0; i < n; i++) {
-    if (!usable(found[i])) continue;
-    for (int j = 0; j < at_op_args(found[i]); j++)
-      f->shifts[f->n][j] = (unsigned char)shift_of(name, at_op_arg(found[i], j)->name);
-    f->ops[f->n++] = found[i];
-  }
+  for (int out = 0; out < 2; out++)
+    for (int i = 0; i < n; i++)
+      if (usable(found[i]) && has_out(found[i]) == out) digest(f, found[i], name);
   if (f->n) return f;
+  free(f->list);
   free(f);
   return NULL;
 }
 
 /* ---- reading Lua values as an argument ---- */
 
+/* How much is read into a call: exact kinds; one number for a list of integers, numbers one by one; numbers for
+ * tensors.  The first level at which an overload fits is taken. */
+enum { EXACT, SPREAD, WRAP, LEVELS };
+
+typedef struct problem { const char *form, *name, *expected, *got; int reached; } problem;
+
 typedef struct call {
   at_value values[MAX_ARGS], items[MAX_ITEMS];
-  int n_items;
-  int wrap;              /* numbers may stand for tensors */
-  int wrong;             /* the problem stands whatever the overload */
-  char problem[240];
+  int n_items, level, at;
+  int wrong;                         /* the problem stands whatever the overload */
+  problem worst;                     /* of the overload that could be read furthest */
 } call;
 
-static int mismatch(call *c, const at_arg *arg, const char *expected, const char *got) {
-  snprintf(c->problem, sizeof c->problem, "argument '%s' must be %s, not %s", arg->name, expected, got);
+static int refuse(call *c, const char *form, const char *name, const char *expected, const char *got) {
+  if (c->at > c->worst.reached || c->wrong) c->worst = (problem){form, name, expected, got, c->at};
   return 0;
+}
+
+static int mismatch(call *c, const at_arg *arg, const char *expected, const char *got) {
+  return refuse(c, "argument '%s' must be %s, not %s", arg->name, expected, got);
+}
+
+static const char *kind_name(lua_State *L, int index) {
+  return lua_agad_is_tensor(L, index) ? "a closed one" : luaL_typename(L, index);
 }
 
 /* 1-based to 0-based; 0 is refused. */
@@ -93,9 +125,8 @@ static int shift_integer(call *c, int64_t *i, shift kind, const at_arg *arg) {
   }
   if (*i == 0) {
     c->wrong = 1;
-    snprintf(c->problem, sizeof c->problem, "argument '%s' is 0; %s are counted from 1, or from the end by -1",
-             arg->name, kind == DIMENSION ? "dimensions" : "positions");
-    return 0;
+    return refuse(c, "argument '%s' is 0; %s are counted from 1, or from the end by -1", arg->name,
+                  kind == DIMENSION ? "dimensions" : "positions", "");
   }
   *i -= *i > 0;
   return 1;
@@ -124,9 +155,9 @@ static int read_list(lua_State *L, call *c, int index, const at_arg *arg, shift 
   out->kind = AT_LIST;
   out->items = c->items + c->n_items;
   if (!lua_istable(L, index)) {
-    /* one number for a list of fixed length, one tensor for a list of tensors is none */
-    if (arg->item == AT_TENSOR || c->n_items >= MAX_ITEMS) return mismatch(c, arg, "a list", luaL_typename(L, index));
-    if (!arg->list_size && arg->item != AT_INT) return mismatch(c, arg, "a list", luaL_typename(L, index));
+    /* one number for a list of fixed length, or of integers where nothing else fits */
+    int one_fits = arg->list_size ? arg->item != AT_TENSOR : arg->item == AT_INT && c->level >= SPREAD;
+    if (!one_fits || c->n_items >= MAX_ITEMS) return mismatch(c, arg, "a list", kind_name(L, index));
     at_value *one = c->items + c->n_items++;
     if (!read_value(L, c, index, &item, arg->item, s, one)) return 0;
     out->n = 1;
@@ -175,13 +206,12 @@ static int read_value(lua_State *L, call *c, int index, const at_arg *arg, at_ki
   case AT_TENSOR:
     out->kind = AT_TENSOR;
     if ((out->as.tensor = lua_agad_test_tensor(L, index))) return 1;
-    if (c->wrap && read_number(L, index, out)) {
-      at_dtype dtype = out->kind == AT_INT ? AT_I64 : out->kind == AT_BOOL ? AT_B8 : AT_F64;
-      double value = out->kind == AT_DOUBLE ? out->as.d : (double)out->as.i;
+    if (c->level == WRAP && read_number(L, index, out)) {
+      out->as.tensor = at_number(out);
       out->kind = AT_TENSOR;
-      return (out->as.tensor = at_scalar(value, dtype, AT_CPU)) != NULL;
+      return out->as.tensor != NULL;
     }
-    return mismatch(c, arg, "a tensor", lua_isuserdata(L, index) ? "closed" : luaL_typename(L, index));
+    return mismatch(c, arg, "a tensor", kind_name(L, index));
   case AT_INT:
     out->kind = AT_INT;
     if (!read_integer(L, index, &out->as.i)) return mismatch(c, arg, "an integer", luaL_typename(L, index));
@@ -196,13 +226,19 @@ static int read_value(lua_State *L, call *c, int index, const at_arg *arg, at_ki
     out->kind = AT_BOOL, out->as.i = lua_toboolean(L, index);
     return lua_isboolean(L, index) || mismatch(c, arg, "true or false", luaL_typename(L, index));
   case AT_LIST: return read_list(L, c, index, arg, s, out);
-  case AT_STRING: case AT_DTYPE: case AT_DEVICE: case AT_MEMORY_FORMAT: case AT_LAYOUT_KIND: {
-    static const char *const expected[] = {[AT_STRING] = "a string", [AT_DTYPE] = "a dtype such as \"float32\"",
+  case AT_STRING:
+  case AT_DTYPE:
+  case AT_DEVICE:
+  case AT_MEMORY_FORMAT:
+  case AT_LAYOUT_KIND: {
+    static const char *const expected[] = {[AT_STRING] = "a string",
+                                           [AT_DTYPE] = "a dtype such as \"float32\"",
                                            [AT_DEVICE] = "a device such as \"cpu\" or \"cuda:0\"",
                                            [AT_MEMORY_FORMAT] = "\"contiguous\" or \"channels_last\"",
                                            [AT_LAYOUT_KIND] = "\"strided\""};
     return read_name(L, index, kind, out) ||
-           mismatch(c, arg, expected[kind], lua_type(L, index) == LUA_TSTRING ? lua_tostring(L, index) : luaL_typename(L, index));
+           mismatch(c, arg, expected[kind],
+                    lua_type(L, index) == LUA_TSTRING ? lua_tostring(L, index) : luaL_typename(L, index));
   }
   default: return mismatch(c, arg, "left out", luaL_typename(L, index));
   }
@@ -223,20 +259,25 @@ static int count_keys(lua_State *L, int index) {
   return n;
 }
 
+/* Numbers one by one for a list of integers that comes first (or after self). */
+static int spread(lua_State *L, const call *c, const at_arg *arg, int i, int index, int top) {
+  return c->level >= SPREAD && arg->kind == AT_LIST && arg->item == AT_INT && !arg->list_size && i <= 1 && top > index &&
+         lua_type(L, index) == LUA_TNUMBER;
+}
+
 /* Tries to read `top` positional arguments and the keywords (0 = none) as those of one overload. */
-static int match(lua_State *L, call *c, const family *f, int which, int top, int keywords) {
-  const at_op *op = f->ops[which];
-  int n = at_op_args(op), used = 0, given = 0;
+static int match(lua_State *L, call *c, const overload *o, int top, int keywords) {
+  int used = 0, given = 0;
   c->n_items = 0;
-  for (int i = 0; i < n; i++) {
-    const at_arg *arg = at_op_arg(op, i);
-    shift s = (shift)f->shifts[which][i];
+  for (int i = 0; i < o->n; i++) {
+    const at_arg *arg = o->args + i;
+    shift s = (shift)o->shifts[i];
     at_value *v = c->values + i;
     v->kind = AT_UNSUPPORTED;
+    c->at = i;
     if (!arg->keyword_only && given < top) {
       int index = ++given;
-      /* numbers one by one for a list of integers that comes first (or after self) */
-      if (arg->kind == AT_LIST && arg->item == AT_INT && !arg->list_size && i <= 1 && lua_type(L, index) == LUA_TNUMBER && top > index) {
+      if (spread(L, c, arg, i, index, top)) {
         v->kind = AT_LIST, v->items = c->items + c->n_items, v->n = 0;
         for (given--; given < top && c->n_items < MAX_ITEMS && lua_type(L, given + 1) == LUA_TNUMBER; given++, v->n++)
           if (!read_value(L, c, given + 1, arg, AT_INT, s, c->items + c->n_items++)) return 0;
@@ -248,14 +289,12 @@ static int match(lua_State *L, call *c, const family *f, int which, int top, int
     int good = !found || read_value(L, c, lua_gettop(L), arg, arg->kind, s, v);
     if (keywords) lua_pop(L, 1);
     if (!good) return 0;
-    if (!found && arg->keyword_only && arg->written)
-      return snprintf(c->problem, sizeof c->problem, "argument '%s' is missing", arg->name), 0;
-    if (!found && !arg->has_default) {
-      if (!arg->optional || !arg->keyword_only) return snprintf(c->problem, sizeof c->problem, "argument '%s' is missing", arg->name), 0;
-    }
+    if (!found && (arg->keyword_only ? arg->written || (!arg->has_default && !arg->optional) : !arg->has_default))
+      return refuse(c, "argument '%s' is missing", arg->name, "", "");
   }
-  if (given < top) return snprintf(c->problem, sizeof c->problem, "too many arguments"), 0;
-  if (keywords && used < count_keys(L, keywords)) return snprintf(c->problem, sizeof c->problem, "an unknown keyword"), 0;
+  c->at = o->n;
+  if (given < top) return refuse(c, "too many arguments", "", "", "");
+  if (keywords && used < count_keys(L, keywords)) return refuse(c, "a keyword does not belong here", "", "", "");
   return 1;
 }
 
@@ -274,19 +313,16 @@ static int holds_keywords(lua_State *L, int index) {
 
 /* ---- results ---- */
 
-static void push_result(lua_State *L, const at_value *v, int top) {
+static void push_result(lua_State *L, const at_value *v) {
   switch (v->kind) {
-  case AT_TENSOR:
-    if (top > 0 && at_is_same(v->as.tensor, lua_agad_test_tensor(L, 1))) lua_pushvalue(L, 1); /* t:mul_(2) is t */
-    else lua_agad_push_tensor(L, v->as.tensor);
-    break;
+  case AT_TENSOR: lua_agad_push_tensor(L, v->as.tensor); break;
   case AT_INT: lua_pushinteger(L, v->as.i); break;
   case AT_DOUBLE: lua_pushnumber(L, v->as.d); break;
   case AT_BOOL: lua_pushboolean(L, (int)v->as.i); break;
   case AT_LIST:
     lua_createtable(L, v->n, 0);
     for (int i = 0; i < v->n; i++) {
-      push_result(L, v->items + i, 0);
+      push_result(L, v->items + i);
       lua_rawseti(L, -2, i + 1);
     }
     break;
@@ -294,13 +330,53 @@ static void push_result(lua_State *L, const at_value *v, int top) {
   }
 }
 
-static int no_overload(lua_State *L, const family *f, const char *problem) {
+/* The keyword that no overload knows, or NULL. */
+static const char *unknown_keyword(lua_State *L, const family *f, int keywords) {
+  lua_pushnil(L);
+  while (keywords && lua_next(L, keywords)) {
+    const char *key = lua_tostring(L, -2);
+    int known = 0;
+    for (int i = 0; i < f->n; i++)
+      for (int j = 0; j < f->list[i].n; j++)
+        known |= !strcmp(f->list[i].args[j].name, strcmp(key, "stop") ? key : "end");
+    if (!known) return key;
+    lua_pop(L, 1);
+  }
+  return NULL;
+}
+
+static int no_overload(lua_State *L, const family *f, const problem *p, int keywords) {
+  char text[300];
+  const char *unknown = unknown_keyword(L, f, keywords);
+  if (unknown) snprintf(text, sizeof text, "unknown keyword '%.60s'", unknown);
+  else snprintf(text, sizeof text, p->form, p->name, p->expected, p->got);
   luaL_where(L, 1);
-  lua_pushfstring(L, "%s: %s; it is called as", f->name, problem);
-  for (int i = 0; i < f->n && i < 6; i++) {
-    lua_pushfstring(L, "%s %s", i ? " or" : "", at_op_schema(f->ops[i]));
+  lua_pushfstring(L, "%s: %s; it is called as", f->name, text);
+  int shown = 0;
+  for (int i = 0; i < f->n && shown < 6; i++) {
+    if (f->list[i].has_out && shown) break;
+    lua_pushfstring(L, "%s %s", shown++ ? " or" : "", at_op_schema(f->list[i].op));
     lua_concat(L, 2);
   }
+  lua_concat(L, 2);
+  return lua_error(L);
+}
+
+/* The overload that fits the arguments, or NULL with c->worst. */
+static const overload *choose(lua_State *L, call *c, const family *f, int top, int keywords) {
+  c->wrong = 0;
+  c->worst.reached = -1;
+  for (c->level = EXACT; c->level < LEVELS; c->level++)
+    for (int i = 0; i < f->n; i++) {
+      if (match(L, c, f->list + i, top, keywords)) return f->list + i;
+      if (c->wrong) return NULL;
+    }
+  return NULL;
+}
+
+static int raise(lua_State *L, const char *name, const char *message) {
+  luaL_where(L, 1);
+  lua_pushfstring(L, "%s: %s", name, message);
   lua_concat(L, 2);
   return lua_error(L);
 }
@@ -311,30 +387,22 @@ static int call_family(lua_State *L, const family *f) {
   if (kind > 0) keywords = top--;
   luaL_checkstack(L, MAX_RESULTS + 8, "arguments");
   call c;
-  c.wrong = 0;
   at_value results[MAX_RESULTS];
-  char first_problem[sizeof c.problem] = "";
-  at_scope scope = at_open();
-  for (c.wrap = 0; c.wrap < 2; c.wrap++)
-    for (int i = 0; i < f->n; i++) {
-      if (match(L, &c, f, i, top, keywords)) {
-        int n = at_op_call(f->ops[i], c.values, at_op_args(f->ops[i]), results, MAX_RESULTS);
-        for (int r = 0; r < n; r++) push_result(L, results + r, top);
-        agad_error error;
-        if (!at_close(&scope, &error)) return n;
-        luaL_where(L, 1);
-        lua_pushfstring(L, "%s: %s", f->name, error.message);
-        lua_concat(L, 2);
-        return lua_error(L);
-      }
-      if (!*first_problem || c.wrong) memcpy(first_problem, c.problem, sizeof first_problem);
-      if (c.wrong) goto refused;
-    }
-refused:;
   agad_error error;
-  at_close(&scope, &error);
-  if (c.wrong) return luaL_error(L, "%s: %s", f->name, first_problem);
-  return no_overload(L, f, first_problem);
+  at_scope scope = at_open();
+  const overload *o = choose(L, &c, f, top, keywords);
+  if (!o) {
+    at_close(&scope, &error);
+    if (!c.wrong) return no_overload(L, f, &c.worst, keywords);
+    snprintf(error.message, sizeof error.message, c.worst.form, c.worst.name, c.worst.expected);
+    return raise(L, f->name, error.message);
+  }
+  int n = at_op_call(o->op, c.values, o->n, results, MAX_RESULTS);
+  for (int r = 0; r < n; r++) {
+    if (r == 0 && o->in_place && results->kind == AT_TENSOR && top) lua_pushvalue(L, 1); /* t:mul_(2) is t */
+    else push_result(L, results + r);
+  }
+  return at_close(&scope, &error) ? raise(L, f->name, error.message) : n;
 }
 
 static int call_upvalue(lua_State *L) { return call_family(L, lua_touserdata(L, lua_upvalueindex(1))); }
@@ -366,9 +434,15 @@ int lua_agad_push_op(lua_State *L, const char *name) {
   return 1;
 }
 
-int lua_agad_call_op(lua_State *L, const char *name) {
-  family *f = find_family(L, name);
-  return f ? call_family(L, f) : luaL_error(L, "there is no operator '%s'", name);
+int lua_agad_metamethod(lua_State *L) {
+  family *f = lua_touserdata(L, lua_upvalueindex(3));
+  lua_settop(L, (int)lua_tointeger(L, lua_upvalueindex(2)));
+  if (!f) { /* the first time: not while the module is opened, since the device is not yet known then */
+    f = find_family(L, lua_tostring(L, lua_upvalueindex(1)));
+    lua_pushlightuserdata(L, f);
+    lua_replace(L, lua_upvalueindex(3));
+  }
+  return call_family(L, f);
 }
 
 /* operator(name) -> function, or nil */

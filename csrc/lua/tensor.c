@@ -12,7 +12,21 @@
 enum { SMALLEST_BUDGET = 256 << 20 };
 static int64_t lua_bytes = 0, budget = SMALLEST_BUDGET;
 
-typedef struct tensor_box { at_tensor *t; int64_t bytes; } tensor_box;
+typedef struct tensor_box {
+  at_tensor *t;
+  int64_t bytes;
+} tensor_box;
+
+static const char metatable = 0; /* its address is the metatable's key in the registry: no string is hashed */
+
+static tensor_box *test(lua_State *L, int index) {
+  tensor_box *box = lua_touserdata(L, index);
+  if (!box || !lua_getmetatable(L, index)) return NULL;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &metatable);
+  if (!lua_rawequal(L, -1, -2)) box = NULL;
+  lua_pop(L, 2);
+  return box;
+}
 
 void lua_agad_push_tensor(lua_State *L, at_tensor *t) {
   if (!t) {
@@ -21,7 +35,8 @@ void lua_agad_push_tensor(lua_State *L, at_tensor *t) {
   }
   tensor_box *box = lua_newuserdatauv(L, sizeof *box, 0);
   box->t = NULL;
-  luaL_setmetatable(L, LUA_TENSOR);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &metatable);
+  lua_setmetatable(L, -2);
   box->t = at_keep(t);
   box->bytes = at_nbytes(t);
   lua_bytes += box->bytes;
@@ -29,23 +44,28 @@ void lua_agad_push_tensor(lua_State *L, at_tensor *t) {
     lua_gc(L, LUA_GCCOLLECT, 0);
     int64_t used = lua_bytes;
     if (used > budget / 5 * 4) budget += budget / 5 * 2;
-    else if (budget > SMALLEST_BUDGET && used < budget / 2) budget = used > SMALLEST_BUDGET / 2 ? 2 * used : SMALLEST_BUDGET;
+    else if (budget > SMALLEST_BUDGET && used < budget / 2)
+      budget = used > SMALLEST_BUDGET / 2 ? 2 * used : SMALLEST_BUDGET;
   }
 }
 
 at_tensor *lua_agad_test_tensor(lua_State *L, int index) {
-  tensor_box *box = luaL_testudata(L, index, LUA_TENSOR);
+  tensor_box *box = test(L, index);
   return box ? box->t : NULL;
 }
 
+int lua_agad_is_tensor(lua_State *L, int index) { return test(L, index) != NULL; }
+
 at_tensor *lua_agad_check_tensor(lua_State *L, int index) {
-  tensor_box *box = luaL_checkudata(L, index, LUA_TENSOR);
+  tensor_box *box = test(L, index);
+  if (!box) luaL_typeerror(L, index, "tensor");
   luaL_argcheck(L, box->t, index, "this tensor is closed");
   return box->t;
 }
 
 static int close_tensor(lua_State *L) {
-  tensor_box *box = luaL_checkudata(L, 1, LUA_TENSOR);
+  tensor_box *box = test(L, 1);
+  if (!box) luaL_typeerror(L, 1, "tensor");
   at_tensor *t = box->t;
   box->t = NULL;
   if (t) lua_bytes -= box->bytes;
@@ -165,16 +185,6 @@ static int no_order(lua_State *L) {
   return luaL_error(L, "tensors are not ordered in Lua; use t:lt(u), t:le(u), t:gt(u) or t:ge(u)");
 }
 
-static int arithmetic(lua_State *L) {
-  lua_settop(L, 2);
-  return lua_agad_call_op(L, lua_tostring(L, lua_upvalueindex(1)));
-}
-
-static int negate(lua_State *L) {
-  lua_settop(L, 1);
-  return lua_agad_call_op(L, "neg");
-}
-
 /* The miss of a method: an attribute of the tensor, or an operator, which is kept as a method. */
 static int attribute(lua_State *L) {
   at_tensor *t = lua_agad_check_tensor(L, 1);
@@ -195,7 +205,9 @@ static int index_tensor(lua_State *L) {
   lua_pushvalue(L, 2);
   if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL) return 1;
   lua_pop(L, 1);
-  if (lua_type(L, 2) != LUA_TSTRING) return luaL_error(L, "a tensor cannot be indexed by a %s here; use t:select(dim, i) or t:narrow(dim, i, n)", luaL_typename(L, 2));
+  if (lua_type(L, 2) != LUA_TSTRING)
+    return luaL_error(L, "a tensor cannot be indexed by a %s here; use t:select(dim, i) or t:narrow(dim, i, n)",
+                      luaL_typename(L, 2));
   const char *key = lua_tostring(L, 2);
   if (strcmp(key, "requires_grad") && lua_agad_push_op(L, key)) {
     lua_pushvalue(L, 2);
@@ -300,27 +312,33 @@ static int bytes(lua_State *L) {
   return lua_agad_end(L, &scope, 1);
 }
 
+/* clang-format off */
 static const luaL_Reg methods[] = {{"item", item},          {"size", size},       {"numel", numel},   {"dim", dim},
                                    {"cpu", to_cpu},         {"cuda", to_cuda},         {"close", close_tensor},
                                    {"is_closed", is_closed}, {"backward", backward}, {"totable", to_table},
                                    {"tostring_bytes", bytes}, {"requires_grad_", requires_grad_}, {NULL, NULL}};
-static const luaL_Reg functions[] = {{"grad", grad}, {"grad_mode", grad_mode}, {"manual_seed", manual_seed},
-                                     {"from_table", from_table}, {NULL, NULL}};
+/* clang-format on */
+static const luaL_Reg functions[] = {
+    {"grad", grad}, {"grad_mode", grad_mode}, {"manual_seed", manual_seed}, {"from_table", from_table}, {NULL, NULL}};
 
 void lua_agad_open_tensor(lua_State *L) {
   luaL_setfuncs(L, functions, 0);
   luaL_newmetatable(L, LUA_TENSOR);
+  lua_pushvalue(L, -1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &metatable);
   lua_pushcfunction(L, close_tensor), lua_setfield(L, -2, "__gc");
   lua_pushcfunction(L, close_tensor), lua_setfield(L, -2, "__close");
   lua_pushcfunction(L, to_string), lua_setfield(L, -2, "__tostring");
   lua_pushcfunction(L, no_order), lua_setfield(L, -2, "__lt");
   lua_pushcfunction(L, no_order), lua_setfield(L, -2, "__le");
-  lua_pushcfunction(L, negate), lua_setfield(L, -2, "__unm");
-  static const char *const operators[][2] = {{"__add", "add"}, {"__sub", "sub"}, {"__mul", "mul"}, {"__div", "div"}};
-  for (int i = 0; i < 4; i++) {
-    lua_pushstring(L, operators[i][1]);
-    lua_pushcclosure(L, arithmetic, 1);
-    lua_setfield(L, -2, operators[i][0]);
+  static const struct { const char *event, *op; int args; } events[] = {
+      {"__add", "add", 2}, {"__sub", "sub", 2}, {"__mul", "mul", 2}, {"__div", "div", 2}, {"__unm", "neg", 1}};
+  for (int i = 0; i < 5; i++) {
+    lua_pushstring(L, events[i].op);
+    lua_pushinteger(L, events[i].args);
+    lua_pushnil(L);
+    lua_pushcclosure(L, lua_agad_metamethod, 3);
+    lua_setfield(L, -2, events[i].event);
   }
   lua_newtable(L);
   luaL_setfuncs(L, methods, 0);

@@ -15,8 +15,8 @@ int net_node_fail(const net_node *node, agad_error *error, const char *format, .
   return agad_fail(error, "%s: %s", node->name, reason);
 }
 
-static net_param *add(net_param **list, int *n, const net_node *node, const char *name, net_init_kind init,
-                      int ndim, const int64_t *sizes) {
+static net_param *add(net_param **list, int *n, const net_node *node, const char *name, net_init_kind init, int ndim,
+                      const int64_t *sizes) {
   *list = realloc(*list, (size_t)(*n + 1) * sizeof **list);
   net_param *p = *list + (*n)++;
   memset(p, 0, sizeof *p);
@@ -27,15 +27,14 @@ static net_param *add(net_param **list, int *n, const net_node *node, const char
   return p;
 }
 
-net_param *net_add_param(net_program *program, net_node *node, const char *name, net_init_kind init,
-                         int ndim, const int64_t *sizes) {
+net_param *net_add_param(net_program *program, net_node *node, const char *name, net_init_kind init, int ndim,
+                         const int64_t *sizes) {
   if (!node->n_params) node->param = program->n_params;
   node->n_params++;
   return add(&program->params, &program->n_params, node, name, init, ndim, sizes);
 }
 
-net_param *net_add_buffer(net_program *program, net_node *node, const char *name, net_init_kind init,
-                          int64_t size) {
+net_param *net_add_buffer(net_program *program, net_node *node, const char *name, net_init_kind init, int64_t size) {
   if (!node->n_buffers) node->buffer = program->n_buffers;
   node->n_buffers++;
   return add(&program->buffers, &program->n_buffers, node, name, init, 1, &size);
@@ -94,8 +93,7 @@ static void name_node(net_program *program, int place, net_node *node) {
 static int read_inputs(net_program *program, int place, net_node *node, net_shape *in, agad_error *error) {
   const json_t *list = json_object_get(node->json, "inputs");
   size_t n = json_array_size(list);
-  if (n < 1 || n > NET_MAX_INPUTS)
-    return net_node_fail(node, error, "needs a list of 1 to %d inputs", NET_MAX_INPUTS);
+  if (n < 1 || n > NET_MAX_INPUTS) return net_node_fail(node, error, "needs a list of 1 to %d inputs", NET_MAX_INPUTS);
   if (node->layer->n_inputs > 0 && (int)n != node->layer->n_inputs)
     return net_node_fail(node, error, "takes %d input(s), not %d", node->layer->n_inputs, (int)n);
   for (size_t i = 0; i < n; i++) {
@@ -118,8 +116,7 @@ static int read_node(net_program *program, int place, agad_error *error) {
   const char *kind = json_string_value(json_object_get(node->json, "layer"));
   if (!kind) return net_node_fail(node, error, "says no layer");
   node->layer = layer_find(kind);
-  if (!node->layer)
-    return net_node_fail(node, error, "unknown layer '%.40s'; layers are %s", kind, layer_names());
+  if (!node->layer) return net_node_fail(node, error, "unknown layer '%.40s'; layers are %s", kind, layer_names());
   const json_t *name = json_object_get(node->json, "name");
   if (name) {
     if (copy_name(node->name, json_string_value(name), "node", error)) return -1;
@@ -156,8 +153,7 @@ static int read_outputs(net_program *program, agad_error *error) {
 
 static int read_program(net_program *program, agad_error *error) {
   if (!json_is_object(program->json)) return agad_fail(error, "is no JSON object");
-  if (copy_name(program->name, json_string_value(json_object_get(program->json, "name")), "net", error))
-    return -1;
+  if (copy_name(program->name, json_string_value(json_object_get(program->json, "name")), "net", error)) return -1;
   if (read_shape(json_object_get(program->json, "input"), &program->input, error)) return -1;
   size_t n = json_array_size(json_object_get(program->json, "nodes"));
   if (n < 1 || n > NET_MAX_NODES) return agad_fail(error, "needs 1 to %d nodes", NET_MAX_NODES);

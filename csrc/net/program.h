@@ -15,12 +15,15 @@
 
 enum { NET_MAX_INPUTS = 8, NET_MAX_NODES = 4096, NET_NAME = 64 };
 
-typedef struct net_shape { int ndim; int64_t d[4]; } net_shape;
+typedef struct net_shape {
+  int ndim;
+  int64_t d[4];
+} net_shape;
 
 typedef enum net_init_kind { NET_INIT_CONV, NET_INIT_SCALE, NET_INIT_ZERO } net_init_kind;
 
 typedef struct net_param {
-  char name[2 * NET_NAME];                 /* "conv1.weight" */
+  char name[2 * NET_NAME]; /* "conv1.weight" */
   int ndim;
   int64_t sizes[4];
   net_init_kind init;
@@ -28,45 +31,51 @@ typedef struct net_param {
 
 typedef struct net_node {
   const struct layer *layer;
-  char name[NET_NAME];                     /* "conv1": kind and count, unless the program names it */
+  char name[NET_NAME]; /* "conv1": kind and count, unless the program names it */
   int inputs[NET_MAX_INPUTS], n_inputs;
   int consumers;
-  int param, n_params;                     /* place of the first parameter */
-  int buffer, n_buffers;                   /* place of the first buffer (running statistics) */
+  int param, n_params;   /* place of the first parameter */
+  int buffer, n_buffers; /* place of the first buffer (running statistics) */
   net_shape shape;
-  int64_t macs;                            /* per image */
+  int64_t macs; /* per image */
   /* what layers read from the program */
   int64_t out, kernel[2], stride[2], padding[2], output_padding[2];
   int bias;
-  double slope, momentum, eps;             /* double: a float slope alone costs 4e-10 in 20 steps */
-  const json_t *json;                      /* borrowed from the program */
+  double slope, momentum, eps; /* double: a float slope alone costs 4e-10 in 20 steps */
+  const json_t *json;          /* borrowed from the program */
 } net_node;
 
-typedef struct net_output { char name[NET_NAME]; int node; } net_output;
+typedef struct net_output {
+  char name[NET_NAME];
+  int node;
+} net_output;
 
 typedef struct net_program {
   char name[NET_NAME];
   net_shape input;
-  net_node *nodes; int n_nodes;
-  net_param *params; int n_params;
-  net_param *buffers; int n_buffers;       /* running_mean, running_var: one pair a batch norm */
-  net_output *outputs; int n_outputs;
+  net_node *nodes;
+  int n_nodes;
+  net_param *params;
+  int n_params;
+  net_param *buffers;
+  int n_buffers; /* running_mean, running_var: one pair a batch norm */
+  net_output *outputs;
+  int n_outputs;
   json_t *json;
 } net_program;
 
 /* NULL and error->message (net, node and reason) when the program is not sound. */
 net_program *net_program_parse(const char *json, agad_error *error);
 void net_program_free(net_program *program);
-char *net_program_text(const net_program *program);          /* canonical JSON; the caller frees */
-int64_t net_program_param_count(const net_program *program); /* numbers, not tensors */
-int64_t net_program_macs(const net_program *program);        /* per image */
-int net_program_output(const net_program *program, const char *name);  /* its place, or -1 */
+char *net_program_text(const net_program *program);                   /* canonical JSON; the caller frees */
+int64_t net_program_param_count(const net_program *program);          /* numbers, not tensors */
+int64_t net_program_macs(const net_program *program);                 /* per image */
+int net_program_output(const net_program *program, const char *name); /* its place, or -1 */
 
 /* For layers, while they define a node: */
-net_param *net_add_param(net_program *program, net_node *node, const char *name, net_init_kind init,
-                         int ndim, const int64_t *sizes);
-net_param *net_add_buffer(net_program *program, net_node *node, const char *name, net_init_kind init,
-                          int64_t size);
+net_param *net_add_param(net_program *program, net_node *node, const char *name, net_init_kind init, int ndim,
+                         const int64_t *sizes);
+net_param *net_add_buffer(net_program *program, net_node *node, const char *name, net_init_kind init, int64_t size);
 /* Attributes of a node: an integer (or a pair of them) and a number, with defaults. */
 int net_read_pair(const net_node *node, const char *key, int64_t standard, int64_t out[2], agad_error *error);
 int net_read_number(const net_node *node, const char *key, double standard, double *out, agad_error *error);

@@ -12,7 +12,13 @@
 #define CHECKSUM "agad.xxh64"
 enum { MAX_HEADER = 64 << 20 };
 
-typedef struct entry { const char *name; at_dtype dtype; int ndim; int64_t sizes[8]; uint64_t begin, end; } entry;
+typedef struct entry {
+  const char *name;
+  at_dtype dtype;
+  int ndim;
+  int64_t sizes[8];
+  uint64_t begin, end;
+} entry;
 
 struct safetensors {
   char *bytes;
@@ -23,9 +29,11 @@ struct safetensors {
   int n;
 };
 
+/* clang-format off */
 static const struct { const char *name; at_dtype dtype; } dtypes[] = {
     {"F64", AT_F64}, {"F32", AT_F32}, {"F16", AT_F16}, {"BF16", AT_BF16}, {"I64", AT_I64}, {"I32", AT_I32},
     {"I16", AT_I16}, {"I8", AT_I8},   {"U8", AT_U8},   {"BOOL", AT_B8}};
+/* clang-format on */
 enum { N_DTYPES = sizeof dtypes / sizeof *dtypes };
 
 /* ---- reading ---- */
@@ -64,7 +72,8 @@ static int read_entry(safetensors *f, const char *name, const json_t *v, agad_er
   for (int i = 0; dtype && i < N_DTYPES; i++)
     if (!strcmp(dtype, dtypes[i].name)) e->dtype = dtypes[i].dtype, known = 1;
   if (!known) return agad_fail(error, "tensor %s has the unknown dtype '%s'", name, dtype ? dtype : "?");
-  if (!json_is_array(shape) || json_array_size(shape) > 8) return agad_fail(error, "tensor %s has no sound shape", name);
+  if (!json_is_array(shape) || json_array_size(shape) > 8)
+    return agad_fail(error, "tensor %s has no sound shape", name);
   uint64_t size = at_element_size(e->dtype);
   for (int i = 0; i < e->ndim; i++) {
     const json_t *d = json_array_get(shape, (size_t)i);
@@ -204,7 +213,8 @@ int safetensors_save(const char *path, const named_tensor *tensors, int n, const
   for (int i = 0; i < n && !bad && at_ok(); i++) {
     at_tensor *t = at_to_layout(at_to(at_detach(tensors[i].tensor), at_dtype_of(tensors[i].tensor), AT_CPU), AT_NCHW);
     json_t *entry_json = at_ok() ? describe(t, &offset) : NULL;
-    if (!entry_json) bad = at_ok() ? agad_fail(error, "%s: tensor %s has a dtype that the format lacks", path, tensors[i].name) : -1;
+    if (!entry_json)
+      bad = at_ok() ? agad_fail(error, "%s: tensor %s has a dtype that the format lacks", path, tensors[i].name) : -1;
     else json_object_set_new(header, tensors[i].name, entry_json);
     parts[i + 2] = at_data(t);
     sizes[i + 2] = (size_t)at_nbytes(t);

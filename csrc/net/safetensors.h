@@ -13,16 +13,19 @@
 
 typedef struct safetensors safetensors;
 
-typedef struct named_tensor { const char *name; const at_tensor *tensor; } named_tensor;
+typedef struct named_tensor {
+  const char *name;
+  const at_tensor *tensor;
+} named_tensor;
 
 /* NULL and one line in error->message (path and reason) when it is no sound file. */
 safetensors *safetensors_open(const char *path, agad_error *error);
 void safetensors_close(safetensors *f);
 int safetensors_count(const safetensors *f);
 const char *safetensors_name(const safetensors *f, int i);
-const char *safetensors_metadata(const safetensors *f, const char *key);   /* NULL: none */
-at_tensor *safetensors_get(const safetensors *f, int i);                   /* a copy, of the scope */
-int safetensors_find(const safetensors *f, const char *name);              /* place, or -1 */
+const char *safetensors_metadata(const safetensors *f, const char *key); /* NULL: none */
+at_tensor *safetensors_get(const safetensors *f, int i);                 /* a copy, of the scope */
+int safetensors_find(const safetensors *f, const char *name);            /* place, or -1 */
 /* Metadata are strings.  0, or -1 with the reason. */
 int safetensors_save(const char *path, const named_tensor *tensors, int n, const json_t *metadata, agad_error *error);
 

@@ -21,10 +21,10 @@ extern "C" {
 typedef struct agad_model agad_model;
 
 typedef struct agad_model_facts {
-  int channels, height, width;    /* of the pictures it takes */
-  double threshold;               /* NaN: none was stored */
+  int channels, height, width; /* of the pictures it takes */
+  double threshold;            /* NaN: none was stored */
   int has_map;
-  const char *description;        /* JSON: configuration, programs, provenance; lives as long as the model */
+  const char *description; /* JSON: configuration, programs, provenance; lives as long as the model */
 } agad_model_facts;
 
 agad_model *agad_model_open(const char *path, agad_error *error);

@@ -68,8 +68,7 @@ int agad_auroc(const double *scores, const uint8_t *anomalous, int64_t n, double
   return 0;
 }
 
-int agad_average_precision(const double *scores, const uint8_t *anomalous, int64_t n, double *out,
-                           agad_error *error) {
+int agad_average_precision(const double *scores, const uint8_t *anomalous, int64_t n, double *out, agad_error *error) {
   ranking r;
   if (rank(scores, anomalous, n, "average precision", &r, error)) return -1;
   double sum = 0;
@@ -125,8 +124,7 @@ int agad_best_f1(const double *scores, const uint8_t *anomalous, int64_t n, doub
 int agad_tpr_at_fpr(const double *scores, const uint8_t *anomalous, int64_t n, double fpr, double *out,
                     agad_error *error) {
   ranking r;
-  if (!(fpr >= 0 && fpr <= 1))
-    return agad_fail(error, "tpr_at_fpr: false-positive rate %g; give 0 to 1", fpr);
+  if (!(fpr >= 0 && fpr <= 1)) return agad_fail(error, "tpr_at_fpr: false-positive rate %g; give 0 to 1", fpr);
   if (rank(scores, anomalous, n, "tpr_at_fpr", &r, error)) return -1;
   int64_t hits = 0, false_alarms = 0, a, b;
   double best = 0;

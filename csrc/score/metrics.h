@@ -15,8 +15,7 @@
 int agad_auroc(const double *scores, const uint8_t *anomalous, int64_t n, double *out, agad_error *error);
 
 /* Average precision: sum over thresholds of (recall gained) x precision (scikit-learn's). */
-int agad_average_precision(const double *scores, const uint8_t *anomalous, int64_t n, double *out,
-                           agad_error *error);
+int agad_average_precision(const double *scores, const uint8_t *anomalous, int64_t n, double *out, agad_error *error);
 
 /* F1 of calling anomalous every score >= threshold. */
 int agad_f1(const double *scores, const uint8_t *anomalous, int64_t n, double threshold, double *out,

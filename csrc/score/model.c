@@ -103,8 +103,9 @@ void agad_model_close(agad_model *m) {
 
 agad_model_facts agad_model_info(const agad_model *m) {
   const net_shape *in = &m->net->program->input;
-  return (agad_model_facts){(int)in->d[0], (int)in->d[1], (int)in->d[2], m->threshold,
-                            net_program_output(m->net->program, "map") >= 0, m->description};
+  return (agad_model_facts){
+      (int)in->d[0], (int)in->d[1], (int)in->d[2], m->threshold, net_program_output(m->net->program, "map") >= 0,
+      m->description};
 }
 
 /* ---- asking ---- */
@@ -115,7 +116,8 @@ at_tensor *model_run(agad_model *m, const at_tensor *pictures, const char *outpu
   return score_pictures(m->plan, pictures, &m->how, place);
 }
 
-static int ask(agad_model *m, const uint8_t *pixels, int64_t n, const char *output, void *to, size_t item, agad_error *error) {
+static int ask(agad_model *m, const uint8_t *pixels, int64_t n, const char *output, void *to, size_t item,
+               agad_error *error) {
   const net_shape *in = &m->net->program->input;
   int64_t sizes[4] = {n, in->d[0], in->d[1], in->d[2]};
   at_scope scope = at_open();

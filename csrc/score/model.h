@@ -8,9 +8,9 @@
 #include <jansson.h>
 
 struct agad_model {
-  json_t *about;          /* the file's description: config, input, threshold, score, provenance */
+  json_t *about; /* the file's description: config, input, threshold, score, provenance */
   char *description;
-  net *net;               /* the scoring program with its weights */
+  net *net; /* the scoring program with its weights */
   net_plan *plan;
   score_input how;
   double threshold;

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-at_tensor *pictures_to_batch(const at_tensor *pictures, const at_tensor *index, double low, double high,
-                             at_dtype dtype, int device, at_layout layout) {
+at_tensor *pictures_to_batch(const at_tensor *pictures, const at_tensor *index, double low, double high, at_dtype dtype,
+                             int device, at_layout layout) {
   if (at_ok() && at_dtype_of(pictures) != AT_U8) return at_fail("pictures are uint8 tensors of 0 to 255"), NULL;
   if (at_ok() && at_ndim(pictures) != 4) return at_fail("pictures are [n, channels, height, width]"), NULL;
   at_tensor *rows = index ? at_index_select(pictures, 0, index) : at_alias(pictures);
@@ -14,9 +14,11 @@ at_tensor *pictures_to_batch(const at_tensor *pictures, const at_tensor *index, 
 }
 
 /* Rows first..first+n of the pictures, as the net wants them. */
-static at_tensor *batch_at(const net_plan *plan, const at_tensor *pictures, const score_input *how, int64_t first, int64_t n) {
+static at_tensor *batch_at(const net_plan *plan, const at_tensor *pictures, const score_input *how, int64_t first,
+                           int64_t n) {
   const struct net *to = plan->net;
-  return pictures_to_batch(at_narrow(pictures, 0, first, n), NULL, how->low, how->high, to->dtype, to->device, to->layout);
+  return pictures_to_batch(at_narrow(pictures, 0, first, n), NULL, how->low, how->high, to->dtype, to->device,
+                           to->layout);
 }
 
 static int usable(const at_tensor *pictures, const score_input *how) {

@@ -29,17 +29,16 @@ static void measure(const uint8_t *picture, int channels, int height, int width,
 }
 
 /* The AUROC in the better direction. */
-static int two_sided(const char *name, const double *values, const uint8_t *anomalous, int64_t n,
-                     data_shortcut *out, agad_error *error) {
+static int two_sided(const char *name, const double *values, const uint8_t *anomalous, int64_t n, data_shortcut *out,
+                     agad_error *error) {
   double auroc;
   if (agad_auroc(values, anomalous, n, &auroc, error)) return -1;
   *out = (data_shortcut){name, auroc < 0.5 ? 1 - auroc : auroc};
   return 0;
 }
 
-int data_shortcuts(const uint8_t *pixels, int64_t n, int channels, int height, int width,
-                   const uint8_t *anomalous, const data_origin *origin, data_shortcut out[SHORTCUT_MAX],
-                   agad_error *error) {
+int data_shortcuts(const uint8_t *pixels, int64_t n, int channels, int height, int width, const uint8_t *anomalous,
+                   const data_origin *origin, data_shortcut out[SHORTCUT_MAX], agad_error *error) {
   static const char *const names[] = {"mean", "sd", "grad_x", "grad_y", "height", "width", "file_bytes"};
   int64_t cells = data_product(n, N_PIXEL_STATISTICS + 1, INT64_MAX / 8);
   double *values = cells < 0 ? NULL : malloc(((size_t)cells + 1) * sizeof *values);
@@ -48,8 +47,7 @@ int data_shortcuts(const uint8_t *pixels, int64_t n, int channels, int height, i
   double *column = values + n * N_PIXEL_STATISTICS; /* values: one row a picture; column: one statistic */
   for (int64_t i = 0; i < n && !status; i++) {
     if (agad_interrupt) status = agad_fail(error, "interrupted");
-    measure(pixels + (size_t)i * channels * height * width, channels, height, width,
-            values + i * N_PIXEL_STATISTICS);
+    measure(pixels + (size_t)i * channels * height * width, channels, height, width, values + i * N_PIXEL_STATISTICS);
   }
   for (int s = 0; s < N_PIXEL_STATISTICS && !status; s++) {
     for (int64_t i = 0; i < n; i++) column[i] = values[i * N_PIXEL_STATISTICS + s];

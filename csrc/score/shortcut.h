@@ -24,8 +24,7 @@ typedef struct data_origin {
 /* pixels (n, channels, height, width), anomalous (n) 0 or 1; origin may be NULL. Fills out with mean, sd,
  * grad_x, grad_y (means over all channels), then height, width, file_bytes where known, and returns how
  * many; -1 on error. */
-int data_shortcuts(const uint8_t *pixels, int64_t n, int channels, int height, int width,
-                   const uint8_t *anomalous, const data_origin *origin, data_shortcut out[SHORTCUT_MAX],
-                   agad_error *error);
+int data_shortcuts(const uint8_t *pixels, int64_t n, int channels, int height, int width, const uint8_t *anomalous,
+                   const data_origin *origin, data_shortcut out[SHORTCUT_MAX], agad_error *error);
 
 #endif

@@ -16,10 +16,10 @@
 #include <string.h>
 
 typedef struct agad {
-  int generator, discriminator, g_update, d_update;       /* places in the state */
+  int generator, discriminator, g_update, d_update; /* places in the state */
   net_pass *g_x, *g_xh, *d_x, *d_xh;
   double adv, con, adcon, lat, eps;
-  int x, x_hat, x_hat2, y, z, y_hat, z_hat;                /* slots */
+  int x, x_hat, x_hat2, y, z, y_hat, z_hat; /* slots */
   int l_adv, l_con, l_adcon, l_lat, l_adv_anom, l_adcon_anom, l_lat_anom, l_generator;
   int l_real, l_fake, l_anom, l_discriminator;
 } agad;
@@ -43,6 +43,7 @@ static agad *method_of(step_state *s) {
   if (s->nets[d].net->program->n_outputs != 2)
     return at_fail("method agad: the discriminator gives two outputs, logits and latent"), NULL;
   agad *m = calloc(1, sizeof *m);
+  /* clang-format off */
   *m = (agad){.generator = g, .discriminator = d, .g_update = gu, .d_update = du,
               .g_x = net_pass_new(s->nets[g].plan), .g_xh = net_pass_new(s->nets[g].plan),
               .d_x = net_pass_new(s->nets[d].plan), .d_xh = net_pass_new(s->nets[d].plan),
@@ -57,6 +58,7 @@ static agad *method_of(step_state *s) {
               .l_lat_anom = step_slot(s, "loss.lat_anom"), .l_generator = step_slot(s, "loss.generator"),
               .l_real = step_slot(s, "loss.real"), .l_fake = step_slot(s, "loss.fake"),
               .l_anom = step_slot(s, "loss.anom"), .l_discriminator = step_slot(s, "loss.discriminator")};
+  /* clang-format on */
   s->method = m;
   s->free_method = agad_free;
   return m;
@@ -102,7 +104,9 @@ static int pseudo_anomaly(step_state *s, void *arg) {
 }
 
 /* A slot in the precision of losses, cut into normals and anomalies. */
-typedef struct rows { at_tensor *normal, *anomalous; } rows;
+typedef struct rows {
+  at_tensor *normal, *anomalous;
+} rows;
 
 static rows read_rows(step_state *s, const agad *m, int slot) {
   const net *g = s->nets[m->generator].net;
@@ -198,9 +202,14 @@ static int discriminator_loss(step_state *s, void *arg) {
 }
 
 stage_fn agad_stage(const char *name) {
-  static const struct { const char *name; stage_fn run; } stages[] = {
-      {"reconstruct", reconstruct},       {"discriminate", discriminate},
-      {"pseudo_anomaly", pseudo_anomaly}, {"generator_loss", generator_loss},
+  static const struct {
+    const char *name;
+    stage_fn run;
+  } stages[] = {
+      {"reconstruct", reconstruct},
+      {"discriminate", discriminate},
+      {"pseudo_anomaly", pseudo_anomaly},
+      {"generator_loss", generator_loss},
       {"discriminator_loss", discriminator_loss},
   };
   for (size_t i = 0; i < sizeof stages / sizeof *stages; i++)

@@ -23,7 +23,11 @@ at_tensor *bce_backward(const at_tensor *logits, double target, double scale) {
 
 /* ---- under autograd ---- */
 
-typedef struct loss_node { loss_kind kind; at_tensor *a, *b; double target; } loss_node;
+typedef struct loss_node {
+  loss_kind kind;
+  at_tensor *a, *b;
+  double target;
+} loss_node;
 
 static void release_loss(void *context) {
   loss_node *n = context;
@@ -32,8 +36,8 @@ static void release_loss(void *context) {
   free(n);
 }
 
-static int loss_backward(void *context, at_tensor *const *grad_out, int n_out, at_tensor **grad_in,
-                         const int *needed, int n_in) {
+static int loss_backward(void *context, at_tensor *const *grad_out, int n_out, at_tensor **grad_in, const int *needed,
+                         int n_in) {
   loss_node *n = context;
   (void)n_out, (void)n_in;
   if (!grad_out[0]) return 0;
@@ -50,9 +54,7 @@ at_tensor *loss_call(loss_kind kind, at_tensor *a, at_tensor *b, double target) 
   int mode = at_grad_mode(0);
   if (b && at_ok() && (at_numel(a) != at_numel(b) || at_ndim(a) != at_ndim(b)))
     at_fail("loss: its two tensors differ in shape");
-  at_tensor *loss = kind == LOSS_L1    ? l1_forward(a, b)
-                    : kind == LOSS_MSE ? mse_forward(a, b)
-                                       : bce_forward(a, target);
+  at_tensor *loss = kind == LOSS_L1 ? l1_forward(a, b) : kind == LOSS_MSE ? mse_forward(a, b) : bce_forward(a, target);
   at_grad_mode(mode);
   if (!mode || !at_ok()) return loss;
   loss_node *node = malloc(sizeof *node);

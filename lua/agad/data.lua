@@ -123,8 +123,10 @@ local WEAVE = {normal = "cloth", size = 32, channels = 1, seed = 1, train_normal
 -- @return set with masks
 function data.weave(o)
   o = checked("weave", o, WEAVE)
-  return new_set("weave", o, WEAVE, core.data.weave(o.normal, o.size, o.channels, o.seed,
+  local set = new_set("weave", o, WEAVE, core.data.weave(o.normal, o.size, o.channels, o.seed,
     {o.train_normals, o.train_defects, o.test_normals, o.test_defects}))
+  set.normal, set.holdout = o.normal, 0.1                        -- what a task takes unless it says otherwise
+  return set
 end
 
 --- A set by its name; options of no meaning for it are passed over, so a caller may give those of a task.

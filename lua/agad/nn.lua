@@ -196,7 +196,9 @@ function nn.program(name, shape, o)
   if name:find("%.lua$") then
     local chunk, reason = loadfile(name)
     if not chunk then error("net " .. name .. ": " .. reason:gsub("^cannot open .*", "there is no such file"), 0) end
-    make = chunk()
+    local ok
+    ok, make = pcall(chunk)
+    if not ok then error(("net %s: its file raises: %s"):format(name, tostring(make)), 0) end
   else
     local module = "agad.nets." .. name
     if not name:find("^[%w_]+$") or not package.searchpath(module, package.path) then

@@ -52,8 +52,13 @@ function rundir.create(dir, config_text)
     end
     local held = lock(dir)
     previous = dir .. ".previous"
-    if exists(previous) then remove(previous) end
-    local ok, reason = os.rename(dir, previous)
+    local ok, reason = true, nil
+    if exists(previous) and not exists(dir .. "/state.safetensors") then   -- it failed; the one before it counts
+      remove(dir)
+    else
+      if exists(previous) then remove(previous) end
+      ok, reason = os.rename(dir, previous)
+    end
     held:close()
     if not ok then error(("run directory %s: cannot be moved aside: %s"):format(dir, reason), 0) end
   end

@@ -82,11 +82,11 @@ local defaults = {gamma = 0.0, anom_classes = "all", protocol = "one_vs_rest", t
 -- @raise unknown class or option, gamma outside [0, 1), no normals
 function task.one_vs_rest(set, o)
   o = options.merge({}, o or {})
-  if o.normal == nil then o.normal = set.name == "weave" and set.classes[1] or nil end
+  if o.normal == nil then o.normal = set.normal end
   if o.normal == nil then
     error(("%s: which class is normal? give normal = one of %s"):format(set.name, table.concat(set.classes, ", ")), 0)
   end
-  if o.holdout == nil then o.holdout = set.name == "weave" and 0.1 or 0.0 end
+  if o.holdout == nil then o.holdout = set.holdout or 0.0 end
   local checked = options.select(options.resolve({name = "task", options = {}}, o), "task")
   for name, value in pairs(defaults) do if checked[name] == nil then checked[name] = value end end
   local seed, gamma = checked.task_seed or 1, checked.gamma

@@ -40,10 +40,23 @@ static void tanh_backward(net_frame *f) {
   if (f->want_dx[0]) f->dx[0] = at_tanh_backward(f->dy, f->y);
 }
 
-const layer leaky_relu_layer = {.name = "leaky_relu", .n_inputs = 1, .keeps_output = 1, .activation = 1,
-                                .define = leaky_relu_define, .forward = leaky_relu_forward,
+const layer leaky_relu_layer = {.name = "leaky_relu",
+                                .n_inputs = 1,
+                                .keeps_output = 1,
+                                .activation = 1,
+                                .define = leaky_relu_define,
+                                .forward = leaky_relu_forward,
                                 .backward = leaky_relu_backward};
-const layer relu_layer = {.name = "relu", .n_inputs = 1, .keeps_output = 1, .activation = 1,
-                          .define = relu_define, .forward = leaky_relu_forward, .backward = leaky_relu_backward};
-const layer tanh_layer = {.name = "tanh", .n_inputs = 1, .keeps_output = 1, .define = tanh_define,
-                          .forward = tanh_forward, .backward = tanh_backward};
+const layer relu_layer = {.name = "relu",
+                          .n_inputs = 1,
+                          .keeps_output = 1,
+                          .activation = 1,
+                          .define = relu_define,
+                          .forward = leaky_relu_forward,
+                          .backward = leaky_relu_backward};
+const layer tanh_layer = {.name = "tanh",
+                          .n_inputs = 1,
+                          .keeps_output = 1,
+                          .define = tanh_define,
+                          .forward = tanh_forward,
+                          .backward = tanh_backward};

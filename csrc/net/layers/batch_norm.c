@@ -22,10 +22,10 @@ static at_tensor *group_forward(net_frame *f, at_tensor *x, int g) {
   int training = rows->bn == NET_BN_BATCH, keep = !training || rows->track;
   at_tensor *mean = keep ? f->buffers[0] : NULL, *var = keep ? f->buffers[1] : NULL;
   if (f->plain)
-    return at_batch_norm(&f->save[2 * g], &f->save[2 * g + 1], x, f->w[0], f->w[1], mean, var, training,
-                         f->momentum, f->node->eps);
-  return at_bn_act(&f->save[2 * g], &f->save[2 * g + 1], x, f->w[0], f->w[1], mean, var, training,
-                   f->momentum, f->node->eps, f->slope);
+    return at_batch_norm(&f->save[2 * g], &f->save[2 * g + 1], x, f->w[0], f->w[1], mean, var, training, f->momentum,
+                         f->node->eps);
+  return at_bn_act(&f->save[2 * g], &f->save[2 * g + 1], x, f->w[0], f->w[1], mean, var, training, f->momentum,
+                   f->node->eps, f->slope);
 }
 
 static void batch_norm_forward(net_frame *f) {
@@ -46,11 +46,10 @@ static void group_backward(net_frame *f, at_tensor *dy, at_tensor *x, int g, at_
   at_tensor **db = f->want_dw ? &dw[1] : NULL;
   if (f->plain)
     at_batch_norm_backward(dx, f->want_dw ? &dw[0] : NULL, db, dy, x, f->w[0], training ? NULL : f->buffers[0],
-                           training ? NULL : f->buffers[1], f->save[2 * g], f->save[2 * g + 1], training,
-                           f->node->eps);
+                           training ? NULL : f->buffers[1], f->save[2 * g], f->save[2 * g + 1], training, f->node->eps);
   else
-    at_bn_act_backward(dx, f->want_dw ? &dw[0] : NULL, db, dy, x, f->w[0], f->w[1], f->save[2 * g],
-                       f->save[2 * g + 1], training, f->slope);
+    at_bn_act_backward(dx, f->want_dw ? &dw[0] : NULL, db, dy, x, f->w[0], f->w[1], f->save[2 * g], f->save[2 * g + 1],
+                       training, f->slope);
 }
 
 static void batch_norm_backward(net_frame *f) {
@@ -62,14 +61,17 @@ static void batch_norm_backward(net_frame *f) {
   for (int g = 0; g < f->n_groups; g++) {
     const net_rows *rows = f->groups + g;
     at_tensor *dx = NULL, *dw[2] = {NULL, NULL};
-    group_backward(f, at_narrow(f->dy, 0, rows->first, rows->rows), at_narrow(f->x[0], 0, rows->first, rows->rows),
-                   g, &dx, dw);
+    group_backward(f, at_narrow(f->dy, 0, rows->first, rows->rows), at_narrow(f->x[0], 0, rows->first, rows->rows), g,
+                   &dx, dw);
     items[g] = at_v(dx);
     for (int i = 0; i < 2 && f->want_dw; i++) f->dw[i] = g ? at_add(f->dw[i], dw[i]) : dw[i];
   }
   f->dx[0] = at_call("cat", "", (at_value[]){list, at_vi(0)}, 2);
 }
 
-const layer batch_norm_layer = {.name = "batch_norm", .n_inputs = 1, .full_precision = 1,
-                                .define = batch_norm_define, .forward = batch_norm_forward,
+const layer batch_norm_layer = {.name = "batch_norm",
+                                .n_inputs = 1,
+                                .full_precision = 1,
+                                .define = batch_norm_define,
+                                .forward = batch_norm_forward,
                                 .backward = batch_norm_backward};

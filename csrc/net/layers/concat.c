@@ -27,5 +27,5 @@ static void concat_backward(net_frame *f) {
   }
 }
 
-const layer concat_layer = {.name = "concat", .n_inputs = -1, .define = concat_define,
-                            .forward = concat_forward, .backward = concat_backward};
+const layer concat_layer = {
+    .name = "concat", .n_inputs = -1, .define = concat_define, .forward = concat_forward, .backward = concat_backward};

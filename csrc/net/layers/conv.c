@@ -21,9 +21,10 @@ static int define(net_program *program, net_node *node, const net_shape *in, int
     int64_t size = in->d[i + 1], k = node->kernel[i], s = node->stride[i], p = node->padding[i];
     if (k < 1 || s < 1) return net_node_fail(node, error, "kernel and stride must be at least 1");
     if (!transposed && size + 2 * p < k)
-      return net_node_fail(node, error, "its kernel of %d does not fit into %d + 2 x %d pixels", (int)k, (int)size, (int)p);
-    node->shape.d[i + 1] = transposed ? (size - 1) * s - 2 * p + k + node->output_padding[i]
-                                      : (size + 2 * p - k) / s + 1;
+      return net_node_fail(node, error, "its kernel of %d does not fit into %d + 2 x %d pixels", (int)k, (int)size,
+                           (int)p);
+    node->shape.d[i + 1] =
+        transposed ? (size - 1) * s - 2 * p + k + node->output_padding[i] : (size + 2 * p - k) / s + 1;
   }
   const net_shape *pixels = transposed ? in : &node->shape;
   node->macs = pixels->d[1] * pixels->d[2] * in->d[0] * node->out * node->kernel[0] * node->kernel[1];
@@ -36,25 +37,32 @@ static int define(net_program *program, net_node *node, const net_shape *in, int
 
 static void forward(net_frame *f, int transposed) {
   const net_node *n = f->node;
-  f->y = at_convolution(f->x[0], f->w[0], n->bias ? f->w[1] : NULL, n->stride, n->padding, transposed,
-                        n->output_padding);
+  f->y =
+      at_convolution(f->x[0], f->w[0], n->bias ? f->w[1] : NULL, n->stride, n->padding, transposed, n->output_padding);
 }
 
 static void backward(net_frame *f, int transposed) {
   const net_node *n = f->node;
   at_convolution_backward(f->want_dx[0] ? &f->dx[0] : NULL, f->want_dw ? &f->dw[0] : NULL,
-                          f->want_dw && n->bias ? &f->dw[1] : NULL, f->dy, f->x[0], f->w[0], n->stride,
-                          n->padding, transposed, n->output_padding);
+                          f->want_dw && n->bias ? &f->dw[1] : NULL, f->dy, f->x[0], f->w[0], n->stride, n->padding,
+                          transposed, n->output_padding);
 }
 
-static int conv_define(net_program *p, net_node *n, const net_shape *in, agad_error *e) { return define(p, n, in, 0, e); }
+static int conv_define(net_program *p, net_node *n, const net_shape *in, agad_error *e) {
+  return define(p, n, in, 0, e);
+}
 static void conv_forward(net_frame *f) { forward(f, 0); }
 static void conv_backward(net_frame *f) { backward(f, 0); }
-static int conv_transpose_define(net_program *p, net_node *n, const net_shape *in, agad_error *e) { return define(p, n, in, 1, e); }
+static int conv_transpose_define(net_program *p, net_node *n, const net_shape *in, agad_error *e) {
+  return define(p, n, in, 1, e);
+}
 static void conv_transpose_forward(net_frame *f) { forward(f, 1); }
 static void conv_transpose_backward(net_frame *f) { backward(f, 1); }
 
-const layer conv_layer = {.name = "conv", .n_inputs = 1, .define = conv_define, .forward = conv_forward,
-                          .backward = conv_backward};
-const layer conv_transpose_layer = {.name = "conv_transpose", .n_inputs = 1, .define = conv_transpose_define,
-                                    .forward = conv_transpose_forward, .backward = conv_transpose_backward};
+const layer conv_layer = {
+    .name = "conv", .n_inputs = 1, .define = conv_define, .forward = conv_forward, .backward = conv_backward};
+const layer conv_transpose_layer = {.name = "conv_transpose",
+                                    .n_inputs = 1,
+                                    .define = conv_transpose_define,
+                                    .forward = conv_transpose_forward,
+                                    .backward = conv_transpose_backward};

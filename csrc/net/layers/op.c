@@ -11,7 +11,10 @@
 
 enum { MAX_ARGS = 24, MAX_ITEMS = 64 };
 
-typedef struct op_call { at_value values[MAX_ARGS], items[MAX_ITEMS]; int n, n_items; } op_call;
+typedef struct op_call {
+  at_value values[MAX_ARGS], items[MAX_ITEMS];
+  int n, n_items;
+} op_call;
 
 static const at_op *find(const net_node *node) {
   const char *name = json_string_value(json_object_get(node->json, "op"));
@@ -61,7 +64,9 @@ static int arrange(op_call *call, const net_node *node, const at_op *op, at_tens
       return at_fail("%s: the operator needs its argument %s", node->name, arg->name);
     }
   }
-  return used == node->n_inputs ? 0 : at_fail("%s: the operator takes %d tensors, not %d", node->name, used, node->n_inputs);
+  return used == node->n_inputs
+             ? 0
+             : at_fail("%s: the operator takes %d tensors, not %d", node->name, used, node->n_inputs);
 }
 
 static at_tensor *run(const net_node *node, at_tensor *const *x) {
@@ -94,8 +99,7 @@ static int op_define(net_program *program, net_node *node, const net_shape *in, 
   int64_t sizes[AT_MAX_DIM];
   int n = at_sizes(y, sizes);
   agad_error reason = {""};
-  if (at_ok() && (n < 1 || n > 4 || sizes[0] != 1))
-    at_fail("its result does not have one row an image");
+  if (at_ok() && (n < 1 || n > 4 || sizes[0] != 1)) at_fail("its result does not have one row an image");
   for (int i = 1; i < n && i < 4; i++) node->shape.d[i - 1] = sizes[i];
   node->shape.ndim = n - 1;
   at_grad_mode(mode);
@@ -120,5 +124,9 @@ static void op_backward(net_frame *f) {
     if (f->want_dx[i]) f->dx[i] = grads[k++];
 }
 
-const layer op_layer = {.name = "op", .n_inputs = -1, .keeps_output = 1, .define = op_define,
-                        .forward = op_forward, .backward = op_backward};
+const layer op_layer = {.name = "op",
+                        .n_inputs = -1,
+                        .keeps_output = 1,
+                        .define = op_define,
+                        .forward = op_forward,
+                        .backward = op_backward};

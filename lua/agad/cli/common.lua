@@ -27,7 +27,7 @@ function common.is_failure(err) return getmetatable(err) == failure end
 -- Lua's own runtime errors keep it: they are faults of the program, and it helps to report them.
 function common.message(err)
   local text = tostring(err)
-  local bare = text:gsub("^[^\n]-%.lua:%d+: ", ""):gsub("^%[string [^\n]-%]:%d+: ", "")
+  local bare = text:gsub("^[^:\n]-%.lua:%d+: ", ""):gsub("^%[string [^\n]-%]:%d+: ", "")
   if not bare:find("^attempt to ") and not bare:find("^bad argument #") then text = bare end
   return (text:gsub("\nstack traceback:.*$", ""):gsub("%s*\n%s*", " "))
 end

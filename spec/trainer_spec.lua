@@ -1,0 +1,199 @@
+-- Runs: repeatable, recorded, evaluated in columns; what is refused, and what an interrupted run leaves.
+
+local agad = require "agad"
+local core = require "agad.core"
+local lfs = require "lfs"
+
+local quiet = function() end
+local set = agad.data.weave {train_normals = 120, train_defects = 20, test_normals = 20, test_defects = 25}
+local task = agad.task.one_vs_rest(set, {gamma = 0.05})
+local small = {net = "examples/small_net.lua", epochs = 2, batch = 32, min_anom = 4, seed = 5, threads = 1, precision = "fp32"}
+
+local function with(more)
+  local o = {}
+  for key, value in pairs(small) do o[key] = value end
+  for key, value in pairs(more or {}) do o[key] = value end
+  return o
+end
+
+local function trained(more, o) return agad.trainer(task, with(more), o):fit(quiet) end
+
+local function weights(run)
+  local parts = {}
+  for _, name in ipairs {"generator", "discriminator"} do
+    if run.nets[name] then
+      for _, p in ipairs(run.nets[name]:params()) do parts[#parts + 1] = p.tensor:tostring_bytes() end
+    end
+  end
+  return core.hash(table.concat(parts))
+end
+
+local function directory()
+  local dir = os.tmpname()
+  os.remove(dir)
+  return dir
+end
+
+local function slurp(path)
+  local file = assert(io.open(path, "rb"))
+  local text = file:read "a"
+  file:close()
+  return text
+end
+
+describe("a run", function()
+  it("is the same to the bit for the same seed, and another for another", function()
+    local a, b, c = trained(), trained(), trained {seed = 6}
+    assert.equal(weights(a), weights(b))
+    assert.not_equal(weights(a), weights(c))
+    assert.equal(a:evaluate(quiet).auroc, b:evaluate(quiet).auroc)
+  end)
+
+  it("gives the columns of its row side by side", function()
+    local row = trained():evaluate(quiet)
+    for _, name in ipairs {"auroc", "auroc_steady", "auroc_plain", "auroc_paper_like", "aupr", "tpr_at_1fpr"} do
+      assert.is_true(row[name] >= 0 and row[name] <= 1, name)
+    end
+    assert.equal(row.auroc, row.auroc_steady)
+    assert.equal(core.null, row.auroc_best_on_test)
+    assert.equal(core.null, row.leak)
+    assert.is_number(row.threshold)
+    assert.is_number(row.f1)
+    assert.equal("0.1.0", row.versions.agad)
+    assert.matches("^%x+$", row.hash)
+    assert.equal(6, row.steps)                           -- 108 - 20 held out, 28 a batch
+  end)
+
+  it("calls another column auroc under another preset", function()
+    local run = trained {preset = "plain"}
+    local row = run:evaluate(quiet)
+    assert.equal(row.auroc_plain, row.auroc)
+    local custom = trained({bn_eval = "batch", eval_batch = 45}):evaluate(quiet)
+    assert.equal("custom", custom.preset)
+    assert.is_number(custom.auroc)
+  end)
+
+  it("keeps the best epoch on the test set apart, as an oracle", function()
+    local run = trained {evaluate_every = 1}
+    local row, best = run:evaluate(quiet), 0
+    assert.equal(2, #run.history)
+    for _, h in ipairs(run.history) do best = math.max(best, h.auroc_steady) end
+    assert.equal(best, row.auroc_best_on_test)
+  end)
+
+  it("without ema scores with the raw weights", function()
+    local run = trained {ema = 0, bn_eval = "running"}
+    local row = run:evaluate(quiet)
+    assert.equal(row.auroc_plain, row.auroc)
+  end)
+
+  it("scores no picture by its neighbours", function()
+    local run = trained()
+    local path = directory() .. ".safetensors"
+    run:save(path)
+    local model = agad.model.open(path)
+    local all = model:score(set.test.images)
+    for _, i in ipairs {1, 20, 45} do
+      local one = model:score(set.test.images:narrow(1, i, 1))[1].score
+      assert.is_true(math.abs(one - all[i].score) <= 1e-5 * math.abs(one))
+    end
+    os.remove(path)
+  end)
+
+  it("keeps its configuration, log, state and result in its directory", function()
+    local dir = directory()
+    local run = trained({log_every = 1}, {dir = dir})
+    local row = run:evaluate(quiet)
+    assert.equal(agad.options.canonical(run.config) .. "\n", slurp(dir .. "/config.json"))
+    local last
+    for line in io.lines(dir .. "/log.jsonl") do last = core.json_decode(line) end
+    assert.equal(6, last.step)
+    assert.is_number(last.losses.generator)
+    local state = core.load(dir .. "/state.safetensors")
+    for _, p in ipairs(run.nets.generator:params()) do
+      assert.equal(p.tensor:tostring_bytes(), state["generator." .. p.name]:tostring_bytes(), p.name)
+    end
+    for _, p in ipairs(run.nets.generator:buffers()) do
+      assert.equal(p.tensor:tostring_bytes(), state["generator." .. p.name]:tostring_bytes(), p.name)
+    end
+    assert.equal(row.auroc, core.json_decode(slurp(dir .. "/result.json")).auroc)
+    run.rundir:close()
+
+    -- a second run moves the first aside and drops it at its first checkpoint
+    local second = agad.trainer(task, with {seed = 9}, {dir = dir})
+    assert.equal("directory", lfs.attributes(dir .. ".previous", "mode"))
+    second:fit(quiet)
+    assert.is_nil(lfs.attributes(dir .. ".previous", "mode"))
+    -- and a third is refused while the second holds the directory
+    second.rundir:close()
+    os.execute("rm -rf " .. dir)
+  end)
+
+  it("leaves a folder alone that is no run", function()
+    local dir = directory()
+    lfs.mkdir(dir)
+    local file = io.open(dir .. "/letter.txt", "w")
+    file:close()
+    local ok, reason = pcall(agad.trainer, task, with(), {dir = dir})
+    assert.is_false(ok)
+    assert.matches("this folder is no run; nothing in it was touched", reason)
+    assert.equal("file", lfs.attributes(dir .. "/letter.txt", "mode"))
+    os.execute("rm -rf " .. dir)
+  end)
+
+  it("stops when its listener says so, and counts what was done", function()
+    local run = agad.trainer(task, with())
+    run:fit(function(e) if e.kind == "step" and e.step == 2 then return "stop" end end)
+    assert.equal(2, run.steps)
+    assert.is_false(run.interrupted)
+  end)
+
+  for _, method in ipairs {"agad_reference", "ganomaly", "examples/mean_square.lua"} do
+    it("of method " .. method .. " trains, evaluates and saves", function()
+      local o = {method = method, epochs = 1, batch = 44, seed = 5, threads = 1, precision = "fp32"}
+      if method ~= "ganomaly" then o.net = small.net end
+      if method == "agad_reference" then o.min_anom = 4 end
+      local run = agad.trainer(task, o):fit(quiet)
+      local row = run:evaluate(quiet)
+      assert.equal(method:match "([%w_]+)%.?l?u?a?$", row.method)
+      assert.is_true(row.auroc > 0 and row.auroc < 1)
+      local path = directory() .. ".safetensors"
+      run:save(path)
+      local scores = agad.model.open(path):score(set.test.images:narrow(1, 1, 2))
+      assert.is_true(scores[1].score > 0 and scores[1].score ~= scores[2].score)
+      os.remove(path)
+    end)
+  end
+
+  it("of agad equals that of its reference", function()
+    local o = {epochs = 1, precision = "fp64", batch = 32}
+    local a, b = trained(o), trained {epochs = 1, precision = "fp64", batch = 32, method = "agad_reference"}
+    for name, value in pairs(a.losses) do
+      assert.is_true(math.abs(value - b.losses[name]) <= 1e-10 * math.abs(value), name)
+    end
+  end)
+
+  it("notes normals that are fewer than a batch", function()
+    local few = agad.task.one_vs_rest(set, {limit = 30})
+    local notes = {}
+    local run = agad.trainer(few, with {batch = 256, epochs = 1})
+    run:fit(function(e) if e.kind == "note" then notes[#notes + 1] = e.text end end)
+    assert.equal(1, run.steps)
+    assert.matches("fewer than a batch of 256", notes[1])
+  end)
+
+  local refused = {
+    {{adcon_anom = "both"}, 'adcon_anom = "both" is not available yet; available: x_xhat'},
+    {{lambda = {con = -1}}, "lambda.con"}, {{lr = 0 / 0}, "lr"}, {{net = "nonet"}, 'unknown net "nonet"'},
+    {{method = "agda"}, 'unknown method "agda"; did you mean agad?'}, {{epoch = 3}, 'unknown option "epoch"'},
+    {{device = "cuda:7"}, "device = cuda:7"}, {{score = "ssim"}, "score"},
+  }
+  for _, r in ipairs(refused) do
+    it("is refused for " .. r[2], function()
+      local ok, reason = pcall(agad.trainer, task, with(r[1]))
+      assert.is_false(ok)
+      assert.is_truthy(tostring(reason):find(r[2], 1, true), reason)
+      assert.is_nil(tostring(reason):find "\n")
+    end)
+  end
+end)
