@@ -26,6 +26,7 @@ LUADIR   ?= $(PREFIX)/share/lua/5.4
 CLUADIR  ?= $(PREFIX)/lib/lua/5.4
 SHLIBDIR ?= $(PREFIX)/lib/agad
 BINDIR   ?= $(PREFIX)/bin
+INCDIR   ?= $(PREFIX)/include/agad
 # The first two as BINDIR's launcher sees them; needed where files are moved once more, as a rock's are.
 FROM_BIN ?=
 
@@ -141,13 +142,15 @@ $(B)/flags: FORCE
 cuda: $(B)/lib/agad_cuda.so
 	@echo "$< is ready ($(words $(CUDA_ARCHS)) architectures: $(CUDA_ARCHS), and PTX)"
 
-# libtorch_cuda and its needs (cuDNN, cuBLAS, ...) are loaded before this library, so nothing here looks for them.
+# What libtorch_cuda itself needs (cuDNN, cuBLAS, ...) is found where a GPU is; linking does without.
+LINK_CUDA = $(CXX) -shared -Wl,--disable-new-dtags $(CUDA_OBJECTS) -L$(TORCH)/lib \
+	-Wl,--no-as-needed -ltorch_cuda -lc10_cuda -Wl,--as-needed -ltorch_cpu -lc10 \
+	-L$(CUDA_HOME)/lib64 -lcudart -Wl,--allow-shlib-undefined
+
 $(B)/lib/agad_cuda.so: $(CUDA_OBJECTS)
 	@mkdir -p $(@D)
 	@echo "  LINK $@"
-	$Q$(CXX) -shared -Wl,--disable-new-dtags -o $@ $(CUDA_OBJECTS) \
-	  -L$(TORCH)/lib -Wl,--no-as-needed -ltorch_cuda -lc10_cuda -Wl,--as-needed -ltorch_cpu -lc10 \
-	  -L$(CUDA_HOME)/lib64 -lcudart -Wl,--allow-shlib-undefined -Wl,-rpath,'$$ORIGIN'
+	$Q$(LINK_CUDA) -o $@ -Wl,-rpath,$(TORCH)/lib
 
 $(CUDA_OBJECTS): $(TORCH)/lib/libtorch_cuda.so
 
@@ -201,9 +204,9 @@ format:
 # ---- installing: nothing installed points into the tree or the cache ----
 
 install: all
-	@CXX='$(CXX)' LUA='$(LUA)' TORCH='$(TORCH)' .make/install.sh $(B) '$(DESTDIR)' \
-	  '$(LUADIR)' '$(CLUADIR)' '$(SHLIBDIR)' '$(BINDIR)' \
-	  '$(FROM_BIN)' "$(CXX) -shared -Wl,-z,defs -Wl,--disable-new-dtags $(OBJECTS) $(AGAD_LIBS)"
+	@LUA='$(LUA)' TORCH='$(TORCH)' LUADIR='$(LUADIR)' CLUADIR='$(CLUADIR)' SHLIBDIR='$(SHLIBDIR)' BINDIR='$(BINDIR)' \
+	  INCDIR='$(INCDIR)' FROM_BIN='$(FROM_BIN)' LINK="$(LINK) $(OBJECTS) $(AGAD_LIBS)" LINK_CUDA='$(LINK_CUDA)' \
+	  .make/install.sh $(B) '$(DESTDIR)'
 
 clean:
 	rm -rf build

@@ -1,38 +1,45 @@
 #!/bin/sh
-# install.sh BUILD DESTDIR LUADIR CLUADIR SHLIBDIR BINDIR FROM_BIN LINK: copies what agad needs to run.
+# install.sh BUILD DESTDIR: copies what agad needs to run, to the folders named by the environment:
 #
 #   LUADIR/agad/     Lua files            SHLIBDIR/   libagad.so, agad_cuda.so, libtorch's libraries
-#   CLUADIR/agad/    core.so              BINDIR/     agad
-# libagad.so is linked once more (LINK, the command without -o) so that it looks beside itself only.
+#   CLUADIR/agad/    core.so              BINDIR/     agad            INCDIR/     agad.h
+# libagad.so and agad_cuda.so are linked once more (LINK, LINK_CUDA: the commands without -o), so that they look
+# beside themselves only.
 set -eu
-build=$1 dest=$2 luadir=$3 cluadir=$4 shlibdir=$5 bindir=$6 from_bin=$7 link=$8
-for d in "$luadir" "$cluadir" "$shlibdir" "$bindir"; do
+build=$1 dest=$2
+for d in "$LUADIR" "$CLUADIR" "$SHLIBDIR" "$BINDIR" "$INCDIR"; do
   case $d in /*) ;; *) echo "install: PREFIX must be an absolute path, not $d" >&2; exit 1;; esac
 done
 up() { realpath -sm --relative-to="$1" "$2"; }   # folder $2, seen from folder $1
 
-mkdir -p "$dest$luadir/agad" "$dest$cluadir/agad" "$dest$shlibdir" "$dest$bindir"
+mkdir -p "$dest$LUADIR/agad" "$dest$CLUADIR/agad" "$dest$SHLIBDIR" "$dest$BINDIR" "$dest$INCDIR/at"
 (cd lua && find agad -name '*.lua') | while read -r f; do
-  mkdir -p "$dest$luadir/$(dirname "$f")"
-  install -m 644 "lua/$f" "$dest$luadir/$f"
+  mkdir -p "$dest$LUADIR/$(dirname "$f")"
+  install -m 644 "lua/$f" "$dest$LUADIR/$f"
 done
+install -m 644 csrc/score/agad.h "$dest$INCDIR/agad.h"
+install -m 644 csrc/at/error.h "$dest$INCDIR/at/error.h"   # agad.h includes it
 
 # libtorch's own libraries, wherever its rpath finds them; the system's stay the system's.
 torch=$(readlink -f "$TORCH")
+copy() { install -m 644 "$1" "$dest$SHLIBDIR/$(basename "$1")"; }
 copy_needed() {
-  LD_LIBRARY_PATH="$torch/lib:${LD_LIBRARY_PATH:-}" ldd "$1" | sed -n 's/.*=> \(\/[^ ]*\) .*/\1/p' | while read -r lib; do
-    case $(readlink -f "$lib") in
-      "$torch"/*|"$(dirname "$torch")"/nvidia/*) install -m 644 "$lib" "$dest$shlibdir/$(basename "$lib")";;
+  ldd "$1" | sed -n 's/.*=> \(\/[^ ]*\) .*/\1/p' | while read -r lib; do
+    case $(readlink -f "$lib") in "$torch"/*|"$(dirname "$torch")"/nvidia/*) ;; *) continue;; esac
+    copy "$lib"
+    case $lib in */libcudnn.so.*)                # loads its parts by name
+      for part in "$(dirname "$lib")"/libcudnn_*.so.*; do copy "$part"; done;;
     esac
   done
 }
+beside() { sh -c "$1 -Wl,-rpath,'\$ORIGIN' -o '$2'"; }
 copy_needed "$build/lib/libagad.so"
+beside "$LINK" "$dest$SHLIBDIR/libagad.so"
 if [ -f "$build/lib/agad_cuda.so" ]; then
   copy_needed "$build/lib/agad_cuda.so"
-  install -m 755 "$build/lib/agad_cuda.so" "$dest$shlibdir/agad_cuda.so"
+  beside "$LINK_CUDA" "$dest$SHLIBDIR/agad_cuda.so"
 fi
-sh -c "$link -Wl,-rpath,'\$ORIGIN' -o '$dest$shlibdir/libagad.so'"
-install -m 755 "$build/lib/agad/core.so" "$dest$cluadir/agad/core.so"
-[ -n "$from_bin" ] || from_bin="$(up "$bindir" "$luadir") $(up "$bindir" "$cluadir")"
-"$(dirname "$0")/launcher.sh" "$dest$bindir/agad" "$LUA" "${from_bin% *}" "${from_bin#* }"
-echo "installed: $bindir/agad"
+install -m 755 "$build/lib/agad/core.so" "$dest$CLUADIR/agad/core.so"
+[ -n "$FROM_BIN" ] || FROM_BIN="$(up "$BINDIR" "$LUADIR") $(up "$BINDIR" "$CLUADIR")"
+"$(dirname "$0")/launcher.sh" "$dest$BINDIR/agad" "$LUA" "${FROM_BIN% *}" "${FROM_BIN#* }"
+echo "installed: $BINDIR/agad"

@@ -12,6 +12,8 @@ counts=$(mktemp)
 trap 'rm -f "$counts"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
+# The program that the specs start.
+export AGAD="${AGAD:-$root/$build/agad}"
 export AGAD_COUNTS="$counts"
 export LUA_PATH_5_4="$root/lua/?.lua;$root/lua/?/init.lua;${LUA_PATH_5_4:-${LUA_PATH:-;}}"
 export LUA_CPATH_5_4="$root/$build/lib/?.so;${LUA_CPATH_5_4:-${LUA_CPATH:-;}}"

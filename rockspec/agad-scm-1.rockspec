@@ -16,6 +16,7 @@ build = {
     CLUADIR = "$(LIBDIR)",
     SHLIBDIR = "$(LIBDIR)/agad",
     BINDIR = "$(BINDIR)",
+    INCDIR = "$(PREFIX)/include/agad",
     FROM_BIN = "../share/lua/5.4 ../lib/lua/5.4",
   },
 }

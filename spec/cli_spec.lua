@@ -64,7 +64,8 @@ describe("agad, wrong usage", function()
     refuses(2, "train weave --out m.st --set lambda.cn=40", "did you mean lambda.con?")
     refuses(2, "train weave --out m.st --set lambda", "key=value is needed")
     refuses(2, "train weave --out m.st --method agda", "unknown method")
-    refuses(2, "train weave --out m.st --set adcon_anom=both", 'adcon_anom = "both" is not available yet; available: x_xhat')
+    refuses(2, "train weave --out m.st --set adcon_anom=both",
+      'adcon_anom = "both" is not available yet; available: x_xhat')
     refuses(2, "train weave --out m.st --protocol leave_one_out", "not available yet; available: one_vs_rest")
     refuses(2, "train weave --out m.run", "--out and --run are the same")
     assert.same({}, leftovers())
@@ -153,7 +154,8 @@ local function idx(root, per_class, prefix)
     labels[#labels + 1] = string.char(i % 10)
     images[#images + 1] = string.char(20 * (i % 10) + 3 * (i // 10)):rep(392) .. string.char(i):rep(392)
   end
-  write(("%s/%s-images-idx3-ubyte"):format(root, prefix), (">I4I4I4I4"):pack(0x803, #images, 28, 28) .. table.concat(images))
+  write(("%s/%s-images-idx3-ubyte"):format(root, prefix),
+    (">I4I4I4I4"):pack(0x803, #images, 28, 28) .. table.concat(images))
   write(("%s/%s-labels-idx1-ubyte"):format(root, prefix), (">I4I4"):pack(0x801, #labels) .. table.concat(labels))
 end
 
@@ -210,15 +212,15 @@ describe("agad train, what it is given", function()
       "method raises.lua: its file raises: raises.lua:1: it is broken")
     refuses_here(2, "train weave --method lacks.lua " .. short, "method lacks.lua: it lacks the key 'nets'")
     refuses_here(2, "train weave --method none.lua " .. short, "method none.lua: there is no such file")
-    refuses_here(1, "train weave --net raises.lua " .. short, "net raises.lua: its file raises: raises.lua:1: it is broken")
+    refuses_here(1, "train weave --net raises.lua " .. short,
+      "net raises.lua: its file raises: raises.lua:1: it is broken")
     refuses_here(1, "train weave --net lacks.lua " .. short, "net lacks.lua: its file must return a function")
   end)
 
   it("names the step and the stage that raises, and keeps the run before", function()
     write(dir .. "/m.lua", [[
-      local m = setmetatable({name = "mine"}, {__index = require "agad.methods.agad_reference"})
-      for _, key in ipairs {"options", "input", "nets", "score"} do m[key] = m[key] end
-      local steps, step = 0, {{"wobble", function()
+      local m, steps = setmetatable({name = "mine"}, {__index = require "agad.methods.agad_reference"}), 0
+      local step = {{"wobble", function()
         steps = steps + 1
         if steps == 2 then error "it wobbles" end
       end}}
@@ -230,7 +232,7 @@ describe("agad train, what it is given", function()
     write(dir .. "/m.run/state.safetensors", "the run before")
     for _ = 1, 2 do
       refuses(1, "train mnist --root data --normal 1 --threads 1 --method m.lua --epochs 2 --out m.st --quiet",
-        "agad: step 2: stage wobble: m.lua:5: it wobbles")
+        "agad: step 2: stage wobble: m.lua:4: it wobbles")
       assert.is_nil(read(dir .. "/m.st"))
       assert.equal("the run before", read(dir .. "/m.run.previous/state.safetensors"))
     end
@@ -304,7 +306,7 @@ describe("agad, a model", function()
 
   it("is described, as runs, nets and data sets are", function()
     local row = row_of "info w.st --json"
-    assert.same({"model", trained.params, {1, 32, 32}}, {row.kind, row.params, row.shape})
+    assert.same({"model", 2133632, {1, 32, 32}}, {row.kind, row.params, row.shape})
     assert.equal(trained.auroc, row_of("info w.run --json").auroc)
     row = row_of "info naive --json"
     assert.same({2137728, 38404096, 20}, {row.params, row.macs, #row.layers})
@@ -328,7 +330,8 @@ describe("agad, a model", function()
     refuses(1, "score w.flip good.png", "w.flip: its checksum is wrong; the file is damaged")
     refuses(1, "score w.run/state.safetensors good.png", "is a safetensors file, but no agad model")
     refuses(1, "score w.st w.text", "w.text is no PNG file")
-    refuses(1, "evaluate w.st weave --size 64", "w.st takes 1 x 32 x 32 pictures (channels, height, width), weave has 1 x 64 x 64")
+    refuses(1, "evaluate w.st weave --size 64",
+      "w.st takes 1 x 32 x 32 pictures (channels, height, width), weave has 1 x 64 x 64")
     refuses(1, "evaluate w.st weave --run .", "./state.safetensors")
     refuses(1, "score w.st good.png --device cuda", "saved models run on the processor")
     refuses(2, "score w.st good.png --threads none", 'threads = "none"')
@@ -355,7 +358,7 @@ end)
 
 describe("agad demo #slow", function()
   it("writes a model, a grid and a plot", function()
-    local status, out, err = agad("demo --out demo --threads 1 --epochs 1 --limit 200")
+    local status, out, err = agad("demo --out demo --threads 1 --set epochs=1 --set limit=200")
     assert.equal(0, status, err)
     assert.matches("steady +0%.%d+", out)
     assert.matches("What to try next", out)

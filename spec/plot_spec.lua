@@ -82,6 +82,31 @@ describe("plot.losses", function()
   end)
 end)
 
+describe("plot.heat and plot.grid", function()
+  local agad = require "agad"
+
+  it("gives nothing black-violet and the top light yellow", function()
+    local t = plot.heat(agad.tensor {0, 5, 99}:reshape {1, 3}, 5)
+    assert.same({3, 1, 3}, t.shape)
+    assert.same({0, 252, 252, 0, 255, 255, 4, 164, 164}, t:totable())
+  end)
+
+  it("frames enlarged pictures, and draws a mask's border outside it", function()
+    local grey = agad.tensor({0, 80, 160, 240}):reshape {1, 2, 2}
+    local mask = agad.tensor({1, 0, 0, 0}):reshape {2, 2}
+    plot.grid({{{grey}, {grey, mask = mask}}}, dir .. "/grid.png", {side = 6})
+    local t = agad.data.read_png(dir .. "/grid.png")
+    assert.same({3, 6 + 2 * 3 + 2 * 5, 2 * (6 + 2 * 3) + 2 * 5}, t.shape)
+    local function pixel(x, y) return t:select(3, x + 1):select(2, y + 1):totable() end
+    assert.same({32, 32, 32}, pixel(0, 0))
+    assert.same({0, 0, 0}, pixel(8, 8))
+    assert.same({240, 240, 240}, pixel(13, 13))
+    assert.same({0, 0, 0}, pixel(20 + 2, 8 + 2))             -- inside the mask
+    assert.same({70, 240, 140}, pixel(20 + 3, 8))            -- beside it
+    assert.same({80, 80, 80}, pixel(20 + 4, 8))
+  end)
+end)
+
 -- A consumer that writes into a list, with a clock that moves by a second a look.
 local function recorder(o)
   local written, now = {}, 0
@@ -140,7 +165,7 @@ describe("progress.new", function()
     show(step)
     show {kind = "epoch", epoch = 3}
     show {kind = "end", interrupted = false, seconds = 71}
-    assert.equal("\r" .. progress.line(step, total, 79, false) .. "\27[K\r\27[Ktrained in 1:11\n", text())
+    assert.equal("\r" .. progress.line(step, total, 77, false) .. "\27[K\r\27[Ktrained in 1:11\n", text())
   end)
 
   it("writes one plain line an epoch elsewhere", function()

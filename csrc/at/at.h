@@ -37,7 +37,7 @@ typedef enum at_layout { AT_NCHW = 0, AT_CHANNELS_LAST = 1 } at_layout;
 /* A device is -1 for the processor, n >= 0 for cuda:n. */
 #define AT_CPU (-1)
 
-#define AT_MAX_DIM 16
+#define AT_MAX_DIM 64
 
 /* ---- scopes and the sticky error ------------------------------------------------------------- */
 
@@ -71,12 +71,13 @@ int at_ndim(const at_tensor *t);
 int64_t at_size(const at_tensor *t, int dim); /* dim from 0, negative from the end */
 int64_t at_numel(const at_tensor *t);
 int64_t at_nbytes(const at_tensor *t);
-int at_sizes(const at_tensor *t, int64_t sizes[AT_MAX_DIM]); /* returns ndim */
+int at_sizes(const at_tensor *t, int64_t sizes[AT_MAX_DIM]); /* returns ndim, at most AT_MAX_DIM */
 double at_item(const at_tensor *t);                          /* of one element; NaN after a failure */
 int64_t at_item_int(const at_tensor *t);
 void *at_data(const at_tensor *t); /* of a dense tensor on the processor; NULL otherwise */
 int at_requires_grad(const at_tensor *t);
 int at_has_grad_fn(const at_tensor *t);
+int64_t at_version_of(const at_tensor *t);                  /* counts the changes made in place to its memory */
 int at_same_layout(const at_tensor *a, const at_tensor *b); /* sizes and strides */
 const char *at_dtype_name(at_dtype dtype);                  /* "float32" … */
 int at_dtype_by_name(const char *name, at_dtype *out);      /* 0, or -1 for an unknown name */

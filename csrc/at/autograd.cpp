@@ -34,7 +34,10 @@ void at_set_requires_grad(at_tensor *t, int on) {
 }
 
 at_tensor *at_gradient(const at_tensor *t) {
-  return at_make([&] { return at_unwrap(t).grad(); });
+  return at_make([&] {
+    const Tensor &x = at_unwrap(t);
+    return x.is_leaf() || x.retains_grad() ? x.grad() : Tensor(); /* libtorch warns where there can be none */
+  });
 }
 
 void at_set_gradient(at_tensor *t, const at_tensor *grad) {

@@ -66,6 +66,7 @@ at_op *digest(const c10::OperatorHandle &handle) {
     if (arg.kind == AT_LIST) {
       c10::TypePtr item = unwrap_optional(type->castRaw<c10::ListType>()->getElementType(), &arg.item_optional);
       arg.item = kind_of(item);
+      if (arg.item == AT_STRING || arg.item == AT_LIST) arg.kind = AT_UNSUPPORTED;
       optional_items = arg.item_optional;
       arg.list_size = a.N() ? (int)*a.N() : 0;
     }

@@ -57,8 +57,8 @@ int64_t at_nbytes(const at_tensor *t) { return t ? (int64_t)t->t.nbytes() : 0; }
 
 int at_sizes(const at_tensor *t, int64_t sizes[AT_MAX_DIM]) {
   if (!t) return 0;
-  int n = (int)t->t.dim();
-  for (int i = 0; i < n && i < AT_MAX_DIM; i++) sizes[i] = t->t.size(i);
+  int n = (int)(t->t.dim() < AT_MAX_DIM ? t->t.dim() : AT_MAX_DIM);
+  for (int i = 0; i < n; i++) sizes[i] = t->t.size(i);
   return n;
 }
 
@@ -77,6 +77,8 @@ void *at_data(const at_tensor *t) {
 
 int at_requires_grad(const at_tensor *t) { return t && t->t.requires_grad(); }
 int at_has_grad_fn(const at_tensor *t) { return t && t->t.grad_fn() != nullptr; }
+
+int64_t at_version_of(const at_tensor *t) { return t && !t->t.is_inference() ? (int64_t)t->t._version() : 0; }
 
 int at_same_layout(const at_tensor *a, const at_tensor *b) {
   return a && b && a->t.sizes() == b->t.sizes() && a->t.strides() == b->t.strides();

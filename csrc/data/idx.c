@@ -84,8 +84,8 @@ static int idx_header(idx_file *file, uint32_t magic, int dims, int64_t *sizes) 
   if (idx_read(file, bytes, 4)) return -1;
   uint32_t found = big_endian(bytes);
   if (found != magic)
-    return agad_fail(file->error, "idx: %s: its first bytes are %08x, not %08x; this is no IDX %s file",
-                     file->path, found, magic, magic == IDX_IMAGES ? "images" : "labels");
+    return agad_fail(file->error, "idx: %s: its first bytes are %08x, not %08x; this is no IDX %s file", file->path,
+                     found, magic, magic == IDX_IMAGES ? "images" : "labels");
   if (idx_read(file, bytes, 4 * dims)) return -1;
   for (int i = 0; i < dims; i++) sizes[i] = big_endian(bytes + 4 * i);
   return 0;

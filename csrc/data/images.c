@@ -38,8 +38,8 @@ int data_images_alloc(data_images *set, int64_t count, int channels, int height,
   if (with_masks) set->masks = calloc((size_t)(count * plane) + 1, 1);
   if (set->pixels && (set->labels || !with_labels) && (set->masks || !with_masks)) return 0;
   data_images_free(set);
-  return agad_fail(error, "images: no memory for %lld pictures of %d x %d x %d", (long long)count, channels,
-                   height, width);
+  return agad_fail(error, "images: no memory for %lld pictures of %d x %d x %d", (long long)count, channels, height,
+                   width);
 }
 
 void data_images_free(data_images *set) {
@@ -83,8 +83,7 @@ static void bilinear_tap(int d, int in, int out, int *left, int *right, int64_t 
   *right = *left + (*left < in - 1);
 }
 
-void data_resize_plane(const uint8_t *in, int in_h, int in_w, uint8_t *out, int out_h, int out_w,
-                       int32_t *scratch) {
+void data_resize_plane(const uint8_t *in, int in_h, int in_w, uint8_t *out, int out_h, int out_w, int32_t *scratch) {
   int left, right;
   int64_t w;
   for (int x = 0; x < out_w; x++) {
@@ -126,15 +125,14 @@ typedef struct placed {
   int height, width, top, left;
 } placed; /* where the picture lies in the new one */
 
-static void place_plane(const uint8_t *in, const data_images *from, uint8_t *out, const data_images *to,
-                        placed at, uint8_t *small, int32_t *scratch) {
+static void place_plane(const uint8_t *in, const data_images *from, uint8_t *out, const data_images *to, placed at,
+                        uint8_t *small, int32_t *scratch) {
   data_resize_plane(in, from->height, from->width, small, at.height, at.width, scratch);
   for (int y = 0; y < at.height; y++)
     memcpy(out + (size_t)(at.top + y) * to->width + at.left, small + (size_t)y * at.width, (size_t)at.width);
 }
 
-static void place_mask(const uint8_t *in, const data_images *from, uint8_t *out, const data_images *to,
-                       placed at) {
+static void place_mask(const uint8_t *in, const data_images *from, uint8_t *out, const data_images *to, placed at) {
   for (int y = 0; y < at.height; y++) {
     int sy = (int)((2 * (int64_t)y + 1) * from->height / (2 * (int64_t)at.height));
     for (int x = 0; x < at.width; x++) {
@@ -161,8 +159,7 @@ static void adopt(data_images *set, data_images *out) {
 int data_images_resize(data_images *set, int height, int width, data_fit fit, agad_error *error) {
   if (set->height == height && set->width == width) return 0;
   data_images out;
-  if (data_images_alloc(&out, set->count, set->channels, height, width, 0, set->masks != NULL, error))
-    return -1;
+  if (data_images_alloc(&out, set->count, set->channels, height, width, 0, set->masks != NULL, error)) return -1;
   placed at = {height, width, 0, 0};
   if (fit == DATA_FIT_PAD) {
     padded_size(set->height, set->width, height, width, &at.height, &at.width);
@@ -180,8 +177,7 @@ int data_images_resize(data_images *set, int height, int width, data_fit fit, ag
       size_t plane = (size_t)i * set->channels + c;
       place_plane(set->pixels + plane * from, set, out.pixels + plane * to, &out, at, small, scratch);
     }
-    if (set->masks && !status)
-      place_mask(set->masks + (size_t)i * from, set, out.masks + (size_t)i * to, &out, at);
+    if (set->masks && !status) place_mask(set->masks + (size_t)i * from, set, out.masks + (size_t)i * to, &out, at);
   }
   free(small);
   free(scratch);
@@ -202,8 +198,7 @@ int data_images_set_channels(data_images *set, int channels, agad_error *error) 
       for (int c = 0; c < 3; c++) memcpy(to + c * plane, in, plane);
     else
       for (size_t p = 0; p < plane; p++)
-        to[p] =
-            (uint8_t)((19595u * in[p] + 38470u * in[plane + p] + 7471u * in[2 * plane + p] + 32768u) >> 16);
+        to[p] = (uint8_t)((19595u * in[p] + 38470u * in[plane + p] + 7471u * in[2 * plane + p] + 32768u) >> 16);
   }
   out.masks = set->masks;
   set->masks = NULL;
@@ -211,10 +206,8 @@ int data_images_set_channels(data_images *set, int channels, agad_error *error) 
   return 0;
 }
 
-int data_images_select(const data_images *set, const int64_t *rows, int64_t n, data_images *out,
-                       agad_error *error) {
-  if (data_images_alloc(out, n, set->channels, set->height, set->width, set->labels != NULL,
-                        set->masks != NULL, error))
+int data_images_select(const data_images *set, const int64_t *rows, int64_t n, data_images *out, agad_error *error) {
+  if (data_images_alloc(out, n, set->channels, set->height, set->width, set->labels != NULL, set->masks != NULL, error))
     return -1;
   size_t plane = (size_t)set->height * set->width, picture = plane * set->channels;
   int status = 0;

@@ -50,12 +50,10 @@ int data_images_resize(data_images *set, int height, int width, data_fit fit, ag
 int data_images_set_channels(data_images *set, int channels, agad_error *error);
 
 /* A new set of the given rows (0-based, any order, repeats allowed). */
-int data_images_select(const data_images *set, const int64_t *rows, int64_t n, data_images *out,
-                       agad_error *error);
+int data_images_select(const data_images *set, const int64_t *rows, int64_t n, data_images *out, agad_error *error);
 
 /* One plane, (in_h, in_w) to (out_h, out_w). scratch holds in_h * out_w int32. */
-void data_resize_plane(const uint8_t *in, int in_h, int in_w, uint8_t *out, int out_h, int out_w,
-                       int32_t *scratch);
+void data_resize_plane(const uint8_t *in, int in_h, int in_w, uint8_t *out, int out_h, int out_w, int32_t *scratch);
 
 /* a * b, or -1 when either is negative or the product is over limit. */
 int64_t data_product(int64_t a, int64_t b, int64_t limit);

@@ -26,8 +26,7 @@ static int find_file(const known_set *set, const char *root, const char *stem, c
   const char *folders[][2] = {{set->name, ""}, {set->name, "/raw"}, {set->torchvision, "/raw"}};
   for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
     for (int gz = 0; gz < 2; gz++) {
-      int length =
-          snprintf(path, n, "%s/%s%s/%s%s", root, folders[i][0], folders[i][1], stem, gz ? ".gz" : "");
+      int length = snprintf(path, n, "%s/%s%s/%s%s", root, folders[i][0], folders[i][1], stem, gz ? ".gz" : "");
       if (length > 0 && (size_t)length < n && access(path, F_OK) == 0) return 0;
     }
   return -1;
@@ -41,8 +40,8 @@ static int missing(const known_set *set, const char *root, const char *stem, aga
                    set->name, stem, root, set->name, root, set->name, root, set->torchvision);
 }
 
-static int check_labels(const known_set *set, const data_images *part, int64_t labels,
-                        const char *images_path, const char *labels_path, agad_error *error) {
+static int check_labels(const known_set *set, const data_images *part, int64_t labels, const char *images_path,
+                        const char *labels_path, agad_error *error) {
   if (labels != part->count)
     return agad_fail(error,
                      "%s: %s: %lld labels but %lld images in %s; a file is cut short, fetch "
@@ -50,13 +49,12 @@ static int check_labels(const known_set *set, const data_images *part, int64_t l
                      set->name, labels_path, (long long)labels, (long long)part->count, images_path);
   for (int64_t i = 0; i < labels; i++)
     if (part->labels[i] >= N_CLASSES)
-      return agad_fail(error, "%s: %s: label %d of image %lld is over %d; fetch it again", set->name,
-                       labels_path, part->labels[i], (long long)i, N_CLASSES - 1);
+      return agad_fail(error, "%s: %s: label %d of image %lld is over %d; fetch it again", set->name, labels_path,
+                       part->labels[i], (long long)i, N_CLASSES - 1);
   return 0;
 }
 
-static int read_part(const known_set *set, const char *root, const char *prefix, data_images *part,
-                     agad_error *error) {
+static int read_part(const known_set *set, const char *root, const char *prefix, data_images *part, agad_error *error) {
   char images[PATH_MAX], labels[PATH_MAX], stem[64];
   int64_t n_labels = 0;
   snprintf(stem, sizeof stem, "%s-images-idx3-ubyte", prefix);

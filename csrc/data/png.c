@@ -82,8 +82,7 @@ static int read_pixels(png_job *job) {
   if (job->channels != 1 && job->channels != 3) png_error(job->png, "neither grey nor RGB");
   if (png_get_rowbytes(job->png, job->info) != (size_t)job->width * job->channels)
     png_error(job->png, "its rows have an unexpected length");
-  if (data_product(job->width, job->height, PNG_MAX_PIXELS) < 0)
-    png_error(job->png, "more than 134217728 pixels");
+  if (data_product(job->width, job->height, PNG_MAX_PIXELS) < 0) png_error(job->png, "more than 134217728 pixels");
   /* deflate packs at most 1032 to 1, and a byte holds at most 8 pixels */
   if ((int64_t)job->width * job->height > ((int64_t)job->file_size + 64) * 1032 * 8)
     png_error(job->png, "more pixels than its bytes can hold");
@@ -130,8 +129,8 @@ int data_png_read(const char *path, data_images *out, agad_error *error) {
   if (stat(path, &info)) return agad_fail(error, "png: %s: %s", path, strerror(errno));
   if (!S_ISREG(info.st_mode)) return agad_fail(error, "png: %s is no ordinary file", path);
   if (info.st_size > PNG_MAX_FILE)
-    return agad_fail(error, "png: %s has %lld MB; at most %lld are read", path,
-                     (long long)(info.st_size >> 20), (long long)(PNG_MAX_FILE >> 20));
+    return agad_fail(error, "png: %s has %lld MB; at most %lld are read", path, (long long)(info.st_size >> 20),
+                     (long long)(PNG_MAX_FILE >> 20));
   FILE *file = fopen(path, "rb");
   if (!file) return agad_fail(error, "png: %s: %s", path, strerror(errno));
   size_t size = (size_t)info.st_size;
@@ -176,14 +175,13 @@ static int encode(png_job *job, const uint8_t *pixels) {
   return status;
 }
 
-int data_png_write(const char *path, const uint8_t *pixels, int channels, int height, int width,
-                   agad_error *error) {
+int data_png_write(const char *path, const uint8_t *pixels, int channels, int height, int width, agad_error *error) {
   if (channels != 1 && channels != 3)
     return agad_fail(error, "png: %s: %d channels; give 1 (grey) or 3 (colour)", path, channels);
   if (height < 1 || width < 1 || height > DATA_MAX_SIDE || width > DATA_MAX_SIDE ||
       data_product(height, width, PNG_MAX_PIXELS) < 0)
-    return agad_fail(error, "png: %s: %d x %d pixels; sides go from 1 to %d, pixels to %lld", path, height,
-                     width, DATA_MAX_SIDE, (long long)PNG_MAX_PIXELS);
+    return agad_fail(error, "png: %s: %d x %d pixels; sides go from 1 to %d, pixels to %lld", path, height, width,
+                     DATA_MAX_SIDE, (long long)PNG_MAX_PIXELS);
   size_t length = strlen(path) + 32;
   char *beside = malloc(length);
   if (!beside) return agad_fail(error, "png: %s: no memory", path);
@@ -197,8 +195,7 @@ int data_png_write(const char *path, const uint8_t *pixels, int channels, int he
     return status;
   }
   if (encode(&job, pixels)) status = agad_fail(error, "png: %s: %s", path, job.message);
-  if (fclose(job.file) && !status)
-    status = agad_fail(error, "png: %s cannot be written: %s", path, strerror(errno));
+  if (fclose(job.file) && !status) status = agad_fail(error, "png: %s cannot be written: %s", path, strerror(errno));
   if (!status && rename(beside, path))
     status = agad_fail(error, "png: %s cannot be written: %s", path, strerror(errno));
   if (status) remove(beside);

@@ -20,7 +20,6 @@ int data_png_read(const char *path, data_images *out, agad_error *error);
 int data_png_decode(const uint8_t *bytes, size_t n, const char *name, data_images *out, agad_error *error);
 
 /* pixels (channels, height, width), channels 1 or 3. */
-int data_png_write(const char *path, const uint8_t *pixels, int channels, int height, int width,
-                   agad_error *error);
+int data_png_write(const char *path, const uint8_t *pixels, int channels, int height, int width, agad_error *error);
 
 #endif

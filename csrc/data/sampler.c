@@ -54,9 +54,8 @@ static int64_t limit_k(const data_sampler *s, int64_t k) {
   return k < s->size / 2 ? k : s->size / 2;
 }
 
-data_sampler *data_sampler_new(const int64_t *normals, int64_t n_normals, const int64_t *anomalies,
-                               int64_t n_anomalies, int64_t batch, int64_t k, uint64_t seed,
-                               agad_error *error) {
+data_sampler *data_sampler_new(const int64_t *normals, int64_t n_normals, const int64_t *anomalies, int64_t n_anomalies,
+                               int64_t batch, int64_t k, uint64_t seed, agad_error *error) {
   if (n_normals < 1) {
     agad_fail(error, "sampler: no normal picture to train on; choose another normal class");
     return NULL;
@@ -91,8 +90,7 @@ void data_sampler_free(data_sampler *s) {
   free(s);
 }
 
-int data_sampler_set_anomalies(data_sampler *s, const int64_t *anomalies, int64_t n, int64_t k,
-                               agad_error *error) {
+int data_sampler_set_anomalies(data_sampler *s, const int64_t *anomalies, int64_t n, int64_t k, agad_error *error) {
   if (pool_set(&s->anomalies, anomalies, n, error)) return -1;
   s->k = limit_k(s, k);
   s->at.cycle = s->at.cycle_position = 0;
@@ -143,8 +141,8 @@ void data_sampler_next_epoch(data_sampler *s) {
 data_sampler_state data_sampler_get_state(const data_sampler *s) { return s->at; }
 
 int data_sampler_set_state(data_sampler *s, data_sampler_state at, agad_error *error) {
-  if (at.epoch < 0 || at.batch < 0 || at.batch > data_sampler_batches(s) || at.cycle < 0 ||
-      at.cycle_position < 0 || at.cycle_position > s->anomalies.n)
+  if (at.epoch < 0 || at.batch < 0 || at.batch > data_sampler_batches(s) || at.cycle < 0 || at.cycle_position < 0 ||
+      at.cycle_position > s->anomalies.n)
     return agad_fail(error,
                      "sampler: the state belongs to other data (epoch %lld, batch %lld of %lld); "
                      "start the run afresh",

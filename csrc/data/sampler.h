@@ -32,9 +32,8 @@ typedef struct data_batch {
 int64_t data_anomalies_per_batch(int64_t batch, int64_t min_anom, double gamma);
 
 /* Copies the row numbers; k is cut to floor(batch / 2), and to 0 without anomalies. NULL on error. */
-data_sampler *data_sampler_new(const int64_t *normals, int64_t n_normals, const int64_t *anomalies,
-                               int64_t n_anomalies, int64_t batch, int64_t k, uint64_t seed,
-                               agad_error *error);
+data_sampler *data_sampler_new(const int64_t *normals, int64_t n_normals, const int64_t *anomalies, int64_t n_anomalies,
+                               int64_t batch, int64_t k, uint64_t seed, agad_error *error);
 void data_sampler_free(data_sampler *sampler);
 
 int64_t data_sampler_batches(const data_sampler *sampler); /* in an epoch */

@@ -7,11 +7,9 @@
 #include "data/weave_draw.h"
 
 static const char *const textures[WEAVE_N_TEXTURES] = {"cloth", "metal", "grain", "dots"};
-static const char *const defects[WEAVE_N_KINDS] = {"",      "scratch",        "hole",
-                                                   "stain", "missing_thread", "smudge"};
+static const char *const defects[WEAVE_N_KINDS] = {"", "scratch", "hole", "stain", "missing_thread", "smudge"};
 /* Colour of each texture, Q8; a picture's own colour swings around it. */
-static const int tints[WEAVE_N_TEXTURES][3] = {
-    {236, 256, 284}, {262, 256, 250}, {300, 252, 212}, {270, 250, 256}};
+static const int tints[WEAVE_N_TEXTURES][3] = {{236, 256, 284}, {262, 256, 250}, {300, 252, 212}, {270, 250, 256}};
 
 const char *data_weave_name(weave_texture texture) { return textures[texture]; }
 
@@ -84,8 +82,8 @@ static void draw_picture(const weave_options *options, weave_split split, weave_
   expose(&scene, options->channels, relief, pixels);
 }
 
-int data_weave(const weave_options *options, weave_split split, int64_t n_sound, int64_t n_defects,
-               data_images *out, agad_error *error) {
+int data_weave(const weave_options *options, weave_split split, int64_t n_sound, int64_t n_defects, data_images *out,
+               agad_error *error) {
   int size = options->size;
   memset(out, 0, sizeof *out);
   if (size < WEAVE_MIN_SIZE || size > WEAVE_MAX_SIZE)

@@ -11,13 +11,7 @@
 
 #include "data/images.h"
 
-typedef enum weave_texture {
-  WEAVE_CLOTH,
-  WEAVE_METAL,
-  WEAVE_GRAIN,
-  WEAVE_DOTS,
-  WEAVE_N_TEXTURES
-} weave_texture;
+typedef enum weave_texture { WEAVE_CLOTH, WEAVE_METAL, WEAVE_GRAIN, WEAVE_DOTS, WEAVE_N_TEXTURES } weave_texture;
 
 /* Classes of a set: 0 is the sound texture, named after it, then the defects. */
 typedef enum weave_kind {
@@ -47,7 +41,7 @@ int data_weave_texture(const char *name, agad_error *error);
 
 /* Sound pictures first, then defects, the kinds taking turns. The built-in set is 2,000 + 200 pictures
  * to train and 500 + 500 to test. Labels, masks and classes are filled. */
-int data_weave(const weave_options *options, weave_split split, int64_t n_sound, int64_t n_defects,
-               data_images *out, agad_error *error);
+int data_weave(const weave_options *options, weave_split split, int64_t n_sound, int64_t n_defects, data_images *out,
+               agad_error *error);
 
 #endif

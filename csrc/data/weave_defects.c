@@ -190,8 +190,7 @@ static void missing_thread(const weave_scene *scene, data_random *r, int32_t *re
   draw_line(scene, &s, beyond(scene, direction, margin), relief, mask);
 }
 
-void weave_draw_defect(const weave_scene *scene, weave_kind kind, data_random *random, int32_t *relief,
-                       uint8_t *mask) {
+void weave_draw_defect(const weave_scene *scene, weave_kind kind, data_random *random, int32_t *relief, uint8_t *mask) {
   switch (kind) {
   case WEAVE_SCRATCH: scratch(scene, random, relief, mask); break;
   case WEAVE_HOLE: hole(scene, random, relief, mask); break;

@@ -97,8 +97,8 @@ void weave_draw_texture(const weave_scene *scene, int32_t *relief) {
     for (int x = 0; x < scene->size; x++) {
       int sum = 0, u, v;
       for (int sample = 0; sample < 4; sample++) {
-        weave_to_threads(scene, x * WEAVE_ONE + 64 + 128 * (sample & 1),
-                         y * WEAVE_ONE + 64 + 128 * (sample >> 1), &u, &v);
+        weave_to_threads(scene, x * WEAVE_ONE + 64 + 128 * (sample & 1), y * WEAVE_ONE + 64 + 128 * (sample >> 1), &u,
+                         &v);
         sum += height[scene->texture](scene, u, v);
       }
       relief[(size_t)y * scene->size + x] = sum * scene->contrast / 64; /* / 4 samples, Q8 to Q4 */

@@ -190,8 +190,9 @@ int lua_agad_device(lua_State *L, const char *name, int *device) {
   if (strncmp(name, "cuda", 4)) return -1;
   *device = 0;
   if (name[4] == ':') {
-    *device = (int)strtol(name + 5, &end, 10);
-    return name[5] && !*end && *device >= 0 ? 0 : -1;
+    long index = strtol(name + 5, &end, 10);
+    *device = (int)index;
+    return name[5] && !*end && index >= 0 && index < 128 ? 0 : -1;
   }
   return name[4] ? -1 : 0;
 }

@@ -24,7 +24,7 @@ int lua_agad_end(lua_State *L, at_scope *scope, int results); /* closes; returns
 void lua_agad_push_tensor(lua_State *L, at_tensor *t);
 at_tensor *lua_agad_check_tensor(lua_State *L, int index); /* raises; never NULL */
 at_tensor *lua_agad_test_tensor(lua_State *L, int index);  /* NULL when it is none (or closed) */
-int lua_agad_is_tensor(lua_State *L, int index); /* closed or not */
+int lua_agad_is_tensor(lua_State *L, int index);           /* closed or not */
 
 /* ---- values ---- */
 /* Pushes a Lua value of a JSON text / reads canonical JSON of a value: json.c */

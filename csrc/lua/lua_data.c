@@ -31,11 +31,9 @@ static int take_pictures(at_tensor *given, pictures *out) {
                    at_dtype_name(at_dtype_of(given)), ndim);
   out->t = at_to_layout(at_to(given, AT_U8, AT_CPU), AT_NCHW);
   int64_t channels = at_size(given, -3), height = at_size(given, -2), width = at_size(given, -1);
-  if ((channels != 1 && channels != 3) || height < 1 || width < 1 || height > DATA_MAX_SIDE ||
-      width > DATA_MAX_SIDE)
-    return at_fail(
-        "pictures have 1 (grey) or 3 (colour) channels and sides of 1 to %d; these are %lld x %lld x %lld",
-        DATA_MAX_SIDE, (long long)channels, (long long)height, (long long)width);
+  if ((channels != 1 && channels != 3) || height < 1 || width < 1 || height > DATA_MAX_SIDE || width > DATA_MAX_SIDE)
+    return at_fail("pictures have 1 (grey) or 3 (colour) channels and sides of 1 to %d; these are %lld x %lld x %lld",
+                   DATA_MAX_SIDE, (long long)channels, (long long)height, (long long)width);
   out->n = ndim == 4 ? at_size(given, 0) : 1;
   out->channels = (int)channels;
   out->height = (int)height;
@@ -59,8 +57,8 @@ static data_images *new_images(lua_State *L) {
 }
 
 /* Moves a block into a tensor and the tensor into field `name` of the table on the top. */
-static void move_field(lua_State *L, const char *name, void *block, const int64_t *sizes, int ndim,
-                       at_dtype dtype, at_dtype as) {
+static void move_field(lua_State *L, const char *name, void *block, const int64_t *sizes, int ndim, at_dtype dtype,
+                       at_dtype as) {
   if (!at_ok()) {
     free(block);
     return;
@@ -119,10 +117,9 @@ static int mnist(lua_State *L) {
   data_fit fit = check_fit(L, 4);
   data_images *train = new_images(L), *test = new_images(L);
   agad_error error;
-  int failed =
-      data_mnist(name, root, train, test, &error) || data_images_resize(train, side, side, fit, &error) ||
-      data_images_resize(test, side, side, fit, &error) ||
-      data_images_set_channels(train, channels, &error) || data_images_set_channels(test, channels, &error);
+  int failed = data_mnist(name, root, train, test, &error) || data_images_resize(train, side, side, fit, &error) ||
+               data_images_resize(test, side, side, fit, &error) || data_images_set_channels(train, channels, &error) ||
+               data_images_set_channels(test, channels, &error);
   return push_sets(L, train, test, failed ? &error : NULL);
 }
 
@@ -178,8 +175,7 @@ static int write_png(lua_State *L) {
   }
   if (at_ok() && at_ndim(given) == 4)
     at_fail("write_png: one picture, (channels, height, width); this has 4 dimensions");
-  if (at_ok() && !take_pictures(given, &p) &&
-      data_png_write(path, p.pixels, p.channels, p.height, p.width, &error))
+  if (at_ok() && !take_pictures(given, &p) && data_png_write(path, p.pixels, p.channels, p.height, p.width, &error))
     lua_data_fail(&error);
   return lua_agad_end(L, &scope, 0);
 }
@@ -188,8 +184,7 @@ static int write_png(lua_State *L) {
 static data_images *copy_pictures(lua_State *L, const pictures *p) {
   data_images *set = new_images(L);
   agad_error error;
-  if (data_images_alloc(set, p->n, p->channels, p->height, p->width, 0, 0, &error))
-    return lua_data_fail(&error), NULL;
+  if (data_images_alloc(set, p->n, p->channels, p->height, p->width, 0, 0, &error)) return lua_data_fail(&error), NULL;
   memcpy(set->pixels, p->pixels, (size_t)(p->n * p->channels * p->height) * (size_t)p->width);
   return set;
 }
@@ -241,8 +236,7 @@ static const int64_t *origin_field(lua_State *L, const char *name, int64_t n) {
   if (!lua_istable(L, -1) && !lua_agad_test_tensor(L, -1))
     return at_fail("%s: a list or tensor of integers", name), NULL;
   const int64_t *values = lua_data_integers(L, lua_gettop(L), &count);
-  if (at_ok() && count != n)
-    at_fail("%s: %lld values for %lld pictures", name, (long long)count, (long long)n);
+  if (at_ok() && count != n) at_fail("%s: %lld values for %lld pictures", name, (long long)count, (long long)n);
   return values;
 }
 
@@ -260,8 +254,7 @@ static int shortcut(lua_State *L) {
     const uint8_t *anomalous = lua_data_labels(L, 2, p.n);
     data_origin origin = {origin_field(L, "height", p.n), origin_field(L, "width", p.n),
                           origin_field(L, "file_bytes", p.n)};
-    if (at_ok())
-      n = data_shortcuts(p.pixels, p.n, p.channels, p.height, p.width, anomalous, &origin, found, &error);
+    if (at_ok()) n = data_shortcuts(p.pixels, p.n, p.channels, p.height, p.width, anomalous, &origin, found, &error);
     if (n < 0) lua_data_fail(&error);
   }
   lua_createtable(L, n > 0 ? n : 0, 0);
@@ -274,10 +267,9 @@ static int shortcut(lua_State *L) {
   return lua_agad_end(L, &scope, 1);
 }
 
-static const luaL_Reg functions[] = {{"mnist", mnist},       {"weave", weave},
-                                     {"read_png", read_png}, {"write_png", write_png},
-                                     {"resize", resize},     {"set_channels", set_channels},
-                                     {"shortcut", shortcut}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"mnist", mnist},         {"weave", weave},   {"read_png", read_png},
+                                     {"write_png", write_png}, {"resize", resize}, {"set_channels", set_channels},
+                                     {"shortcut", shortcut},   {NULL, NULL}};
 
 void lua_agad_open_data(lua_State *L) {
   luaL_newmetatable(L, LUA_IMAGES);

@@ -105,7 +105,7 @@ static int load(lua_State *L) {
     lua_setfield(L, -2, safetensors_name(f, i));
   }
   lua_newtable(L);
-  static const char *const keys[] = {"agad", "agad.xxh64", "format", "config", "step", NULL};
+  static const char *const keys[] = {"agad", "agad.checksum", "format", "config", "step", NULL};
   for (int i = 0; (key = keys[i]); i++)
     if (safetensors_metadata(f, key)) {
       lua_pushstring(L, safetensors_metadata(f, key));

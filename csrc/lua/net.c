@@ -6,7 +6,10 @@
 
 #define LUA_NET "agad.net"
 
-typedef struct lua_net { net *net; net_plan *plan; } lua_net;
+typedef struct lua_net {
+  net *net;
+  net_plan *plan;
+} lua_net;
 
 static void close_net(void *pointer) {
   lua_net *n = pointer;
@@ -20,19 +23,43 @@ static lua_net *check(lua_State *L, int index) { return lua_agad_check_box(L, in
 net *lua_agad_check_net(lua_State *L, int index) { return check(L, index)->net; }
 net_plan *lua_agad_check_plan(lua_State *L, int index) { return check(L, index)->plan; }
 
+/* Raises for a key of the table at `index` that is not in the list. */
+static void known_keys(lua_State *L, int index, const char *const *keys) {
+  lua_pushnil(L);
+  while (lua_next(L, index)) {
+    const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "(no name)";
+    int i = 0;
+    while (keys[i] && strcmp(keys[i], key)) i++;
+    if (!keys[i]) {
+      luaL_Buffer known;
+      luaL_buffinit(L, &known);
+      for (i = 0; keys[i]; i++) luaL_addstring(&known, i ? ", " : ""), luaL_addstring(&known, keys[i]);
+      luaL_pushresult(&known);
+      luaL_error(L, "net: unknown option '%s'; known: %s", key, lua_tostring(L, -1));
+    }
+    lua_pop(L, 1);
+  }
+}
+
 /* net(program_json[, {dtype=, device=, layout=, compute=}]) -> net with zero weights */
 static int new_net(lua_State *L) {
   const char *json = luaL_checkstring(L, 1);
   const char *text[4] = {"float32", "cpu", "channels_last", NULL};
-  static const char *const keys[4] = {"dtype", "device", "layout", "compute"};
+  static const char *const keys[] = {"dtype", "device", "layout", "compute", NULL};
+  if (!lua_isnoneornil(L, 2)) luaL_checktype(L, 2, LUA_TTABLE), known_keys(L, 2, keys);
   for (int i = 0; i < 4 && lua_istable(L, 2); i++) {
     if (lua_getfield(L, 2, keys[i]) == LUA_TSTRING) text[i] = lua_tostring(L, -1);
+    else if (!lua_isnil(L, -1)) luaL_argerror(L, 2, "dtype, device, layout and compute are names");
   }
   at_dtype dtype, compute;
   int device;
-  luaL_argcheck(L, !at_dtype_by_name(text[0], &dtype) && (dtype == AT_F32 || dtype == AT_F64), 2, "dtype is float32 or float64");
+  luaL_argcheck(L, !at_dtype_by_name(text[0], &dtype) && (dtype == AT_F32 || dtype == AT_F64), 2,
+                "dtype is float32 or float64");
   luaL_argcheck(L, !at_dtype_by_name(text[3] ? text[3] : text[0], &compute), 2, "unknown dtype to compute with");
-  luaL_argcheck(L, !lua_agad_device(L, text[1], &device), 2, "unknown device");
+  luaL_argcheck(L, compute == dtype || compute == AT_BF16, 2, "compute is dtype or bfloat16");
+  luaL_argcheck(L, !strcmp(text[2], "nchw") || !strcmp(text[2], "channels_last"), 2, "layout is nchw or channels_last");
+  luaL_argcheck(L, !lua_agad_device(L, text[1], &device) && device < at_devices(), 2,
+                "device: there is no such device");
   void **box = lua_agad_new_box(L, LUA_NET);
   agad_error error;
   net_program *program = net_program_parse(json, &error);
@@ -59,9 +86,19 @@ static int init(lua_State *L) {
   return lua_agad_end(L, &scope, 1);
 }
 
+/* The mode on the top of the stack; an error is argument `index`'s. */
+static net_bn read_mode(lua_State *L, int index) {
+  static const char *const modes[] = {
+      [NET_BN_BATCH] = "batch", [NET_BN_RUNNING] = "running", [NET_BN_BYPASS] = "bypass"};
+  for (int i = 0; i < 3 && lua_type(L, -1) == LUA_TSTRING; i++)
+    if (!strcmp(lua_tostring(L, -1), modes[i])) return (net_bn)i;
+  luaL_argerror(L, index, "bn is batch, running or bypass");
+  return NET_BN_BATCH;
+}
+
 /* {bn = "batch" | "running", track = true} or a list of {first=, rows=, bn=, set=, track=}, 1-based */
 static int read_groups(lua_State *L, int index, net_rows groups[NET_MAX_GROUPS]) {
-  static const char *const modes[] = {"batch", "running", "bypass", NULL};
+  static const char *const keys[] = {"first", "rows", "bn", "set", "track", NULL};
   groups[0] = (net_rows){0, -1, NET_BN_BATCH, 0, 1};
   if (lua_isnoneornil(L, index)) return 1;
   luaL_checktype(L, index, LUA_TTABLE);
@@ -74,9 +111,10 @@ static int read_groups(lua_State *L, int index, net_rows groups[NET_MAX_GROUPS])
     luaL_checktype(L, -1, LUA_TTABLE);
     net_rows *r = groups + g;
     *r = (net_rows){0, -1, NET_BN_BATCH, 0, 1};
+    known_keys(L, lua_gettop(L), keys);
     if (lua_getfield(L, -1, "first") == LUA_TNUMBER) r->first = lua_tointeger(L, -1) - 1;
     if (lua_getfield(L, -2, "rows") == LUA_TNUMBER) r->rows = lua_tointeger(L, -1);
-    if (lua_getfield(L, -3, "bn") == LUA_TSTRING) r->bn = (net_bn)luaL_checkoption(L, -1, NULL, modes);
+    if (lua_getfield(L, -3, "bn") != LUA_TNIL) r->bn = read_mode(L, index);
     if (lua_getfield(L, -4, "set") == LUA_TNUMBER) r->set = (int)lua_tointeger(L, -1) - 1;
     if (lua_getfield(L, -5, "track") == LUA_TBOOLEAN) r->track = lua_toboolean(L, -1);
     lua_pop(L, 6);
@@ -200,9 +238,10 @@ static int to_string(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg methods[] = {{"init", init},       {"eager", eager},     {"params", params}, {"buffers", buffers},
-                                   {"set", set},         {"share", share},     {"info", info},     {"program", program},
-                                   {"requires_grad_", requires_grad_}, {NULL, NULL}};
+static const luaL_Reg methods[] = {{"init", init},       {"eager", eager},     {"params", params},
+                                   {"buffers", buffers}, {"set", set},         {"share", share},
+                                   {"info", info},       {"program", program}, {"requires_grad_", requires_grad_},
+                                   {NULL, NULL}};
 
 void lua_agad_open_net(lua_State *L) {
   lua_agad_type(L, LUA_NET, methods, close_net);

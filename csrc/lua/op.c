@@ -20,6 +20,7 @@ enum { MAX_ARGS = 32, MAX_ITEMS = 512, MAX_OVERLOADS = 64, MAX_RESULTS = 64 };
 typedef enum shift { PLAIN, DIMENSION, POSITION, STOP } shift;
 
 static shift shift_of(const char *op, const char *arg) {
+  if (!strcmp(op, "tile")) return PLAIN; /* its `dims` are counts */
   if (!strncmp(arg, "dim", 3) || !strncmp(arg, "axis", 4) || !strncmp(arg, "axes", 4) || !strcmp(arg, "start_dim") ||
       !strcmp(arg, "end_dim") || !strcmp(arg, "source") || !strcmp(arg, "destination"))
     return DIMENSION;
@@ -33,13 +34,13 @@ static shift shift_of(const char *op, const char *arg) {
 typedef struct overload {
   const at_op *op;
   const at_arg *args;
-  int n, in_place, has_out;          /* writes its first argument; takes the result as a keyword */
+  int n, in_place, has_out; /* writes its first argument; takes the result as a keyword */
   unsigned char shifts[MAX_ARGS];
 } overload;
 
 typedef struct family {
   char name[128];
-  overload *list;                    /* those with out = … come last */
+  overload *list; /* those with out = … come last */
   int n;
 } family;
 
@@ -48,6 +49,7 @@ static int usable(const at_op *op) {
   for (int i = 0; i < at_op_args(op); i++) {
     const at_arg *a = at_op_arg(op, i);
     if (a->kind == AT_UNSUPPORTED && !a->has_default && !a->optional) return 0;
+    if (a->kind == AT_STRING && !strncmp(a->name, "dim", 3)) return 0; /* named dimensions */
   }
   return 1;
 }
@@ -94,13 +96,16 @@ static family *family_new(const char *lua_name) {
  * tensors.  The first level at which an overload fits is taken. */
 enum { EXACT, SPREAD, WRAP, LEVELS };
 
-typedef struct problem { const char *form, *name, *expected, *got; int reached; } problem;
+typedef struct problem {
+  const char *form, *name, *expected, *got;
+  int reached;
+} problem;
 
 typedef struct call {
   at_value values[MAX_ARGS], items[MAX_ITEMS];
   int n_items, level, at;
-  int wrong;                         /* the problem stands whatever the overload */
-  problem worst;                     /* of the overload that could be read furthest */
+  int wrong;     /* the problem stands whatever the overload */
+  problem worst; /* of the overload that could be read furthest */
 } call;
 
 static int refuse(call *c, const char *form, const char *name, const char *expected, const char *got) {
@@ -193,7 +198,7 @@ static int read_name(lua_State *L, int index, at_kind kind, at_value *out) {
   int device;
   out->kind = kind;
   if (kind == AT_DTYPE) return at_dtype_by_name(name, &dtype) ? 0 : (out->as.i = dtype, 1);
-  if (kind == AT_DEVICE) return lua_agad_device(L, name, &device) ? 0 : (out->as.i = device, 1);
+  if (kind == AT_DEVICE) return !lua_agad_device(L, name, &device) && device < at_devices() && (out->as.i = device, 1);
   if (kind == AT_MEMORY_FORMAT) return read_memory_format(name, &out->as.i);
   if (kind == AT_LAYOUT_KIND) return out->as.i = 0, !strcmp(name, "strided");
   out->as.s = name;
@@ -231,11 +236,12 @@ static int read_value(lua_State *L, call *c, int index, const at_arg *arg, at_ki
   case AT_DEVICE:
   case AT_MEMORY_FORMAT:
   case AT_LAYOUT_KIND: {
-    static const char *const expected[] = {[AT_STRING] = "a string",
-                                           [AT_DTYPE] = "a dtype such as \"float32\"",
-                                           [AT_DEVICE] = "a device such as \"cpu\" or \"cuda:0\"",
-                                           [AT_MEMORY_FORMAT] = "\"contiguous\" or \"channels_last\"",
-                                           [AT_LAYOUT_KIND] = "\"strided\""};
+    const char *const expected[] = {[AT_STRING] = "a string",
+                                    [AT_DTYPE] = "a dtype such as \"float32\"",
+                                    [AT_DEVICE] = at_devices() ? "a device such as \"cpu\" or \"cuda:0\""
+                                                               : "\"cpu\" (this machine has no device)",
+                                    [AT_MEMORY_FORMAT] = "\"contiguous\" or \"channels_last\"",
+                                    [AT_LAYOUT_KIND] = "\"strided\""};
     return read_name(L, index, kind, out) ||
            mismatch(c, arg, expected[kind],
                     lua_type(L, index) == LUA_TSTRING ? lua_tostring(L, index) : luaL_typename(L, index));
@@ -261,8 +267,8 @@ static int count_keys(lua_State *L, int index) {
 
 /* Numbers one by one for a list of integers that comes first (or after self). */
 static int spread(lua_State *L, const call *c, const at_arg *arg, int i, int index, int top) {
-  return c->level >= SPREAD && arg->kind == AT_LIST && arg->item == AT_INT && !arg->list_size && i <= 1 && top > index &&
-         lua_type(L, index) == LUA_TNUMBER;
+  return c->level >= SPREAD && arg->kind == AT_LIST && arg->item == AT_INT && !arg->list_size && i <= 1 &&
+         top > index && lua_type(L, index) == LUA_TNUMBER;
 }
 
 /* Tries to read `top` positional arguments and the keywords (0 = none) as those of one overload. */
@@ -292,7 +298,7 @@ static int match(lua_State *L, call *c, const overload *o, int top, int keywords
     if (!found && (arg->keyword_only ? arg->written || (!arg->has_default && !arg->optional) : !arg->has_default))
       return refuse(c, "argument '%s' is missing", arg->name, "", "");
   }
-  c->at = o->n;
+  c->at = 0; /* says less than what another overload makes of the same arguments */
   if (given < top) return refuse(c, "too many arguments", "", "", "");
   if (keywords && used < count_keys(L, keywords)) return refuse(c, "a keyword does not belong here", "", "", "");
   return 1;

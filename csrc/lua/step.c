@@ -10,9 +10,16 @@
 #define LUA_STEP "agad.step"
 
 /* The step, and the Lua state of the call that runs it: trampolines need it. */
-typedef struct lua_step { step_state *state; lua_State *L; int anchor; } lua_step;
+typedef struct lua_step {
+  step_state *state;
+  lua_State *L;
+  int anchor;
+} lua_step;
 
-typedef struct trampoline { lua_step *step; int function; } trampoline;
+typedef struct trampoline {
+  lua_step *step;
+  int function;
+} trampoline;
 
 static lua_step *check(lua_State *L, int index) { return lua_agad_check_box(L, index, LUA_STEP); }
 
@@ -79,8 +86,9 @@ static int add_update(lua_State *L) {
     nets[i] = luaL_checkstring(L, -1); /* stays in the table */
     lua_pop(L, 1);
   }
-  adam_options adam = {number_field(L, 4, "lr", 2e-4), number_field(L, 4, "beta1", 0.5), number_field(L, 4, "beta2", 0.999),
-                       number_field(L, 4, "eps", 1e-8), number_field(L, 4, "weight_decay", 0)};
+  adam_options adam = {number_field(L, 4, "lr", 2e-4), number_field(L, 4, "beta1", 0.5),
+                       number_field(L, 4, "beta2", 0.999), number_field(L, 4, "eps", 1e-8),
+                       number_field(L, 4, "weight_decay", 0)};
   at_scope scope = at_open();
   step_add_update(s->state, name, nets, n, adam);
   return lua_agad_end(L, &scope, 0);
@@ -307,27 +315,43 @@ static int loss_bce(lua_State *L) { return loss(L, LOSS_BCE); }
 
 /* batch(pictures, index or nil, low, high[, {dtype=, device=}]) -> float tensor, channels_last */
 static int batch(lua_State *L) {
-  at_tensor *pictures = lua_agad_check_tensor(L, 1), *index = lua_isnoneornil(L, 2) ? NULL : lua_agad_check_tensor(L, 2);
+  at_tensor *pictures = lua_agad_check_tensor(L, 1),
+            *index = lua_isnoneornil(L, 2) ? NULL : lua_agad_check_tensor(L, 2);
   double low = luaL_checknumber(L, 3), high = luaL_checknumber(L, 4);
   at_dtype dtype = AT_F32;
   int device = AT_CPU;
   if (lua_istable(L, 5)) {
-    if (lua_getfield(L, 5, "dtype") == LUA_TSTRING) luaL_argcheck(L, !at_dtype_by_name(lua_tostring(L, -1), &dtype), 5, "unknown dtype");
-    if (lua_getfield(L, 5, "device") == LUA_TSTRING) luaL_argcheck(L, !lua_agad_device(L, lua_tostring(L, -1), &device), 5, "unknown device");
+    if (lua_getfield(L, 5, "dtype") == LUA_TSTRING)
+      luaL_argcheck(L, !at_dtype_by_name(lua_tostring(L, -1), &dtype), 5, "unknown dtype");
+    if (lua_getfield(L, 5, "device") == LUA_TSTRING)
+      luaL_argcheck(L, !lua_agad_device(L, lua_tostring(L, -1), &device), 5, "unknown device");
   }
   at_scope scope = at_open();
   lua_agad_push_tensor(L, pictures_to_batch(pictures, index, low, high, dtype, device, AT_CHANNELS_LAST));
   return lua_agad_end(L, &scope, 1);
 }
 
-static const luaL_Reg methods[] = {
-    {"add_net", add_net},     {"add_update", add_update}, {"add_average", add_average}, {"add_stage", add_stage},
-    {"set_state", set_state}, {"guard", set_guard},       {"spare", spare},             {"begin", begin},
-    {"run_stage", run_stage}, {"run", run},               {"get", get},                 {"set", set},
-    {"n_normal", n_normal},   {"losses", losses},         {"backward", backward},       {"average", average},
-    {"gradients", gradients}, {"collapses", collapses},   {NULL, NULL}};
-static const luaL_Reg functions[] = {{"step", new_step}, {"loss_l1", loss_l1}, {"loss_mse", loss_mse},
-                                     {"loss_bce", loss_bce}, {"batch", batch}, {NULL, NULL}};
+static const luaL_Reg methods[] = {{"add_net", add_net},
+                                   {"add_update", add_update},
+                                   {"add_average", add_average},
+                                   {"add_stage", add_stage},
+                                   {"set_state", set_state},
+                                   {"guard", set_guard},
+                                   {"spare", spare},
+                                   {"begin", begin},
+                                   {"run_stage", run_stage},
+                                   {"run", run},
+                                   {"get", get},
+                                   {"set", set},
+                                   {"n_normal", n_normal},
+                                   {"losses", losses},
+                                   {"backward", backward},
+                                   {"average", average},
+                                   {"gradients", gradients},
+                                   {"collapses", collapses},
+                                   {NULL, NULL}};
+static const luaL_Reg functions[] = {{"step", new_step},     {"loss_l1", loss_l1}, {"loss_mse", loss_mse},
+                                     {"loss_bce", loss_bce}, {"batch", batch},     {NULL, NULL}};
 
 void lua_agad_open_step(lua_State *L) {
   lua_agad_type(L, LUA_STEP, methods, close_step);

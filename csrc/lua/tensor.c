@@ -93,7 +93,7 @@ static void push_shape(lua_State *L, const at_tensor *t) {
   int64_t sizes[AT_MAX_DIM];
   int n = at_sizes(t, sizes);
   lua_createtable(L, n, 0);
-  for (int i = 0; i < n && i < AT_MAX_DIM; i++) {
+  for (int i = 0; i < n; i++) {
     lua_pushinteger(L, sizes[i]);
     lua_rawseti(L, -2, i + 1);
   }
@@ -129,7 +129,12 @@ static int move(lua_State *L, int device) {
 }
 
 static int to_cpu(lua_State *L) { return move(L, AT_CPU); }
-static int to_cuda(lua_State *L) { return move(L, (int)luaL_optinteger(L, 2, 0)); }
+static int to_cuda(lua_State *L) {
+  lua_Integer device = luaL_optinteger(L, 2, 0);
+  luaL_argcheck(L, device >= 0 && device < at_devices(), 2,
+                at_devices() ? "no such device" : "this machine has no device");
+  return move(L, (int)device);
+}
 
 static void push_device(lua_State *L, const at_tensor *t) {
   int device = at_device_of(t);
@@ -142,7 +147,7 @@ static int to_string(lua_State *L) {
   if (!box->t) return lua_pushliteral(L, "[closed tensor]"), 1;
   int64_t sizes[AT_MAX_DIM];
   int n = at_sizes(box->t, sizes);
-  char text[300];
+  char text[64 + 20 * AT_MAX_DIM];
   size_t used = (size_t)snprintf(text, sizeof text, "[%s ", at_dtype_name(at_dtype_of(box->t)));
   if (n == 0 && at_dtype_of(box->t) != AT_C64 && at_dtype_of(box->t) != AT_C128) {
     at_scope scope = at_open();
@@ -168,14 +173,31 @@ static int requires_grad_(lua_State *L) {
   return lua_agad_end(L, &scope, 1);
 }
 
+/* Reads [gradient][, {key = boolean, …}] from `first` on: the gradient or NULL, and the flags that are given. */
+static at_tensor *flags(lua_State *L, int first, const char *const *keys, int *values) {
+  at_tensor *gradient = NULL;
+  int last = lua_gettop(L);
+  if (last >= first && !lua_istable(L, first) && !lua_isnil(L, first)) gradient = lua_agad_check_tensor(L, first);
+  luaL_argcheck(L, last <= first + 1, first + 2, "nothing is expected here");
+  if (last < first || (last == first && gradient)) return gradient;
+  if (lua_isnil(L, last)) return gradient;
+  luaL_checktype(L, last, LUA_TTABLE);
+  lua_pushnil(L);
+  while (lua_next(L, last)) {
+    int i = 0;
+    while (keys[i] && (lua_type(L, -2) != LUA_TSTRING || strcmp(keys[i], lua_tostring(L, -2)))) i++;
+    if (!keys[i]) luaL_argerror(L, last, "unknown option; known: retain_graph, and for grad allow_unused");
+    values[i] = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+  }
+  return gradient;
+}
+
 /* backward([gradient][, {retain_graph = true}]) */
 static int backward(lua_State *L) {
-  at_tensor *t = lua_agad_check_tensor(L, 1), *gradient = lua_agad_test_tensor(L, 2);
-  int retain = 0, last = lua_gettop(L);
-  if (last > 1 && lua_istable(L, last)) {
-    lua_getfield(L, last, "retain_graph");
-    retain = lua_toboolean(L, -1);
-  }
+  static const char *const keys[] = {"retain_graph", NULL};
+  int retain = 0;
+  at_tensor *t = lua_agad_check_tensor(L, 1), *gradient = flags(L, 2, keys, &retain);
   at_scope scope = at_open();
   at_backward(t, gradient, retain);
   return lua_agad_end(L, &scope, 0);
@@ -222,8 +244,9 @@ static int index_tensor(lua_State *L) {
 static int grad(lua_State *L) {
   enum { MAX_GRADS = 256 };
   at_tensor *output = lua_agad_check_tensor(L, 1), *inputs[MAX_GRADS], *grads[MAX_GRADS] = {NULL};
-  int n = 0, single = lua_agad_test_tensor(L, 2) != NULL, retain = 0, unused = 0;
-  if (single) inputs[n++] = lua_agad_check_tensor(L, 2);
+  static const char *const keys[] = {"retain_graph", "allow_unused", NULL};
+  int n = 0, values[2] = {0, 0};
+  if (lua_agad_is_tensor(L, 2)) inputs[n++] = lua_agad_check_tensor(L, 2);
   else {
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_Integer count = (lua_Integer)lua_rawlen(L, 2);
@@ -234,15 +257,10 @@ static int grad(lua_State *L) {
       lua_pop(L, 1);
     }
   }
-  at_tensor *gradient = lua_agad_test_tensor(L, 3);
-  int last = lua_gettop(L);
-  if (last > 2 && lua_istable(L, last)) {
-    lua_getfield(L, last, "retain_graph"), retain = lua_toboolean(L, -1);
-    lua_getfield(L, last, "allow_unused"), unused = lua_toboolean(L, -1);
-  }
+  at_tensor *gradient = flags(L, 3, keys, values);
   luaL_checkstack(L, n + 4, "gradients");
   at_scope scope = at_open();
-  if (!at_grad(grads, output, gradient, inputs, n, retain, 0, unused))
+  if (!at_grad(grads, output, gradient, inputs, n, values[0], 0, values[1]))
     for (int i = 0; i < n; i++) lua_agad_push_tensor(L, grads[i]);
   return lua_agad_end(L, &scope, n);
 }
@@ -274,11 +292,13 @@ static int from_table(lua_State *L) {
   int bad = 0;
   for (int64_t i = 0; i < n && at_ok() && !bad; i++) {
     lua_rawgeti(L, 1, i + 1);
-    bad = !lua_isnumber(L, -1);
-    if (dtype <= AT_I64) whole[i] = lua_tointeger(L, -1);
+    int integer = 1;
+    bad = lua_type(L, -1) != LUA_TNUMBER;
+    if (dtype <= AT_I64) whole[i] = lua_tointegerx(L, -1, &integer);
     else d[i] = lua_tonumber(L, -1);
     lua_pop(L, 1);
-    if (bad) at_fail("item %lld of the list is no number", (long long)i + 1);
+    if (bad || !integer)
+      bad = 1, at_fail("item %lld of the list is no %s", (long long)i + 1, integer ? "number" : "integer");
   }
   lua_agad_push_tensor(L, at_to(t, dtype, AT_CPU));
   return lua_agad_end(L, &scope, 1);
@@ -331,7 +351,10 @@ void lua_agad_open_tensor(lua_State *L) {
   lua_pushcfunction(L, to_string), lua_setfield(L, -2, "__tostring");
   lua_pushcfunction(L, no_order), lua_setfield(L, -2, "__lt");
   lua_pushcfunction(L, no_order), lua_setfield(L, -2, "__le");
-  static const struct { const char *event, *op; int args; } events[] = {
+  static const struct {
+    const char *event, *op;
+    int args;
+  } events[] = {
       {"__add", "add", 2}, {"__sub", "sub", 2}, {"__mul", "mul", 2}, {"__div", "div", 2}, {"__unm", "neg", 1}};
   for (int i = 0; i < 5; i++) {
     lua_pushstring(L, events[i].op);

@@ -72,10 +72,12 @@ static at_tensor **find_fitting(net *n, const char *name, const at_tensor *value
   int a = at_sizes(value, have), b = at_sizes(*slot, want);
   if (a != b || memcmp(have, want, sizeof have)) {
     char text[2][120] = {"", ""};
-    for (int i = 0; i < a && i < 6; i++) snprintf(text[0] + strlen(text[0]), 20, "%s%lld", i ? "x" : "", (long long)have[i]);
-    for (int i = 0; i < b && i < 6; i++) snprintf(text[1] + strlen(text[1]), 20, "%s%lld", i ? "x" : "", (long long)want[i]);
-    at_fail("net '%s': %s is %s here and %s in the weights given; they belong to another net or size",
-            n->program->name, name, text[1], text[0]);
+    for (int i = 0; i < a && i < 6; i++)
+      snprintf(text[0] + strlen(text[0]), 20, "%s%lld", i ? "x" : "", (long long)have[i]);
+    for (int i = 0; i < b && i < 6; i++)
+      snprintf(text[1] + strlen(text[1]), 20, "%s%lld", i ? "x" : "", (long long)want[i]);
+    at_fail("net '%s': %s is %s here and %s in the weights given; they belong to another net or size", n->program->name,
+            name, text[1], text[0]);
     return NULL;
   }
   return slot;
@@ -91,6 +93,8 @@ void net_set(net *n, const char *name, const at_tensor *value) {
 
 void net_share(net *n, const char *name, at_tensor *value) {
   at_tensor **slot = at_ok() ? find_fitting(n, name, value) : NULL;
+  if (slot && n->trained)
+    at_fail("net '%s' is being trained; share its tensors before the step is made", n->program->name);
   if (slot) at_store(slot, at_alias(value));
 }
 
@@ -115,8 +119,15 @@ static void fuse(net_plan *plan) {
 net_plan *net_plan_new(net *n, at_dtype dtype) {
   net_plan *plan = calloc(1, sizeof *plan);
   size_t nodes = (size_t)n->program->n_nodes;
-  *plan = (net_plan){.references = 1, .net = net_retain(n), .dtype = dtype, .arena = at_arena_new(), .plain = at_plain(), .momentum = -1,
-                     .slope = calloc(nodes, sizeof(double)), .fused = calloc(nodes, 1), .in_place = calloc(nodes, 1)};
+  *plan = (net_plan){.references = 1,
+                     .net = net_retain(n),
+                     .dtype = dtype,
+                     .arena = at_arena_new(),
+                     .plain = at_plain(),
+                     .momentum = -1,
+                     .slope = calloc(nodes, sizeof(double)),
+                     .fused = calloc(nodes, 1),
+                     .in_place = calloc(nodes, 1)};
   fuse(plan);
   return plan;
 }

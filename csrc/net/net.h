@@ -17,7 +17,8 @@ typedef struct net {
   at_dtype dtype;
   int device;
   at_layout layout;
-  at_tensor **params, **buffers;    /* kept; in the order of the program's lists */
+  int trained;                   /* a step holds its parameters: they are not exchanged any more */
+  at_tensor **params, **buffers; /* kept; in the order of the program's lists */
   int references;
 } net;
 
@@ -26,9 +27,9 @@ typedef struct net_plan {
   at_dtype dtype;
   at_arena *arena;
   int plain;
-  double momentum;                  /* of all batch norms; below 0: each has its own */
-  double *slope;                    /* per node: of the activation fused into it (1 = none) */
-  unsigned char *fused, *in_place;  /* per node: an activation done by its batch norm; may overwrite its input */
+  double momentum;                 /* of all batch norms; below 0: each has its own */
+  double *slope;                   /* per node: of the activation fused into it (1 = none) */
+  unsigned char *fused, *in_place; /* per node: an activation done by its batch norm; may overwrite its input */
   int references;
 } net_plan;
 
@@ -37,7 +38,7 @@ typedef struct net_pass net_pass;
 /* Parameters are zero until net_init or net_set; the program goes to the net, also after a failure. */
 net *net_new(net_program *program, at_dtype dtype, int device, at_layout layout);
 void net_free(net *n);
-net *net_retain(net *n);                       /* one more owner; each owner calls net_free */
+net *net_retain(net *n); /* one more owner; each owner calls net_free */
 /* A fresh start value of one parameter, in the net's dtype, device and layout; drawn on the processor, so that
  * every device starts from the same numbers. */
 at_tensor *net_draw(const net *n, const net_param *p, at_generator *generator);
@@ -52,14 +53,14 @@ void net_share(net *n, const char *name, at_tensor *value);
 
 net_plan *net_plan_new(net *n, at_dtype dtype);
 void net_plan_free(net_plan *plan);
-net_plan *net_plan_retain(net_plan *plan);     /* passes, and graphs over them, keep their plan alive */
+net_plan *net_plan_retain(net_plan *plan); /* passes, and graphs over them, keep their plan alive */
 
 net_pass *net_pass_new(net_plan *plan);
 void net_pass_free(net_pass *pass);
-void net_pass_clear(net_pass *pass);           /* forgets the activations */
+void net_pass_clear(net_pass *pass); /* forgets the activations */
 /* x [rows, shape of the input], of any float dtype.  `keep`: a backward may follow. */
 void net_forward(net_pass *pass, const at_tensor *x, const net_rows *groups, int n_groups, int keep);
-at_tensor *net_pass_output(net_pass *pass, int i);  /* belongs to the scope */
+at_tensor *net_pass_output(net_pass *pass, int i); /* belongs to the scope */
 /* dy[i] belongs to output i; NULL = no gradient.  dx (may be NULL) receives the input's gradient; grads (may
  * be NULL) is a list as long as the parameters': the new gradients are added to what is there, or become it.
  * May be called again with other dy; a pass that was not kept for it is a failure. */

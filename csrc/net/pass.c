@@ -11,11 +11,12 @@
 
 struct net_pass {
   net_plan *plan;
-  at_tensor **values;               /* per node, kept */
-  at_tensor *(*saved)[NET_SAVE];    /* per node, kept */
-  at_tensor **weights;              /* per parameter: in the dtype of the computation */
+  at_tensor **values;            /* per node, kept */
+  at_tensor *(*saved)[NET_SAVE]; /* per node, kept */
+  at_tensor **weights;           /* per parameter: in the dtype of the computation */
   net_rows groups[NET_MAX_GROUPS];
   int n_groups, kept, eager;
+  int64_t changes; /* versions of all that the backward reads, under autograd */
 };
 
 net_pass *net_pass_new(net_plan *plan) {
@@ -62,13 +63,16 @@ static int set_groups(net_pass *pass, int64_t rows, const net_rows *groups, int 
     net_rows *to = pass->groups + g;
     *to = groups[g];
     if (to->rows < 0) to->rows = rows - to->first;
-    if (to->first != next || to->rows < 1) return at_fail("net '%s': row group %d does not follow the one before", name, g + 1);
-    if (to->bn == NET_BN_BYPASS) return at_fail("net '%s': bn = bypass is not available yet; available: batch, running", name);
+    if (to->first != next || to->rows < 1)
+      return at_fail("net '%s': row group %d does not follow the one before", name, g + 1);
+    if (to->bn == NET_BN_BYPASS)
+      return at_fail("net '%s': bn = bypass is not available yet; available: batch, running", name);
     if (to->set) return at_fail("net '%s': a second set of batch norms is not available yet", name);
     next += to->rows;
   }
   pass->n_groups = n;
-  return next == rows ? 0 : at_fail("net '%s': row groups cover %lld of %lld rows", name, (long long)next, (long long)rows);
+  return next == rows ? 0
+                      : at_fail("net '%s': row groups cover %lld of %lld rows", name, (long long)next, (long long)rows);
 }
 
 static void set_weights(net_pass *pass) {
@@ -119,8 +123,8 @@ static int input_fits(net_pass *pass, const at_tensor *x) {
   int n = at_sizes(x, sizes);
   if (n == want->ndim + 1 && sizes[0] >= 1 && !memcmp(sizes + 1, want->d, (size_t)want->ndim * sizeof *sizes)) return 1;
   if (want->ndim == 3)
-    at_fail("net '%s' takes [rows, %lld, %lld, %lld]; the tensor given has another shape", pass->plan->net->program->name,
-            (long long)want->d[0], (long long)want->d[1], (long long)want->d[2]);
+    at_fail("net '%s' takes [rows, %lld, %lld, %lld]; the tensor given has another shape",
+            pass->plan->net->program->name, (long long)want->d[0], (long long)want->d[1], (long long)want->d[2]);
   else at_fail("net '%s': the tensor given has another shape than its input", pass->plan->net->program->name);
   return 0;
 }
@@ -173,9 +177,7 @@ at_tensor *net_pass_output(net_pass *pass, int i) {
 /* ---- backward ---- */
 
 /* Adds to a node's gradient; a gradient that may be shared with a neighbour is never written into. */
-static void add_gradient(at_tensor **slot, at_tensor *g) {
-  at_store(slot, *slot ? at_add(*slot, g) : at_alias(g));
-}
+static void add_gradient(at_tensor **slot, at_tensor *g) { at_store(slot, *slot ? at_add(*slot, g) : at_alias(g)); }
 
 static void add_param_gradient(at_tensor **slot, const at_tensor *param, at_tensor *g) {
   g = at_like_layout(at_to(g, at_dtype_of(param), at_device_of(param)), param);
@@ -240,16 +242,31 @@ void net_backward(net_pass *pass, at_tensor *const *dy, at_tensor **dx, at_tenso
 
 /* ---- under autograd ---- */
 
+/* Changes in place move a version: what backward reads must be as forward left it. */
+static int64_t versions(const net_pass *pass) {
+  const net_program *p = pass->plan->net->program;
+  int64_t sum = 0;
+  for (int i = 0; i < p->n_nodes; i++) sum += at_version_of(pass->values[i]);
+  for (int i = 0; i < p->n_params; i++) sum += at_version_of(pass->weights[i]);
+  return sum;
+}
+
 static void release_pass(void *context) { net_pass_free(context); }
 
 /* Inputs of the node are x and every parameter. */
-static int call_backward(void *context, at_tensor *const *grad_out, int n_out, at_tensor **grad_in, const int *needed, int n_in) {
+static int call_backward(void *context, at_tensor *const *grad_out, int n_out, at_tensor **grad_in, const int *needed,
+                         int n_in) {
   net_pass *pass = context;
   (void)n_out;
   int params = 0;
   at_tensor **grads = calloc((size_t)n_in, sizeof *grads);
   for (int i = 1; i < n_in; i++) params |= needed[i];
-  if (!pass->kept) at_fail("net '%s': its backward was already called; gradients of gradients need net:eager", pass->plan->net->program->name);
+  if (!pass->kept)
+    at_fail("net '%s': its backward was already called; gradients of gradients need net:eager",
+            pass->plan->net->program->name);
+  else if (versions(pass) != pass->changes)
+    at_fail("net '%s': its input, weights or output were changed in place before its backward",
+            pass->plan->net->program->name);
   net_backward(pass, grad_out, needed[0] ? &grad_in[0] : NULL, params ? grads : NULL);
   for (int i = 1; i < n_in; i++) grad_in[i] = at_give(grads[i - 1]);
   free(grads);
@@ -275,6 +292,7 @@ void net_call(net_plan *plan, const at_tensor *x, const net_rows *groups, int n_
     return;
   }
   at_tensor **inputs;
+  pass->changes = versions(pass);
   int n = inputs_of(plan, at_alias(x), &inputs);
   at_node(p->name, inputs, n, outputs, p->n_outputs, call_backward, pass, release_pass);
   free(inputs);

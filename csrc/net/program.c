@@ -108,6 +108,17 @@ static int read_inputs(net_program *program, int place, net_node *node, net_shap
   return 0;
 }
 
+static int check_params(const net_program *program, const net_node *node, agad_error *error) {
+  for (int i = node->param; i < node->param + node->n_params; i++) {
+    int64_t numbers = 1;
+    for (int d = 0; d < program->params[i].ndim; d++)
+      if (program->params[i].sizes[d] > NET_MAX_NUMBERS || (numbers *= program->params[i].sizes[d]) > NET_MAX_NUMBERS)
+        return net_node_fail(node, error, "its parameters of over 2^31 numbers are too large");
+  }
+  if (node->macs < 0 || node->macs > NET_MAX_MACS) return net_node_fail(node, error, "it would compute for too long");
+  return 0;
+}
+
 static int read_node(net_program *program, int place, agad_error *error) {
   net_node *node = program->nodes + place;
   node->json = json_array_get(json_object_get(program->json, "nodes"), (size_t)place - 1);
@@ -127,21 +138,27 @@ static int read_node(net_program *program, int place, agad_error *error) {
   if (read_inputs(program, place, node, in, error)) return -1;
   node->shape = in[0];
   if (node->layer->define(program, node, in, error)) return -1;
+  int64_t numbers = 1;
   for (int i = 0; i < node->shape.ndim; i++)
     if (node->shape.d[i] < 1)
       return net_node_fail(node, error, "its output would be empty; the picture is too small for this net");
-  return 0;
+    else if (node->shape.d[i] > NET_MAX_NUMBERS || (numbers *= node->shape.d[i]) > NET_MAX_NUMBERS)
+      return net_node_fail(node, error, "its output of over 2^31 numbers an image is too large");
+  return check_params(program, node, error);
 }
 
 static int read_outputs(net_program *program, agad_error *error) {
   const json_t *list = json_object_get(program->json, "outputs");
   size_t n = json_array_size(list);
   if (!n) return agad_fail(error, "names no output");
+  if (n > NET_MAX_OUTPUTS) return agad_fail(error, "has %d outputs; %d at most", (int)n, NET_MAX_OUTPUTS);
   program->outputs = calloc(n, sizeof *program->outputs);
   for (size_t i = 0; i < n; i++) {
     const json_t *v = json_array_get(list, i);
     net_output *o = program->outputs + program->n_outputs++;
     if (copy_name(o->name, json_string_value(json_object_get(v, "name")), "output", error)) return -1;
+    if (net_program_output(program, o->name) < program->n_outputs - 1)
+      return agad_fail(error, "names two outputs '%s'", o->name);
     const json_t *node = json_object_get(v, "node");
     int64_t place = json_is_integer(node) ? json_integer_value(node) : -1;
     if (place < 0 || place >= program->n_nodes) return agad_fail(error, "output %s is no node", o->name);

@@ -13,7 +13,10 @@
 #include <jansson.h>
 #include <stdint.h>
 
-enum { NET_MAX_INPUTS = 8, NET_MAX_NODES = 4096, NET_NAME = 64 };
+enum { NET_MAX_INPUTS = 8, NET_MAX_OUTPUTS = 8, NET_MAX_NODES = 4096, NET_NAME = 64 };
+/* Numbers of one image at one node, of one parameter, and MACs: larger ones are refused before they overflow. */
+#define NET_MAX_NUMBERS ((int64_t)1 << 31)
+#define NET_MAX_MACS ((int64_t)1 << 50)
 
 typedef struct net_shape {
   int ndim;

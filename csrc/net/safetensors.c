@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* memmem */
 #include "net/safetensors.h"
 
 #include <errno.h>
@@ -9,7 +10,9 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-#define CHECKSUM "agad.xxh64"
+#define CHECKSUM "agad.checksum"
+#define ZEROS "0000000000000000"
+#define PLACE "\"" CHECKSUM "\":\"" /* what stands before the digits */
 enum { MAX_HEADER = 64 << 20 };
 
 typedef struct entry {
@@ -93,6 +96,42 @@ static int read_entry(safetensors *f, const char *name, const json_t *v, agad_er
   return 0;
 }
 
+/* Where the header holds the digits of the checksum; NULL: nowhere. */
+static char *digits_in(char *header, size_t length) {
+  char *place = memmem(header, length, PLACE, strlen(PLACE));
+  return place && (size_t)(place - header) + strlen(PLACE) + 16 <= length ? place + strlen(PLACE) : NULL;
+}
+
+/* The checksum of header and parts, with the digits in the header as zeros. */
+static void checksum(const char *header, size_t length, const char *place, const void *const *parts,
+                     const size_t *sizes, int n, char digits[17]) {
+  XXH64_state_t *sum = XXH64_createState();
+  size_t before = (size_t)(place - header);
+  XXH64_reset(sum, 0);
+  XXH64_update(sum, header, before);
+  XXH64_update(sum, ZEROS, 16);
+  XXH64_update(sum, place + 16, length - before - 16);
+  for (int i = 0; i < n; i++)
+    if (sizes[i]) XXH64_update(sum, parts[i], sizes[i]);
+  snprintf(digits, 17, "%016llx", (unsigned long long)XXH64_digest(sum));
+  XXH64_freeState(sum);
+}
+
+static int by_place(const void *a, const void *b) {
+  const entry *x = a, *y = b;
+  if (x->begin != y->begin) return x->begin < y->begin ? -1 : 1;
+  return (x->end > y->end) - (x->end < y->end);
+}
+
+/* Whether the tensors follow one another from the first byte to the last; sorts them so. */
+static int filled(safetensors *f) {
+  uint64_t next = 0;
+  qsort(f->entries, (size_t)f->n, sizeof *f->entries, by_place);
+  for (int i = 0; i < f->n; next = f->entries[i++].end)
+    if (f->entries[i].begin != next) return 0;
+  return next == f->data_size;
+}
+
 static int read_header(safetensors *f, size_t size, agad_error *error) {
   uint64_t length;
   if (size < 8) return agad_fail(error, "is no safetensors file (too short)");
@@ -106,17 +145,17 @@ static int read_header(safetensors *f, size_t size, agad_error *error) {
   f->entries = calloc(json_object_size(f->header) + 1, sizeof *f->entries);
   const char *name;
   json_t *value;
-  uint64_t used = 0;
   json_object_foreach(f->header, name, value) {
     if (!strcmp(name, "__metadata__")) continue;
     if (read_entry(f, name, value, error)) return -1;
-    used += f->entries[f->n - 1].end - f->entries[f->n - 1].begin;
   }
-  if (used != f->data_size) return agad_fail(error, "its tensors do not fill the file; it is damaged");
-  const char *sum = safetensors_metadata(f, CHECKSUM);
-  char have[17];
-  snprintf(have, sizeof have, "%016llx", (unsigned long long)XXH64(f->data, f->data_size, 0));
-  if (sum && strcmp(sum, have)) return agad_fail(error, "its checksum is wrong; the file is damaged");
+  if (!filled(f)) return agad_fail(error, "its tensors overlap or do not fill the file; it is damaged");
+  if (!safetensors_metadata(f, CHECKSUM)) return 0; /* another program's file */
+  char have[17], *place = digits_in(f->bytes + 8, (size_t)length);
+  const void *data = f->data;
+  size_t data_size = (size_t)f->data_size;
+  if (place) checksum(f->bytes + 8, (size_t)length, place, &data, &data_size, 1, have);
+  if (!place || memcmp(place, have, 16)) return agad_fail(error, "its checksum is wrong; the file is damaged");
   return 0;
 }
 
@@ -206,8 +245,6 @@ int safetensors_save(const char *path, const named_tensor *tensors, int n, const
   const void **parts = calloc((size_t)n + 2, sizeof *parts);
   size_t *sizes = calloc((size_t)n + 2, sizeof *sizes);
   json_t *header = json_object(), *meta = metadata ? json_deep_copy(metadata) : json_object();
-  XXH64_state_t *sum = XXH64_createState();
-  XXH64_reset(sum, 0);
   uint64_t offset = 0, length = 0;
   int bad = 0;
   for (int i = 0; i < n && !bad && at_ok(); i++) {
@@ -215,14 +252,12 @@ int safetensors_save(const char *path, const named_tensor *tensors, int n, const
     json_t *entry_json = at_ok() ? describe(t, &offset) : NULL;
     if (!entry_json)
       bad = at_ok() ? agad_fail(error, "%s: tensor %s has a dtype that the format lacks", path, tensors[i].name) : -1;
-    else json_object_set_new(header, tensors[i].name, entry_json);
+    else if (json_object_get(header, tensors[i].name) || json_object_set_new(header, tensors[i].name, entry_json))
+      bad = agad_fail(error, "%s: the name of tensor %s is taken, or no UTF-8", path, tensors[i].name);
     parts[i + 2] = at_data(t);
     sizes[i + 2] = (size_t)at_nbytes(t);
-    if (parts[i + 2]) XXH64_update(sum, parts[i + 2], sizes[i + 2]);
   }
-  char digits[17];
-  snprintf(digits, sizeof digits, "%016llx", (unsigned long long)XXH64_digest(sum));
-  json_object_set_new(meta, CHECKSUM, json_string(digits));
+  json_object_set_new(meta, CHECKSUM, json_string(ZEROS));
   json_object_set_new(header, "__metadata__", meta);
   char *text = json_dumps(header, JSON_COMPACT);
   if (!bad && at_ok() && text) {
@@ -230,10 +265,12 @@ int safetensors_save(const char *path, const named_tensor *tensors, int n, const
     text = realloc(text, padded + 1);
     memset(text + raw, ' ', padded - raw);
     length = padded;
+    char digits[17], *place = digits_in(text, padded);
+    checksum(text, padded, place, parts + 2, sizes + 2, n, digits);
+    memcpy(place, digits, 16);
     parts[0] = &length, sizes[0] = 8, parts[1] = text, sizes[1] = padded;
     bad = file_replace(path, parts, sizes, n + 2, error);
   }
-  XXH64_freeState(sum);
   json_decref(header);
   free(text);
   free(parts);

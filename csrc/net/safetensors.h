@@ -1,7 +1,8 @@
 /* safetensors.h: model files that run no code (https://github.com/huggingface/safetensors).
  *
  * A file is a little-endian 64-bit length, a JSON header of that length, and the data.  Files are read whole
- * and checked whole: sizes, offsets, overlaps, and, where the writer left one, a checksum (XXH64) of the data.
+ * and checked whole: sizes, offsets, gaps and overlaps, and, where the writer left one, a checksum: XXH64 of the
+ * header, with the digits of the checksum as zeros, and of the data.
  * They are written beside their target and renamed, so that a kill leaves the old one.
  */
 #ifndef AGAD_NET_SAFETENSORS_H

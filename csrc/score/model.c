@@ -51,14 +51,23 @@ static int load_weights(agad_model *m, const safetensors *f, agad_error *error) 
   return at_close(&scope, error);
 }
 
+/* The callers' buffers rely on it: the first output is the score, one number a picture; a map has one a pixel. */
+static int sound_outputs(const net_program *p) {
+  int map = net_program_output(p, "map");
+  if (net_program_output(p, "score") != 0 || p->nodes[p->outputs[0].node].shape.ndim != 0) return 0;
+  if (map < 0) return 1;
+  const net_shape *s = &p->nodes[p->outputs[map].node].shape;
+  return s->ndim == 2 && s->d[0] == p->input.d[1] && s->d[1] == p->input.d[2];
+}
+
 static int fill(agad_model *m, const safetensors *f, agad_error *error) {
   json_error_t where;
   const char *about = safetensors_metadata(f, ABOUT);
   if (!about) return agad_fail(error, "is a safetensors file, but no agad model (its metadata lack '" ABOUT "')");
   m->about = json_loads(about, 0, &where);
   if (!m->about) return agad_fail(error, "its description is not JSON: %s", where.text);
-  if ((int)number(m->about, "format", 0) != FORMAT)
-    return agad_fail(error, "its format is %d, this agad reads %d", (int)number(m->about, "format", 0), FORMAT);
+  if (number(m->about, "format", 0) != FORMAT)
+    return agad_fail(error, "its format is %g, this agad reads %d", number(m->about, "format", 0), FORMAT);
   const json_t *program_json = json_object_get(m->about, "program"), *input = json_object_get(m->about, "input");
   if (!json_is_object(program_json))
     return agad_fail(error, "it has no scoring program; its score is a Lua function of its method and needs Lua");
@@ -67,8 +76,11 @@ static int fill(agad_model *m, const safetensors *f, agad_error *error) {
   free(text);
   if (!program) return -1;
   if (program->input.ndim != 3) return net_program_free(program), agad_fail(error, "its program takes no pictures");
+  double batch = number(m->about, "eval_batch", 256);
+  if (!sound_outputs(program) || !(batch >= 1 && batch <= 1 << 20))
+    return net_program_free(program), agad_fail(error, "its outputs, or its eval_batch, are not those of a model");
   m->how = (score_input){json_number_value(json_array_get(input, 0)), json_number_value(json_array_get(input, 1)),
-                         (int64_t)number(m->about, "eval_batch", 256), NET_BN_RUNNING};
+                         (int64_t)batch, NET_BN_RUNNING};
   if (!(m->how.low < m->how.high)) return net_program_free(program), agad_fail(error, "its input range is empty");
   m->threshold = number(m->about, "threshold", NAN);
   m->description = json_dumps(m->about, JSON_SORT_KEYS | JSON_COMPACT | JSON_REAL_PRECISION(17));

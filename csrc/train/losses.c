@@ -1,6 +1,7 @@
 #include "train/losses.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 at_tensor *l1_forward(const at_tensor *a, const at_tensor *b) { return at_l1(a, b); }
 
@@ -52,7 +53,8 @@ static int loss_backward(void *context, at_tensor *const *grad_out, int n_out, a
 
 at_tensor *loss_call(loss_kind kind, at_tensor *a, at_tensor *b, double target) {
   int mode = at_grad_mode(0);
-  if (b && at_ok() && (at_numel(a) != at_numel(b) || at_ndim(a) != at_ndim(b)))
+  int64_t a_sizes[AT_MAX_DIM] = {0}, b_sizes[AT_MAX_DIM] = {0};
+  if (b && at_ok() && (at_sizes(a, a_sizes) != at_sizes(b, b_sizes) || memcmp(a_sizes, b_sizes, sizeof a_sizes)))
     at_fail("loss: its two tensors differ in shape");
   at_tensor *loss = kind == LOSS_L1 ? l1_forward(a, b) : kind == LOSS_MSE ? mse_forward(a, b) : bce_forward(a, target);
   at_grad_mode(mode);

@@ -27,8 +27,7 @@ void step_free(step_state *s) {
     if (s->stages[i].release) s->stages[i].release(s->stages[i].arg);
   if (s->free_method) s->free_method(s->method);
   for (int i = 0; i < s->n_slots; i++) at_free(s->slots[i]);
-  for (int i = 0; i < s->n_averages; i++)
-    free_list(s->averages[i].params, s->averages[i].n);
+  for (int i = 0; i < s->n_averages; i++) free_list(s->averages[i].params, s->averages[i].n);
   if (s->guard_update >= 0) free_list(s->spare, s->updates[s->guard_update].n);
   at_free(s->collapses);
   for (int i = 0; i < s->n_updates; i++) {
@@ -101,6 +100,7 @@ int step_add_update(step_state *s, const char *name, const char *const *nets, in
   int k = 0, mode = at_grad_mode(0);
   for (int i = 0; i < n_nets; i++) {
     net *n = s->nets[u->nets[i]].net;
+    n->trained = 1;
     for (int j = 0; j < n->program->n_params; j++, k++) {
       at_store(&u->params[k], at_alias(n->params[j]));
       at_set_requires_grad(n->params[j], 1);
@@ -121,7 +121,8 @@ int step_add_average(step_state *s, const char *name, double beta) {
   if (place < 0 || update < 0) return at_fail("average: net '%s' is not trained by any update", name);
   net *n = s->nets[place].net;
   step_average *a = s->averages + s->n_averages++;
-  *a = (step_average){place, update, beta, calloc((size_t)n->program->n_params + 1, sizeof *a->params), n->program->n_params};
+  *a = (step_average){place, update, beta, calloc((size_t)n->program->n_params + 1, sizeof *a->params),
+                      n->program->n_params};
   at_scope scope = at_open();
   int mode = at_grad_mode(0);
   for (int i = 0; i < n->program->n_params; i++) at_store(&a->params[i], at_clone(at_detach(n->params[i])));
@@ -152,8 +153,8 @@ int step_slot(step_state *s, const char *name) {
 at_tensor *step_get(step_state *s, int slot) {
   if (!at_ok() || slot < 0) return NULL;
   if (!s->slots[slot])
-    at_fail("stage %s reads slot %s, which no earlier stage has written",
-            s->at >= 0 ? s->stages[s->at].name : "(none)", s->slot_names[slot]);
+    at_fail("stage %s reads slot %s, which no earlier stage has written", s->at >= 0 ? s->stages[s->at].name : "(none)",
+            s->slot_names[slot]);
   return s->slots[slot];
 }
 
@@ -180,6 +181,10 @@ double step_option(const step_state *s, const char *path, double standard) {
 
 void step_begin(step_state *s, at_tensor *x, int64_t n_normal) {
   if (!at_ok()) return;
+  if (s->running) {
+    at_fail("the step is already running: a stage cannot run it");
+    return;
+  }
   if (n_normal < 1 || n_normal > at_size(x, 0)) {
     at_fail("step: %lld normals in a batch of %lld rows", (long long)n_normal, (long long)at_size(x, 0));
     return;
@@ -192,16 +197,29 @@ void step_begin(step_state *s, at_tensor *x, int64_t n_normal) {
   step_put(s, step_slot(s, "x"), x);
 }
 
+/* Gradients of a step that failed would be added to those of the next. */
+static void forget_gradients(step_state *s) {
+  for (int i = 0; i < s->n_updates; i++)
+    for (int j = 0; j < s->updates[i].n; j++) {
+      at_free(s->updates[i].grads[j]);
+      s->updates[i].grads[j] = NULL;
+    }
+}
+
 int step_run_stage(step_state *s, int i) {
   if (!at_ok() || i < 0 || i >= s->n_stages) return -1;
+  if (s->running) return at_fail("the step is already running: a stage cannot run it");
+  s->running = 1;
   at_arena *before = at_arena_use(s->arena);
   at_scope scope = at_open();
   int mode = at_grad_mode(0);
   s->at = i;
   int bad = s->stages[i].run(s, s->stages[i].arg);
   if (bad && at_ok()) at_fail("stage %s failed", s->stages[i].name);
+  if (!at_ok()) forget_gradients(s);
   at_grad_mode(mode);
   at_arena_use(before);
+  s->running = 0;
   return at_close(&scope, NULL);
 }
 

@@ -13,7 +13,8 @@
 #include <jansson.h>
 
 typedef struct step_state step_state;
-typedef int (*stage_fn)(step_state *, void *arg);   /* 0, or -1 with the sticky error set */
+typedef int (*stage_fn)(step_state *, void *arg); /* 0, or -1 with the sticky error set */
+/* clang-format off */
 typedef struct stage { char name[64]; stage_fn run; void *arg; void (*release)(void *arg); } stage;
 
 enum { STEP_MAX_NETS = 8, STEP_MAX_UPDATES = 8, STEP_MAX_SLOTS = 128, STEP_MAX_STAGES = 64 };
@@ -21,18 +22,20 @@ enum { STEP_MAX_NETS = 8, STEP_MAX_UPDATES = 8, STEP_MAX_SLOTS = 128, STEP_MAX_S
 typedef struct step_net { char name[NET_NAME]; net *net; net_plan *plan; } step_net;
 
 typedef struct adam_options { double lr, beta1, beta2, eps, weight_decay; } adam_options;
+/* clang-format on */
 
 /* An optimiser over the parameters of some nets. */
 typedef struct step_update {
   char name[NET_NAME];
   int nets[STEP_MAX_NETS], n_nets;
   adam_options adam;
-  int n;                                   /* parameters in all */
-  at_tensor **params, **grads, **m, **v;   /* params are the nets' own tensors; grads may be NULL */
-  at_tensor *count;                        /* steps made: 0-d float32 on the device */
+  int n;                                 /* parameters in all */
+  at_tensor **params, **grads, **m, **v; /* params are the nets' own tensors; grads may be NULL */
+  at_tensor *count;                      /* steps made: 0-d float32 on the device */
 } step_update;
 
 /* The average of a net's weights over the steps of its update, without bias from the start. */
+/* clang-format off */
 typedef struct step_average { int net, update; double beta; at_tensor **params; int n; } step_average;
 
 struct step_state {
@@ -48,9 +51,11 @@ struct step_state {
   int guard_update; double guard_below; at_tensor **spare; at_tensor *collapses; /* int64: how often */
   void *method; void (*free_method)(void *);         /* what the C stages of a method keep: passes, slots */
   at_arena *arena;
+  int running;
 };
+/* clang-format on */
 
-step_state *step_new(const char *options_json);      /* NULL with the sticky error set */
+step_state *step_new(const char *options_json); /* NULL with the sticky error set */
 void step_free(step_state *s);
 /* Each returns the place, or -1 with the sticky error set. */
 int step_add_net(step_state *s, const char *name, net *n, net_plan *plan);
@@ -63,21 +68,21 @@ int step_add_stage(step_state *s, const char *name, stage_fn run, void *arg, voi
 void step_guard(step_state *s, const char *update, double delta, at_generator *g);
 void step_spare(step_state *s, at_generator *g);
 
-int step_slot(step_state *s, const char *name);              /* interned; -1 with the sticky error set */
-at_tensor *step_get(step_state *s, int slot);                /* borrowed; unwritten = error with stage and slot */
-void step_put(step_state *s, int slot, at_tensor *t);        /* takes a reference */
-int step_find_net(const step_state *s, const char *name);    /* place, or -1 */
+int step_slot(step_state *s, const char *name);           /* interned; -1 with the sticky error set */
+at_tensor *step_get(step_state *s, int slot);             /* borrowed; unwritten = error with stage and slot */
+void step_put(step_state *s, int slot, at_tensor *t);     /* takes a reference */
+int step_find_net(const step_state *s, const char *name); /* place, or -1 */
 int step_find_update(const step_state *s, const char *name);
-double step_option(const step_state *s, const char *path, double standard);   /* "lambda.adv" */
+double step_option(const step_state *s, const char *path, double standard); /* "lambda.adv" */
 
 /* Adds d loss / d parameters (by autograd) into that update's gradients and notes loss.NAME. */
 int step_backward(step_state *s, int update, at_tensor *loss);
 /* Adds a net's gradients to those of the update that it belongs to: where net_backward writes. */
 at_tensor **step_gradients(step_state *s, int update, int place);
 
-void step_begin(step_state *s, at_tensor *x, int64_t n_normal);   /* clears the slots, sets x */
+void step_begin(step_state *s, at_tensor *x, int64_t n_normal); /* clears the slots, sets x */
 int step_run_stage(step_state *s, int i);
-int step_run(step_state *s, at_tensor *x, int64_t n_normal);      /* the whole table */
+int step_run(step_state *s, at_tensor *x, int64_t n_normal); /* the whole table */
 
 /* The C stages of the method "agad": agad.c */
 stage_fn agad_stage(const char *name);

@@ -28,8 +28,9 @@ int step_backward(step_state *s, int update, at_tensor *loss) {
   int mode = at_grad_mode(0);
   for (int i = 0; i < u->n && at_ok(); i++) {
     if (!grads[i]) continue;
-    if (u->grads[i]) at_add_(u->grads[i], grads[i], 1);
-    else at_store(&u->grads[i], at_like_layout(grads[i], u->params[i]));
+    /* never in place: autograd may have handed out one tensor as two gradients */
+    at_tensor *sum = u->grads[i] ? at_add(u->grads[i], grads[i]) : grads[i];
+    at_store(&u->grads[i], at_like_layout(sum, u->params[i]));
   }
   step_put(s, step_slot(s, name), at_detach(loss));
   at_grad_mode(mode);
@@ -78,8 +79,7 @@ void step_spare(step_state *s, at_generator *g) {
   int k = 0, mode = at_grad_mode(0);
   for (int i = 0; i < u->n_nets; i++) {
     const net *n = s->nets[u->nets[i]].net;
-    for (int j = 0; j < n->program->n_params; j++, k++)
-      at_store(&s->spare[k], net_draw(n, n->program->params + j, g));
+    for (int j = 0; j < n->program->n_params; j++, k++) at_store(&s->spare[k], net_draw(n, n->program->params + j, g));
   }
   at_grad_mode(mode);
   at_close(&scope, NULL);
@@ -87,8 +87,10 @@ void step_spare(step_state *s, at_generator *g) {
 
 void step_guard(step_state *s, const char *update, double delta, at_generator *g) {
   int place = step_find_update(s, update);
-  if (place < 0) {
-    at_fail("guard_collapse: there is no update '%s'", update);
+  if (place < 0 || s->guard_update >= 0) {
+    at_fail(place < 0 ? "guard_collapse: there is no update '%s'"
+                      : "guard_collapse: there is one already, not for %s too",
+            update);
     return;
   }
   s->guard_update = place;
@@ -111,6 +113,7 @@ static int guard_collapse(step_state *s, void *arg) {
   snprintf(name, sizeof name, "loss.%s", u->name);
   at_tensor *collapsed = at_less_scalar(step_get(s, step_slot(s, name)), s->guard_below);
   int device = at_device_of(u->count);
+  if (device == AT_CPU && at_item(collapsed) == 0) return 0; /* nobody is kept waiting by this question here */
   for (int i = 0; i < u->n && at_ok(); i++) {
     at_scope scope = at_open();
     at_tensor *zero = at_scalar(0, at_dtype_of(u->m[i]), device);

@@ -62,9 +62,19 @@ local function parse(lines)                      -- the block's comment lines, d
       table.insert(entry.text, line)
     end
   end
-  while entry.text[1] == "" do table.remove(entry.text, 1) end
-  while entry.text[#entry.text] == "" do entry.text[#entry.text] = nil end
-  entry.summary = table.remove(entry.text, 1) or ""
+  -- Lines of a paragraph are joined; indented ones stand as they are. The summary is the first sentence.
+  local text, open = {}, false
+  for _, line in ipairs(entry.text) do
+    if open and line:find "^%S" then text[#text] = text[#text] .. " " .. line
+    else text[#text + 1] = line end
+    open = line:find "^%S" ~= nil
+  end
+  while text[1] == "" do table.remove(text, 1) end
+  while text[#text] == "" do text[#text] = nil end
+  local first = table.remove(text, 1) or ""
+  local summary, rest = first:match "^(.-%.)%s+(%S.*)$"
+  if rest then table.insert(text, 1, rest) end
+  entry.summary, entry.text = summary or first, text
   return entry
 end
 
@@ -160,35 +170,50 @@ function doc.find(what)
   return found
 end
 
--- Breaks a line at spaces, the rest under the first word of the text.
-local function wrapped(line, width)
-  local out, indent = {}, line:match("^%s*")
-  while utf8.len(line) and utf8.len(line) > width do
+--- Breaks a line at spaces into lines of at most `width` columns, all but the first indented by `hang`.
+function doc.wrap(line, width, hang)
+  local out = {}
+  while (utf8.len(line) or 0) > width do
     local cut
     for at in line:gmatch("()%s+%S") do
-      if at > #indent + 1 and utf8.len(line:sub(1, at - 1)) <= width then cut = at end
+      if at > hang + 1 and utf8.len(line:sub(1, at - 1)) <= width then cut = at end
     end
     if not cut then break end
     out[#out + 1] = line:sub(1, cut - 1)
-    line = indent .. line:sub(cut):gsub("^%s+", "")
+    line = (" "):rep(hang) .. line:sub(cut):gsub("^%s+", "")
   end
   out[#out + 1] = line
   return table.concat(out, "\n")
 end
 
+-- The entries of what a module holds, one a line.
+local function members(entry, width)
+  local out = {}
+  for _, name in ipairs(index.names) do
+    if name:match("^(.*)[.:][^.:]+$") == entry.name then
+      out[#out + 1] = doc.wrap(("  %-28s %s"):format(name, index.by_name[name].summary), width, 31)
+    end
+  end
+  if #out > 0 then table.insert(out, 1, "") end
+  return out
+end
+
 --- An entry as text for a terminal of `width` columns (79).
 function doc.render(entry, width)
-  local out = {entry.name .. (entry.args or ""), "  " .. entry.summary}
-  for _, line in ipairs(entry.text) do out[#out + 1] = line == "" and "" or "  " .. line end
+  width = width or 79
+  local out = {entry.name .. (entry.args or "")}
+  local function put(line, hang) out[#out + 1] = doc.wrap(line:gsub("%s+$", ""), width, hang) end
+  put("  " .. entry.summary, 2)
+  for _, line in ipairs(entry.text) do put("  " .. line, 2) end
   local wide, kind = 0, 0
   for _, p in ipairs(entry.params) do wide, kind = math.max(wide, #p.name), math.max(kind, #p.kind) end
   if #entry.params > 0 then out[#out + 1] = "" end
   for _, p in ipairs(entry.params) do
-    out[#out + 1] = ("  %-" .. wide .. "s  %-" .. kind .. "s  %s"):format(p.name, p.kind, p.text)
+    put(("  %-" .. wide .. "s  %-" .. kind .. "s  %s"):format(p.name, p.kind, p.text), wide + kind + 6)
   end
-  for _, r in ipairs(entry.returns) do out[#out + 1] = "  returns " .. r.text end
-  for _, r in ipairs(entry.raises) do out[#out + 1] = "  raises " .. r.text end
-  for i, line in ipairs(out) do out[i] = wrapped(line, width or 79) end
+  for _, r in ipairs(entry.returns) do put("  returns " .. r.text, 4) end
+  for _, r in ipairs(entry.raises) do put("  raises " .. r.text, 4) end
+  for _, line in ipairs(members(entry, width)) do out[#out + 1] = line end
   return table.concat(out, "\n")
 end
 
@@ -201,12 +226,6 @@ function doc.lookup(what, width)
   local out = {}
   for i, entry in ipairs(found) do out[i] = ("%-32s %s"):format(entry.name, entry.summary) end
   return table.concat(out, "\n")
-end
-
---- Every documented name, sorted.
-function doc.names()
-  if not index then doc.refresh() end
-  return table.move(index.names, 1, #index.names, 1, {})
 end
 
 return doc

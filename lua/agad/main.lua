@@ -35,7 +35,8 @@ end
 
 local function command(parser)
   if common.contains(parser.later, arg[1]) then
-    common.fail(("agad %s is not in this version; there are: %s"):format(arg[1], table.concat(parser.commands, ", ")), 2)
+    common.fail(("agad %s is not in this version; there are: %s"):format(arg[1],
+      table.concat(parser.commands, ", ")), 2)
   end
   local function usage(message, at)
     local name = at and at._name and at._name ~= "agad" and "agad " .. at._name or "agad"

@@ -104,10 +104,76 @@ function plot.losses(log, path, o)
   for i, name in ipairs(names) do
     script[#script + 1] = ("$c%d << EOD\n%s\nEOD"):format(i, table.concat(curves[name], "\n"))
     parts[i] = ("$c%d using 1:2 with %s lw 2 lc rgb '%s' title %s"):format(i,
-      #curves[name] == 1 and "points pt 7" or "lines", colours[(i - 1) % #colours + 1], quote(name))
+      #curves[name] == 1 and "points pt 7" or "lines dt " .. (i - 1) // #colours + 1,
+      colours[(i - 1) % #colours + 1], quote(name))
   end
   script[#script + 1] = "plot " .. table.concat(parts, ", ")
   plot.gnuplot(table.concat(script, "\n"), path)
+end
+
+-- Pictures ----------------------------------------------------------------------------------------
+
+-- Black, violet, red, orange, yellow: lightness rises evenly, also without colour vision (after inferno).
+local heat_stops = {{0, 0, 4}, {66, 10, 104}, {147, 38, 103}, {221, 81, 58}, {252, 165, 10}, {252, 255, 164}}
+local BACKGROUND, OUTLINE = 32, {70, 240, 140}
+
+local function heat_table()                       -- (3, 256), one column a colour
+  local list = {}
+  for k = 1, 3 do
+    for i = 0, 255 do
+      local at = i / 255 * (#heat_stops - 1)
+      local j = math.min(#heat_stops - 1, math.floor(at) + 1)
+      local a, b = heat_stops[j][k], heat_stops[j + 1][k]
+      list[#list + 1] = a + (b - a) * (at - j + 1)
+    end
+  end
+  return require("agad.core").from_table(list):reshape {3, 256}
+end
+
+--- A map as a picture in heat colours.
+-- @param map tensor (height, width), 0 or more
+-- @param top number what gets the brightest colour
+-- @return tensor float32 (3, height, width)
+function plot.heat(map, top)
+  local shades = (map * (255 / top)):clamp(0, 255):to("int64")
+  return heat_table():index_select(2, shades:reshape {-1}):reshape {3, map:size(1), map:size(2)}
+end
+
+local function zoomed(t, zoom)                    -- (channels, height, width), each pixel a square
+  return t:repeat_interleave(zoom, {dim = 2}):repeat_interleave(zoom, {dim = 3})
+end
+
+-- The outer border of a mask, drawn over an enlarged picture.
+local function outlined(t, mask, zoom)
+  local core = require "agad.core"
+  local inside = zoomed(mask:to("float32"):unsqueeze(1), zoom)
+  local thick = math.max(1, zoom // 3)
+  local border = inside:max_pool2d({2 * thick + 1, 2 * thick + 1}, {1, 1}, {thick, thick}) - inside
+  return t * (border * -1 + 1) + border * core.from_table(OUTLINE):reshape {3, 1, 1}
+end
+
+--- Writes a grid of pictures, enlarged and framed.
+-- @param rows list of lists of pictures: {picture, mask = tensor (height, width) or nil}; a picture is a tensor
+--   of 0 to 255 (1 or 3, height, width), all of one size; the mask's border is drawn over it
+-- @param path string a PNG
+-- @param o table side (128): each picture's side in the grid, about
+function plot.grid(rows, path, o)
+  local core = require "agad.core"
+  local cat, pad = core.operator "cat", core.operator "constant_pad_nd"
+  local zoom = math.max(1, (o and o.side or 128) // rows[1][1][1]:size(3))
+  local lines = {}
+  for i, row in ipairs(rows) do
+    local tiles = {}
+    for k, cell in ipairs(row) do
+      local t = cell[1]:to("float32")
+      if t:size(1) == 1 then t = t:expand {3, -1, -1} end
+      t = zoomed(t, zoom)
+      if cell.mask then t = outlined(t, cell.mask, zoom) end
+      tiles[k] = pad(t, {3, 3, 3, 3}, BACKGROUND)
+    end
+    lines[i] = cat(tiles, {dim = 3})
+  end
+  core.data.write_png(path, pad(cat(lines, {dim = 2}), {5, 5, 5, 5}, BACKGROUND):round():to("uint8"))
 end
 
 return plot

@@ -116,7 +116,7 @@ function consumer:draw(text, always)
   self.drawn = true
 end
 
-function consumer:width() return math.max(1, self.columns() - 1) end
+function consumer:width() return math.max(1, self.columns() - 3) end   -- room for the terminal's own ^C
 
 local on = {}
 

@@ -9,10 +9,10 @@ local message = require "agad.cli.common".message
 local repl = {}
 
 local help = [[
-? NAME         what a name is: ? trainer, ? agad.data.load, ? run:fit
-? WORD*        the documented names that contain a word
-Tab            completes names and fields        Ctrl-C   clears the line, stops what runs
-Ctrl-D         leaves
+? NAME    what a name is: ? trainer, ? agad.data.load, ? run:fit
+Tab       completes names and fields
+Ctrl-C    clears the line, stops what runs
+Ctrl-D    leaves
 Preloaded: agad, and of it data, task, trainer, nn, loss, model, plot.]]
 
 --- Puts the REPL's names (agad, data, task, trainer, nn, loss, model, plot) into a table and returns it.
@@ -25,12 +25,12 @@ end
 
 -- Values ------------------------------------------------------------------------------------------
 
-local function sorted(t)
+local function sorted(t)                          -- the keys that are no part of the list
   local keys = {}
   for k in pairs(t) do if not (math.type(k) == "integer" and k >= 1 and k <= #t) then keys[#keys + 1] = k end end
   table.sort(keys, function(a, b)
-    if type(a) == type(b) and (type(a) == "string" or type(a) == "number") then return a < b end
-    return type(a) < type(b) or type(a) == type(b) and tostring(a) < tostring(b)
+    if math.type(a) and math.type(b) then return a < b end
+    return tostring(a) < tostring(b)
   end)
   return keys
 end
@@ -73,54 +73,34 @@ function repl.compile(text, env)
 end
 
 -- The documentation for what follows `?`.
-local function explain(text, env)
+local function explain(name, env)
   local width = require("agad.core").terminal_width() - 1
-  local name = text:match("^%s*(.-)%s*$")
   if name == "" then return help end
-  local word = name:match("^(.*)%*$")
-  if word then
-    local found = {}
-    for _, n in ipairs(doc.names()) do
-      if n:find(word, 1, true) then found[#found + 1] = ("%-32s %s"):format(n, doc.find(n)[1].summary) end
-    end
-    return #found > 0 and table.concat(found, "\n") or "no documented name contains " .. word
-  end
-  local known = doc.lookup(name, width)
-  if known then return known end
   local ok, value = pcall(load("return " .. name:gsub(":", "."), "=input", "t", env) or error)
-  if ok and value ~= nil then
-    return doc.lookup(value, width) or ("%s is a %s, and not documented"):format(name, type(value))
-  end
-  local near = require("agad.options").nearest(name:match("[%w_]*$"), repl.candidates("", env))
-  return ("nothing is known about %s%s"):format(name, near and "; did you mean " .. near .. "?" or "")
+  local known = ok and type(value) == "function" and doc.lookup(value, width) or doc.lookup(name, width)
+  if known then return known end
+  if not ok or value == nil then return "nothing is known about " .. name end
+  return doc.lookup(value, width) or ("%s is a %s, and not documented"):format(name, type(value))
+end
+
+-- One line on stderr for an error.
+local function report(err)
+  io.stdout:flush()
+  io.stderr:write(interrupt.is(err) and "interrupted" or message(err):gsub("^input:%d+: ", ""), "\n")
 end
 
 --- Runs complete input and prints its results.
--- @return boolean whether it went well
+-- @raise what the input raises, or that it is no Lua
 function repl.evaluate(text, env, out)
-  if text:find("^%s*%?") then out:write(explain(text:match("^%s*%?(.*)$"), env), "\n") return true end
+  local question = text:match "^%s*%?%s*(.-)%s*$"
+  if question then out:write(explain(question, env), "\n") return end
   local chunk, reason = repl.compile(text, env)
-  if not chunk then
-    out:flush()
-    io.stderr:write(reason == "incomplete" and "the input ends in the middle of a statement" or reason, "\n")
-    return false
+  if not chunk then error(reason == "incomplete" and "the input ends in the middle of a statement" or reason, 0) end
+  local results = table.pack(chunk())
+  for i = 1, results.n do
+    local ok, line = pcall(repl.show, results[i])
+    out:write(ok and line or tostring(line), i < results.n and "\t" or "\n")
   end
-  local results = table.pack(xpcall(chunk, function(err)
-    return os.getenv "AGAD_TRACEBACK" and type(err) == "string" and debug.traceback(err, 2) or err
-  end))
-  if results[1] then
-    for i = 2, results.n do
-      local ok, line = pcall(repl.show, results[i])
-      out:write(ok and line or tostring(line), i < results.n and "\t" or "\n")
-    end
-    return true
-  end
-  local err = results[2]
-  out:flush()
-  if interrupt.is(err) then io.stderr:write("interrupted\n")
-  elseif os.getenv "AGAD_TRACEBACK" then io.stderr:write(tostring(err), "\n")
-  else io.stderr:write((message(err):gsub("^input:%d+: ", "")), "\n") end
-  return false
 end
 
 -- Completion --------------------------------------------------------------------------------------
@@ -135,15 +115,13 @@ local function fields(value, into)                -- names of a value and of wha
     end
     local meta = getmetatable(value)
     if type(meta) ~= "table" then break end
-    local ok, names = pcall(function() return meta.__names and meta.__names(value) or {} end)
-    for _, k in ipairs(ok and names or {}) do into[k] = true end
     value = meta.__index
     if type(value) ~= "table" then break end
   end
 end
 
 --- What `text` (the name or path before the cursor) can become, sorted.
--- Fields of tables and objects after `.` and `:` (functions only); a metatable's `__names(object)` may add more.
+-- Fields of tables and objects after `.` and `:` (functions only).
 function repl.candidates(text, env)
   local path, mark, start = text:match("^(.-)([.:]?)([%w_]*)$")
   local value, found, list = env, {}, {}
@@ -166,42 +144,18 @@ end
 
 -- Reading -----------------------------------------------------------------------------------------
 
-local KEEP = 1000                                -- lines of history
-
 local function history_file()
-  local home = os.getenv "HOME"
   local state = os.getenv "XDG_STATE_HOME"
-  if not state or state == "" then state = home and home .. "/.local/state" end
-  if not state then return nil end
-  pcall(require("agad.cli.common").make_folder, state .. "/agad")
-  return state .. "/agad/history"
+  if not state or state == "" then state = (os.getenv "HOME" or "") .. "/.local/state" end
+  return pcall(require("agad.cli.common").make_folder, state .. "/agad") and state .. "/agad/history" or ""
 end
 
--- Lines are appended as they are entered, so that a killed session keeps them.
-local function remember(path, line)
-  local file = path and io.open(path, "a")
-  if file then file:write(line, "\n"):close() end
-end
-
-local function shorten(path)
-  local lines, file = {}, io.open(path)
-  if not file then return end
-  for line in file:lines() do lines[#lines + 1] = line end
-  file:close()
-  if #lines <= KEEP then return end
-  file = io.open(path .. ".new", "w")
-  if not file then return end
-  file:write(table.concat(lines, "\n", #lines - KEEP + 1), "\n"):close()
-  os.rename(path .. ".new", path)
-end
-
--- A function that reads a line at the terminal: text, false after Ctrl-C, nil at the end.
+-- A function that reads a line at the terminal: text, false after Ctrl-C, nil at the end; one that keeps the history.
 local function terminal(env)
   local core = require "agad.core"
   local rl = require "readline"
-  local path, last = history_file(), nil
-  if path then shorten(path) end
-  rl.set_options {histfile = path or "", auto_add = false, completion = true}
+  local last
+  rl.set_options {histfile = history_file(), keeplines = 1000, auto_add = false, completion = true}
   rl.set_readline_name "agad"
   rl.set_complete_function(function(text, from, to)
     rl.set_completion_append_character ""
@@ -233,44 +187,48 @@ local function terminal(env)
     end
     if not line then io.stdout:write("\n") return nil end
     line = line:gsub("%s+$", "")
-    if line ~= "" and line ~= last then rl.add_history(line); remember(path, line); last = line end
+    if line ~= "" and line ~= last then rl.add_history(line); last = line end
     return line
-  end
+  end, rl.save_history
+end
+
+-- Runs complete input; Ctrl-C stops it. Whether it went well.
+local function run(text, env)
+  interrupt.arm()
+  local ok, err = pcall(repl.evaluate, text, env, io.stdout)
+  debug.sethook()
+  require("agad.core").interrupt_clear()
+  if not ok then report(err) end
+  io.stdout:flush()
+  return ok
 end
 
 --- Runs the REPL until the input ends; returns the exit status.
 function repl.run()
-  local env = repl.environment(_G)
-  local core = require "agad.core"
+  local env, core = repl.environment(_G), require "agad.core"
   local live = core.isatty(0)
-  local read = live and terminal(env) or function() return io.read "l" end
+  local read, save = function() return io.read "l" end, function() end
   if live then
-    io.stdout:write(("agad %s, %s: ? for help, Ctrl-D leaves\n"):format(env.agad.version or "", _VERSION))
+    read, save = terminal(env)
+    io.stdout:write(("agad %s, %s: ? for help, Ctrl-D leaves\n"):format(env.agad.version, _VERSION))
   end
   local status, text = 0, nil
+  core.arm_interrupt()
   while true do
-    if live then core.arm_interrupt(); debug.sethook() end
     local line = read(text and "    > " or "agad> ")
     if line == nil then break end
-    if line == false then
-      text = nil
-    else
-      text = text and text .. "\n" .. line or line
-      local chunk, reason = true, nil
-      if not text:find("^%s*%?") then chunk, reason = repl.compile(text, env) end
-      if chunk or reason ~= "incomplete" then
-        interrupt.arm()
-        local went, ok = pcall(repl.evaluate, text, env, io.stdout)
-        if not went then io.stderr:write(interrupt.is(ok) and "interrupted" or message(ok), "\n") end
-        if not (went and ok) and not live then status = 1 end
-        debug.sethook()
-        core.interrupt_clear()
-        io.stdout:flush()
+    text = line and (text and text .. "\n" .. line or line)
+    if text then
+      local question = text:find "^%s*%?"
+      local chunk, reason = repl.compile(text, env)
+      if question or chunk or reason ~= "incomplete" then
+        if not run(text, env) and not live then status = 1 end
         text = nil
       end
     end
   end
-  if text and not live and not repl.evaluate(text, env, io.stdout) then status = 1 end
+  if text and not live and not run(text, env) then status = 1 end
+  save()
   return status
 end
 

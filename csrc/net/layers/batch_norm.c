@@ -10,6 +10,9 @@ static int batch_norm_define(net_program *program, net_node *node, const net_sha
   if (net_read_number(node, "momentum", 0.1, &node->momentum, error) ||
       net_read_number(node, "eps", 1e-5, &node->eps, error))
     return -1;
+  if (in->ndim < 1) return net_node_fail(node, error, "takes {channels, …}, not one number a row");
+  if (node->momentum < 0 || node->momentum > 1) return net_node_fail(node, error, "momentum lies between 0 and 1");
+  if (node->eps < 0) return net_node_fail(node, error, "eps must not be negative");
   net_add_param(program, node, "weight", NET_INIT_SCALE, 1, &in->d[0]);
   net_add_param(program, node, "bias", NET_INIT_ZERO, 1, &in->d[0]);
   net_add_buffer(program, node, "running_mean", NET_INIT_ZERO, in->d[0]);

@@ -3,9 +3,11 @@
 
 static int concat_define(net_program *program, net_node *node, const net_shape *in, agad_error *error) {
   (void)program;
+  if (in->ndim < 1) return net_node_fail(node, error, "takes {channels, …}, not one number a row");
   for (int i = 1; i < node->n_inputs; i++) {
+    if (in[i].ndim != in->ndim) return net_node_fail(node, error, "input %d has another number of dimensions", i + 1);
     for (int d = 1; d < in->ndim; d++)
-      if (in[i].ndim != in->ndim || in[i].d[d] != in->d[d])
+      if (in[i].d[d] != in->d[d])
         return net_node_fail(node, error, "input %d differs from the first in more than its channels", i + 1);
     node->shape.d[0] += in[i].d[0];
   }

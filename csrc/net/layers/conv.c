@@ -15,11 +15,16 @@ static int define(net_program *program, net_node *node, const net_shape *in, int
       net_read_pair(node, "output_padding", 0, node->output_padding, error))
     return -1;
   node->out = json_integer_value(out);
+  if (bias && !json_is_boolean(bias) && !json_is_null(bias)) return net_node_fail(node, error, "bias is true or false");
   node->bias = json_is_true(bias);
   node->shape = (net_shape){3, {node->out}};
   for (int i = 0; i < 2; i++) {
     int64_t size = in->d[i + 1], k = node->kernel[i], s = node->stride[i], p = node->padding[i];
     if (k < 1 || s < 1) return net_node_fail(node, error, "kernel and stride must be at least 1");
+    if (node->output_padding[i] >= (transposed ? s : 1))
+      return net_node_fail(node, error,
+                           transposed ? "output_padding must be smaller than stride"
+                                      : "output_padding belongs to conv_transpose");
     if (!transposed && size + 2 * p < k)
       return net_node_fail(node, error, "its kernel of %d does not fit into %d + 2 x %d pixels", (int)k, (int)size,
                            (int)p);
@@ -27,7 +32,11 @@ static int define(net_program *program, net_node *node, const net_shape *in, int
         transposed ? (size - 1) * s - 2 * p + k + node->output_padding[i] : (size + 2 * p - k) / s + 1;
   }
   const net_shape *pixels = transposed ? in : &node->shape;
-  node->macs = pixels->d[1] * pixels->d[2] * in->d[0] * node->out * node->kernel[0] * node->kernel[1];
+  double macs = (double)pixels->d[1] * (double)pixels->d[2] * (double)in->d[0] * (double)node->out *
+                (double)node->kernel[0] * (double)node->kernel[1];
+  node->macs = macs > (double)NET_MAX_MACS
+                   ? -1
+                   : pixels->d[1] * pixels->d[2] * in->d[0] * node->out * node->kernel[0] * node->kernel[1];
   int64_t sizes[4] = {transposed ? in->d[0] : node->out, transposed ? node->out : in->d[0], node->kernel[0],
                       node->kernel[1]};
   net_add_param(program, node, "weight", NET_INIT_CONV, 4, sizes);

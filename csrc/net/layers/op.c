@@ -3,7 +3,7 @@
  * Attributes: op (its name), overload (default ""), args: {name: value} for what is no tensor.  The node's
  * inputs fill the tensor arguments in the schema's order; a first argument that is a list of tensors takes
  * them all.  Its backward runs the operator once more under gradient mode.  The shape per image is found by
- * running it on one row of zeros.
+ * running it on one row of zeros.  Operators that write into an argument are refused: values are shared.
  */
 #include "net/layer.h"
 
@@ -87,6 +87,14 @@ static int op_define(net_program *program, net_node *node, const net_shape *in, 
     return net_node_fail(node, error, "there is no operator '%s' (overload '%s')", name ? name : "?",
                          json_string_value(json_object_get(node->json, "overload")));
   }
+  for (int i = 0; i < node->n_inputs; i++) {
+    int64_t numbers = 1;
+    for (int d = 0; d < in[i].ndim; d++) numbers *= in[i].d[d];
+    if (numbers > 1 << 27) return net_node_fail(node, error, "its input of over 2^27 numbers an image is too large");
+  }
+  for (int i = 0; i < at_op_args(find(node)); i++)
+    if (at_op_arg(find(node), i)->written)
+      return net_node_fail(node, error, "an operator that writes into its arguments");
   at_scope scope = at_open();
   int mode = at_grad_mode(0);
   at_tensor *x[NET_MAX_INPUTS];
@@ -101,7 +109,7 @@ static int op_define(net_program *program, net_node *node, const net_shape *in, 
   agad_error reason = {""};
   if (at_ok() && (n < 1 || n > 4 || sizes[0] != 1)) at_fail("its result does not have one row an image");
   for (int i = 1; i < n && i < 4; i++) node->shape.d[i - 1] = sizes[i];
-  node->shape.ndim = n - 1;
+  node->shape.ndim = at_ok() ? n - 1 : 0;
   at_grad_mode(mode);
   return at_close(&scope, &reason) ? net_node_fail(node, error, "%s", reason.message) : 0;
 }

@@ -1,6 +1,7 @@
 -- What the subcommands share: failing with a status, options out of arguments, outputs checked before
 -- the work starts, rows printed as JSON or as an aligned table.
 
+local doc = require "agad.doc"
 local lfs = require "lfs"
 local methods = require "agad.method"
 local options = require "agad.options"
@@ -197,7 +198,9 @@ function common.print_result(row)
   fact("%.0f images/s", row.images_per_second)
   fact("%.1f s", row.seconds)
   if #facts > 0 then io.stdout:write("  ", table.concat(facts, "   "), "\n") end
-  for _, note in ipairs(type(row.notes) == "table" and row.notes or {}) do io.stdout:write("  note: ", note, "\n") end
+  for _, note in ipairs(type(row.notes) == "table" and row.notes or {}) do
+    io.stdout:write(doc.wrap("  note: " .. note, 79, 8), "\n")
+  end
   io.stdout:flush()
 end
 

@@ -1,6 +1,7 @@
 -- agad info: what a model file, a run directory, a net or a data set is. One table, as JSON or as text.
 
 local common = require "agad.cli.common"
+local doc = require "agad.doc"
 local lfs = require "lfs"
 local methods = require "agad.method"
 local options = require "agad.options"
@@ -85,24 +86,13 @@ local function flat(v, prefix, into)
   return into
 end
 
-local INDENT = 21
-
 local function print_fact(key, words)
-  local line = ("  %-18s"):format(key)
-  for _, word in ipairs(words) do
-    if #line + #word > 78 and #line > INDENT then
-      io.stdout:write(line, "\n")
-      line = (" "):rep(INDENT - 1)
-    end
-    line = line .. " " .. word
-  end
-  io.stdout:write(line, "\n")
+  io.stdout:write(doc.wrap(("  %-18s %s"):format(key, table.concat(words, " ")), 79, 21), "\n")
 end
 
 local function words_of(key, v)
   if key == "shape" then return {shape_text(v)} end
   if key == "params" or key == "macs" then return {grouped(v)} end
-  if key == "notes" then return v end
   return flat(v, nil, {})
 end
 
@@ -116,7 +106,10 @@ local function print_row(row)
   end
   table.sort(keys)
   if row.config then keys[#keys + 1] = "config" end
-  for _, key in ipairs(keys) do print_fact(key, words_of(key, row[key])) end
+  for _, key in ipairs(keys) do
+    if key ~= "notes" then print_fact(key, words_of(key, row[key])) end
+  end
+  for _, note in ipairs(row.notes or {}) do print_fact("note", {note}) end
   if row.layers then print_layers(row.layers) end
   if row.classes then print_classes(row.classes) end
 end

@@ -1,0 +1,429 @@
+-- The training step: gradients of the whole step against finite differences, AGAD in C against its reference over
+-- autograd, averages, the collapse guard, stages in Lua, and memory. Against PyTorch: step_spec.lua.
+
+local agad = require "agad"
+local core = agad.core
+local nn = agad.nn
+local luv = require "luv"
+local methods = require "agad.method"
+local options = require "agad.options"
+core.threads(1)
+
+local function refused(f, ...)
+  local ok, message = pcall(f, ...)
+  assert.is_false(ok, "nothing was raised")
+  assert.is_nil(message:find "\n", message)
+  return message
+end
+
+local function has(text, ...)
+  for _, part in ipairs {...} do
+    assert.is_truthy(text:find(part, 1, true), ("%q is not in: %s"):format(part, text))
+  end
+end
+
+-- Nets of a few channels on 16 px.
+local half = {kernel = 4, stride = 2, padding = 1}
+local function tiny_nets()
+  local g, d = nn.builder {1, 16, 16}, nn.builder {1, 16, 16}
+  g:conv(4, half):leaky_relu(0.2)
+  g:conv(6, half):batch_norm():leaky_relu(0.2)
+  g:conv_transpose(4, half):batch_norm():relu()
+  local z = d:conv(4, half):leaky_relu(0.2):conv(6, half):batch_norm():leaky_relu(0.2)
+  local logits = z:conv(1, {kernel = 4})
+  return {generator = g:conv_transpose(1, half):tanh():build "generator",
+    discriminator = logits:build("discriminator", {{"logits", logits}, {"z", z}})}
+end
+
+local function largest(t) return t:abs():max():item() end
+
+-- A step over tiny nets. o: method, given (options), seed, dtype, spread (of the weights), ema, delta, stages
+local function new_run(o)
+  local method = methods.load(o.method or "agad")
+  local opts = options.select(options.resolve(method, o.given or {}), "method")
+  local run = {nets = {}, step = core.step(core.json_encode(opts)), options = opts}
+  for name, program in pairs(o.programs or tiny_nets()) do
+    local net = nn.net(program, {dtype = o.dtype or "float64", layout = o.layout}):init((o.seed or 1) + #name)
+    for _, p in ipairs(net:params()) do
+      if p.name:find "conv" then net:set(p.name, p.tensor:detach() * (o.spread or 10)) end
+    end
+    run.nets[name] = net
+  end
+  local step = run.step
+  step:add_net("generator", run.nets.generator)
+  step:add_net("discriminator", run.nets.discriminator)
+  step:add_update("generator", {"generator"}, {lr = o.lr})
+  step:add_update("discriminator", {"discriminator"}, {lr = o.lr})
+  if o.ema then step:add_average("generator", o.ema) end
+  for _, stage in ipairs(o.stages or method.phases[1].step) do
+    if type(stage) == "string" then step:add_stage(method.name, stage)
+    else step:add_stage(method.name, stage[1], stage[2]) end
+  end
+  step:guard("discriminator", o.delta or 1e-5, o.guard_seed or 3)
+  run.state = require("agad.state").new(step, run.nets, opts)
+  step:set_state(run.state)
+  return run
+end
+
+local function batches(count, rows, o)
+  agad.manual_seed(17)
+  local list = {}
+  for i = 1, count do list[i] = agad.rand(rows, 1, o and o.size or 16, o and o.size or 16, {dtype = "float64"}) * 2 - 1 end
+  return list
+end
+
+-- Weights and losses of every step, in a fixed order.
+local function record(run, list, anomalies)
+  local losses = {}
+  for i, x in ipairs(list) do
+    run.step:run(x, x:size(1) - anomalies)
+    losses[i] = run.step:losses()
+  end
+  local weights = {}
+  for _, name in ipairs {"generator", "discriminator"} do
+    for _, p in ipairs(run.nets[name]:params()) do weights[#weights + 1] = p.tensor:detach():clone() end
+    for _, p in ipairs(run.nets[name]:buffers()) do weights[#weights + 1] = p.tensor:clone() end
+  end
+  return {losses = losses, weights = weights}
+end
+
+local function furthest(one, two)
+  local worst, where = 0, "nowhere"
+  for i, losses in ipairs(one.losses) do
+    for name, value in pairs(losses) do
+      local other = assert(two.losses[i][name], name)
+      local off = math.abs(value - other) / math.max(1e-12, math.abs(other))
+      if off > worst then worst, where = off, ("loss %s of step %d"):format(name, i) end
+    end
+  end
+  for i, w in ipairs(one.weights) do
+    local off = largest(w - two.weights[i]) / math.max(1e-3, largest(two.weights[i]))
+    if off > worst then worst, where = off, "tensor " .. i end
+  end
+  return worst, where
+end
+
+local function near(one, two, bar)
+  local worst, where = furthest(one, two)
+  assert.is_true(worst <= bar, ("%.3g at %s"):format(worst, where))
+end
+
+describe("the gradient of", function()
+  -- stages whose end has the loss; x is fixed, and z does not depend on what is moved
+  local cases = {generator = {"reconstruct", "discriminate", "pseudo_anomaly", "generator_loss"},
+    discriminator = {"reconstruct", "discriminate", "discriminator_loss"}}
+  for name, stages in pairs(cases) do
+    for _, anomalies in ipairs {0, 2} do
+      it(("%s's whole loss equals finite differences, %d anomalies"):format(name, anomalies), function()
+        local run = new_run {stages = stages}
+        local x = batches(1, 6)[1]
+        local function loss()
+          run.step:run(x, 6 - anomalies)
+          return run.step:losses()[name]
+        end
+        loss()
+        local gradients = run.step:gradients(name)
+        for i, g in ipairs(gradients) do gradients[i] = g:clone() end
+        math.randomseed(3)
+        for i, p in ipairs(run.nets[name]:params()) do
+          local w = p.tensor:detach():contiguous():clone()
+          local flat, exact = w:view(-1), gradients[i]:contiguous():view(-1)
+          for _ = 1, 4 do
+            local place, h = math.random(flat:numel()), 1e-6
+            local at = flat:narrow(1, place, 1)
+            at:add_(h)
+            run.nets[name]:set(p.name, w)
+            local up = loss()
+            at:sub_(2 * h)
+            run.nets[name]:set(p.name, w)
+            local down = loss()
+            at:add_(h)
+            run.nets[name]:set(p.name, w)
+            local want = exact:select(1, place):item()
+            assert.near((up - down) / (2 * h), want, 1e-5 * math.max(1, math.abs(want)), p.name)
+          end
+        end
+      end)
+    end
+  end
+end)
+
+describe("AGAD's step", function()
+  for _, anomalies in ipairs {0, 2} do
+    it(("equals its reference over autograd, 20 steps, %d anomalies"):format(anomalies), function()
+      local list = batches(20, 6)
+      local own = record(new_run {ema = .9}, list, anomalies)
+      near(own, record(new_run {method = "agad_reference"}, list, anomalies), 1e-10)
+      near(own, record(new_run {method = "agad_reference", layout = "nchw"}, list, anomalies), 1e-10)
+    end)
+
+    it(("with AGAD_PLAIN=1 equals that without, 20 steps, %d anomalies"):format(anomalies), function()
+      local list = batches(20, 6)
+      local own = record(new_run {}, list, anomalies)
+      luv.os_setenv("AGAD_PLAIN", "1")
+      finally(function() luv.os_unsetenv "AGAD_PLAIN" end)
+      near(record(new_run {}, list, anomalies), own, 1e-10)
+    end)
+  end
+
+  it("adds its terms up as the paper does, with the weights of its options", function()
+    local w = {adv = 2.0, con = 30.0, adcon = 7.0, lat = 3.0}
+    local run = new_run {given = {lambda = w, reciprocal_eps = 0.01}}
+    run.step:run(batches(1, 6)[1], 4)
+    local l, e = run.step:losses(), 0.01
+    local normal = w.adv * l.adv + w.con * l.con - w.adcon * l.adcon + w.lat * l.lat
+    local known = w.adv / (l.adv_anom + e) + w.adcon / (l.adcon_anom + e) + w.lat / (l.lat_anom + e)
+    assert.near(normal + known, l.generator, 1e-12 * math.abs(normal + known))
+    assert.near(l.real + l.fake + l.anom, l.discriminator, 1e-12)
+  end)
+
+  it("is the same to the bit from the same seed, whatever the default generator did", function()
+    local list = batches(4, 6)
+    local one = record(new_run {dtype = "float32"}, list, 2)
+    agad.manual_seed(99)
+    agad.rand(5)
+    local two = record(new_run {dtype = "float32"}, list, 2)
+    assert.equal(0, (furthest(one, two)))
+    assert.is_true(furthest(one, record(new_run {dtype = "float32", seed = 2}, list, 2)) > 0)
+  end)
+
+  it("stage by stage equals one call to the bit", function()
+    local list = batches(3, 6)
+    local one, run = record(new_run {}, list, 2), new_run {}
+    local names, losses = {}, {}
+    for i, x in ipairs(list) do
+      run.step:begin(x, 4)
+      for s = 1, 8 do names[s] = run.step:run_stage(s) end
+      losses[i] = run.step:losses()
+    end
+    local two = record(run, {}, 0)
+    two.losses = losses
+    assert.equal(0, (furthest(one, two)))
+    assert.same(methods.load("agad").phases[1].step, names)
+  end)
+
+  it("takes batches of changing size", function()
+    local run = new_run {}
+    for _, rows in ipairs {6, 3, 8, 1, 6} do
+      run.step:run(batches(1, rows)[1], rows)
+      assert.is_true(run.step:losses().generator == run.step:losses().generator)
+    end
+  end)
+
+  it("refuses a batch that does not fit", function()
+    local run = new_run {}
+    has(refused(run.step.run, run.step, batches(1, 6)[1], 0), "0 normals")
+    has(refused(run.step.run, run.step, batches(1, 6)[1], 7), "7 normals", "6 rows")
+    has(refused(run.step.run, run.step, agad.rand(2, 3, 16, 16), 2), "'generator'", "16")
+    has(refused(run.step.run, run.step, 3, 2), "tensor")
+    run.step:run(batches(1, 6)[1], 6)
+  end)
+end)
+
+describe("the average of weights", function()
+  it("has no bias from the start", function()
+    local run, beta = new_run {ema = 0.9}, 0.9
+    local mean = {}
+    for t, x in ipairs(batches(5, 6)) do
+      run.step:run(x, 6)
+      local weight = (1 - beta) / (1 - beta ^ t)
+      for i, p in ipairs(run.nets.generator:params()) do
+        local w = p.tensor:detach()
+        mean[i] = mean[i] and mean[i] * (1 - weight) + w * weight or w:clone()
+        local got = run.step:average("generator")[i]
+        assert.is_true(largest(got - mean[i]) <= 1e-14 + 1e-12 * largest(mean[i]), p.name)
+        if t == 1 then assert.equal(0, largest(got - w)) end -- nothing is left of the start
+      end
+    end
+    assert.is_nil(run.step:average "discriminator")
+  end)
+end)
+
+describe("the collapse guard", function()
+  it("replaces D by the spare, with moments, count and statistics from the start", function()
+    local run = new_run {delta = 1e9, guard_seed = 5, dtype = "float32"}
+    local list = batches(2, 6)
+    run.step:run(list[1], 6)
+    assert.equal(1, run.step:collapses())
+    local spare = nn.net(tiny_nets().discriminator):init(5)
+    for i, p in ipairs(spare:params()) do
+      assert.equal(0, largest(p.tensor - run.nets.discriminator:params()[i].tensor))
+    end
+    for _, p in ipairs(run.nets.discriminator:buffers()) do
+      assert.equal(0, largest(p.tensor - (p.name:find "var" and 1 or 0)))
+    end
+    -- Adam's first step moves every weight by lr, whatever its gradient: only with moments and count of zero
+    run.step:begin(list[2], 6)
+    for s = 1, 7 do run.step:run_stage(s) end
+    for i, p in ipairs(spare:params()) do
+      local moved = (run.nets.discriminator:params()[i].tensor:detach() - p.tensor):abs()
+      assert.near(2e-4, moved:median():item(), 2e-6, p.name)
+      assert.is_true(moved:max():item() <= 2.001e-4, p.name)
+    end
+    run.step:run_stage(8)
+    assert.equal(2, run.step:collapses())
+    run.step:spare(6)
+    run.step:run(list[1], 6)
+    local redrawn = nn.net(tiny_nets().discriminator):init(6)
+    assert.equal(0, largest(redrawn:params()[1].tensor - run.nets.discriminator:params()[1].tensor))
+  end)
+
+  it("leaves D alone above delta, and is off at 0", function()
+    local list = batches(3, 6)
+    local one = record(new_run {delta = 1e-5}, list, 0)
+    local run = new_run {delta = 0}
+    assert.equal(0, (furthest(one, record(run, list, 0))))
+    assert.equal(0, run.step:collapses())
+    has(refused(run.step.guard, run.step, "discriminator", 1, 1), "one already")
+    has(refused(run.step.guard, core.step "{}", "critic", 1, 1), "no update 'critic'")
+  end)
+end)
+
+describe("a stage in Lua", function()
+  local table_of_agad = methods.load("agad").phases[1].step
+  local function with(place, stage)
+    local stages = table.move(table_of_agad, 1, #table_of_agad, 1, {})
+    table.insert(stages, place, stage)
+    return stages
+  end
+
+  it("reads slots, options and counts, and changes nothing by that", function()
+    local seen = {}
+    local run = new_run {stages = with(5, {"look", function(s)
+      seen.x_hat, seen.y, seen.normals, seen.con = s.x_hat, s.y, s.n_normal, s.options.lambda.con
+      seen.adv, seen.none, seen.losses = s.loss.adv:item(), s.no_such_slot, s.losses
+      s.x_hat:zero_() -- a copy
+    end})}
+    local list = batches(2, 6)
+    local one = record(run, list, 2)
+    assert.same({6, 1, 16, 16}, seen.x_hat.shape)
+    assert.same({4, 50}, {seen.normals, seen.con})
+    assert.equal(seen.losses.adv, seen.adv)
+    assert.is_nil(seen.none)
+    assert.equal(0, (furthest(one, record(new_run {}, list, 2))))
+  end)
+
+  it("replaces what later stages read", function()
+    local list = batches(1, 6)
+    local run = new_run {stages = with(4, {"swap", function(s) s.z_hat = s.z; s.note = agad.ones(1) end})}
+    run.step:run(list[1], 6)
+    assert.equal(0, run.step:losses().lat)
+    assert.equal(1, run.step:get("note"):item())
+  end)
+
+  it("that raises names the stage, and leaves no gradient for the next step", function()
+    local fail = true
+    local run = new_run {stages = with(5, {"trip", function() if fail then error("on purpose", 0) end end})}
+    local list = batches(2, 6)
+    has(refused(run.step.run, run.step, list[1], 6), "stage trip", "on purpose")
+    assert.is_false(run.step:gradients("generator")[1])
+    fail = false
+    run.step:run(list[1], 6)
+    local plain = new_run {}
+    plain.step:run(list[1], 6)
+    for i, p in ipairs(run.nets.generator:params()) do
+      assert.equal(0, largest(p.tensor - plain.nets.generator:params()[i].tensor))
+    end
+    run = new_run {stages = {{"trip", function() error({}) end}}}
+    has(refused(run.step.run, run.step, list[1], 6), "stage trip")
+    run = new_run {stages = {{"trip", function(s) s.x = 3 end}}}
+    has(refused(run.step.run, run.step, list[1], 6), "stage trip")
+  end)
+
+  it("cannot run the step that it is in", function()
+    local run
+    run = new_run {stages = {{"again", function(s) run.step:run(s.x, s.n_normal) end}}}
+    has(refused(run.step.run, run.step, batches(1, 6)[1], 6), "stage again", "already running")
+  end)
+
+  it("may itself call backward twice: gradients add up", function()
+    local function gradients(stage)
+      local run = new_run {stages = {{"loss", stage}}}
+      run.step:run(batches(1, 6)[1], 6)
+      return run.step:gradients("generator")
+    end
+    local function loss(s) return s.net.generator(s.x, {track = false}):sum() end
+    local once = gradients(function(s) s:backward("generator", loss(s)) end)
+    local twice = gradients(function(s) s:backward("generator", loss(s)); s:backward("generator", loss(s)) end)
+    for i, g in ipairs(once) do assert.is_true(largest(twice[i] - g * 2) <= 1e-12 * math.max(1, largest(g))) end
+  end)
+end)
+
+describe("a step", function()
+  it("says which slot was never written, and which stage, net or update there is none of", function()
+    local run = new_run {}
+    run.step:begin(batches(1, 6)[1], 6)
+    has(refused(run.step.run_stage, run.step, 4), "stage generator_loss", "slot x_hat")
+    has(refused(run.step.run_stage, run.step, 9), "no such stage")
+    has(refused(run.step.add_stage, run.step, "agad", "dream"), "no stage 'dream'")
+    has(refused(run.step.add_stage, run.step, "agad", "critic_update"), "no update 'critic'")
+    has(refused(run.step.add_update, run.step, "critic", {"critic"}, {}), "no net 'critic'")
+    has(refused(run.step.add_average, run.step, "critic", .9), "'critic'")
+    has(refused(run.step.backward, run.step, "critic", agad.ones(1)), "no such update")
+    has(refused(core.step, "{"), "JSON")
+    local empty = new_run {stages = {"generator_update"}}
+    has(refused(empty.step.run, empty.step, batches(1, 6)[1], 6), "update generator", "no stage has computed")
+  end)
+
+  it("keeps its nets, and their tensors are not exchanged under it", function()
+    local run = new_run {}
+    has(refused(run.nets.generator.share, run.nets.generator, "conv1.weight", agad.rand(4, 1, 4, 4)), "being trained")
+    local step, list = run.step, batches(2, 6)
+    run.nets, run.state = nil, nil
+    collectgarbage()
+    collectgarbage()
+    step:run(list[1], 6)
+    local late = core.step "{}" -- collected in either order
+    late:add_net("g", nn.net(tiny_nets().generator))
+    late:add_update("g", {"g"}, {})
+    late:add_average("g", .9)
+    late = nil
+    collectgarbage()
+    collectgarbage()
+    assert.is_nil(late)
+  end)
+end)
+
+describe("memory", function()
+  local function resident()
+    for line in io.lines "/proc/self/status" do
+      local kb = line:match "^VmRSS:%s+(%d+)"
+      if kb then return tonumber(kb) / 1024 end
+    end
+  end
+
+  -- Resident memory, bytes and handles must stand still after the first steps.
+  local function flat(run, count, x, settled)
+    local resident_then, then_
+    for i = 1, count do
+      run.step:run(x, 8 - (i % 2) * 2)
+      if i % 50 == 0 then run.step:losses() end
+      if i == settled then
+        collectgarbage()
+        collectgarbage()
+        resident_then, then_ = resident(), core.memory()
+      end
+    end
+    collectgarbage()
+    collectgarbage()
+    local now = core.memory()
+    assert.equal(then_.tensors, now.tensors)
+    assert.is_true(now.bytes - then_.bytes < 1e5, ("%d bytes more"):format(now.bytes - then_.bytes))
+    assert.is_true(resident() - resident_then < 4, ("%.1f MB more"):format(resident() - resident_then))
+  end
+
+  local function tiny() return new_run {dtype = "float32", ema = .99} end
+  local x = agad.rand(8, 1, 16, 16) * 2 - 1
+
+  it("stays flat over 1,500 steps of a tiny net", function() flat(tiny(), 1500, x, 200) end)
+  it("stays flat over 200 steps with Lua stages", function()
+    local run = new_run {dtype = "float32", method = "agad_reference"}
+    flat(run, 200, x, 100)
+  end)
+  it("stays flat over 10,000 steps of a tiny net #slow", function() flat(tiny(), 10000, x, 100) end)
+  it("stays flat over 300 steps of the naive net #slow", function()
+    local run = new_run {dtype = "float32", ema = .99, spread = 1,
+      programs = {generator = nn.program("naive", {1, 32, 32}), discriminator = nn.program("discriminator", {1, 32, 32})}}
+    flat(run, 300, agad.rand(8, 1, 32, 32) * 2 - 1, 100)
+  end)
+end)
