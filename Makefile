@@ -126,8 +126,9 @@ $(B)/obj/%.cpp.o: csrc/%.cpp $(B)/flags
 	@echo "  CXX  $<"
 	$Q$(CXX) $(CXXFLAGS_) -c -o $@ $<
 
-$(B)/obj/cpu/%.o: OPTIMISE += -O3
-$(B)/obj/lua/%.o: DEPS_CFLAGS += $(LUA_CFLAGS)
+# private: else $(B)/flags, which they need, would be written with them.
+$(B)/obj/cpu/%.o: private OPTIMISE += -O3
+$(B)/obj/lua/%.o: private DEPS_CFLAGS += $(LUA_CFLAGS)
 
 # Rewritten only when it differs, so that changed flags rebuild and unchanged ones do not.
 $(B)/flags: FORCE
@@ -163,7 +164,7 @@ $(B)/obj/%.cu.o: csrc/%.cu $(B)/flags
 	@echo "  NVCC $<"
 	$Q$(NVCC) $(NVFLAGS_) -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
 
-$(B)/obj/cuda/%.o: CXXFLAGS += -isystem $(CUDA_HOME)/include
+$(B)/obj/cuda/%.o: private CXXFLAGS += -isystem $(CUDA_HOME)/include
 
 # ---- running ----
 

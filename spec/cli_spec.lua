@@ -306,7 +306,7 @@ describe("agad, a model", function()
 
   it("is described, as runs, nets and data sets are", function()
     local row = row_of "info w.st --json"
-    assert.same({"model", 2133632, {1, 32, 32}}, {row.kind, row.params, row.shape})
+    assert.same({"model", 2794880, 2133632, {1, 32, 32}}, {row.kind, row.params, row.score_params, row.shape})
     assert.equal(trained.auroc, row_of("info w.run --json").auroc)
     row = row_of "info naive --json"
     assert.same({2137728, 38404096, 20}, {row.params, row.macs, #row.layers})

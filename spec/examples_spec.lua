@@ -1,5 +1,7 @@
 -- Every example runs, as its first lines say.
 
+local program = os.getenv "AGAD" or "build/agad"
+
 local function run(command)
   local pipe = assert(io.popen(command .. " 2>&1"))
   local text = pipe:read "a"
@@ -10,8 +12,8 @@ end
 local function train(options)
   local out = os.tmpname()
   os.remove(out)
-  local status, text = run(("build/agad train weave --epochs 1 --set limit=120 --quiet --threads 1 --json --out %s.safetensors %s")
-    :format(out, options))
+  local command = "%s train weave --epochs 1 --set limit=120 --quiet --threads 1 --json --out %s.safetensors %s"
+  local status, text = run(command:format(program, out, options))
   local written = os.remove(out .. ".safetensors")
   os.execute(("rm -rf %s.run"):format(out))
   return status, text, written
@@ -19,13 +21,13 @@ end
 
 describe("examples", function()
   it("weave.lua refuses what is no number of epochs", function()
-    local status, text = run "build/agad examples/weave.lua many"
+    local status, text = run(program .. " examples/weave.lua many")
     assert.equal(1, status)
     assert.matches("whole number", text)
   end)
 
   it("weave.lua trains twice and prints two AUROCs #slow", function()
-    local status, text = run "build/agad examples/weave.lua 1"
+    local status, text = run(program .. " examples/weave.lua 1")
     assert.equal(0, status, text)
     assert.matches("gamma 0.00: 0 known anomalies, AUROC 0%.%d+", text)
     assert.matches("gamma 0.05: 95 known anomalies, AUROC 0%.%d+", text)

@@ -167,7 +167,8 @@ describe("a layer's backward", function()
       it(("holds over row groups: %s, AGAD_PLAIN=%s"):format(name, plain), function()
         luv.os_setenv("AGAD_PLAIN", plain)
         finally(function() luv.os_unsetenv "AGAD_PLAIN" end)
-        for _, which in ipairs {"batch_norm", "batch_norm, leaky_relu", "several outputs, one of them read on", "concat"} do
+        for _, which in ipairs {"batch_norm", "batch_norm, leaky_relu", "concat",
+          "several outputs, one of them read on"} do
           check_gradients(programs[which], groups)
         end
         check_gradients(programs["batch_norm, leaky_relu"], groups, {dtype = "float64"}) -- channels_last
@@ -350,7 +351,8 @@ describe("counts", function()
     assert.equal("conv", last.layer)
     assert.same({1, 1, 1}, last.shape)
     assert.same({"logits", "z"}, info("discriminator", {1, 64, 48}).outputs)
-    assert.same({3, 64, 48}, nn.net(nn.program("naive", {3, 64, 48})):info().layers[#info("naive", {3, 32, 32}).layers].shape)
+    layers = info("naive", {3, 64, 48}).layers
+    assert.same({3, 64, 48}, layers[#layers].shape)
   end)
 
   it("are refused where a net does not take a size", function()
@@ -365,7 +367,8 @@ end)
 describe("a program", function()
   local function sound()
     return {name = "p", input = {2, 8, 8}, outputs = {{name = "output", node = 5}}, nodes = {
-      {layer = "conv", inputs = {0}, out = 3, kernel = 3, padding = 1, bias = true}, {layer = "batch_norm", inputs = {1}},
+      {layer = "conv", inputs = {0}, out = 3, kernel = 3, padding = 1, bias = true},
+      {layer = "batch_norm", inputs = {1}},
       {layer = "relu", inputs = {2}}, {layer = "concat", inputs = {3, 1}},
       {layer = "op", op = "softmax", overload = "int", args = {dim = 1}, inputs = {4}}}}
   end
@@ -421,7 +424,9 @@ describe("a program", function()
       p.nodes[1] = {layer = "conv_transpose", inputs = {0}, out = 1, kernel = 1, padding = 4}
     end, "empty"},
     {"a slope below 0", function(p) p.nodes[3] = {layer = "leaky_relu", inputs = {2}, slope = -1} end, "negative"},
-    {"a slope that is no number", function(p) p.nodes[3] = {layer = "leaky_relu", inputs = {2}, slope = "x"} end, "number"},
+    {"a slope that is no number", function(p)
+      p.nodes[3] = {layer = "leaky_relu", inputs = {2}, slope = "x"}
+    end, "number"},
     {"a momentum above 1", function(p) p.nodes[2].momentum = 2 end, "momentum"},
     {"an eps below 0", function(p) p.nodes[2].eps = -1 end, "eps"},
     {"concat of other sizes", function(p) p.nodes[1].padding = 0; p.nodes[4].inputs = {3, 0} end, "concat1"},

@@ -32,7 +32,9 @@ end
 local function batches(count, rows, channels)
   agad.manual_seed(reference.batch_seed)
   local list = {}
-  for i = 1, count do list[i] = (agad.rand(rows * channels * 32 * 32, {dtype = "float64"}) * 2 - 1):reshape {rows, channels, 32, 32} end
+  for i = 1, count do
+    list[i] = (agad.rand(rows * channels * 32 * 32, {dtype = "float64"}) * 2 - 1):reshape {rows, channels, 32, 32}
+  end
   return list
 end
 
@@ -43,7 +45,9 @@ local function new_run(method_name, channels, o)
   local nets = {}
   for name, program in pairs(programs) do
     nets[name] = nn.net(program, {dtype = o.dtype, layout = o.layout})
-    for _, p in ipairs(nets[name]:buffers()) do nets[name]:set(p.name, p.tensor * 0 + (p.name:find "var" and 1 or 0)) end
+    for _, p in ipairs(nets[name]:buffers()) do
+      nets[name]:set(p.name, p.tensor * 0 + (p.name:find "var" and 1 or 0))
+    end
   end
   fill {nets.generator, nets.discriminator}
   local step = core.step(core.json_encode(opts))

@@ -2,7 +2,9 @@
 
 local agad = require "agad"
 
-local function small() return agad.data.weave {train_normals = 300, train_defects = 100, test_normals = 20, test_defects = 30} end
+local function small()
+  return agad.data.weave {train_normals = 300, train_defects = 100, test_normals = 20, test_defects = 30}
+end
 
 local function count_by_class(set, rows)
   local labels, counts = set.train.labels:totable(), {}
@@ -36,7 +38,9 @@ describe("a task", function()
   end)
 
   it("is the same for the same seed and another for another", function()
-    local function rows(seed) return table.concat(agad.task.one_vs_rest(set, {gamma = 0.1, task_seed = seed}).anomalies, " ") end
+    local function rows(seed)
+      return table.concat(agad.task.one_vs_rest(set, {gamma = 0.1, task_seed = seed}).anomalies, " ")
+    end
     assert.equal(rows(1), rows(1))
     assert.not_equal(rows(1), rows(2))
   end)

@@ -51,7 +51,8 @@ end)
 
 describe("an operator", function()
   it("is a function and a method, with positional and keyword arguments", function()
-    for _, u in ipairs {agad.softmax(t, 2), t:softmax(2), t:softmax({dim = 2}), agad.softmax(t, {dim = 2}), t:softmax(-1)} do
+    local ways = {agad.softmax(t, 2), t:softmax(2), t:softmax({dim = 2}), agad.softmax(t, {dim = 2}), t:softmax(-1)}
+    for _, u in ipairs(ways) do
       assert.near(1, u:sum(2):select(1, 1):item(), 1e-6)
     end
     assert.same({11, 22}, values(agad.tensor({10, 20}):add(agad.tensor({1, 2}))))
@@ -119,9 +120,12 @@ describe("an operator", function()
   end)
 
   it("refuses 0 as a dimension or position", function()
-    for _, f in ipairs {function() return t:sum(0) end, function() return t:sum({dim = 0}) end,
-      function() return t:sum({1, 0}) end, function() return t:select(1, 0) end, function() return t:transpose(0, 1) end,
-      function() return t:softmax({dim = 0}) end, function() return t:size(0) end, function() return t:permute(1, 0) end} do
+    for _, f in ipairs {
+      function() return t:sum(0) end, function() return t:sum({dim = 0}) end,
+      function() return t:sum({1, 0}) end, function() return t:select(1, 0) end,
+      function() return t:transpose(0, 1) end,
+      function() return t:softmax({dim = 0}) end, function() return t:size(0) end,
+      function() return t:permute(1, 0) end} do
       local message = refused(f)
       has(message, "from 1")
     end
@@ -158,7 +162,8 @@ describe("an operator", function()
     assert.equal(u, u:add_(1))
     assert.equal(u, u:mul_(3):sub_(1))
     assert.same({2, 2, 2}, values(u))
-    local y = core.operator "agad::bn_act"(agad.rand(2, 3, 4, 4), agad.ones(3), agad.zeros(3), nil, nil, true, 0.1, 1e-5, 0)
+    local bn_act = core.operator "agad::bn_act"
+    local y = bn_act(agad.rand(2, 3, 4, 4), agad.ones(3), agad.zeros(3), nil, nil, true, 0.1, 1e-5, 0)
     assert.equal("2x3x4x4", shape(y))
     assert.equal(0, y:min():item())
   end)

@@ -7,7 +7,8 @@ local lfs = require "lfs"
 local quiet = function() end
 local set = agad.data.weave {train_normals = 120, train_defects = 20, test_normals = 20, test_defects = 25}
 local task = agad.task.one_vs_rest(set, {gamma = 0.05})
-local small = {net = "examples/small_net.lua", epochs = 2, batch = 32, min_anom = 4, seed = 5, threads = 1, precision = "fp32"}
+local small = {net = "examples/small_net.lua", epochs = 2, batch = 32, min_anom = 4, seed = 5, threads = 1,
+  precision = "fp32"}
 
 local function with(more)
   local o = {}

@@ -18,7 +18,7 @@ struct at_tensor {
 };
 
 struct at_thread_state {
-  std::vector<at_tensor *> owned;
+  std::vector<at_tensor *> owned, unused; /* unused: freed handles, so that a new one costs no allocation */
   int depth = 0;
   bool failed = false;
   char message[sizeof(((agad_error *)nullptr)->message)] = "";

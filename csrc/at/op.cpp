@@ -14,8 +14,12 @@
 #include <cstring>
 #include <deque>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <unordered_map>
+
+using Binary = at::Tensor(const at::Tensor &, const at::Tensor &);
+using BinaryScaled = at::Tensor(const at::Tensor &, const at::Tensor &, const at::Scalar &);
 
 struct at_op {
   c10::OperatorHandle handle;
@@ -24,6 +28,9 @@ struct at_op {
   std::vector<c10::IValue> defaults;
   std::vector<bool> optional_tensor_list;
   int returns;
+  /* add, sub, mul, div and their like: called without boxing */
+  std::optional<c10::TypedOperatorHandle<Binary>> binary;
+  std::optional<c10::TypedOperatorHandle<BinaryScaled>> binary_scaled;
 };
 
 namespace {
@@ -53,10 +60,26 @@ c10::TypePtr unwrap_optional(const c10::TypePtr &type, int *optional) {
   return *optional ? type->castRaw<c10::OptionalType>()->getElementType() : type;
 }
 
+void find_binary(at_op *op, const c10::FunctionSchema &schema) {
+  const std::vector<at_arg> &a = op->args;
+  auto tensor = [&](size_t i) {
+    return a[i].kind == AT_TENSOR && !a[i].optional && !schema.arguments()[i].alias_info();
+  };
+  if (a.size() < 2 || a.size() > 3 || !tensor(0) || !tensor(1) || schema.returns().size() != 1 ||
+      schema.returns()[0].real_type()->kind() != c10::TypeKind::TensorType || schema.returns()[0].alias_info())
+    return;
+  try {
+    if (a.size() == 2) op->binary = op->handle.typed<Binary>();
+    else if (a[2].kind == AT_NUMBER && !a[2].optional && op->defaults[2].isInt())
+      op->binary_scaled = op->handle.typed<BinaryScaled>();
+  } catch (...) { /* registered with another C++ signature: boxed, then */
+  }
+}
+
 at_op *digest(const c10::OperatorHandle &handle) {
   const c10::FunctionSchema &schema = handle.schema();
-  at_op *op =
-      new at_op{handle, c10::toString(schema), schema.overload_name(), {}, {}, {}, (int)schema.returns().size()};
+  at_op *op = new at_op{
+      handle, c10::toString(schema), schema.overload_name(), {}, {}, {}, (int)schema.returns().size(), {}, {}};
   for (const c10::Argument &a : schema.arguments()) {
     at_arg arg = {};
     c10::TypePtr type = unwrap_optional(a.real_type(), &arg.optional);
@@ -77,6 +100,7 @@ at_op *digest(const c10::OperatorHandle &handle) {
     op->optional_tensor_list.push_back(optional_items);
     op->defaults.push_back(arg.has_default ? *a.default_value() : c10::IValue());
   }
+  find_binary(op, schema);
   return op;
 }
 
@@ -218,9 +242,28 @@ struct Stack {
 };
 thread_local torch::jit::Stack Stack::spare;
 
+static void set_tensor(at_value *to, at::Tensor t) {
+  *to = {};
+  to->as.tensor = at_wrap(std::move(t));
+  to->kind = to->as.tensor ? AT_TENSOR : AT_NONE;
+}
+
 int at_op_call(const at_op *op, const at_value *values, int n, at_value *results, int max) {
   return at_try(
       [&] {
+        if (op->binary && n == 2 && values[0].kind == AT_TENSOR && values[1].kind == AT_TENSOR && max > 0) {
+          set_tensor(results, op->binary->call(at_unwrap(values[0].as.tensor), at_unwrap(values[1].as.tensor)));
+          return 1;
+        }
+        if (op->binary_scaled && n == 3 && values[0].kind == AT_TENSOR && values[1].kind == AT_TENSOR &&
+            values[2].kind != AT_BOOL && max > 0) {
+          at::Scalar scale = values[2].kind == AT_INT      ? at::Scalar(values[2].as.i)
+                             : values[2].kind == AT_DOUBLE ? at::Scalar(values[2].as.d)
+                                                           : op->defaults[2].toScalar();
+          set_tensor(results,
+                     op->binary_scaled->call(at_unwrap(values[0].as.tensor), at_unwrap(values[1].as.tensor), scale));
+          return 1;
+        }
         Stack reused;
         torch::jit::Stack &stack = reused.items;
         for (int i = 0; i < (int)op->args.size(); i++) {

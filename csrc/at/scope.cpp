@@ -19,7 +19,13 @@ int64_t at_handles() { return handles_alive.load(std::memory_order_relaxed); }
 at_tensor *at_wrap(at::Tensor t) {
   if (!t.defined()) return nullptr;
   at_thread_state &thread = at_thread();
-  at_tensor *handle = new at_tensor{std::move(t), 0};
+  at_tensor *handle;
+  if (thread.unused.empty()) handle = new at_tensor{std::move(t), 0};
+  else {
+    handle = thread.unused.back();
+    thread.unused.pop_back();
+    handle->t = std::move(t);
+  }
   thread.owned.push_back(handle);
   handle->slot = thread.owned.size();
   handles_alive.fetch_add(1, std::memory_order_relaxed);
@@ -28,7 +34,11 @@ at_tensor *at_wrap(at::Tensor t) {
 
 static void destroy(at_tensor *t) {
   handles_alive.fetch_sub(1, std::memory_order_relaxed);
-  delete t;
+  std::vector<at_tensor *> &unused = at_thread().unused;
+  if (unused.size() >= 1024) return delete t;
+  t->t.reset();
+  t->slot = 0;
+  unused.push_back(t);
 }
 
 at_scope at_open(void) {

@@ -295,8 +295,10 @@ static int match(lua_State *L, call *c, const overload *o, int top, int keywords
     int good = !found || read_value(L, c, lua_gettop(L), arg, arg->kind, s, v);
     if (keywords) lua_pop(L, 1);
     if (!good) return 0;
-    if (!found && (arg->keyword_only ? arg->written || (!arg->has_default && !arg->optional) : !arg->has_default))
+    if (!found && (arg->keyword_only ? arg->written || (!arg->has_default && !arg->optional) : !arg->has_default)) {
+      if (arg->written) c->at = -2; /* the variant with out = …: not what was meant */
       return refuse(c, "argument '%s' is missing", arg->name, "", "");
+    }
   }
   c->at = 0; /* says less than what another overload makes of the same arguments */
   if (given < top) return refuse(c, "too many arguments", "", "", "");
@@ -371,7 +373,7 @@ static int no_overload(lua_State *L, const family *f, const problem *p, int keyw
 /* The overload that fits the arguments, or NULL with c->worst. */
 static const overload *choose(lua_State *L, call *c, const family *f, int top, int keywords) {
   c->wrong = 0;
-  c->worst.reached = -1;
+  c->worst = (problem){"its arguments fit no way of calling it", "", "", "", -1};
   for (c->level = EXACT; c->level < LEVELS; c->level++)
     for (int i = 0; i < f->n; i++) {
       if (match(L, c, f->list + i, top, keywords)) return f->list + i;
@@ -391,7 +393,6 @@ static int call_family(lua_State *L, const family *f) {
   int top = lua_gettop(L), keywords = 0, kind = top ? holds_keywords(L, top) : 0;
   if (kind < 0) return luaL_error(L, "%s: the last table mixes list items and keywords", f->name);
   if (kind > 0) keywords = top--;
-  luaL_checkstack(L, MAX_RESULTS + 8, "arguments");
   call c;
   at_value results[MAX_RESULTS];
   agad_error error;
@@ -404,6 +405,7 @@ static int call_family(lua_State *L, const family *f) {
     return raise(L, f->name, error.message);
   }
   int n = at_op_call(o->op, c.values, o->n, results, MAX_RESULTS);
+  if (n > 8 && !lua_checkstack(L, n)) n = at_fail("too many results");
   for (int r = 0; r < n; r++) {
     if (r == 0 && o->in_place && results->kind == AT_TENSOR && top) lua_pushvalue(L, 1); /* t:mul_(2) is t */
     else push_result(L, results + r);

@@ -21,7 +21,7 @@ function models.open(path)
   local info = core.json_decode(handle:about())
   for key, value in pairs(info) do if value == core.null then info[key] = nil end end
   local net = agad.nn.net(info.program):info()
-  info.params, info.macs, info.layers, info.program = net.params, net.macs, net.layers, nil
+  info.score_params, info.macs, info.layers, info.program = net.params, net.macs, net.layers, nil
   return setmetatable({handle = handle, path = path, info = info, config = info.config, shape = info.shape,
     threshold = info.threshold}, model)
 end

@@ -147,7 +147,7 @@ end
 local function history_file()
   local state = os.getenv "XDG_STATE_HOME"
   if not state or state == "" then state = (os.getenv "HOME" or "") .. "/.local/state" end
-  return pcall(require("agad.cli.common").make_folder, state .. "/agad") and state .. "/agad/history" or ""
+  return pcall(require("agad.rundir").make_folder, state .. "/agad") and state .. "/agad/history" or ""
 end
 
 -- A function that reads a line at the terminal: text, false after Ctrl-C, nil at the end; one that keeps the history.

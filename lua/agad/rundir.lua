@@ -16,13 +16,17 @@ local function remove(dir)
   lfs.rmdir(dir)
 end
 
-local function make(dir)
-  local made = dir:sub(1, 1) == "/" and "/" or ""
-  for part in dir:gmatch("[^/]+") do
+--- Makes a folder with those above it.
+-- @raise it cannot be made, with the reason
+function rundir.make_folder(path)
+  local made = path:sub(1, 1) == "/" and "/" or ""
+  for part in path:gmatch("[^/]+") do
     made = made .. part
-    if not exists(made) then
+    if exists(made) ~= "directory" then
       local ok, reason = lfs.mkdir(made)
-      if not ok and not exists(made) then error(("run directory %s: %s"):format(made, reason), 0) end
+      if not ok and exists(made) ~= "directory" then
+        error(("cannot make the folder %s: %s"):format(made, reason), 0)
+      end
     end
     made = made .. "/"
   end
@@ -62,7 +66,7 @@ function rundir.create(dir, config_text)
     held:close()
     if not ok then error(("run directory %s: cannot be moved aside: %s"):format(dir, reason), 0) end
   end
-  make(dir)
+  rundir.make_folder(dir)
   local self = setmetatable({path = dir, previous = previous, lock = lock(dir)}, rundir)
   core.file_replace(dir .. "/config.json", config_text .. "\n")
   return self

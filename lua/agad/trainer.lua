@@ -295,7 +295,7 @@ function run:save(path)
   about.steps, about.epochs, about.programs = self.steps, self.epoch, self.programs
   local set = self.task.set
   about.set = {name = set.name, normal = set.classes[self.task.normal + 1], options = set.options}
-  about.counts = self.task.counts
+  about.counts, about.params = self.task.counts, self.info.params
   local more = {}
   local scored = {}
   local average = source.net("average", "recalibrated")

@@ -103,21 +103,6 @@ function common.check_writable(path)
   os.remove(probe)
 end
 
---- Makes a folder with those above it; fails in one line.
-function common.make_folder(path)
-  local made = path:sub(1, 1) == "/" and "/" or ""
-  for part in path:gmatch("[^/]+") do
-    made = made .. part
-    if lfs.attributes(made, "mode") ~= "directory" then
-      local ok, reason = lfs.mkdir(made)
-      if not ok and lfs.attributes(made, "mode") ~= "directory" then
-        common.fail(("cannot make the folder %s: %s"):format(made, reason))
-      end
-    end
-    made = made .. "/"
-  end
-end
-
 --- Pictures below the given paths, in their order; folders are walked by name.
 -- A path that does not exist, or a folder without pictures, fails.
 function common.pictures(paths)

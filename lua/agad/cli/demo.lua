@@ -4,7 +4,7 @@ local common = require "agad.cli.common"
 local interrupt = require "agad.cli.interrupt"
 
 return function(args)
-  common.make_folder(args.out)
+  require("agad.rundir").make_folder(args.out)
   common.check_writable(args.out .. "/grid.png")
   local given = common.given(args)
   require "agad"

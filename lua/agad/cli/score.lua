@@ -14,7 +14,7 @@ return function(args)
   common.prepare(common.given(args))
   local paths = common.pictures(args.path)
   local model = agad.model.open(args.model)
-  if args.map then common.make_folder(args.map) end
+  if args.map then require("agad.rundir").make_folder(args.map) end
   local lines = {{"score", "", "picture"}}
   for _, path in ipairs(paths) do
     local row = model:score({path})[1]

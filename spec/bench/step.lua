@@ -1,0 +1,110 @@
+-- Our training step against the PyTorch peer's (peer.py --serve), alternating: some steps of ours, some of the
+-- peer's, ratio by ratio.  The same net, batch, precision, layout (channels_last) and threads.
+-- Usage: step.lua [batch=64] [channels=1] [precision=fp32] [threads=2] [rounds=6] [steps=3]
+-- $AGAD_PEER_PYTHON: a Python with torch (python3).  Without one the comparison is skipped, and said.
+
+local luv = require "luv"
+local agad = require "agad"
+local core = agad.core
+
+local batch, channels, precision = tonumber(arg[1] or 64), tonumber(arg[2] or 1), arg[3] or "fp32"
+local threads, rounds, steps = tonumber(arg[4] or 2), tonumber(arg[5] or 6), tonumber(arg[6] or 3)
+local compute = {fp32 = "float32", bf16 = "bfloat16"}
+if not (batch and channels and threads and rounds and steps and compute[precision]) then
+  io.stderr:write("usage: step.lua [batch] [channels] [fp32 or bf16] [threads] [rounds] [steps]\n")
+  os.exit(2)
+end
+local python = os.getenv "AGAD_PEER_PYTHON" or "python3"
+
+local function median(list)
+  local sorted = table.move(list, 1, #list, 1, {})
+  table.sort(sorted)
+  return sorted[(#sorted + 1) // 2]
+end
+
+-- The peer as a child process: ask(line) -> its answer.
+local function start_peer()
+  if not os.execute(python .. " -c 'import torch' > /dev/null 2>&1") then
+    return nil, python .. " cannot import torch (set AGAD_PEER_PYTHON, or source what its libraries need)"
+  end
+  local stdin, stdout = luv.new_pipe(false), luv.new_pipe(false)
+  local text, ended = "", false
+  local child = luv.spawn(python, {args = {"spec/bench/peer.py", "--batch", tostring(batch), "--channels",
+    tostring(channels), "--precision", precision, "--layout", "channels_last", "--threads", tostring(threads),
+    "--serve"}, stdio = {stdin, stdout, 2}}, function() ended = true end)
+  if not child then return nil, python .. " could not be started" end
+  stdout:read_start(function(_, chunk) if chunk then text = text .. chunk else ended = true end end)
+  local function ask(line)
+    stdin:write(line .. "\n")
+    while not text:find "\n" do
+      if ended then error("the peer ended", 0) end
+      luv.run "once"
+    end
+    local answer
+    answer, text = text:match "^(.-)\n(.*)$"
+    answer = core.json_decode(answer)
+    return answer.ms or error("the peer: " .. answer.error, 0)
+  end
+  return ask, function()
+    stdin:close()
+    luv.run "nowait"
+  end
+end
+
+-- Our step, as the trainer builds it.
+local function new_step()
+  core.threads(threads)
+  local method = require("agad.method").load "agad"
+  local options = require "agad.options"
+  local chosen = options.select(options.resolve(method, {}), "method")
+  local step = core.step(core.json_encode(chosen))
+  local programs = method.nets(chosen, {channels, 32, 32})
+  for name, program in pairs(programs) do
+    step:add_net(name, agad.nn.net(program, {compute = compute[precision]}):init(1))
+  end
+  for name, update in pairs(method.phases[1].updates) do step:add_update(name, update.nets, {lr = 2e-4}) end
+  step:add_average("generator", 0.99)
+  for _, stage in ipairs(method.phases[1].step) do step:add_stage(method.name, stage) end
+  step:guard("discriminator", 1e-5, 3)
+  local batches = {}
+  for i = 1, 4 do
+    batches[i] = (agad.rand(batch, channels, 32, 32) * 2 - 1):contiguous {memory_format = "channels_last"}
+  end
+  return function(count)
+    local ms = {}
+    for i = 1, count do
+      local began = core.clock()
+      step:run(batches[i % 4 + 1], batch)
+      ms[i] = (core.clock() - began) * 1e3
+    end
+    return ms
+  end
+end
+
+local function load() return io.open("/proc/loadavg"):read "l":match "^(%S+)" end
+
+local ours, ask, close = new_step(), start_peer()
+print(("naive %d x 32 x 32, batch %d, %s, channels_last, %d threads; %s, libtorch %s"):format(channels, batch,
+  precision, threads, core.processor(), core.libtorch))
+if not ask then
+  print("the peer is skipped: " .. close)
+  ours(2)
+  print(("agad alone: %.1f images/s; load %s"):format(batch / median(ours(rounds * steps)) * 1e3, load()))
+  return
+end
+local load_before = load()
+ours(2)
+ask "steps 2"
+print "round   agad images/s   peer images/s   ratio"
+local ratios, own, peer = {}, {}, {}
+for round = 1, rounds do
+  local a, b
+  if round % 2 == 1 then a = ours(steps); b = ask("steps " .. steps)
+  else b = ask("steps " .. steps); a = ours(steps) end
+  own[round], peer[round] = batch / median(a) * 1e3, batch / median(b) * 1e3
+  ratios[round] = own[round] / peer[round]
+  print(("%5d   %13.1f   %13.1f   %5.3f"):format(round, own[round], peer[round], ratios[round]))
+end
+close()
+print(("median  %13.1f   %13.1f   %5.3f   load %s before, %s after"):format(median(own), median(peer), median(ratios),
+  load_before, load()))
