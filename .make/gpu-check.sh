@@ -5,8 +5,9 @@ device=$(nvidia-smi --query-gpu=name --format=csv,noheader 2> /dev/null | head -
 line=$(AGAD_BUILD=$1 LUA=$2 SPEC=$(grep -l '#gpu' spec/*_spec.lua | tr '\n' ' ') \
   "$(dirname "$0")/test.sh" --tags=gpu | tee /dev/stderr | tail -1)
 case $line in
-  *" 0 failed"*) ;;
+  "0 passed, 0 failed, "*)
+    if [ -z "$device" ]; then echo "gpu-check: built; no GPU here, so nothing was run on one"; exit 0; fi
+    echo "gpu-check: FAILED on $device: every test was skipped, for the reason above"; exit 1;;
+  *" 0 failed"*) echo "gpu-check: passed on ${device:-a GPU}: $line";;
   *) echo "gpu-check: FAILED on ${device:-no GPU}: $line"; exit 1;;
 esac
-if [ -z "$device" ]; then echo "gpu-check: built; no GPU here, so nothing was run on one"
-else echo "gpu-check: passed on $device: $line"; fi

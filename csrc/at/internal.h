@@ -22,6 +22,7 @@ struct at_thread_state {
   int depth = 0;
   bool failed = false;
   char message[sizeof(((agad_error *)nullptr)->message)] = "";
+  ~at_thread_state();
 };
 
 at_thread_state &at_thread();

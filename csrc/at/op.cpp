@@ -105,7 +105,7 @@ at_op *digest(const c10::OperatorHandle &handle) {
 }
 
 std::mutex cache_lock;
-std::unordered_map<std::string, at_op *> cache;
+auto &cache = *new std::unordered_map<std::string, at_op *>; /* until the very end: callers keep its handles */
 
 c10::IValue to_list(const at_value &v, const at_arg &arg, bool optional_items) {
   switch (arg.item) {

@@ -13,6 +13,11 @@ at_thread_state &at_thread() {
   return state;
 }
 
+at_thread_state::~at_thread_state() {
+  for (at_tensor *t : unused) delete t;
+  std::vector<at_tensor *>().swap(unused);
+}
+
 static std::atomic<int64_t> handles_alive{0};
 int64_t at_handles() { return handles_alive.load(std::memory_order_relaxed); }
 

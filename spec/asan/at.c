@@ -119,10 +119,14 @@ static void calls(void) {
 }
 
 /* y = x w by hand, as one node */
-typedef struct product { at_tensor *x, *w; int fails; } product;
+typedef struct product {
+  at_tensor *x, *w;
+  int fails;
+} product;
 static int released = 0;
 
-static int product_backward(void *context, at_tensor *const *dy, int n_out, at_tensor **dx, const int *needed, int n_in) {
+static int product_backward(void *context, at_tensor *const *dy, int n_out, at_tensor **dx, const int *needed,
+                            int n_in) {
   product *p = context;
   CHECK(n_out == 1 && n_in == 2 && !at_grad_enabled());
   if (p->fails) return p->fails == 1 ? at_fail("on purpose") : -1;
