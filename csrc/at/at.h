@@ -281,6 +281,7 @@ int at_probe(const char *plugin, const char **note);
 int at_devices(void);
 int at_set_threads(int n); /* n < 1: only asks; returns the number in use */
 void at_deterministic(int on);
+void at_allow_tf32(int on);      /* float32 convolutions and products of a GPU in TF32 */
 const char *at_version(void);    /* "2.11.0" */
 const char *at_capability(void); /* "AVX2", "AVX512" … */
 int at_fast_bf16(int device);    /* AMX-BF16, AVX512-BF16, or compute >= 8.0 */

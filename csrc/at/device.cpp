@@ -78,6 +78,13 @@ void at_deterministic(int on) {
   });
 }
 
+void at_allow_tf32(int on) {
+  at_do([&] {
+    at::globalContext().setAllowTF32CuDNN(on);
+    at::globalContext().setAllowTF32CuBLAS(on);
+  });
+}
+
 const char *at_version(void) { return TORCH_VERSION; }
 
 const char *at_capability(void) {

@@ -23,13 +23,15 @@ static weave_scene set_scene(const weave_options *options, data_random *r) {
   weave_scene s = {.texture = options->texture, .size = options->size};
   s.unit = options->size * WEAVE_ONE / 32;
   int grown = (int)weave_root((uint64_t)s.unit * WEAVE_ONE); /* square root of size / 32, Q8 */
-  s.period = data_random_range(r, 1300, 1600) * grown / WEAVE_ONE;
-  int swing = s.texture == WEAVE_METAL ? 4000 : 2000; /* 22 or 11 degrees either way */
-  int turn = data_random_range(r, -swing, swing);
+  /* cloth and dots lie as before a camera on a line: nearly aligned; metal and grain as they come */
+  int aligned = s.texture == WEAVE_CLOTH || s.texture == WEAVE_DOTS;
+  s.period = (aligned ? data_random_range(r, 1430, 1450) : data_random_range(r, 1300, 1600)) * grown / WEAVE_ONE;
+  int swing = aligned ? 200 : s.texture == WEAVE_METAL ? 4000 : 2000; /* 1, 22 or 11 degrees either way */
+  int turn = data_random_range(r, -swing, swing), shift = aligned ? 80 : 1 << 15;
   s.cosine = weave_cosine(turn);
   s.sine = weave_sine(turn);
-  s.phase_u = data_random_range(r, 0, 1 << 16);
-  s.phase_v = data_random_range(r, 0, 1 << 16);
+  s.phase_u = data_random_range(r, -shift, shift);
+  s.phase_v = data_random_range(r, -shift, shift);
   s.brightness = data_random_range(r, 90, 165);
   s.contrast = data_random_range(r, 14, 34) + (s.texture == WEAVE_METAL ? 8 : 0); /* streaks are soft */
   s.light_x = data_random_range(r, -52, 52);

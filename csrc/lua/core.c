@@ -168,6 +168,13 @@ static int deterministic(lua_State *L) {
   return lua_agad_end(L, &scope, 0);
 }
 
+static int allow_tf32(lua_State *L) {
+  int on = lua_toboolean(L, 1);
+  at_scope scope = at_open();
+  at_allow_tf32(on);
+  return lua_agad_end(L, &scope, 0);
+}
+
 static int capability(lua_State *L) {
   lua_pushstring(L, at_capability());
   lua_pushboolean(L, at_fast_bf16(AT_CPU));
@@ -209,6 +216,7 @@ static const luaL_Reg functions[] = {{"arm_interrupt", arm_interrupt},
                                      {"probe", probe},
                                      {"threads", threads},
                                      {"deterministic", deterministic},
+                                     {"allow_tf32", allow_tf32},
                                      {"capability", capability},
                                      {"memory", memory},
                                      {"json_encode", lua_agad_json_encode},

@@ -201,8 +201,10 @@ at_tensor *safetensors_get(const safetensors *f, int i) {
 /* ---- writing ---- */
 
 int file_replace(const char *path, const void *const *parts, const size_t *sizes, int n, agad_error *error) {
-  char *aside = malloc(strlen(path) + 32);
-  sprintf(aside, "%s.%ld.new", path, (long)getpid());
+  size_t room = strlen(path) + 32;
+  char *aside = malloc(room);
+  if (!aside) return agad_fail(error, "%s: out of memory", path);
+  snprintf(aside, room, "%s.%ld.new", path, (long)getpid());
   int fd = open(aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666), bad = fd < 0;
   for (int i = 0; i < n && !bad; i++) {
     const char *at = parts[i];
@@ -262,7 +264,9 @@ int safetensors_save(const char *path, const named_tensor *tensors, int n, const
   char *text = json_dumps(header, JSON_COMPACT);
   if (!bad && at_ok() && text) {
     size_t raw = strlen(text), padded = (raw + 7) / 8 * 8; /* the data begin at a multiple of 8 */
-    text = realloc(text, padded + 1);
+    char *wider = realloc(text, padded + 1);
+    if (wider) text = wider;
+    else padded = raw; /* the format does not insist */
     memset(text + raw, ' ', padded - raw);
     length = padded;
     char digits[17], *place = digits_in(text, padded);

@@ -67,8 +67,9 @@ void score_recalibrate(net_plan *plan, const at_tensor *pictures, const score_in
     }
     at_scope scope = at_open();
     int64_t here = n - seen < how->batch ? n - seen : how->batch;
-    if (here == 1 && seen > 0) here = n - seen, seen = n; /* one picture has no variance */
-    else {
+    if (here == 1 && seen > 0) {
+      seen = n; /* one picture has no variance */
+    } else {
       seen += here;
       plan->momentum = (double)here / (double)seen;
       net_forward(pass, batch_at(plan, pictures, how, seen - here, here), &rows, 1, 0);

@@ -125,7 +125,8 @@ function data.weave(o)
   o = checked("weave", o, WEAVE)
   local set = new_set("weave", o, WEAVE, core.data.weave(o.normal, o.size, o.channels, o.seed,
     {o.train_normals, o.train_defects, o.test_normals, o.test_defects}))
-  set.normal, set.holdout = o.normal, 0.1                        -- what a task takes unless it says otherwise
+  -- what a task and a run take unless they say otherwise: 2,000 pictures are too few steps at a batch of 256
+  set.normal, set.holdout, set.batch = o.normal, 0.1, 64
   return set
 end
 

@@ -90,7 +90,7 @@ function trainer.new(task, given, o)
   local method = methods.load(given.method or "agad")
   local set = task.set
   local config = options.resolve(method, given, {size = set.height == set.width and set.height or nil,
-    channels = set.channels, holdout = task.options.holdout, normal = task.options.normal})
+    channels = set.channels, holdout = task.options.holdout, normal = task.options.normal, batch = set.batch})
   config.data = config.data or set.name
   local self = setmetatable({task = task, method = method, config = config, epoch = 0, steps = 0, history = {},
     losses = {}, train_seconds = 0, images = 0, notes = {}}, run)
@@ -98,6 +98,7 @@ function trainer.new(task, given, o)
   config.threads = core.threads()
   self.device = choose_device(config.device)
   self.precision, self.dtype, self.compute = choose_precision(config, self.device)
+  if self.device ~= "cpu" then core.allow_tf32(self.precision == "tf32") end
   self.method_options = options.select(config, "method")
   self.shape = {set.channels, set.height, set.width}
   self.programs = method.nets(self.method_options, self.shape)

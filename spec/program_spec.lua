@@ -1,0 +1,230 @@
+-- Net programs: parameter and MAC counts, what is refused, the builder.
+
+local agad = require "agad"
+local core = agad.core
+local nn = agad.nn
+local support = dofile "spec/support/programs.lua"
+local small, programs = support.small, support.programs
+
+local function refused(f, ...)
+  local ok, message = pcall(f, ...)
+  assert.is_false(ok, "nothing was raised")
+  assert.is_nil(message:find "\n", message)
+  return message
+end
+
+local function has(text, ...)
+  for _, part in ipairs {...} do
+    assert.is_truthy(text:find(part, 1, true), ("%q is not in: %s"):format(part, text))
+  end
+end
+
+-- A net whose parameters are of a size that makes every gradient count.
+describe("counts", function()
+  local function info(name, shape) return nn.net(nn.program(name, shape)):info() end
+
+  it("of parameters are the protocol's", function()
+    assert.equal(2137728, info("naive", {3, 32, 32}).params)
+    assert.equal(2133632, info("naive", {1, 32, 32}).params)
+    assert.equal(2137728, info("naive", {3, 64, 48}).params)
+    assert.equal(663296, info("discriminator", {3, 32, 32}).params)
+    assert.equal(661248, info("discriminator", {1, 32, 32}).params)
+    assert.equal(663296 + 256 * (36 - 16), info("discriminator", {3, 48, 48}).params)  -- its classifier is 6 x 6
+    assert.equal(3206528, info("ganomaly", {3, 32, 32}).params)
+  end)
+
+  it("of multiply-accumulates are the protocol's, and those of any size", function()
+    -- kernel 4 x 4, stride 2: each layer's MACs by its smaller side's pixels
+    local function naive(c, h, w)
+      local up, macs, pixels = {c, 64, 128, 256, 100}, 0, h * w
+      for i = 2, 5 do pixels = pixels // 4; macs = macs + 2 * pixels * up[i - 1] * up[i] * 16 end
+      return macs
+    end
+    assert.equal(38.4, math.floor(info("naive", {3, 32, 32}).macs / 1e5 + 0.5) / 10)
+    for _, shape in ipairs {{3, 32, 32}, {1, 32, 32}, {3, 64, 64}, {1, 64, 48}, {3, 16, 80}} do
+      assert.equal(naive(table.unpack(shape)), info("naive", shape).macs)
+    end
+    assert.equal(17.6, math.floor(info("discriminator", {3, 32, 32}).macs / 1e5 + 0.5) / 10)
+  end)
+
+  it("come with shapes layer by layer", function()
+    local layers = info("discriminator", {1, 64, 48}).layers
+    local last = layers[#layers]
+    assert.equal("conv", last.layer)
+    assert.same({1, 1, 1}, last.shape)
+    assert.same({"logits", "z"}, info("discriminator", {1, 64, 48}).outputs)
+    layers = info("naive", {3, 64, 48}).layers
+    assert.same({3, 64, 48}, layers[#layers].shape)
+  end)
+
+  it("are refused where a net does not take a size", function()
+    has(refused(nn.program, "naive", {3, 33, 32}), "16", "33 x 32", "resize")
+    has(refused(nn.program, "discriminator", {3, 7, 32}), "8 x 8")
+    has(refused(nn.program, "ganomaly", {3, 64, 64}), "32 x 32")
+    has(refused(nn.program, "no_such_net", {3, 32, 32}), "no_such_net", "naive")
+    has(refused(nn.program, "/no/such/file.lua", {3, 32, 32}), "no such file")
+  end)
+end)
+
+describe("a program", function()
+  local function sound()
+    return {name = "p", input = {2, 8, 8}, outputs = {{name = "output", node = 5}}, nodes = {
+      {layer = "conv", inputs = {0}, out = 3, kernel = 3, padding = 1, bias = true},
+      {layer = "batch_norm", inputs = {1}},
+      {layer = "relu", inputs = {2}}, {layer = "concat", inputs = {3, 1}},
+      {layer = "op", op = "softmax", overload = "int", args = {dim = 1}, inputs = {4}}}}
+  end
+  local null = core.null
+
+  it("that is sound runs and prints itself canonically", function()
+    local net = nn.net(sound())
+    assert.equal(6, net(agad.rand(2, 2, 8, 8)):size(2))
+    assert.equal(core.json_encode(sound()), net:program())
+    assert.equal("[net p: 63 parameters, 3456 MACs]", tostring(net))
+  end)
+
+  local wrong = {
+    {"cycle", function(p) p.nodes[2].inputs = {3} end, "cycles"},
+    {"itself", function(p) p.nodes[2].inputs = {2} end, "cycles"},
+    {"negative input", function(p) p.nodes[2].inputs = {-1} end, "earlier node"},
+    {"no input", function(p) p.nodes[1].inputs = nil end, "inputs"},
+    {"two inputs", function(p) p.nodes[2].inputs = {0, 1} end, "takes 1 input"},
+    {"unknown layer", function(p) p.nodes[1].layer = "convolve" end, "unknown layer 'convolve'", "conv_transpose"},
+    {"no layer", function(p) p.nodes[1].layer = nil end, "says no layer"},
+    {"no nodes", function(p) p.nodes = {} end, "nodes"},
+    {"no outputs", function(p) p.outputs = {} end, "no output"},
+    {"an output that is no node", function(p) p.outputs[1].node = 6 end, "output output is no node"},
+    {"two outputs of one name", function(p) p.outputs[2] = p.outputs[1] end, "two outputs 'output'"},
+    {"nine outputs", function(p) for i = 1, 9 do p.outputs[i] = {name = "o" .. i, node = 1} end end, "8 at most"},
+    {"a name twice", function(p) p.nodes[1].name, p.nodes[2].name = "a", "a" end, "taken"},
+    {"a long name", function(p) p.nodes[1].name = ("n"):rep(64) end, "63 bytes"},
+    {"no name", function(p) p.name = "" end, "name"},
+    {"no size", function(p) p.input = {} end, "input"},
+    {"a size of 0", function(p) p.input = {2, 0, 8} end, "positive"},
+    {"a size that is no number", function(p) p.input = {2, "8", 8} end, "positive"},
+    {"a kernel that does not fit", function(p) p.nodes[1].kernel = 11 end, "conv1", "does not fit"},
+    {"a kernel of 0", function(p) p.nodes[1].kernel = 0 end, "at least 1"},
+    {"a stride of 0", function(p) p.nodes[1].stride = {1, 0} end, "at least 1"},
+    {"an absurd kernel", function(p) p.nodes[1].kernel = 1 << 40 end, "out of range"},
+    {"an absurd padding", function(p) p.nodes[1].padding = -1 end, "out of range"},
+    {"no channels", function(p) p.nodes[1].out = 0 end, "positive"},
+    {"absurd channels", function(p) p.nodes[1].out = 1 << 30 end, "positive"},
+    {"fractions", function(p) p.nodes[1].out = 2.5 end, "integer"},
+    {"three kernels", function(p) p.nodes[1].kernel = {3, 3, 3} end, "two of them"},
+    {"a bias that is no boolean", function(p) p.nodes[1].bias = 1 end, "true or false"},
+    {"output_padding of conv", function(p) p.nodes[1].output_padding = 1 end, "conv_transpose"},
+    {"output_padding as large as stride", function(p)
+      p.nodes[1] = {layer = "conv_transpose", inputs = {0}, out = 1, output_padding = 1}
+    end, "smaller than stride"},
+    {"parameters beyond memory", function(p)
+      p.nodes[1] = {layer = "conv", inputs = {0}, out = 1 << 20, kernel = {1 << 20, 1 << 20}, padding = 1 << 20}
+    end, "too large"},
+    {"pictures beyond memory", function(p)
+      for i = 1, 5 do p.nodes[i] = {layer = "conv_transpose", inputs = {i - 1}, out = 1, stride = 1 << 20} end
+    end, "too large"},
+    {"an empty output", function(p)
+      p.nodes[1] = {layer = "conv_transpose", inputs = {0}, out = 1, kernel = 1, padding = 4}
+    end, "empty"},
+    {"a slope below 0", function(p) p.nodes[3] = {layer = "leaky_relu", inputs = {2}, slope = -1} end, "negative"},
+    {"a slope that is no number", function(p)
+      p.nodes[3] = {layer = "leaky_relu", inputs = {2}, slope = "x"}
+    end, "number"},
+    {"a momentum above 1", function(p) p.nodes[2].momentum = 2 end, "momentum"},
+    {"an eps below 0", function(p) p.nodes[2].eps = -1 end, "eps"},
+    {"concat of other sizes", function(p) p.nodes[1].padding = 0; p.nodes[4].inputs = {3, 0} end, "concat1"},
+    {"concat of other dimensions", function(p)
+      p.nodes[3] = {layer = "op", op = "flatten", overload = "using_ints", args = {start_dim = 1}, inputs = {2}}
+    end, "dimensions"},
+    {"conv on a row", function(p)
+      p.nodes[4] = {layer = "op", op = "flatten", overload = "using_ints", args = {start_dim = 1}, inputs = {2}}
+      p.nodes[5] = {layer = "conv", inputs = {4}, out = 1}
+    end, "channels, height, width"},
+    {"batch norm of one number a row", function(p)
+      p.nodes[4] = {layer = "op", op = "mean", overload = "dim", args = {dim = {1, 2, 3}}, inputs = {2}}
+      p.nodes[5] = {layer = "batch_norm", inputs = {4}}
+    end, "one number a row"},
+    {"no such operator", function(p) p.nodes[5].op = "softmaxx" end, "softmaxx"},
+    {"no such overload", function(p) p.nodes[5].overload = "x" end, "overload 'x'"},
+    {"an operator without its arguments", function(p) p.nodes[5].args = {} end, "dim"},
+    {"an operator with too many tensors", function(p) p.nodes[5].inputs = {4, 3} end, "1 tensors, not 2"},
+    {"an operator in place", function(p) p.nodes[5] = {layer = "op", op = "relu_", inputs = {4}} end, "writes into"},
+    {"an operator over the rows", function(p)
+      p.nodes[5] = {layer = "op", op = "sum", overload = "dim_IntList", args = {dim = {0}}, inputs = {4}}
+    end, "one row an image"},
+    {"an operator that fails", function(p) p.nodes[5].args.dim = 9 end, "op1", "out of range"},
+    {"an operator without tensors", function(p)
+      p.nodes[5] = {layer = "op", op = "ones", args = {size = {1, 3}}, inputs = {4}}
+    end, "0 tensors"},
+    {"null for a list", function(p) p.nodes = null end, "nodes"},
+  }
+  for _, case in ipairs(wrong) do
+    it("with " .. case[1] .. " is refused", function()
+      local p = sound()
+      case[2](p)
+      has(refused(nn.net, p), "net '", table.unpack(case, 3))
+    end)
+  end
+
+  it("that is no JSON is refused", function()
+    has(refused(core.net, "{"), "JSON")
+    has(refused(core.net, "[]"), "JSON object")
+    has(refused(core.net, '{"name":"p","name":"q"}'), "JSON")
+  end)
+
+  it("may be damaged anywhere: one line, or a net", function()
+    local random, text = math.random, core.json_encode(sound())
+    math.randomseed(11)
+    local odd = {0, -1, 1, 7, 1 << 31, 1 << 62, math.mininteger, 1.5, -0.5, 1e300, "", "x", true, null, {}, {0}, {1, 2}}
+    local function mutate(t)
+      local keys = {}
+      for key in pairs(t) do keys[#keys + 1] = key end
+      table.sort(keys, function(x, y) return tostring(x) < tostring(y) end)
+      local key = keys[random(#keys)]
+      if not key then return end
+      if type(t[key]) == "table" and random() < 0.8 then return mutate(t[key]) end
+      t[key] = odd[random(#odd)]
+    end
+    local refusals, nets = 0, 0
+    for i = 1, 4000 do
+      local ok, made
+      if i % 2 == 0 then
+        local p = sound()
+        for _ = 1, random(2) do mutate(p) end
+        ok, made = pcall(core.json_encode, p)
+        if ok then ok, made = pcall(core.net, made) end
+      else
+        local at = random(#text)
+        ok, made = pcall(core.net, text:sub(1, at - 1) .. string.char(random(32, 126)) .. text:sub(at + 1))
+      end
+      if ok then nets = nets + 1
+        local input_shape = core.json_decode(made:program()).input
+        pcall(made, agad.zeros {2, table.unpack(input_shape)})
+      else
+        refusals = refusals + 1
+        assert.is_nil(made:find "\n", made)
+      end
+    end
+    assert.is_true(refusals > 1000 and nets > 100, refusals .. " " .. nets)
+    assert.equal(6, nn.net(sound())(agad.rand(2, 2, 8, 8)):size(2))
+  end)
+end)
+
+describe("the builder", function()
+  it("refuses options that a layer does not have, and dimension 0", function()
+    local b = nn.builder(small)
+    has(refused(b.conv, b, 3, {kernal = 3}), "conv", "unknown option 'kernal'")
+    has(refused(b.batch_norm, b, {epsilon = 1}), "unknown option 'epsilon'")
+    has(refused(b.op, b, "softmax.int", {dim = 0}), "from 1")
+    assert.is_nil(b.no_such_layer)
+  end)
+
+  it("names nodes by kind and count, and inlines whole programs", function()
+    local b = nn.builder(small)
+    local x_hat = nn.inline(b, programs["batch_norm, leaky_relu"], "g", b.x)
+    local net = nn.net(x_hat:conv(2):build("outer"))
+    local names = {}
+    for i, p in ipairs(net:params()) do names[i] = p.name end
+    assert.same({"g.conv1.weight", "g.batch_norm1.weight", "g.batch_norm1.bias", "conv2.weight"},
+      {names[1], names[2], names[3], (names[4]:gsub("conv%d", "conv2"))})
+  end)
+end)
