@@ -13,6 +13,7 @@ enum { SMALLEST_BUDGET = 256 << 20 };
 static int64_t lua_bytes = 0, budget = SMALLEST_BUDGET;
 
 typedef struct tensor_box {
+  const void *mark; /* &metatable: tells a tensor's block from any other at the cost of a comparison */
   at_tensor *t;
   int64_t bytes;
 } tensor_box;
@@ -21,11 +22,7 @@ static const char metatable = 0; /* its address is the metatable's key in the re
 
 static tensor_box *test(lua_State *L, int index) {
   tensor_box *box = lua_touserdata(L, index);
-  if (!box || !lua_getmetatable(L, index)) return NULL;
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &metatable);
-  if (!lua_rawequal(L, -1, -2)) box = NULL;
-  lua_pop(L, 2);
-  return box;
+  return box && lua_rawlen(L, index) == sizeof *box && box->mark == &metatable ? box : NULL;
 }
 
 void lua_agad_push_tensor(lua_State *L, at_tensor *t) {
@@ -34,7 +31,7 @@ void lua_agad_push_tensor(lua_State *L, at_tensor *t) {
     return;
   }
   tensor_box *box = lua_newuserdatauv(L, sizeof *box, 0);
-  box->t = NULL;
+  *box = (tensor_box){&metatable, NULL, 0};
   lua_rawgetp(L, LUA_REGISTRYINDEX, &metatable);
   lua_setmetatable(L, -2);
   box->t = at_keep(t);

@@ -7,7 +7,7 @@ local rows_path = "spec/figures/rows.jsonl"
 local runs = {
   {title = "MNIST, digit 1 normal, γ = 0, 5 epochs", args = "mnist --normal 1 --gamma 0 --epochs 5"},
   {title = "MNIST, digit 8 normal, γ = .05, 10 epochs", args = "mnist --normal 8 --gamma 0.05 --epochs 10"},
-  {title = "weave (built in), cloth, γ = .05, 6 epochs of batch 64", args = "weave --gamma 0.05 --epochs 6", seeds = {1}},
+  {title = "weave (built in), cloth, γ = .05, 6 epochs", args = "weave --gamma 0.05 --epochs 6", seeds = {1}},
 }
 
 local rows = {}
