@@ -409,6 +409,7 @@ describe("memory", function()
     local now = core.memory()
     assert.equal(then_.tensors, now.tensors)
     assert.is_true(now.bytes - then_.bytes < 1e5, ("%d bytes more"):format(now.bytes - then_.bytes))
+    if (os.getenv "AGAD_BUILD" or ""):find "asan" then return end   -- it keeps freed memory back for a while
     assert.is_true(resident() - resident_then < 4, ("%.1f MB more"):format(resident() - resident_then))
   end
 
