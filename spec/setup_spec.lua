@@ -99,7 +99,7 @@ describe("LIBTORCH", function()
   end)
 end)
 
-describe("the fetched libtorch", function()
+describe("the fetched libtorch #slow", function()
   local dir, target
   -- Stand-in wheels with the pinned names; `size` bytes of zeros for the large library.
   local function wheels(size)
@@ -217,7 +217,7 @@ describe("packages", function()
   end)
 end)
 
-describe("the build", function()
+describe("the build #slow", function()
   it("has nothing to do the second time #slow", function()
     must("%s make --no-print-directory B='%s' all", clean_env, build)
     local from = os.time()
@@ -259,7 +259,7 @@ describe("the launcher", function()
   end)
 end)
 
-describe("make install", function()
+describe("make install #slow", function()
   local dir
   before_each(function() dir = must "mktemp -d" end)
   after_each(function() must("rm -rf '%s'", dir) end)
