@@ -11,11 +11,11 @@ need() { missing="$missing $1"; }
 like() { optional="$optional $1"; }
 have() { command -v "$1" > /dev/null 2>&1; }
 
-lua() { have lua5.4 && echo lua5.4 || { have lua && [ "$(lua -e 'print(_VERSION)')" = "Lua 5.4" ] && echo lua; } || true; }
+find_lua() { have lua5.4 && echo lua5.4 || { have lua && [ "$(lua -e 'print(_VERSION)')" = "Lua 5.4" ] && echo lua; } || true; }
 
 lua_modules() {                                  # modules of the system's Lua that cannot be found
-  [ -n "$(lua)" ] || { echo "$@"; return; }
-  "$(lua)" -e 'for _, m in ipairs(arg) do
+  [ -n "$(find_lua)" ] || { echo "$@"; return; }
+  "$(find_lua)" -e 'for _, m in ipairs(arg) do
     if not package.searchpath(m, package.cpath) and not package.searchpath(m, package.path) then print(m) end
   end' /dev/null "$@" 2> /dev/null || true
 }
@@ -34,7 +34,7 @@ for set in "$@"; do
     have "$CC"  || need gcc
     have "$CXX" || need g++
     have pkg-config || like pkg-config
-    [ -n "$(lua)" ] || need lua5.4
+    [ -n "$(find_lua)" ] || need lua5.4
     for m in $(lua_modules lfs argparse luv readline); do
       case $m in lfs) need lua-filesystem;; *) need "lua-$m";; esac
     done
