@@ -13,18 +13,8 @@ teardown(function() os.execute("rm -rf " .. folder) end)
 
 local function path(name) return folder .. "/" .. name end
 
-local function refused(f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok, "nothing was raised")
-  assert.is_nil(message:find "\n", message)
-  return message
-end
-
-local function has(text, ...)
-  for _, part in ipairs {...} do
-    assert.is_truthy(text:find(part, 1, true), ("%q is not in: %s"):format(part, text))
-  end
-end
+local checks = dofile "spec/support/checks.lua"
+local refused, has = checks.refused, checks.has
 
 local function read(name)
   local file = assert(io.open(name, "rb"))

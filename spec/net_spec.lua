@@ -9,18 +9,8 @@ core.threads(1)
 
 local f64 = {dtype = "float64", layout = "nchw"}
 
-local function refused(f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok, "nothing was raised")
-  assert.is_nil(message:find "\n", message)
-  return message
-end
-
-local function has(text, ...)
-  for _, part in ipairs {...} do
-    assert.is_truthy(text:find(part, 1, true), ("%q is not in: %s"):format(part, text))
-  end
-end
+local checks = dofile "spec/support/checks.lua"
+local refused, has = checks.refused, checks.has
 
 -- A net whose parameters are of a size that makes every gradient count.
 local function new_net(program, o)

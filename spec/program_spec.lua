@@ -6,20 +6,9 @@ local nn = agad.nn
 local support = dofile "spec/support/programs.lua"
 local small, programs = support.small, support.programs
 
-local function refused(f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok, "nothing was raised")
-  assert.is_nil(message:find "\n", message)
-  return message
-end
+local checks = dofile "spec/support/checks.lua"
+local refused, has = checks.refused, checks.has
 
-local function has(text, ...)
-  for _, part in ipairs {...} do
-    assert.is_truthy(text:find(part, 1, true), ("%q is not in: %s"):format(part, text))
-  end
-end
-
--- A net whose parameters are of a size that makes every gradient count.
 describe("counts", function()
   local function info(name, shape) return nn.net(nn.program(name, shape)):info() end
 

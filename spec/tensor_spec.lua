@@ -5,20 +5,8 @@ local core = agad.core
 core.threads(1)
 
 -- Calls f, which must raise one line without a trace of C++, and returns it.
-local function refused(f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok, "nothing was raised")
-  assert.equal("string", type(message))
-  assert.is_nil(message:find "\n", message)
-  assert.is_nil(message:find "Exception raised from", message)
-  return message
-end
-
-local function has(text, ...)
-  for _, part in ipairs {...} do
-    assert.is_truthy(text:find(part, 1, true), ("%q is not in: %s"):format(part, text))
-  end
-end
+local checks = dofile "spec/support/checks.lua"
+local refused, has = checks.refused, checks.has
 
 local function shape(t) return table.concat(t.shape, "x") end
 local function values(t) return t:totable() end
@@ -328,12 +316,7 @@ describe("gradients", function()
 end)
 
 describe("memory", function()
-  local function resident()
-    for line in io.lines "/proc/self/status" do
-      local kb = line:match "^VmRSS:%s+(%d+)"
-      if kb then return tonumber(kb) / 1024 end
-    end
-  end
+  local resident = checks.resident
 
   it("of 100,000 temporaries of 1 MB stays bounded, though Lua's collector cannot see it", function()
     local before = resident()

@@ -9,18 +9,8 @@ local methods = require "agad.method"
 local options = require "agad.options"
 core.threads(1)
 
-local function refused(f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok, "nothing was raised")
-  assert.is_nil(message:find "\n", message)
-  return message
-end
-
-local function has(text, ...)
-  for _, part in ipairs {...} do
-    assert.is_truthy(text:find(part, 1, true), ("%q is not in: %s"):format(part, text))
-  end
-end
+local checks = dofile "spec/support/checks.lua"
+local refused, has = checks.refused, checks.has
 
 -- Nets of a few channels on 16 px.
 local half = {kernel = 4, stride = 2, padding = 1}
@@ -385,12 +375,7 @@ describe("a step", function()
 end)
 
 describe("memory", function()
-  local function resident()
-    for line in io.lines "/proc/self/status" do
-      local kb = line:match "^VmRSS:%s+(%d+)"
-      if kb then return tonumber(kb) / 1024 end
-    end
-  end
+  local resident = checks.resident
 
   -- Resident memory, bytes and handles must stand still after the first steps.
   local function flat(run, count, x, settled)

@@ -2,8 +2,8 @@
  *
  * The rows of slot x are normals first, then anomalies; n_normal is an integer of the state.  A stage is a C
  * function or a trampoline into the host's language.  Slots are cleared when a step starts; a slot written
- * from outside replaces what later stages read.  Loss slots ("loss.con") are 0-d and stay on the device: no
- * stage asks the host, so that a step can be captured.
+ * from outside replaces what later stages read.  Loss slots ("loss.con") are 0-d and stay on the device: there
+ * no stage asks the host, so that a step can be captured.
  */
 #ifndef AGAD_TRAIN_STEP_H
 #define AGAD_TRAIN_STEP_H

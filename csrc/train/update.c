@@ -1,5 +1,5 @@
 /* update.c: what every method's table ends with: X_update (Adam, and the average of what it moved) and
- * guard_collapse.  All counts are tensors and all decisions selects: nothing asks the host.
+ * guard_collapse.  All counts are tensors and, on a device, all decisions selects: nothing asks the host there.
  */
 #include "train/step.h"
 
