@@ -183,10 +183,10 @@ test-deps:
 	@.make/packages.sh extras
 
 bench: all
-	@for f in spec/bench/*.lua; do .make/run.sh $(B) '$(LUA)' $$f || exit 1; done
+	@for f in spec/bench/*.lua; do $(B)/agad $$f || exit 1; done
 
 figures: all
-	@for f in spec/figures/*.lua; do .make/run.sh $(B) '$(LUA)' $$f || exit 1; done
+	@for f in spec/figures/*.lua; do $(B)/agad $$f || exit 1; done
 
 gpu-check: all cuda
 	@.make/gpu-check.sh $(B) '$(LUA)'

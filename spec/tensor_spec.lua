@@ -238,6 +238,14 @@ describe("a tensor", function()
     assert.equal(0, agad.tensor({}):numel())
   end)
 
+  it("may stand twice in one call, and a net may give one node twice", function()
+    local b = agad.nn.builder({1, 4, 4})
+    local node = b:conv(2, {kernel = 3, padding = 1})
+    local one, two = agad.nn.net(node:build("twice", {{"one", node}, {"two", node}}))(agad.rand(1, 1, 4, 4))
+    one:close()
+    assert.equal(32, (two + two):numel())
+  end)
+
   it("that is closed says so", function()
     local u = agad.rand(2)
     do local v <close> = u; assert.equal(2, v:numel()) end
@@ -315,6 +323,39 @@ describe("gradients", function()
   end)
 end)
 
+describe("an operator without gradients", function()
+  -- Such calls go to the backend's kernel itself; with gradients, or other tensors, they go the usual way.
+  it("gives what it gives with them", function()
+    local x = agad.rand(3, 4)
+    local y = x:detach():requires_grad_()
+    for _, f in ipairs {"neg", "exp", "relu"} do
+      local with, without = y[f](y), x[f](x)
+      assert.is_true(with.requires_grad)
+      assert.is_false(without.requires_grad)
+      assert.is_true(with:detach():equal(without))
+    end
+    assert.is_true((x + y).requires_grad and (y + 1).requires_grad and (x - y).requires_grad)
+    assert.is_false((x + x).requires_grad or (x + 1).requires_grad)
+    assert.is_true(x:matmul(x:t()):equal(y:matmul(y:t()):detach()))
+  end)
+
+  it("promotes dtypes and broadcasts", function()
+    local i = agad.tensor({1, 2, 3}, "int64")
+    assert.equal("float32", (i + agad.ones(2, 1)).dtype)
+    assert.same({2, 3}, (i + agad.ones(2, 1)).shape)
+    assert.equal("float32", (i / i).dtype)
+    assert.equal("int64", (i * 2).dtype)
+    assert.equal("float32", (i * .5).dtype)
+    assert.equal("bool", i:lt(2).dtype)
+    assert.equal(7, i:add(i, {alpha = 6}):select(1, 1):item())
+  end)
+
+  it("reports what the kernel reports", function()
+    assert.has_error(function() return agad.ones(2) + agad.ones(3) end)
+    assert.equal(3, (agad.ones(1) + agad.full({1}, 2)):item())
+  end)
+end)
+
 describe("memory", function()
   local resident = checks.resident
 
@@ -328,6 +369,26 @@ describe("memory", function()
     end
     for _ = 1, 1000 do agad.zeros(262144) end -- written to
     assert.is_true(resident() - before < 600)
+  end)
+
+  it("of many small temporaries is given back while they are made", function()
+    local most, live = 0, {}
+    for i = 1, 200000 do
+      local sum = a + a
+      if i % 100 == 0 then live[#live + 1] = sum end
+      if i % 1000 == 0 then most = math.max(most, core.memory().tensors) end
+    end
+    assert.equal(2000, #live)
+    assert.is_true(most < 60000, ("%d tensors at once"):format(most))
+  end)
+
+  it("is not collected while the collector is stopped", function()
+    collectgarbage "stop"
+    local before = core.memory().tensors
+    for _ = 1, 20000 do agad.neg(a) end
+    local more = core.memory().tensors - before
+    collectgarbage "restart"
+    assert.equal(20000, more)
   end)
 
   it("of handles comes back after errors", function()

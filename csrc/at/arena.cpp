@@ -4,6 +4,7 @@
  * an arena is current on a thread, blocks of 4 KB and more come from its free lists (same size, or up to an
  * eighth larger); freed ones go back there, whoever frees them.  A training step asks for the same sizes
  * again and again: after the first step it takes no memory from the system and meets no page fault.
+ * Blocks of up to 512 bytes, those of scalars and other small tensors, are kept by the thread that frees them.
  */
 #include "internal.h"
 
@@ -50,6 +51,38 @@ void *from_system(size_t size) {
   return block;
 }
 
+#ifdef __SANITIZE_ADDRESS__
+constexpr size_t kSmall = 0; /* so that a use after the end is seen */
+#else
+constexpr size_t kSmall = at_spare::kStep * at_spare::kClasses;
+#endif
+
+/* The thread's list of blocks of this size (which is rounded up), or NULL. */
+auto *spare(size_t *size) {
+  at_thread_state *thread = *size && *size <= kSmall ? at_thread_here : nullptr;
+  size_t steps = (*size + at_spare::kStep - 1) / at_spare::kStep;
+  if (thread) *size = steps * at_spare::kStep;
+  return thread ? thread->spare.lists + steps - 1 : nullptr;
+}
+
+void *from_spare(size_t *size) {
+  auto *list = spare(size);
+  if (!list || !list->first) return nullptr;
+  void *block = list->first;
+  list->first = *(void **)block;
+  list->n--;
+  return block;
+}
+
+bool to_spare(void *block, size_t size) {
+  auto *list = size % at_spare::kStep ? nullptr : spare(&size);
+  if (!list || list->n >= at_spare::kMost) return false;
+  *(void **)block = list->first;
+  list->first = block;
+  list->n++;
+  return true;
+}
+
 void *from_arena(at_arena *arena, size_t *size) {
   std::lock_guard<std::mutex> guard(arena->lock);
   auto found = arena->unused.lower_bound(*size);
@@ -80,7 +113,10 @@ void give_back(void *data) {
   Head *head = (Head *)block;
   count(-(int64_t)head->size);
   at_arena *arena = head->arena;
-  if (!arena) return std::free(block);
+  if (!arena) {
+    if (!to_spare(block, head->size)) std::free(block);
+    return;
+  }
   bool last;
   {
     std::lock_guard<std::mutex> guard(arena->lock);
@@ -95,7 +131,8 @@ void give_back(void *data) {
 struct Allocator final : c10::Allocator {
   c10::DataPtr allocate(size_t size) override {
     at_arena *arena = size >= kSmallest ? current : nullptr;
-    void *block = arena ? from_arena(arena, &size) : from_system(size);
+    void *block = arena ? from_arena(arena, &size) : from_spare(&size);
+    if (!block) block = from_system(size);
     *(Head *)block = {arena, size};
     count((int64_t)size);
     void *data = (char *)block + kHead;
@@ -109,6 +146,14 @@ Allocator allocator;
 const bool installed = (c10::SetCPUAllocator(&allocator, 1), true);
 
 } // namespace
+
+at_spare::~at_spare() {
+  for (auto &list : lists)
+    while (void *block = list.first) {
+      list.first = *(void **)block;
+      std::free(block);
+    }
+}
 
 int64_t at_handles();
 

@@ -60,6 +60,13 @@ at_tensor *at_give(at_tensor *t);
 void at_free(at_tensor *t);                             /* NULL is fine; only for kept tensors */
 int at_is_same(const at_tensor *a, const at_tensor *b); /* two handles of one tensor */
 at_tensor *at_alias(const at_tensor *t);                /* a second handle of the same tensor */
+/* A handle in memory of the caller's, such as an object of a scripting language: at_move_in takes the tensor out of
+ * t (whose handle is gone then) and returns the handle in `place`; at_move_out ends it.  Nothing else frees it. */
+typedef struct at_place {
+  void *room[2];
+} at_place;
+at_tensor *at_move_in(at_place *place, at_tensor *t);
+void at_move_out(at_place *place);
 /* *slot = t, kept, and what was there is freed; NULL clears.  After a failure nothing happens. */
 void at_store(at_tensor **slot, at_tensor *t);
 

@@ -17,15 +17,32 @@ struct at_tensor {
   size_t slot; /* place in the thread's list of owned tensors, from 1; 0 = kept */
 };
 
+/* Memory of small tensors, kept by the thread that freed it: a list through the blocks for each size. */
+struct at_spare {
+  static constexpr size_t kStep = 64, kClasses = 8;
+  static constexpr int kMost = 2048; /* blocks of a size */
+  struct {
+    void *first;
+    int n;
+  } lists[kClasses] = {};
+  ~at_spare();
+};
+
 struct at_thread_state {
+  at_spare spare;
   std::vector<at_tensor *> owned, unused; /* unused: freed handles, so that a new one costs no allocation */
   int depth = 0;
   bool failed = false;
   char message[sizeof(((agad_error *)nullptr)->message)] = "";
+  at_thread_state();
   ~at_thread_state();
 };
 
-at_thread_state &at_thread();
+/* The thread's state.  The pointer to it lies in static TLS: one load, where a thread_local object of a library
+ * costs a call each time. */
+extern __thread at_thread_state *at_thread_here __attribute__((tls_model("initial-exec"), visibility("hidden")));
+at_thread_state &at_thread_start();
+inline at_thread_state &at_thread() { return at_thread_here ? *at_thread_here : at_thread_start(); }
 
 /* A handle owned by the current scope; an undefined tensor is NULL. */
 at_tensor *at_wrap(at::Tensor t);

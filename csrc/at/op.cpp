@@ -18,8 +18,10 @@
 #include <string>
 #include <unordered_map>
 
-using Binary = at::Tensor(const at::Tensor &, const at::Tensor &);
-using BinaryScaled = at::Tensor(const at::Tensor &, const at::Tensor &, const at::Scalar &);
+template <class... More>
+using Handle = std::optional<c10::TypedOperatorHandle<at::Tensor(const at::Tensor &, More...)>>;
+using TensorArg = const at::Tensor &;
+using ScalarArg = const at::Scalar &;
 
 struct at_op {
   c10::OperatorHandle handle;
@@ -28,9 +30,12 @@ struct at_op {
   std::vector<c10::IValue> defaults;
   std::vector<bool> optional_tensor_list;
   int returns;
-  /* add, sub, mul, div and their like: called without boxing */
-  std::optional<c10::TypedOperatorHandle<Binary>> binary;
-  std::optional<c10::TypedOperatorHandle<BinaryScaled>> binary_scaled;
+  /* Of tensors and numbers only (neg, add, mul, lt and their like): one of these, called without boxing. */
+  Handle<> unary;
+  Handle<TensorArg> with_tensor;
+  Handle<TensorArg, ScalarArg> with_tensor_scaled;
+  Handle<ScalarArg> with_scalar;
+  Handle<ScalarArg, ScalarArg> with_scalar_scaled;
 };
 
 namespace {
@@ -60,18 +65,25 @@ c10::TypePtr unwrap_optional(const c10::TypePtr &type, int *optional) {
   return *optional ? type->castRaw<c10::OptionalType>()->getElementType() : type;
 }
 
-void find_binary(at_op *op, const c10::FunctionSchema &schema) {
+void find_typed(at_op *op, const c10::FunctionSchema &schema) {
   const std::vector<at_arg> &a = op->args;
-  auto tensor = [&](size_t i) {
-    return a[i].kind == AT_TENSOR && !a[i].optional && !schema.arguments()[i].alias_info();
+  auto is = [&](size_t i, at_kind kind) {
+    return a[i].kind == kind && !a[i].optional && !schema.arguments()[i].alias_info();
   };
-  if (a.size() < 2 || a.size() > 3 || !tensor(0) || !tensor(1) || schema.returns().size() != 1 ||
+  size_t n = a.size();
+  if (n < 1 || n > 3 || !is(0, AT_TENSOR) || (n == 3 && !is(2, AT_NUMBER)) || schema.returns().size() != 1 ||
       schema.returns()[0].real_type()->kind() != c10::TypeKind::TensorType || schema.returns()[0].alias_info())
     return;
+  const c10::OperatorHandle &handle = op->handle;
   try {
-    if (a.size() == 2) op->binary = op->handle.typed<Binary>();
-    else if (a[2].kind == AT_NUMBER && !a[2].optional && op->defaults[2].isInt())
-      op->binary_scaled = op->handle.typed<BinaryScaled>();
+    if (n == 1) op->unary = handle.typed<at::Tensor(TensorArg)>();
+    else if (is(1, AT_TENSOR)) {
+      if (n == 2) op->with_tensor = handle.typed<at::Tensor(TensorArg, TensorArg)>();
+      else op->with_tensor_scaled = handle.typed<at::Tensor(TensorArg, TensorArg, ScalarArg)>();
+    } else if (is(1, AT_NUMBER)) {
+      if (n == 2) op->with_scalar = handle.typed<at::Tensor(TensorArg, ScalarArg)>();
+      else op->with_scalar_scaled = handle.typed<at::Tensor(TensorArg, ScalarArg, ScalarArg)>();
+    }
   } catch (...) { /* registered with another C++ signature: boxed, then */
   }
 }
@@ -79,7 +91,8 @@ void find_binary(at_op *op, const c10::FunctionSchema &schema) {
 at_op *digest(const c10::OperatorHandle &handle) {
   const c10::FunctionSchema &schema = handle.schema();
   at_op *op = new at_op{
-      handle, c10::toString(schema), schema.overload_name(), {}, {}, {}, (int)schema.returns().size(), {}, {}};
+      handle, c10::toString(schema), schema.overload_name(), {}, {}, {}, (int)schema.returns().size(), {}, {}, {}, {},
+      {}};
   for (const c10::Argument &a : schema.arguments()) {
     at_arg arg = {};
     c10::TypePtr type = unwrap_optional(a.real_type(), &arg.optional);
@@ -100,7 +113,7 @@ at_op *digest(const c10::OperatorHandle &handle) {
     op->optional_tensor_list.push_back(optional_items);
     op->defaults.push_back(arg.has_default ? *a.default_value() : c10::IValue());
   }
-  find_binary(op, schema);
+  find_typed(op, schema);
   return op;
 }
 
@@ -242,26 +255,61 @@ struct Stack {
 };
 thread_local torch::jit::Stack Stack::spare;
 
-static void set_tensor(at_value *to, at::Tensor t) {
-  *to = {};
-  to->as.tensor = at_wrap(std::move(t));
-  to->kind = to->as.tensor ? AT_TENSOR : AT_NONE;
+static at::Scalar scalar(const at_op *op, const at_value *values, int n, int i) {
+  if (i < n && values[i].kind == AT_INT) return values[i].as.i;
+  if (i < n && values[i].kind == AT_DOUBLE) return values[i].as.d;
+  if (i < n && values[i].kind == AT_BOOL) return values[i].as.i != 0;
+  return op->defaults[i].toScalar();
+}
+
+/* Calls the backend's kernel itself where nothing stands before it: plain tensors of one device that never met
+ * autograd (so neither a gradient nor a tangent can be wanted), and no mode of the thread.  An operator with a
+ * typed handle changes and returns no view, so ADInplaceOrView has nothing to note either. */
+template <class Typed, class... More>
+at::Tensor dispatch(const Typed &op, const at::Tensor &a, const at::Tensor *b, const More &...more) {
+  using c10::DispatchKey;
+  using c10::DispatchKeySet;
+  constexpr DispatchKeySet nothing_to_do =
+      c10::autograd_dispatch_keyset_with_ADInplaceOrView | DispatchKeySet(DispatchKey::BackendSelect);
+  const c10::TensorImpl *x = a.unsafeGetTensorImpl(), *y = b ? b->unsafeGetTensorImpl() : x;
+  if (x->autograd_meta() || y->autograd_meta()) return op->call(a, more...);
+  DispatchKeySet keys = c10::impl::computeDispatchKeySet(x->key_set() | y->key_set(),
+                                                         DispatchKeySet(DispatchKeySet::FULL) - nothing_to_do);
+  if (keys != DispatchKeySet(DispatchKey::CPU) && keys != DispatchKeySet(DispatchKey::CUDA))
+    return op->call(a, more...);
+  return op->redispatch(keys, a, more...);
+}
+
+/* The call without boxing; false where the operator has none or the values are not its own. */
+static bool call_typed(const at_op *op, const at_value *values, int n, at::Tensor &result) {
+  if (n < 1 || values[0].kind != AT_TENSOR) return false;
+  const at::Tensor &a = at_unwrap(values[0].as.tensor);
+  if (op->unary) return result = dispatch(op->unary, a, nullptr), true;
+  if (op->with_tensor || op->with_tensor_scaled) {
+    if (n < 2 || values[1].kind != AT_TENSOR) return false;
+    const at::Tensor &b = at_unwrap(values[1].as.tensor);
+    result = op->with_tensor ? dispatch(op->with_tensor, a, &b, b)
+                             : dispatch(op->with_tensor_scaled, a, &b, b, scalar(op, values, n, 2));
+    return true;
+  }
+  if (op->with_scalar || op->with_scalar_scaled) {
+    if (n < 2 || values[1].kind == AT_UNSUPPORTED) return false;
+    at::Scalar b = scalar(op, values, n, 1);
+    result = op->with_scalar ? dispatch(op->with_scalar, a, nullptr, b)
+                             : dispatch(op->with_scalar_scaled, a, nullptr, b, scalar(op, values, n, 2));
+    return true;
+  }
+  return false;
 }
 
 int at_op_call(const at_op *op, const at_value *values, int n, at_value *results, int max) {
   return at_try(
       [&] {
-        if (op->binary && n == 2 && values[0].kind == AT_TENSOR && values[1].kind == AT_TENSOR && max > 0) {
-          set_tensor(results, op->binary->call(at_unwrap(values[0].as.tensor), at_unwrap(values[1].as.tensor)));
-          return 1;
-        }
-        if (op->binary_scaled && n == 3 && values[0].kind == AT_TENSOR && values[1].kind == AT_TENSOR &&
-            values[2].kind != AT_BOOL && max > 0) {
-          at::Scalar scale = values[2].kind == AT_INT      ? at::Scalar(values[2].as.i)
-                             : values[2].kind == AT_DOUBLE ? at::Scalar(values[2].as.d)
-                                                           : op->defaults[2].toScalar();
-          set_tensor(results,
-                     op->binary_scaled->call(at_unwrap(values[0].as.tensor), at_unwrap(values[1].as.tensor), scale));
+        at::Tensor one;
+        if (max > 0 && call_typed(op, values, n, one)) {
+          *results = {};
+          results->as.tensor = at_wrap(std::move(one));
+          results->kind = results->as.tensor ? AT_TENSOR : AT_NONE;
           return 1;
         }
         Stack reused;

@@ -8,16 +8,22 @@
 #include <new>
 #include <string>
 
-at_thread_state &at_thread() {
+__thread at_thread_state *at_thread_here = nullptr;
+
+at_thread_state &at_thread_start() {
   static thread_local at_thread_state state;
   return state;
 }
 
+at_thread_state::at_thread_state() { at_thread_here = this; }
+
 at_thread_state::~at_thread_state() {
+  at_thread_here = nullptr;
   for (at_tensor *t : unused) delete t;
   std::vector<at_tensor *>().swap(unused);
 }
 
+static constexpr size_t kUnused = 1024; /* handles kept for the next tensors */
 static std::atomic<int64_t> handles_alive{0};
 int64_t at_handles() { return handles_alive.load(std::memory_order_relaxed); }
 
@@ -40,7 +46,7 @@ at_tensor *at_wrap(at::Tensor t) {
 static void destroy(at_tensor *t) {
   handles_alive.fetch_sub(1, std::memory_order_relaxed);
   std::vector<at_tensor *> &unused = at_thread().unused;
-  if (unused.size() >= 1024) return delete t;
+  if (unused.size() >= kUnused) return delete t;
   t->t.reset();
   t->slot = 0;
   unused.push_back(t);
@@ -132,6 +138,23 @@ void at_free(at_tensor *t) {
   if (!t) return;
   at_keep(t);
   destroy(t);
+}
+
+static_assert(sizeof(at_tensor) == sizeof(at_place) && alignof(at_tensor) <= alignof(at_place),
+              "at_place has the room of a handle");
+
+at_tensor *at_move_in(at_place *place, at_tensor *t) {
+  at_tensor *placed = new (place) at_tensor{std::move(t->t), 0};
+  at_keep(t);
+  at_thread_state &thread = at_thread();
+  if (thread.unused.size() < kUnused) thread.unused.push_back(t);
+  else delete t;
+  return placed;
+}
+
+void at_move_out(at_place *place) {
+  handles_alive.fetch_sub(1, std::memory_order_relaxed);
+  ((at_tensor *)place)->~at_tensor();
 }
 
 at_tensor *at_alias(const at_tensor *t) {

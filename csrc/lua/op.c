@@ -3,31 +3,15 @@
  *   agad.softmax(t, 2)   t:softmax(2)   t:sum({dim = {1, 2}, keepdim = true})   agad.rand(3, 4)
  *
  * A trailing table with string keys only holds keywords, one with an array part only is a list.  The overload
- * is chosen by looking at the arguments, never by trying.  Dimensions and positions are 1-based: `shifts`
- * below is the one list of argument names that change; every other integer passes as it is.
+ * is chosen by looking at the arguments, never by trying.
  */
-#include "lua/lua_agad.h"
+#include "lua/op_read.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_ARGS = 32, MAX_ITEMS = 512, MAX_OVERLOADS = 64, MAX_RESULTS = 64 };
-
-/* ---- which integers are 1-based ---- */
-
-typedef enum shift { PLAIN, DIMENSION, POSITION, STOP } shift;
-
-static shift shift_of(const char *op, const char *arg) {
-  if (!strcmp(op, "tile")) return PLAIN; /* its `dims` are counts */
-  if (!strncmp(arg, "dim", 3) || !strncmp(arg, "axis", 4) || !strncmp(arg, "axes", 4) || !strcmp(arg, "start_dim") ||
-      !strcmp(arg, "end_dim") || !strcmp(arg, "source") || !strcmp(arg, "destination"))
-    return DIMENSION;
-  if (strcmp(op, "select") && strcmp(op, "narrow") && strcmp(op, "slice")) return PLAIN;
-  if (!strcmp(arg, "index") || !strcmp(arg, "start")) return POSITION;
-  return !strcmp(arg, "end") ? STOP : PLAIN;
-}
+enum { MAX_OVERLOADS = 64, MAX_RESULTS = 64 };
 
 /* ---- families: all overloads of a name, digested once ---- */
 
@@ -36,12 +20,15 @@ typedef struct overload {
   const at_arg *args;
   int n, in_place, has_out; /* writes its first argument; takes the result as a keyword */
   unsigned char shifts[MAX_ARGS];
+  int least;                      /* so many arguments must be given */
+  unsigned short takes[MAX_ARGS]; /* the Lua types that can be read exactly, 1 << LUA_T… each */
 } overload;
 
 typedef struct family {
   char name[128];
   overload *list; /* those with out = … come last */
   int n;
+  const overload *of_tensors[3]; /* the one that 1 or 2 tensors mean, by their number */
 } family;
 
 static int usable(const at_op *op) {
@@ -60,12 +47,26 @@ static int has_out(const at_op *op) {
   return 0;
 }
 
+/* The first `n` arguments are tensors and nothing else is asked for. */
+static int is_of_tensors(const overload *o, int n) {
+  for (int i = 0; i < n; i++)
+    if (i >= o->n || o->args[i].kind != AT_TENSOR || o->args[i].keyword_only) return 0;
+  return o->least <= n;
+}
+
 static void digest(family *f, const at_op *op, const char *name) {
   overload *o = f->list + f->n++;
   *o = (overload){.op = op, .n = at_op_args(op), .has_out = has_out(op)};
   if (o->n) o->args = at_op_arg(op, 0);
   o->in_place = o->n && o->args[0].written && !o->args[0].keyword_only;
-  for (int i = 0; i < o->n; i++) o->shifts[i] = (unsigned char)shift_of(name, o->args[i].name);
+  for (int i = 0; i < o->n; i++) {
+    const at_arg *a = o->args + i;
+    o->shifts[i] = (unsigned char)shift_of(name, a->name);
+    o->takes[i] = (unsigned short)lua_types(a);
+    if (!a->has_default && !(a->keyword_only && a->optional && !a->written)) o->least++;
+  }
+  for (int n = 1; n <= 2; n++)
+    if (!f->of_tensors[n] && !o->has_out && is_of_tensors(o, n)) f->of_tensors[n] = o;
 }
 
 /* In-place names of Lua's reserved words and of TorchScript's builtins are not offered. */
@@ -88,166 +89,6 @@ static family *family_new(const char *lua_name) {
   free(f->list);
   free(f);
   return NULL;
-}
-
-/* ---- reading Lua values as an argument ---- */
-
-/* How much is read into a call: exact kinds; one number for a list of integers, numbers one by one; numbers for
- * tensors.  The first level at which an overload fits is taken. */
-enum { EXACT, SPREAD, WRAP, LEVELS };
-
-typedef struct problem {
-  const char *form, *name, *expected, *got;
-  int reached;
-} problem;
-
-typedef struct call {
-  at_value values[MAX_ARGS], items[MAX_ITEMS];
-  int n_items, level, at;
-  int wrong;     /* the problem stands whatever the overload */
-  problem worst; /* of the overload that could be read furthest */
-} call;
-
-static int refuse(call *c, const char *form, const char *name, const char *expected, const char *got) {
-  if (c->at > c->worst.reached || c->wrong) c->worst = (problem){form, name, expected, got, c->at};
-  return 0;
-}
-
-static int mismatch(call *c, const at_arg *arg, const char *expected, const char *got) {
-  return refuse(c, "argument '%s' must be %s, not %s", arg->name, expected, got);
-}
-
-static const char *kind_name(lua_State *L, int index) {
-  return lua_agad_is_tensor(L, index) ? "a closed one" : luaL_typename(L, index);
-}
-
-/* 1-based to 0-based; 0 is refused. */
-static int shift_integer(call *c, int64_t *i, shift kind, const at_arg *arg) {
-  if (kind == PLAIN) return 1;
-  if (kind == STOP) {
-    *i = *i == -1 ? INT64_MAX : *i < -1 ? *i + 1 : *i;
-    return 1;
-  }
-  if (*i == 0) {
-    c->wrong = 1;
-    return refuse(c, "argument '%s' is 0; %s are counted from 1, or from the end by -1", arg->name,
-                  kind == DIMENSION ? "dimensions" : "positions", "");
-  }
-  *i -= *i > 0;
-  return 1;
-}
-
-static int read_integer(lua_State *L, int index, int64_t *out) {
-  int whole;
-  lua_Integer i = lua_tointegerx(L, index, &whole);
-  if (!whole || lua_type(L, index) != LUA_TNUMBER) return 0;
-  *out = i;
-  return 1;
-}
-
-static int read_memory_format(const char *name, int64_t *out) {
-  static const char *const names[] = {"contiguous", "preserve", "channels_last", "channels_last_3d"};
-  for (int i = 0; i < 4; i++)
-    if (!strcmp(name, names[i])) return *out = i, 1;
-  return 0;
-}
-
-static int read_value(lua_State *L, call *c, int index, const at_arg *arg, at_kind kind, shift s, at_value *out);
-
-static int read_list(lua_State *L, call *c, int index, const at_arg *arg, shift s, at_value *out) {
-  at_arg item = *arg;
-  item.optional = arg->item_optional;
-  out->kind = AT_LIST;
-  out->items = c->items + c->n_items;
-  if (!lua_istable(L, index)) {
-    /* one number for a list of fixed length, or of integers where nothing else fits */
-    int one_fits = arg->list_size ? arg->item != AT_TENSOR : arg->item == AT_INT && c->level >= SPREAD;
-    if (!one_fits || c->n_items >= MAX_ITEMS) return mismatch(c, arg, "a list", kind_name(L, index));
-    at_value *one = c->items + c->n_items++;
-    if (!read_value(L, c, index, &item, arg->item, s, one)) return 0;
-    out->n = 1;
-    for (; out->n < arg->list_size && c->n_items < MAX_ITEMS; out->n++) c->items[c->n_items++] = *one;
-    return 1;
-  }
-  lua_Integer n = (lua_Integer)lua_rawlen(L, index);
-  if (n > MAX_ITEMS - c->n_items) return mismatch(c, arg, "a shorter list", "one of over 500 items");
-  at_value *items = c->items + c->n_items;
-  c->n_items += (int)n;
-  out->n = (int)n;
-  for (lua_Integer i = 1; i <= n; i++) {
-    lua_rawgeti(L, index, i);
-    int good = read_value(L, c, lua_gettop(L), &item, arg->item, s, items + i - 1);
-    lua_pop(L, 1);
-    if (!good) return 0;
-  }
-  return 1;
-}
-
-static int read_number(lua_State *L, int index, at_value *out) {
-  if (lua_isinteger(L, index)) out->kind = AT_INT, out->as.i = lua_tointeger(L, index);
-  else if (lua_type(L, index) == LUA_TNUMBER) out->kind = AT_DOUBLE, out->as.d = lua_tonumber(L, index);
-  else if (lua_isboolean(L, index)) out->kind = AT_BOOL, out->as.i = lua_toboolean(L, index);
-  else return 0;
-  return 1;
-}
-
-static int read_name(lua_State *L, int index, at_kind kind, at_value *out) {
-  if (lua_type(L, index) != LUA_TSTRING) return 0;
-  const char *name = lua_tostring(L, index);
-  at_dtype dtype;
-  int device;
-  out->kind = kind;
-  if (kind == AT_DTYPE) return at_dtype_by_name(name, &dtype) ? 0 : (out->as.i = dtype, 1);
-  if (kind == AT_DEVICE) return !lua_agad_device(L, name, &device) && device < at_devices() && (out->as.i = device, 1);
-  if (kind == AT_MEMORY_FORMAT) return read_memory_format(name, &out->as.i);
-  if (kind == AT_LAYOUT_KIND) return out->as.i = 0, !strcmp(name, "strided");
-  out->as.s = name;
-  return kind == AT_STRING;
-}
-
-static int read_value(lua_State *L, call *c, int index, const at_arg *arg, at_kind kind, shift s, at_value *out) {
-  if (lua_isnil(L, index) && arg->optional) return out->kind = AT_NONE, 1;
-  switch (kind) {
-  case AT_TENSOR:
-    out->kind = AT_TENSOR;
-    if ((out->as.tensor = lua_agad_test_tensor(L, index))) return 1;
-    if (c->level == WRAP && read_number(L, index, out)) {
-      out->as.tensor = at_number(out);
-      out->kind = AT_TENSOR;
-      return out->as.tensor != NULL;
-    }
-    return mismatch(c, arg, "a tensor", kind_name(L, index));
-  case AT_INT:
-    out->kind = AT_INT;
-    if (!read_integer(L, index, &out->as.i)) return mismatch(c, arg, "an integer", luaL_typename(L, index));
-    return shift_integer(c, &out->as.i, s, arg);
-  case AT_DOUBLE:
-    out->kind = AT_DOUBLE;
-    if (lua_type(L, index) != LUA_TNUMBER) return mismatch(c, arg, "a number", luaL_typename(L, index));
-    out->as.d = lua_tonumber(L, index);
-    return 1;
-  case AT_NUMBER: return read_number(L, index, out) || mismatch(c, arg, "a number", luaL_typename(L, index));
-  case AT_BOOL:
-    out->kind = AT_BOOL, out->as.i = lua_toboolean(L, index);
-    return lua_isboolean(L, index) || mismatch(c, arg, "true or false", luaL_typename(L, index));
-  case AT_LIST: return read_list(L, c, index, arg, s, out);
-  case AT_STRING:
-  case AT_DTYPE:
-  case AT_DEVICE:
-  case AT_MEMORY_FORMAT:
-  case AT_LAYOUT_KIND: {
-    const char *const expected[] = {[AT_STRING] = "a string",
-                                    [AT_DTYPE] = "a dtype such as \"float32\"",
-                                    [AT_DEVICE] = at_devices() ? "a device such as \"cpu\" or \"cuda:0\""
-                                                               : "\"cpu\" (this machine has no device)",
-                                    [AT_MEMORY_FORMAT] = "\"contiguous\" or \"channels_last\"",
-                                    [AT_LAYOUT_KIND] = "\"strided\""};
-    return read_name(L, index, kind, out) ||
-           mismatch(c, arg, expected[kind],
-                    lua_type(L, index) == LUA_TSTRING ? lua_tostring(L, index) : luaL_typename(L, index));
-  }
-  default: return mismatch(c, arg, "left out", luaL_typename(L, index));
-  }
 }
 
 /* ---- matching an overload ---- */
@@ -303,6 +144,14 @@ static int match(lua_State *L, call *c, const overload *o, int top, int keywords
   c->at = 0; /* says less than what another overload makes of the same arguments */
   if (given < top) return refuse(c, "too many arguments", "", "", "");
   if (keywords && used < count_keys(L, keywords)) return refuse(c, "a keyword does not belong here", "", "", "");
+  return 1;
+}
+
+/* Whether it may be worth to match exactly: by the number of arguments and the Lua types of the positional ones. */
+static int plausible(const call *c, const overload *o, int top, int keywords) {
+  if (top > o->n || (!keywords && top < o->least)) return 0;
+  for (int i = 0; i < top; i++)
+    if (!(o->takes[i] >> c->types[i] & 1)) return 0;
   return 1;
 }
 
@@ -370,10 +219,15 @@ static int no_overload(lua_State *L, const family *f, const problem *p, int keyw
   return lua_error(L);
 }
 
-/* The overload that fits the arguments, or NULL with c->worst. */
+/* The overload that fits the arguments, or NULL with c->worst.  The first round only saves time. */
 static const overload *choose(lua_State *L, call *c, const family *f, int top, int keywords) {
   c->wrong = 0;
   c->worst = (problem){"its arguments fit no way of calling it", "", "", "", -1};
+  c->level = EXACT;
+  for (int i = 0; i < top && i < MAX_ARGS; i++) c->types[i] = (signed char)lua_type(L, i + 1);
+  for (int i = 0; top <= MAX_ARGS && i < f->n; i++)
+    if (plausible(c, f->list + i, top, keywords) && match(L, c, f->list + i, top, keywords)) return f->list + i;
+  if (c->wrong) return NULL;
   for (c->level = EXACT; c->level < LEVELS; c->level++)
     for (int i = 0; i < f->n; i++) {
       if (match(L, c, f->list + i, top, keywords)) return f->list + i;
@@ -389,8 +243,27 @@ static int raise(lua_State *L, const char *name, const char *message) {
   return lua_error(L);
 }
 
+/* One or two tensors and nothing else: what most calls are.  0: it is not that. */
+static int call_of_tensors(lua_State *L, const family *f, int top) {
+  at_value values[2], result;
+  if (top < 1 || top > 2 || !f->of_tensors[top] || f->of_tensors[top]->in_place) return 0;
+  for (int i = 0; i < top; i++) {
+    at_tensor *t = lua_agad_test_tensor(L, i + 1);
+    if (!t) return 0;
+    values[i] = at_v(t);
+  }
+  const at_op *op = f->of_tensors[top]->op;
+  if (at_op_returns(op) != 1) return 0;
+  agad_error error;
+  at_scope scope = at_open();
+  if (at_op_call(op, values, top, &result, 1) == 1) push_result(L, &result);
+  return at_close(&scope, &error) ? raise(L, f->name, error.message) : 1;
+}
+
 static int call_family(lua_State *L, const family *f) {
-  int top = lua_gettop(L), keywords = 0, kind = top ? holds_keywords(L, top) : 0;
+  int top = lua_gettop(L);
+  if (call_of_tensors(L, f, top)) return 1;
+  int keywords = 0, kind = top ? holds_keywords(L, top) : 0;
   if (kind < 0) return luaL_error(L, "%s: the last table mixes list items and keywords", f->name);
   if (kind > 0) keywords = top--;
   call c;

@@ -1,20 +1,26 @@
 /* tensor.c: the tensor as a Lua object.
  *
  * Methods are looked up in one table; a miss asks for an attribute (shape, dtype …) or an operator of that
- * name, and an operator is then put into the table.  Lua's collector sees eight bytes where a tensor may hold
- * megabytes: the bytes that Lua keeps alive are counted, and a full collection runs when a budget is passed.
+ * name, and an operator is then put into the table.
+ *
+ * Lua's collector sees some hundred bytes where a tensor may hold megabytes, and its incremental mode falls behind
+ * objects with finalisers.  So tensors are counted here: a full collection runs when the bytes that Lua keeps
+ * alive pass a budget, and when so many tensors have piled up that its cost, which grows with Lua's heap, stays
+ * small beside theirs.  `collectgarbage "stop"` stops both; the generational mode keeps up by itself.
  */
 #include "lua/lua_agad.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { SMALLEST_BUDGET = 256 << 20 };
-static int64_t lua_bytes = 0, budget = SMALLEST_BUDGET;
+enum { SMALLEST_BUDGET = 256 << 20, FEWEST = 1000, TENSORS_A_KB = 10 };
+static int64_t lua_bytes = 0, budget = SMALLEST_BUDGET; /* bytes of tensors */
+static int64_t alive = 0, collect_at = FEWEST;          /* tensors */
 
 typedef struct tensor_box {
   const void *mark; /* &metatable: tells a tensor's block from any other at the cost of a comparison */
-  at_tensor *t;
+  at_tensor *t;     /* in `place`; NULL: closed */
+  at_place place;
   int64_t bytes;
 } tensor_box;
 
@@ -25,25 +31,29 @@ static tensor_box *test(lua_State *L, int index) {
   return box && lua_rawlen(L, index) == sizeof *box && box->mark == &metatable ? box : NULL;
 }
 
+static void collect(lua_State *L) {
+  if (lua_gc(L, LUA_GCISRUNNING)) lua_gc(L, LUA_GCCOLLECT);
+  int64_t more = (int64_t)lua_gc(L, LUA_GCCOUNT) * TENSORS_A_KB;
+  collect_at = alive + (more > FEWEST ? more : FEWEST);
+  if (lua_bytes > budget / 5 * 4) budget += budget / 5 * 2;
+  else if (budget > SMALLEST_BUDGET && lua_bytes < budget / 2)
+    budget = lua_bytes > SMALLEST_BUDGET / 2 ? 2 * lua_bytes : SMALLEST_BUDGET;
+}
+
 void lua_agad_push_tensor(lua_State *L, at_tensor *t) {
   if (!t) {
     lua_pushnil(L);
     return;
   }
   tensor_box *box = lua_newuserdatauv(L, sizeof *box, 0);
-  *box = (tensor_box){&metatable, NULL, 0};
+  box->mark = &metatable;
+  box->t = NULL;
   lua_rawgetp(L, LUA_REGISTRYINDEX, &metatable);
   lua_setmetatable(L, -2);
-  box->t = at_keep(t);
-  box->bytes = at_nbytes(t);
+  box->t = at_move_in(&box->place, t);
+  box->bytes = at_nbytes(box->t);
   lua_bytes += box->bytes;
-  if (lua_bytes > budget) {
-    lua_gc(L, LUA_GCCOLLECT, 0);
-    int64_t used = lua_bytes;
-    if (used > budget / 5 * 4) budget += budget / 5 * 2;
-    else if (budget > SMALLEST_BUDGET && used < budget / 2)
-      budget = used > SMALLEST_BUDGET / 2 ? 2 * used : SMALLEST_BUDGET;
-  }
+  if (++alive > collect_at || lua_bytes > budget) collect(L);
 }
 
 at_tensor *lua_agad_test_tensor(lua_State *L, int index) {
@@ -63,10 +73,11 @@ at_tensor *lua_agad_check_tensor(lua_State *L, int index) {
 static int close_tensor(lua_State *L) {
   tensor_box *box = test(L, 1);
   if (!box) luaL_typeerror(L, 1, "tensor");
-  at_tensor *t = box->t;
+  if (!box->t) return 0;
   box->t = NULL;
-  if (t) lua_bytes -= box->bytes;
-  at_free(t);
+  lua_bytes -= box->bytes;
+  alive--;
+  at_move_out(&box->place);
   return 0;
 }
 

@@ -21,9 +21,11 @@ end
 
 --- A tensor of one dimension from a list of numbers.
 -- @param list table
--- @param o table dtype ("float32")
+-- @param o table|string {dtype = "float32"}, or the dtype
 -- @return tensor
-function agad.tensor(list, o) return core.from_table(list, o and o.dtype or "float32") end
+function agad.tensor(list, o)
+  return core.from_table(list, type(o) == "table" and o.dtype or type(o) == "string" and o or "float32")
+end
 
 -- Parts are loaded when they are first asked for; what is none of them is an operator.
 local parts = {data = true, loss = true, metrics = true, model = true, nn = true, options = true, plot = true,

@@ -1,6 +1,9 @@
 -- The program `agad`: a subcommand, a script, a chunk, or the REPL. Exit status: 0 done, 1 failed (one
 -- line on stderr), 2 wrong usage, 130 interrupted. Set AGAD_TRACEBACK=1 to see where an error came from.
 
+-- Tensors are short-lived objects with finalisers: this mode keeps up with them, the incremental one falls behind.
+collectgarbage "generational"
+
 local common = require "agad.cli.common"
 local interrupt = require "agad.cli.interrupt"
 

@@ -1,8 +1,10 @@
 -- What Lua costs: `require "agad"`, and one operator call on 4 elements, against at::add in a C++ loop and against
 -- a binding written by hand (direct.cpp, compiled here), all in one process and in alternating rounds.
--- Usage: overhead.lua [rounds=30] [calls=20000]
+-- To be run by `agad`, which sets the collector and malloc as they are for its users; `lua5.4 overhead.lua` shows
+-- what a plain host gets.
+-- Usage: overhead.lua [rounds=200] [calls=3000]
 
-local rounds, calls = tonumber(arg[1] or 30), tonumber(arg[2] or 20000)
+local rounds, calls = tonumber(arg[1] or 200), tonumber(arg[2] or 3000)
 local build = os.getenv "AGAD_BUILD" or "build"
 
 local function median(list)
@@ -12,7 +14,7 @@ end
 
 -- Starts the interpreter `n` times with a chunk that prints its own seconds.
 local function start_up(n)
-  local lua = arg[-1] or "lua5.4"
+  local lua = os.getenv "AGAD_LUA" or "lua5.4"
   local chunk = [[
     local began = os.clock()
     require "agad"

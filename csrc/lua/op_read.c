@@ -1,0 +1,171 @@
+/* op_read.c: see op_read.h.
+ *
+ * Dimensions and positions are 1-based: shift_of is the one list of argument names that change; every other
+ * integer passes as it is.
+ */
+#include "lua/op_read.h"
+
+#include <string.h>
+
+shift shift_of(const char *op, const char *arg) {
+  if (!strcmp(op, "tile")) return PLAIN; /* its `dims` are counts */
+  if (!strncmp(arg, "dim", 3) || !strncmp(arg, "axis", 4) || !strncmp(arg, "axes", 4) || !strcmp(arg, "start_dim") ||
+      !strcmp(arg, "end_dim") || !strcmp(arg, "source") || !strcmp(arg, "destination"))
+    return DIMENSION;
+  if (strcmp(op, "select") && strcmp(op, "narrow") && strcmp(op, "slice")) return PLAIN;
+  if (!strcmp(arg, "index") || !strcmp(arg, "start")) return POSITION;
+  return !strcmp(arg, "end") ? STOP : PLAIN;
+}
+
+int refuse(call *c, const char *form, const char *name, const char *expected, const char *got) {
+  if (c->at > c->worst.reached || c->wrong) c->worst = (problem){form, name, expected, got, c->at};
+  return 0;
+}
+
+static int mismatch(call *c, const at_arg *arg, const char *expected, const char *got) {
+  return refuse(c, "argument '%s' must be %s, not %s", arg->name, expected, got);
+}
+
+static const char *kind_name(lua_State *L, int index) {
+  return lua_agad_is_tensor(L, index) ? "a closed one" : luaL_typename(L, index);
+}
+
+/* 1-based to 0-based; 0 is refused. */
+static int shift_integer(call *c, int64_t *i, shift kind, const at_arg *arg) {
+  if (kind == PLAIN) return 1;
+  if (kind == STOP) {
+    *i = *i == -1 ? INT64_MAX : *i < -1 ? *i + 1 : *i;
+    return 1;
+  }
+  if (*i == 0) {
+    c->wrong = 1;
+    return refuse(c, "argument '%s' is 0; %s are counted from 1, or from the end by -1", arg->name,
+                  kind == DIMENSION ? "dimensions" : "positions", "");
+  }
+  *i -= *i > 0;
+  return 1;
+}
+
+static int read_integer(lua_State *L, int index, int64_t *out) {
+  int whole;
+  lua_Integer i = lua_tointegerx(L, index, &whole);
+  if (!whole || lua_type(L, index) != LUA_TNUMBER) return 0;
+  *out = i;
+  return 1;
+}
+
+static int read_memory_format(const char *name, int64_t *out) {
+  static const char *const names[] = {"contiguous", "preserve", "channels_last", "channels_last_3d"};
+  for (int i = 0; i < 4; i++)
+    if (!strcmp(name, names[i])) return *out = i, 1;
+  return 0;
+}
+
+static int read_list(lua_State *L, call *c, int index, const at_arg *arg, shift s, at_value *out) {
+  at_arg item = *arg;
+  item.optional = arg->item_optional;
+  out->kind = AT_LIST;
+  out->items = c->items + c->n_items;
+  if (!lua_istable(L, index)) {
+    /* one number for a list of fixed length, or of integers where nothing else fits */
+    int one_fits = arg->list_size ? arg->item != AT_TENSOR : arg->item == AT_INT && c->level >= SPREAD;
+    if (!one_fits || c->n_items >= MAX_ITEMS) return mismatch(c, arg, "a list", kind_name(L, index));
+    at_value *one = c->items + c->n_items++;
+    if (!read_value(L, c, index, &item, arg->item, s, one)) return 0;
+    out->n = 1;
+    for (; out->n < arg->list_size && c->n_items < MAX_ITEMS; out->n++) c->items[c->n_items++] = *one;
+    return 1;
+  }
+  lua_Integer n = (lua_Integer)lua_rawlen(L, index);
+  if (n > MAX_ITEMS - c->n_items) return mismatch(c, arg, "a shorter list", "one of over 500 items");
+  at_value *items = c->items + c->n_items;
+  c->n_items += (int)n;
+  out->n = (int)n;
+  for (lua_Integer i = 1; i <= n; i++) {
+    lua_rawgeti(L, index, i);
+    int good = read_value(L, c, lua_gettop(L), &item, arg->item, s, items + i - 1);
+    lua_pop(L, 1);
+    if (!good) return 0;
+  }
+  return 1;
+}
+
+static int read_number(lua_State *L, int index, at_value *out) {
+  if (lua_isinteger(L, index)) out->kind = AT_INT, out->as.i = lua_tointeger(L, index);
+  else if (lua_type(L, index) == LUA_TNUMBER) out->kind = AT_DOUBLE, out->as.d = lua_tonumber(L, index);
+  else if (lua_isboolean(L, index)) out->kind = AT_BOOL, out->as.i = lua_toboolean(L, index);
+  else return 0;
+  return 1;
+}
+
+static int read_name(lua_State *L, int index, at_kind kind, at_value *out) {
+  if (lua_type(L, index) != LUA_TSTRING) return 0;
+  const char *name = lua_tostring(L, index);
+  at_dtype dtype;
+  int device;
+  out->kind = kind;
+  if (kind == AT_DTYPE) return at_dtype_by_name(name, &dtype) ? 0 : (out->as.i = dtype, 1);
+  if (kind == AT_DEVICE) return !lua_agad_device(L, name, &device) && device < at_devices() && (out->as.i = device, 1);
+  if (kind == AT_MEMORY_FORMAT) return read_memory_format(name, &out->as.i);
+  if (kind == AT_LAYOUT_KIND) return out->as.i = 0, !strcmp(name, "strided");
+  out->as.s = name;
+  return kind == AT_STRING;
+}
+
+int read_value(lua_State *L, call *c, int index, const at_arg *arg, at_kind kind, shift s, at_value *out) {
+  if (lua_isnil(L, index) && arg->optional) return out->kind = AT_NONE, 1;
+  switch (kind) {
+  case AT_TENSOR:
+    out->kind = AT_TENSOR;
+    if ((out->as.tensor = lua_agad_test_tensor(L, index))) return 1;
+    if (c->level == WRAP && read_number(L, index, out)) {
+      out->as.tensor = at_number(out);
+      out->kind = AT_TENSOR;
+      return out->as.tensor != NULL;
+    }
+    return mismatch(c, arg, "a tensor", kind_name(L, index));
+  case AT_INT:
+    out->kind = AT_INT;
+    if (!read_integer(L, index, &out->as.i)) return mismatch(c, arg, "an integer", luaL_typename(L, index));
+    return shift_integer(c, &out->as.i, s, arg);
+  case AT_DOUBLE:
+    out->kind = AT_DOUBLE;
+    if (lua_type(L, index) != LUA_TNUMBER) return mismatch(c, arg, "a number", luaL_typename(L, index));
+    out->as.d = lua_tonumber(L, index);
+    return 1;
+  case AT_NUMBER: return read_number(L, index, out) || mismatch(c, arg, "a number", luaL_typename(L, index));
+  case AT_BOOL:
+    out->kind = AT_BOOL, out->as.i = lua_toboolean(L, index);
+    return lua_isboolean(L, index) || mismatch(c, arg, "true or false", luaL_typename(L, index));
+  case AT_LIST: return read_list(L, c, index, arg, s, out);
+  case AT_STRING:
+  case AT_DTYPE:
+  case AT_DEVICE:
+  case AT_MEMORY_FORMAT:
+  case AT_LAYOUT_KIND: {
+    const char *const expected[] = {[AT_STRING] = "a string",
+                                    [AT_DTYPE] = "a dtype such as \"float32\"",
+                                    [AT_DEVICE] = at_devices() ? "a device such as \"cpu\" or \"cuda:0\""
+                                                               : "\"cpu\" (this machine has no device)",
+                                    [AT_MEMORY_FORMAT] = "\"contiguous\" or \"channels_last\"",
+                                    [AT_LAYOUT_KIND] = "\"strided\""};
+    return read_name(L, index, kind, out) ||
+           mismatch(c, arg, expected[kind],
+                    lua_type(L, index) == LUA_TSTRING ? lua_tostring(L, index) : luaL_typename(L, index));
+  }
+  default: return mismatch(c, arg, "left out", luaL_typename(L, index));
+  }
+}
+
+unsigned lua_types(const at_arg *arg) {
+  unsigned number = 1u << LUA_TNUMBER, optional = arg->optional ? 1u << LUA_TNIL : 0;
+  switch (arg->kind) {
+  case AT_TENSOR: return optional | 1u << LUA_TUSERDATA;
+  case AT_INT:
+  case AT_DOUBLE: return optional | number;
+  case AT_NUMBER: return optional | number | 1u << LUA_TBOOLEAN;
+  case AT_BOOL: return optional | 1u << LUA_TBOOLEAN;
+  case AT_LIST: return optional | 1u << LUA_TTABLE | (arg->list_size ? number | 1u << LUA_TBOOLEAN : 0);
+  default: return optional | 1u << LUA_TSTRING;
+  }
+}

@@ -1,0 +1,37 @@
+/* op_read.h: Lua values as the arguments of an operator. */
+#ifndef AGAD_LUA_OP_READ_H
+#define AGAD_LUA_OP_READ_H
+
+#include "lua/lua_agad.h"
+
+enum { MAX_ARGS = 32, MAX_ITEMS = 512 };
+
+/* Which integers are 1-based in Lua: dimensions, positions, ends of slices. */
+typedef enum shift { PLAIN, DIMENSION, POSITION, STOP } shift;
+shift shift_of(const char *op, const char *arg);
+
+/* How much is read into a call: exact kinds; one number for a list of integers, numbers one by one; numbers for
+ * tensors.  The first level at which an overload fits is taken. */
+enum { EXACT, SPREAD, WRAP, LEVELS };
+
+typedef struct problem {
+  const char *form, *name, *expected, *got;
+  int reached;
+} problem;
+
+typedef struct call {
+  at_value values[MAX_ARGS], items[MAX_ITEMS];
+  signed char types[MAX_ARGS]; /* of the positional arguments */
+  int n_items, level, at;
+  int wrong;     /* the problem stands whatever the overload */
+  problem worst; /* of the overload that could be read furthest */
+} call;
+
+/* Each returns 1, or notes what is wrong and returns 0. */
+int refuse(call *c, const char *form, const char *name, const char *expected, const char *got);
+int read_value(lua_State *L, call *c, int index, const at_arg *arg, at_kind kind, shift s, at_value *out);
+
+/* The Lua types that can be read exactly as this argument, 1 << LUA_T… each. */
+unsigned lua_types(const at_arg *arg);
+
+#endif
