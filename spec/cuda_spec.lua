@@ -120,7 +120,7 @@ describe("training on the GPU #gpu", function()
   local function first_losses(device)
     local r = run(device)
     local rows, n_normal = r.sampler:next()
-    local x = core.batch(task.set.train.images, rows, -1, 1, {dtype = "float32", device = device})
+    local x = core.batch(task.train.images, rows, -1, 1, {dtype = "float32", device = device})
     r.step:run(x, n_normal)
     return r.step:losses()
   end

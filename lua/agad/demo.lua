@@ -30,7 +30,7 @@ end
 
 -- Seconds that saving, evaluating and drawing will take: a training step costs an image some nine passes of G.
 local function evaluation_seconds(task, images_per_second)
-  local passes = 3 * #task.labels + 2 * #task.normals + #task.held_out
+  local passes = 3 * #task.test.anomalous + 2 * #task.normals + #task.held_out
   return 4 + passes / (7 * images_per_second)
 end
 

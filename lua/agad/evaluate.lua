@@ -16,7 +16,7 @@ evaluate.columns = {
 
 -- Rows of the test split, from 0: normals first and anomalies by class, or shuffled by a fixed rule.
 local function test_order(task, order)
-  local rows, labels = {}, task.set.test.labels:totable()
+  local rows, labels = {}, task.test.labels:totable()
   for i = 1, #labels do rows[i] = i - 1 end
   if order == "sorted" then
     table.sort(rows, function(a, b)
@@ -47,11 +47,11 @@ function evaluate.scores(source, task, column, batch)
   local net, reason = source.net(column.weights, column.bn)
   if not net then return nil, reason end
   local rows = test_order(task, column.order)
-  local pictures = tasks.pictures(task.set.test, rows)
+  local pictures = tasks.pictures(task.test, rows)
   local scores = scorer.score(net, pictures, {input = source.input, batch = batch,
     bn = column.bn == "batch" and "batch" or "running"})
   local labels = {}
-  for i, row in ipairs(rows) do labels[i] = task.labels[row + 1] end
+  for i, row in ipairs(rows) do labels[i] = task.test.anomalous[row + 1] end
   return scores, labels
 end
 
@@ -74,7 +74,7 @@ end
 --- The threshold: a quantile of the scores of held-out normals; nil without any.
 function evaluate.threshold(source, task, quantile, batch)
   if #task.held_out == 0 then return nil end
-  local pictures = tasks.pictures(task.set.train, task.held_out)
+  local pictures = tasks.pictures(task.train, task.held_out)
   local scores = scorer.score(source.net("average", "recalibrated"), pictures, {input = source.input, batch = batch})
   return core.metrics.quantile(scores, quantile)
 end

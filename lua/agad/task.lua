@@ -78,7 +78,8 @@ local defaults = {gamma = 0.0, anom_classes = "all", protocol = "one_vs_rest", t
 -- @param set set from agad.data
 -- @param o table normal (a class; weave: cloth), gamma (0): share a/(n+a) of known anomalies, anom_classes
 --   ("all", how many, or a list), holdout (share of the normals set aside; 0, weave: .1), limit, task_seed (1)
--- @return task normals, held_out, anomalies (rows of set.train, from 0), labels (0 and 1 of set.test), counts
+-- @return task train, test (splits as of a set; test.anomalous: 0 or 1 a picture); normals, held_out, anomalies (rows
+--   of train, from 0); counts, notes
 -- @raise unknown class or option, gamma outside [0, 1), no normals
 function task.one_vs_rest(set, o)
   o = options.merge({}, o or {})
@@ -117,15 +118,17 @@ function task.one_vs_rest(set, o)
       #order)
     a = #order
   end
-  local labels, anomalous = {}, 0
+  local test = setmetatable({anomalous = {}}, {__index = set.test})
+  local anomalous = 0
   for i, label in ipairs(set.test.labels:totable()) do
-    labels[i] = label == normal and 0 or 1
-    anomalous = anomalous + labels[i]
+    test.anomalous[i] = label == normal and 0 or 1
+    anomalous = anomalous + test.anomalous[i]
   end
   return setmetatable({
-    set = set, options = checked, normal = normal, normals = rest, held_out = {table.unpack(normals, 1, aside)},
-    anomalies = {table.unpack(order, 1, a)}, labels = labels, notes = notes,
-    counts = {normals = #rest, held_out = aside, anomalies = a, test_normals = #labels - anomalous,
+    set = set, train = set.train, test = test, options = checked, normal = normal, normals = rest,
+    held_out = {table.unpack(normals, 1, aside)},
+    anomalies = {table.unpack(order, 1, a)}, notes = notes,
+    counts = {normals = #rest, held_out = aside, anomalies = a, test_normals = #test.anomalous - anomalous,
       test_anomalies = anomalous},
     call = ("agad.task.one_vs_rest(%s, {normal = %q, gamma = %g, task_seed = %d})"):format(tostring(set),
       set.classes[normal + 1], gamma, seed),
@@ -133,7 +136,7 @@ function task.one_vs_rest(set, o)
 end
 
 --- Pictures of some rows (from 0) of a split.
--- @param split table set.train or set.test
+-- @param split table a split of a set or a task
 -- @param rows list
 -- @return tensor uint8
 function task.pictures(split, rows)

@@ -155,7 +155,7 @@ end
 local function one_step(self, log)
   local rows, n_normal = self.sampler:next()
   if not rows then return nil end
-  local x = core.batch(self.task.set.train.images, rows, self.method.input[1], self.method.input[2],
+  local x = core.batch(self.task.train.images, rows, self.method.input[1], self.method.input[2],
     {dtype = self.dtype, device = self.device})
   local ok, reason = pcall(self.step.run, self.step, x, n_normal)
   if not ok then error(("step %d: %s"):format(self.steps + 1, tostring(reason)), 0) end
@@ -226,7 +226,7 @@ local function sources(self)
     if not made[key] then
       made[key] = scorer.net(self.scorer_program, tensors_of(self, weights == "average"), bn == "recalibrated", where)
       if bn == "recalibrated" then
-        core.recalibrate(made[key], tasks.pictures(self.task.set.train, self.task.normals),
+        core.recalibrate(made[key], tasks.pictures(self.task.train, self.task.normals),
           {low = input[1], high = input[2], batch = batch})
       end
     end
