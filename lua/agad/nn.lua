@@ -3,6 +3,7 @@
 -- its shapes, parameters and MACs before anything is computed.
 
 local core = require "agad.core"
+local options = require "agad.options"
 
 local nn = {}
 
@@ -62,6 +63,32 @@ function handle:relu() return add(self.b, {layer = "relu", inputs = {self.place}
 
 --- Hyperbolic tangent.
 function handle:tanh() return add(self.b, {layer = "tanh", inputs = {self.place}}) end
+
+--- The largest of each window (PyTorch's MaxPool2d).
+-- @param o table kernel (2), stride (the kernel): a number or {vertical, horizontal}; name
+function handle:max_pool(o)
+  return add(self.b, merged({layer = "max_pool", inputs = {self.place}}, o,
+    {kernel = true, stride = true, name = true}))
+end
+
+--- Convolution, then batch norm; without batch norms (norm = "none") the convolution has a bias in its place.
+-- @param out integer channels
+-- @param o table as for `conv`
+-- @param norm string "bn" (default) or "none"
+function handle:conv_norm(out, o, norm)
+  if norm ~= "none" then return self:conv(out, o):batch_norm() end
+  local with_bias = {bias = true}
+  for key, value in pairs(o or {}) do with_bias[key] = value end
+  return self:conv(out, with_bias)
+end
+
+--- Twice a 3 x 3 convolution with its norm and a ReLU: what the nodes of a UNet are.
+-- @param out integer channels
+-- @param norm string "bn" (default) or "none"
+function handle:double_conv(out, norm)
+  local same = {kernel = 3, padding = 1}
+  return self:conv_norm(out, same, norm):relu():conv_norm(out, same, norm):relu()
+end
 
 --- Joins this node and others along the channels.
 function handle:concat(...)
@@ -186,6 +213,29 @@ function nn.check_divides(name, shape, by)
   end
 end
 
+-- Each net is a file of its name under nets/; "++" is spelt out there.
+local function module_of(name)
+  local file = name:gsub("%+%+$", "_plus_plus")
+  local module = "agad.nets." .. file
+  return file:find("^[%w_]+$") and (package.loaded[module] or package.searchpath(module, package.path)) and module
+end
+
+--- Whether a net of this name comes with agad.
+function nn.is_known(name) return module_of(name) and true or false end
+
+--- The names of the nets that come with agad.
+-- @return list
+function nn.names()
+  local lfs = require "lfs"
+  local list, here = {}, package.searchpath("agad.nn", package.path):gsub("nn%.lua$", "nets")
+  for file in lfs.dir(here) do
+    local name = file:match "^(.*)%.lua$"
+    if name then list[#list + 1] = (name:gsub("_plus_plus$", "++")) end
+  end
+  table.sort(list)
+  return list
+end
+
 --- A net's program by name ("naive"), or from a file of the user's own ("my_net.lua").
 -- @param name string
 -- @param shape list {channels, height, width}
@@ -200,9 +250,12 @@ function nn.program(name, shape, o)
     ok, make = pcall(chunk)
     if not ok then error(("net %s: its file raises: %s"):format(name, tostring(make)), 0) end
   else
-    local module = "agad.nets." .. name
-    if not name:find("^[%w_]+$") or not package.searchpath(module, package.path) then
-      error(("unknown net %q; known: naive, or a file such as my_net.lua"):format(name), 0)
+    local module = module_of(name)
+    if not module then
+      local known = nn.names()
+      local near = options.nearest(name, known)
+      error(("unknown net %q%s; known: %s, or a file such as my_net.lua"):format(name,
+        near and "; did you mean " .. near .. "?" or "", table.concat(known, ", ")), 0)
     end
     make = require(module)
   end

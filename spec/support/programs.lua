@@ -24,6 +24,9 @@ local programs = {
   ["batch_norm, tanh"] = chain(function(b) return b:conv(4):batch_norm():tanh() end),
   ["conv, leaky_relu, relu, conv"] = chain(function(b) return b:conv(4):leaky_relu(0.3):relu():conv(2) end),
   ["batch_norm, relu, batch_norm, relu"] = chain(function(b) return b:batch_norm():relu():batch_norm():relu() end),
+  max_pool = chain(function(b) return b:conv(3, {padding = 1}):max_pool():tanh() end),
+  ["max_pool with overlap"] = chain(function(b) return b:max_pool {kernel = {3, 2}, stride = {2, 1}}:relu() end),
+  ["conv_norm without batch norms"] = chain(function(b) return b:double_conv(3, "none") end),
   concat = chain(function(b)
     local c = b:conv(3, {padding = 1})
     local d = c:relu()

@@ -118,7 +118,7 @@ return function(args)
   local agad = require "agad"
   local thing, mode, row = args.thing, lfs.attributes(args.thing, "mode"), nil
   local config = common.prepare(common.given(args))
-  local is_net = package.searchpath("agad.nets." .. thing, package.path) and thing:find "^[%w_]+$"
+  local is_net = agad.nn.is_known(thing)
   if common.contains(agad.data.names, thing) then row = of_data(agad, args, config)
   elseif is_net or thing:find "%.lua$" and mode == "file" then row = of_net(agad, thing, config.size, config.channels)
   elseif mode == "file" then row = of_model(agad, thing)

@@ -4,15 +4,15 @@
 
 local nn = require "agad.nn"
 
-return function(shape)
+return function(shape, o)
+  o = o or {}
   local b = nn.builder(shape)
   local height, width, channels = shape[2], shape[3], 64
   local z = b.x
   if height < 8 or width < 8 then error("net discriminator: pictures need at least 8 x 8 pixels", 0) end
   while height >= 8 and width >= 8 do
-    z = z:conv(channels, {kernel = 4, stride = 2, padding = 1})
-    if channels > 64 then z = z:batch_norm() end
-    z = z:leaky_relu(0.2)
+    local half = {kernel = 4, stride = 2, padding = 1}
+    z = (channels > 64 and z:conv_norm(channels, half, o.norm) or z:conv(channels, half)):leaky_relu(0.2)
     height, width, channels = height // 2, width // 2, math.min(channels * 2, 512)
   end
   local logits = z:conv(1, {kernel = {height, width}})
