@@ -46,10 +46,10 @@ function handle:conv_transpose(out, o)
 end
 
 --- Batch norm over batch and pixels (PyTorch's BatchNorm2d).
--- @param o table momentum (0.1), eps (1e-5), name
+-- @param o table momentum (0.1), eps (1e-5), sets (1; 2: a second set of weights and statistics), name
 function handle:batch_norm(o)
   return add(self.b, merged({layer = "batch_norm", inputs = {self.place}}, o,
-    {momentum = true, eps = true, name = true}))
+    {momentum = true, eps = true, sets = true, name = true}))
 end
 
 --- max(x, slope x).
@@ -198,6 +198,19 @@ function nn.inline(b, program, prefix, input)
   local outputs = {}
   for i, o in ipairs(program.outputs) do outputs[i] = setmetatable({b = b, place = places[o.node]}, handle) end
   return table.unpack(outputs)
+end
+
+--- The same program whose batch norms have a second set of weights and statistics (AdvProp; Xie et al. 2020).
+-- @param program table
+-- @return table a new program
+function nn.with_second_norms(program)
+  local copy = {}
+  for key, value in pairs(program) do copy[key] = value end
+  copy.nodes = {}
+  for i, node in ipairs(program.nodes) do
+    copy.nodes[i] = node.layer == "batch_norm" and options.merge({sets = 2}, node) or node
+  end
+  return copy
 end
 
 -- Nets --------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ local programs = {
   end),
   batch_norm = chain(function(b) return b:batch_norm() end),
   ["batch_norm with eps"] = chain(function(b) return b:conv(3):batch_norm({eps = 0.1}) end),
+  ["batch_norm of two sets, relu"] = chain(function(b) return b:conv(3):batch_norm({sets = 2}):relu():conv(2) end),
   leaky_relu = chain(function(b) return b:leaky_relu(0.2) end),
   relu = chain(function(b) return b:relu() end),
   tanh = chain(function(b) return b:tanh() end),

@@ -27,8 +27,7 @@ static void max_pool_forward(net_frame *f) {
 }
 
 static void max_pool_backward(net_frame *f) {
-  if (f->want_dx[0])
-    f->dx[0] = at_max_pool_backward(f->dy, f->x[0], f->save[0], f->node->kernel, f->node->stride);
+  if (f->want_dx[0]) f->dx[0] = at_max_pool_backward(f->dy, f->x[0], f->save[0], f->node->kernel, f->node->stride);
 }
 
 const layer max_pool_layer = {.name = "max_pool",
