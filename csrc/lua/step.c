@@ -250,7 +250,7 @@ static int backward(lua_State *L) {
   int place = step_find_update(s->state, update);
   luaL_argcheck(L, place >= 0, 2, "no such update");
   at_scope scope = at_open();
-  step_backward(s->state, place, loss);
+  step_backward(s->state, place, loss, lua_toboolean(L, 4));
   return lua_agad_end(L, &scope, 0);
 }
 

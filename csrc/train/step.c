@@ -163,19 +163,27 @@ void step_put(step_state *s, int slot, at_tensor *t) {
   at_store(&s->slots[slot], at_alias(t));
 }
 
-double step_option(const step_state *s, const char *path, double standard) {
+static const json_t *find_option(const step_state *s, const char *path) {
   char key[NET_NAME];
   const json_t *v = s->options;
   while (*path) {
     size_t n = strcspn(path, ".");
-    if (n >= sizeof key) return standard;
+    if (n >= sizeof key) return NULL;
     memcpy(key, path, n);
     key[n] = 0;
     v = json_object_get(v, key);
     path += n + (path[n] == '.');
   }
+  return v;
+}
+
+double step_option(const step_state *s, const char *path, double standard) {
+  const json_t *v = find_option(s, path);
+  if (json_is_boolean(v)) return json_is_true(v);
   return json_is_number(v) ? json_number_value(v) : standard;
 }
+
+const char *step_text(const step_state *s, const char *path) { return json_string_value(find_option(s, path)); }
 
 /* ---- running ---- */
 

@@ -73,10 +73,11 @@ at_tensor *step_get(step_state *s, int slot);             /* borrowed; unwritten
 void step_put(step_state *s, int slot, at_tensor *t);     /* takes a reference */
 int step_find_net(const step_state *s, const char *name); /* place, or -1 */
 int step_find_update(const step_state *s, const char *name);
-double step_option(const step_state *s, const char *path, double standard); /* "lambda.adv" */
+double step_option(const step_state *s, const char *path, double standard); /* "lambda.adv"; true is 1 */
+const char *step_text(const step_state *s, const char *path);               /* NULL: not given, or no text */
 
 /* Adds d loss / d parameters (by autograd) into that update's gradients and notes loss.NAME. */
-int step_backward(step_state *s, int update, at_tensor *loss);
+int step_backward(step_state *s, int update, at_tensor *loss, int retain_graph);
 /* Adds a net's gradients to those of the update that it belongs to: where net_backward writes. */
 at_tensor **step_gradients(step_state *s, int update, int place);
 

@@ -23,8 +23,8 @@ local function add(b, node)
   return b.current
 end
 
-local function merged(node, options, allowed)
-  for key, value in pairs(options or {}) do
+local function merged(node, given, allowed)
+  for key, value in pairs(given or {}) do
     if not allowed[key] then error(("%s: unknown option '%s'"):format(node.layer, tostring(key)), 3) end
     node[key] = value
   end

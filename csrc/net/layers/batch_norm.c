@@ -40,9 +40,14 @@ static at_tensor *group_forward(net_frame *f, at_tensor *x, int g) {
   int training = rows->bn == NET_BN_BATCH, keep = !training || rows->track;
   at_tensor **w = weights(f, g), **running = statistics(f, g);
   at_tensor *mean = keep ? running[0] : NULL, *var = keep ? running[1] : NULL;
-  if (f->plain)
-    return at_batch_norm(&f->save[2 * g], &f->save[2 * g + 1], x, w[0], w[1], mean, var, training, f->momentum,
+  if (f->plain && training)
+    return at_batch_norm(&f->save[2 * g], &f->save[2 * g + 1], x, w[0], w[1], mean, var, 1, f->momentum, f->node->eps);
+  if (f->plain) { /* another pass may move the statistics before the backward, which needs them as they are now */
+    at_tensor *unused[2] = {NULL, NULL};
+    f->save[2 * g] = at_clone(mean), f->save[2 * g + 1] = at_clone(var);
+    return at_batch_norm(&unused[0], &unused[1], x, w[0], w[1], f->save[2 * g], f->save[2 * g + 1], 0, f->momentum,
                          f->node->eps);
+  }
   return at_bn_act(&f->save[2 * g], &f->save[2 * g + 1], x, w[0], w[1], mean, var, training, f->momentum, f->node->eps,
                    f->slope);
 }
@@ -65,11 +70,12 @@ static at_tensor *group_backward(net_frame *f, at_tensor *dy, at_tensor *x, at_t
   const net_rows *rows = f->groups + g;
   if (rows->bn == NET_BN_BYPASS) return f->slope == 1 ? dy : at_leaky_relu_backward(dy, y, f->slope);
   int training = rows->bn == NET_BN_BATCH;
-  at_tensor *dx = NULL, *dw = NULL, *db = NULL, **w = weights(f, g), **running = statistics(f, g);
+  at_tensor *dx = NULL, *dw = NULL, *db = NULL, **w = weights(f, g);
   at_tensor **to_w = f->want_dw ? &dw : NULL, **to_b = f->want_dw ? &db : NULL;
   if (f->plain)
-    at_batch_norm_backward(&dx, to_w, to_b, dy, x, w[0], training ? NULL : running[0], training ? NULL : running[1],
-                           f->save[2 * g], f->save[2 * g + 1], training, f->node->eps);
+    at_batch_norm_backward(&dx, to_w, to_b, dy, x, w[0], training ? NULL : f->save[2 * g],
+                           training ? NULL : f->save[2 * g + 1], training ? f->save[2 * g] : NULL,
+                           training ? f->save[2 * g + 1] : NULL, training, f->node->eps);
   else at_bn_act_backward(&dx, to_w, to_b, dy, x, w[0], w[1], f->save[2 * g], f->save[2 * g + 1], training, f->slope);
   at_tensor **sum = f->dw + 2 * rows->set;
   if (dw) sum[0] = sum[0] ? at_add(sum[0], dw) : dw;

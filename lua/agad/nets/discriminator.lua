@@ -1,4 +1,5 @@
--- The discriminator: logits of "real", and its last feature map z, the latent of Eq. 7.
+-- The discriminator: logits of "real", and its last feature map z, the latent of Eq. 7; with latent = "embedding",
+-- z is a vector of 100 made of the whole map.
 -- Sides are halved while both are at least 8, channels doubled to at most 512; the classifier's kernel is the
 -- map that remains. 3 x 32 x 32: 663,296 parameters, 17.6 million MACs.
 
@@ -16,5 +17,6 @@ return function(shape, o)
     height, width, channels = height // 2, width // 2, math.min(channels * 2, 512)
   end
   local logits = z:conv(1, {kernel = {height, width}})
+  if o.latent == "embedding" then z = z:conv(100, {kernel = {height, width}}) end
   return logits:build("discriminator", {{"logits", logits}, {"z", z}})
 end
