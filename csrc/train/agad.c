@@ -58,7 +58,9 @@ static void name_slots(step_state *s, agad_slots *to) {
 
 /* Made at the first stage that runs: by then nets and updates are known. */
 static agad *method_of(step_state *s) {
-  if (s->method) return s->method;
+  agad *known = s->method;
+  if (known && !s->options_read) agad_read_options(s, &known->options), s->options_read = 1;
+  if (known) return known;
   int g = step_find_net(s, "generator"), d = step_find_net(s, "discriminator");
   int gu = step_find_update(s, "generator"), du = step_find_update(s, "discriminator");
   if (g < 0 || d < 0 || gu < 0 || du < 0)
@@ -77,6 +79,7 @@ static agad *method_of(step_state *s) {
   agad_read_options(s, &m->options);
   name_slots(s, &m->slots);
   s->method = m;
+  s->options_read = 1;
   s->free_method = agad_free;
   return m;
 }

@@ -50,6 +50,7 @@ struct step_state {
   /* collapse guard: update whose loss is watched, and a spare initialisation of its nets */
   int guard_update; double guard_below; at_tensor **spare; at_tensor *collapses; /* int64: how often */
   void *method; void (*free_method)(void *);         /* what the C stages of a method keep: passes, slots */
+  int options_read;                                  /* cleared when an option changes */
   at_arena *arena;
   int running;
 };
@@ -75,6 +76,9 @@ int step_find_net(const step_state *s, const char *name); /* place, or -1 */
 int step_find_update(const step_state *s, const char *name);
 double step_option(const step_state *s, const char *path, double standard); /* "lambda.adv"; true is 1 */
 const char *step_text(const step_state *s, const char *path);               /* NULL: not given, or no text */
+
+/* Changes a number among the options; what a method keeps of them is read again at the next step. */
+void step_set_option(step_state *s, const char *path, double value);
 
 /* Adds d loss / d parameters (by autograd) into that update's gradients and notes loss.NAME. */
 int step_backward(step_state *s, int update, at_tensor *loss, int retain_graph);
