@@ -5,6 +5,7 @@
  */
 #include "lua/lua_data.h"
 
+#include "data/decode.h"
 #include "data/idx.h"
 #include "data/png.h"
 #include "data/weave.h"
@@ -146,19 +147,17 @@ static int weave(lua_State *L) {
 
 /* ---- single pictures ---- */
 
-/* read_png(path) -> uint8 (channels, height, width) */
+/* read_png(path) -> uint8 (channels, height, width); any picture file, as it is */
 static int read_png(lua_State *L) {
   const char *path = luaL_checkstring(L, 1);
-  data_images *set = new_images(L);
+  decode_options as_it_is = {0};
+  decoded picture;
   agad_error error;
-  if (data_png_read(path, set, &error)) return lua_agad_raise(L, &error);
+  luaL_checkstack(L, 4, "read_png");
+  if (decode_file(path, &as_it_is, &picture, &error)) return lua_agad_raise(L, &error);
   at_scope scope = at_open();
-  int64_t sizes[3] = {set->channels, set->height, set->width};
-  lua_createtable(L, 0, 1);
-  void *pixels = set->pixels;
-  set->pixels = NULL;
-  move_field(L, "images", pixels, sizes, 3, AT_U8, AT_U8);
-  lua_getfield(L, -1, "images");
+  int64_t sizes[3] = {picture.channels, picture.height, picture.width};
+  lua_agad_push_tensor(L, at_from_memory(picture.pixels, sizes, 3, AT_U8, free, picture.pixels));
   return lua_agad_end(L, &scope, 1);
 }
 
@@ -277,6 +276,7 @@ void lua_agad_open_data(lua_State *L) {
   lua_pop(L, 1);
   luaL_newlib(L, functions);
   lua_data_open_sampler(L);
+  lua_data_open_decode(L);
   lua_setfield(L, -2, "data");
   lua_newtable(L);
   lua_data_open_metrics(L);

@@ -16,8 +16,10 @@ const uint8_t *lua_data_labels(lua_State *L, int index, int64_t n);
 /* Makes an agad_error the scope's failure; -1. */
 int lua_data_fail(const agad_error *error);
 
-/* Each adds to the table on the top of the stack: `sampler` and `anomalies_per_batch`; the metrics. */
+/* Each adds to the table on the top of the stack: `sampler` and `anomalies_per_batch`; `read` and `resample`; the
+ * metrics. */
 void lua_data_open_sampler(lua_State *L);
+void lua_data_open_decode(lua_State *L);
 void lua_data_open_metrics(lua_State *L);
 
 #endif
