@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SIDE = 32, PIXELS = 3 * SIDE * SIDE, NAME_BYTES = 256, BLOCK = 256 };
+enum { SIDE = 32, PIXELS = 3 * SIDE * SIDE, NAME_BYTES = 256, PATH_ROOM = PATH_MAX + 64, BLOCK = 256 };
 
 typedef struct version {
   const char *name, *folder, *files;
@@ -59,7 +59,7 @@ static void free_names(char **names, int n) {
 
 /* The n non-empty lines of a text file; NULL after an error. */
 static char **read_names(reader *r, const char *file, int n) {
-  char path[PATH_MAX], line[NAME_BYTES];
+  char path[PATH_ROOM], line[NAME_BYTES];
   int found = 0, too_long = 0;
   snprintf(path, sizeof path, "%s/%s", r->folder, file);
   FILE *in = fopen(path, "rb");
@@ -86,7 +86,7 @@ static char **read_names(reader *r, const char *file, int n) {
 
 /* How many records a file has. */
 static int64_t count_records(reader *r, const char *file, int64_t most) {
-  char path[PATH_MAX];
+  char path[PATH_ROOM];
   struct stat info;
   int64_t record = r->v->label_bytes + PIXELS;
   snprintf(path, sizeof path, "%s/%s", r->folder, file);
@@ -128,7 +128,7 @@ static int take_labels(reader *r, const char *path, const uint8_t *record, int64
 
 /* n records into set, from row `row` on. */
 static int read_records(reader *r, const char *file, int64_t n, data_images *set, int64_t row) {
-  char path[PATH_MAX];
+  char path[PATH_ROOM];
   size_t record = (size_t)r->v->label_bytes + PIXELS;
   snprintf(path, sizeof path, "%s/%s", r->folder, file);
   FILE *in = fopen(path, "rb");
@@ -178,7 +178,7 @@ static int read_train(reader *r, data_images *set) {
 
 /* The first of the places that has the test file; all files are wanted there. */
 static int find_folder(const version *v, const char *root, char *folder, size_t n, agad_error *error) {
-  char path[PATH_MAX];
+  char path[PATH_ROOM];
   const char *places[][3] = {{v->name, "", ""}, {v->folder, "", ""}, {v->name, "/", v->folder}};
   for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
     int length = snprintf(folder, n, "%s/%s%s%s", root, places[i][0], places[i][1], places[i][2]);
@@ -190,8 +190,8 @@ static int find_folder(const version *v, const char *root, char *folder, size_t 
   }
   return agad_fail(error,
                    "%s: its files are missing; looked in %.200s/%s, %.200s/%s and %.200s/%s/%s; put %s there, or "
-                   "name another root",
-                   v->name, root, v->name, root, v->folder, root, v->name, v->folder, v->files);
+                   "name another root, or: agad fetch %s",
+                   v->name, root, v->name, root, v->folder, root, v->name, v->folder, v->files, v->name);
 }
 
 static int take_names(reader *r, data_images *train, data_images *test, data_superclasses *above) {
