@@ -80,10 +80,16 @@ function common.prepare(given)
   return config
 end
 
---- Loads the data set that the arguments name, as the task's options want it.
+--- Loads the data set that the arguments name, as the task's options want it; shows the first pass over its files.
 function common.load(args, task)
-  return require("agad").data.load(args.data, {root = args.root, size = task.size, channels = task.channels,
-    fit = task.fit, normal = task.normal})
+  local show = require("agad.progress").new {quiet = args.quiet}
+  local o = {root = args.root, on_progress = function(done, total) show {kind = "load", done = done, total = total} end}
+  for _, name in ipairs {"size", "channels", "fit", "filter", "fast_decode", "strict", "outside", "cache", "normal"} do
+    o[name] = task[name]
+  end
+  local set = require("agad").data.load(args.data or {normals = args.normals, anomalies = args.anomalies}, o)
+  show:clear()
+  return set
 end
 
 -- Outputs -----------------------------------------------------------------------------------------

@@ -39,11 +39,11 @@ end
 local function of_data(agad, args, config)
   local set = agad.data.load(args.thing, {root = args.root, normal = config.normal, size = config.size,
     channels = config.channels})
+  local test = set.test and set.test.labels:bincount({minlength = #set.classes}):totable()
   local row = {kind = "data", name = set.name, shape = {set.channels, set.height, set.width},
-    train = set.train.labels:numel(), test = set.test.labels:numel(), classes = {}}
+    train = set.train.labels:numel(), test = set.test and set.test.labels:numel() or 0, classes = {}, notes = set.notes}
   local train = set.train.labels:bincount({minlength = #set.classes}):totable()
-  local test = set.test.labels:bincount({minlength = #set.classes}):totable()
-  for i, name in ipairs(set.classes) do row.classes[i] = {name = name, train = train[i], test = test[i]} end
+  for i, name in ipairs(set.classes) do row.classes[i] = {name = name, train = train[i], test = test and test[i] or 0} end
   return row
 end
 
