@@ -16,8 +16,9 @@ const uint8_t *lua_data_labels(lua_State *L, int index, int64_t n);
 /* Makes an agad_error the scope's failure; -1. */
 int lua_data_fail(const agad_error *error);
 
-/* Each adds to the table on the top of the stack: `sampler` and `anomalies_per_batch`; the metrics. */
+/* Each adds to the table on the top of the stack: `sampler` and `anomalies_per_batch`; loading; the metrics. */
 void lua_data_open_sampler(lua_State *L);
+void lua_data_open_loader(lua_State *L);
 void lua_data_open_metrics(lua_State *L);
 
 #endif
