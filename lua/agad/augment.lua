@@ -29,8 +29,8 @@ function augment.wanted(o)
   for name in pairs(o or {}) do
     if name ~= "flip" and name ~= "shift" and name ~= "brightness" then
       local near = options.nearest(tostring(name), known)
-      error(("augment: unknown option %s%s; known: %s"):format(tostring(name), near and "; did you mean " .. near .. "?" or
-        "", table.concat(known, ", ")), 0)
+      local hint = near and "; did you mean " .. near .. "?" or ""
+      error(("augment: unknown option %s%s; known: %s"):format(tostring(name), hint, table.concat(known, ", ")), 0)
     end
   end
   if not o or not (o.flip or (o.shift or 0) > 0 or (o.brightness or 0) > 0) then return nil end

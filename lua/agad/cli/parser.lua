@@ -71,7 +71,8 @@ function add.score(c)
 end
 
 function add.info(c)
-  c:argument "thing":description "a model file, a run directory, a net's name, or a data set: mnist, fashion-mnist, cifar10, cifar100, weave, a folder or a .csv file"
+  c:argument "thing":description("a model file, a run directory, a net's name, or a data set: " ..
+    "mnist, fashion-mnist, cifar10, cifar100, weave, a folder or a .csv file")
   c:option "--root":argname "DIR":description "where the data sets are"
   c:option "--normal":argname "CLASS":description "of weave: the texture"
   c:option "--size":argname "N":description "side of the pictures (a net: 32)"

@@ -40,7 +40,7 @@ local function note_empty(dir, found, notes)
   end
   table.sort(empty)
   if #empty > 0 then
-    notes[#notes + 1] = ("no pictures are in %s: %s"):format(#empty == 1 and "the folder of a class" or "folders of classes",
+    notes[#notes + 1] = ("%s without pictures: %s"):format(#empty == 1 and "a class" or "classes",
       table.concat(empty, ", "))
   end
 end
@@ -64,8 +64,7 @@ local function find_masks(dir, found, normal, o, notes)
   for i, picture in ipairs(found.test) do look(#found.train + i, picture) end
   if #found.test == 0 then for i, picture in ipairs(found.train) do look(i, picture) end end
   if #missing == 0 then return masks end
-  local text = ("%d picture%s without a mask in ground_truth, such as %s"):format(#missing, #missing == 1 and " is" or "s are",
-    missing[1])
+  local text = ("%d of the pictures have no mask in ground_truth, such as %s"):format(#missing, missing[1])
   if o.strict then fail("%s: %s", dir, text) end
   notes[#notes + 1] = text .. "; no mask is used"
 end
@@ -93,8 +92,8 @@ function folder.one(dir, given)
   local train, test = pictures.read(name, {dir}, rows, o, notes)
   if not test and #found.test > 0 then fail("%s: none of the test pictures can be read; %s", dir, notes[#notes]) end
   return sets.new {name = name, call = "folder", place = ("%q"):format(dir), options = o, defaults = pictures.defaults,
-    train = train, test = test, classes = found.classes, normal = normal or #found.classes == 1 and found.classes[1] or nil,
-    holdout = .1, notes = notes}
+    train = train, test = test, classes = found.classes, holdout = .1, notes = notes,
+    normal = normal or #found.classes == 1 and found.classes[1] or nil}
 end
 
 -- A folder inside the other would make its pictures normal and anomalous at once.
@@ -131,9 +130,9 @@ function folder.two(normals, anomalies, given)
   for i, class in ipairs(class_of) do rows.labels[i] = label[class] end
   rows.train = #rows.paths
   local name = pictures.base(normals)
+  local train = pictures.read(name, {normals, anomalies}, rows, o, notes)
   return sets.new {name = name, call = "folders", place = ("%q, %q"):format(normals, anomalies), options = o,
-    defaults = pictures.defaults, train = (pictures.read(name, {normals, anomalies}, rows, o, notes)), classes = classes,
-    normal = "normal", holdout = .1, notes = notes}
+    defaults = pictures.defaults, train = train, classes = classes, normal = "normal", holdout = .1, notes = notes}
 end
 
 return folder

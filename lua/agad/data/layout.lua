@@ -60,17 +60,15 @@ local function take(folders, name)
   return list, found
 end
 
--- A folder of data sets would pass for classes of pictures: each of its folders has splits of its own.
+-- A folder of data sets would pass for classes of pictures: some folder in it has splits of its own.
 local function refuse_nested(dir, folders)
-  local names = sorted_keys(folders)
-  for _, name in ipairs(names) do
-    for _, rest in ipairs(folders[name]) do
-      local second = (starts(rest) or ""):lower()
-      if second ~= "train" and second ~= "test" and second ~= "ground_truth" then return end
+  for _, name in ipairs(sorted_keys(folders)) do
+    local inner = {}
+    for _, rest in ipairs(folders[name]) do inner[(starts(rest) or ""):lower()] = true end
+    if inner.train and inner.test then
+      fail("%s: %s in it is a data set of its own, with train and test; name that one: %s/%s", dir, name, dir, name)
     end
   end
-  fail("%s: its folders are data sets of their own, with train and test (%s); name one of them: %s/%s", dir,
-    table.concat(names, ", ", 1, math.min(5, #names)), dir, names[1])
 end
 
 -- Adds the pictures of CLASS/* below `prefix` to a list of {path, class}. `only`: the class of loose ones where there

@@ -59,14 +59,13 @@ local function read_masks(name, rows, wanted, loaded, o)
   return masks:index_copy(1, index, read.images:squeeze(2))
 end
 
-local function narrow(t, first, n) return n > 0 and t:narrow(1, first, n) or nil end
-
 local function split_of(loaded, rows, masks, first, n)
   if n == 0 then return nil end
-  local function part(t) return t and narrow(t, first, n) end
+  local function part(t) return t and t:narrow(1, first, n) end
+  local function cut(list) return table.move(list, first, first + n - 1, 1, {}) end
   return {
-    images = part(loaded.images), labels = core.from_table(table.move(rows.labels, first, first + n - 1, 1, {}), "int64"),
-    masks = part(masks), paths = table.move(rows.paths, first, first + n - 1, 1, {}),
+    images = part(loaded.images), labels = core.from_table(cut(rows.labels), "int64"), masks = part(masks),
+    paths = cut(rows.paths),
     origin = {height = part(loaded.height), width = part(loaded.width), file_bytes = part(loaded.file_bytes)},
   }
 end
@@ -84,14 +83,12 @@ end
 function pictures.read(name, places, rows, o, notes)
   local where = places[1]
   local loaded = core.data.load_files(rows.paths, options_of(o, {cache = cache_path(places, o)}))
+  if loaded.note then notes[#notes + 1] = loaded.note end
   local kept, train = {paths = rows.paths, labels = rows.labels}, rows.train
   local first = loaded.kept:totable()
   if #first < #rows.paths then
-    if #first == 0 then
-      fail("%s: none of %d pictures can be read; %s", where, #rows.paths, loaded.examples[1] or "no reason is known")
-    end
     notes[#notes + 1] = ("%d of %d pictures cannot be read and are left out: %s%s"):format(loaded.skipped, #rows.paths,
-      table.concat(loaded.examples, "; "), loaded.skipped > #loaded.examples and "; …" or "")
+      table.concat(loaded.examples, "; ", 1, math.min(3, #loaded.examples)), loaded.skipped > 3 and "; …" or "")
     kept, train = {paths = {}, labels = {}}, 0
     for i, row in ipairs(first) do
       kept.paths[i], kept.labels[i] = rows.paths[row + 1], rows.labels[row + 1]

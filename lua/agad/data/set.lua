@@ -33,7 +33,8 @@ local function typed(what, name, value, default, allowed)
     for _, known in ipairs(list) do if value == known then return value end end
     return wrong("; give " .. words(list))
   elseif name == "cache" then
-    if type(value) ~= "boolean" and (type(value) ~= "string" or value == "") then wrong "; give true, false or a path" end
+    local path = type(value) == "string" and value ~= ""
+    if type(value) ~= "boolean" and not path then wrong "; give true, false or a path" end
   elseif name == "on_progress" then
     if type(value) ~= "function" then wrong "; give a function, or false" end
   elseif name == "root" or type(default) == "string" then

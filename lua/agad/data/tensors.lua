@@ -22,7 +22,7 @@ local function take_images(key, t)
   if #t.shape == 3 then t = t:unsqueeze(2) end
   local s = t.shape
   if #s ~= 4 or s[1] < 1 or (s[2] ~= 1 and s[2] ~= 3) or s[3] < 1 or s[4] < 1 then
-    fail("tensors: %s is %s; give (n, channels, height, width) with 1 or 3 channels, or (n, height, width), n at least 1",
+    fail("tensors: %s is %s; give (n, channels, height, width) with 1 or 3 channels, or (n, height, width), not empty",
       key, shape_text(s))
   end
   return t:cpu():contiguous()
