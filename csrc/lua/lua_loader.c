@@ -1,11 +1,13 @@
-/* lua_loader.c: agad.core.data: files in bulk: listing folders, loading pictures.
+/* lua_loader.c: agad.core.data: files in bulk: listing folders, loading pictures, IDX, CIFAR.
  *
  * Paths are copied before anything runs, since a progress function may change the list. What C holds lies in
  * userdata from the moment it exists, so an error that Lua raises loses nothing.
  */
 #include "lua/lua_data.h"
 
+#include "data/cifar.h"
 #include "data/files.h"
+#include "data/idx.h"
 #include "data/images.h"
 #include "data/loader.h"
 
@@ -229,6 +231,74 @@ static int list(lua_State *L) {
   return 2;
 }
 
+/* ---- IDX and CIFAR ---- */
+
+static int dtype_of(idx_type type) {
+  switch (type) {
+  case IDX_I8: return AT_I8;
+  case IDX_I16: return AT_I16;
+  case IDX_I32: return AT_I32;
+  case IDX_F32: return AT_F32;
+  case IDX_F64: return AT_F64;
+  default: return AT_U8;
+  }
+}
+
+/* read_idx(path) -> a tensor of the type and the sizes that the file has */
+static int read_idx(lua_State *L) {
+  const char *path = luaL_checkstring(L, 1);
+  data_array array;
+  agad_error error;
+  luaL_checkstack(L, 8, "read_idx");
+  if (data_idx_read(path, &array, &error)) return lua_agad_raise(L, &error);
+  at_scope scope = at_open();
+  lua_agad_push_tensor(
+      L, at_from_memory(array.values, array.sizes, array.dims, (at_dtype)dtype_of(array.type), free, array.values));
+  return lua_agad_end(L, &scope, 1);
+}
+
+#define LUA_SUPERCLASSES "agad.superclasses"
+
+static int free_superclasses(lua_State *L) {
+  data_superclasses_free(luaL_checkudata(L, 1, LUA_SUPERCLASSES));
+  return 0;
+}
+
+static void push_superclasses(lua_State *L, const data_superclasses *above) {
+  lua_createtable(L, 0, 2);
+  lua_createtable(L, above->n, 0);
+  for (int i = 0; i < above->n; i++) lua_pushstring(L, above->names[i]), lua_rawseti(L, -2, i + 1);
+  lua_setfield(L, -2, "names");
+  lua_createtable(L, CIFAR_FINE, 0);
+  for (int i = 0; i < CIFAR_FINE; i++) lua_pushinteger(L, above->of[i]), lua_rawseti(L, -2, i + 1);
+  lua_setfield(L, -2, "of");
+}
+
+/* cifar(root, 10 | 100, size, channels[, labels[, fit]]) -> {images, labels}, {images, labels}, classes,
+ * {names, of} or nil; labels: "fine" or "coarse" */
+static int cifar(lua_State *L) {
+  static const char *const kinds[] = {"fine", "coarse", NULL};
+  const char *root = luaL_checkstring(L, 1);
+  lua_Integer classes = luaL_checkinteger(L, 2);
+  luaL_argcheck(L, classes == 10 || classes == 100, 2, "10 or 100 classes");
+  int side = lua_data_check_side(L, 3), channels = (int)luaL_checkinteger(L, 4);
+  int coarse = luaL_checkoption(L, 5, "fine", kinds);
+  data_fit fit = lua_data_check_fit(L, 6);
+  data_images *train = lua_data_new_images(L), *test = lua_data_new_images(L);
+  data_superclasses *above = lua_newuserdatauv(L, sizeof *above, 0);
+  memset(above, 0, sizeof *above);
+  luaL_setmetatable(L, LUA_SUPERCLASSES);
+  agad_error error;
+  int failed = data_cifar(root, (int)classes, coarse, train, test, above, &error) ||
+               data_images_resize(train, side, side, fit, &error) ||
+               data_images_resize(test, side, side, fit, &error) || data_images_set_channels(train, channels, &error) ||
+               data_images_set_channels(test, channels, &error);
+  lua_data_push_sets(L, train, test, failed ? &error : NULL);
+  if (above->n) push_superclasses(L, above);
+  else lua_pushnil(L);
+  return 4;
+}
+
 static void metatable(lua_State *L, const char *name, lua_CFunction close) {
   luaL_newmetatable(L, name);
   lua_pushcfunction(L, close), lua_setfield(L, -2, "__gc");
@@ -236,8 +306,10 @@ static void metatable(lua_State *L, const char *name, lua_CFunction close) {
 }
 
 void lua_data_open_loader(lua_State *L) {
-  static const luaL_Reg functions[] = {{"list", list}, {"load_files", load_files}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"list", list}, {"load_files", load_files}, {"read_idx", read_idx}, {"cifar", cifar}, {NULL, NULL}};
   metatable(L, LUA_LOADED, free_loaded);
   metatable(L, LUA_LISTED, free_listed);
+  metatable(L, LUA_SUPERCLASSES, free_superclasses);
   luaL_setfuncs(L, functions, 0);
 }
