@@ -277,6 +277,7 @@ void lua_agad_open_data(lua_State *L) {
   lua_data_open_sampler(L);
   lua_data_open_loader(L);
   lua_data_open_decode(L);
+  lua_data_open_inspect(L);
   lua_setfield(L, -2, "data");
   lua_newtable(L);
   lua_data_open_metrics(L);

@@ -6,11 +6,13 @@ local UNSET = nil          -- in the default's column: no value unless one is gi
 -- group, name, kind, default, description; ranges: min, max (inclusive), above, below (exclusive)
 local definitions = {
   {"task", "data", "string", UNSET, "data set: a known name or a folder"},
-  {"task", "normal", "class", UNSET, "the normal class"},
-  {"task", "gamma", "number", 0.0, "share of known anomalies in training, a/(n+a)", min = 0, below = 1},
+  {"task", "normal", "class_or_list", UNSET, "the normal class, a superclass, or a list"},
+  {"task", "anomaly", "class_or_list", UNSET, "leave_one_out: the anomalous class"},
+  {"task", "gamma", "schedule", 0.0, "share of known anomalies, a/(n+a), or a schedule", min = 0, below = 1},
   {"task", "anom_classes", "classes", "all", "classes the known anomalies come from: all, how many, or a list"},
   {"task", "protocol", "choice", "one_vs_rest", "what is normal", choices = {"one_vs_rest", "leave_one_out"}},
   {"task", "test_set", "choice", "official", "test split", choices = {"official", "ganomaly"}},
+  {"task", "force", "boolean", UNSET, "test_set = ganomaly with gamma > 0, though test pictures are trained on"},
   {"task", "holdout", "number", UNSET, "share of the normals held out for the threshold", min = 0, below = 1},
   {"task", "limit", "integer", UNSET, "at most this many normals", min = 1},
   {"task", "size", "integer", UNSET, "pictures are resized to this side", min = 8},
@@ -61,9 +63,8 @@ local definitions = {
 
 -- What this version runs of an option that knows more; any other value is one clear error.
 local available = {
-  protocol = {"one_vs_rest"}, test_set = {"official"}, schedule = {}, grad_clip = {0.0},
-  accumulate = {1}, deterministic = {false}, checkpoint_steps = {0}, checkpoint_minutes = {0.0},
-  selection = {"last"},
+  schedule = {}, grad_clip = {0.0}, accumulate = {1}, deterministic = {false}, checkpoint_steps = {0},
+  checkpoint_minutes = {0.0}, selection = {"last"},
 }
 
 local presets = {

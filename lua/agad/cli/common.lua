@@ -44,8 +44,8 @@ function common.usage(f, ...)
 end
 
 -- Arguments that are options of the same name.
-local named = {"normal", "gamma", "protocol", "limit", "size", "channels", "net", "epochs", "batch", "method",
-  "preset", "device", "precision", "seed", "threads"}
+local named = {"normal", "anomaly", "gamma", "protocol", "limit", "size", "channels", "net", "epochs", "batch",
+  "method", "preset", "device", "precision", "seed", "threads"}
 
 --- The options that the arguments give, `--set` after the flags: a table for `options.resolve`.
 function common.given(args)

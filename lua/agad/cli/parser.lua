@@ -28,11 +28,12 @@ local function data(c)
   c:option "--root":argname "DIR":description "where the data sets are; else $AGAD_DATA or the cache"
   c:option "--normals":argname "DIR":description "instead of DATA: a folder of normal pictures"
   c:option "--anomalies":argname "DIR":description "with --normals: one of anomalies, a subfolder a kind"
-  c:option "--normal":argname "CLASS":description "the normal class"
+  c:option "--normal":argname "CLASS":description "the normal class; a superclass; several: A,B"
+  c:option "--anomaly":argname "CLASS":description "with leave_one_out: the anomalous class"
   c:option "--size":argname "N":description "resize pictures to N x N"
   c:option "--channels":argname "N":description "1 grey, 3 colour"
   c:option "--limit":argname "N":description "at most N normals"
-  c:option "--protocol":argname "NAME":description "one_vs_rest"
+  c:option "--protocol":argname "NAME":description "one_vs_rest or leave_one_out"
   c:option "--preset":argname "NAME":description "steady, plain or paper_like: the column called auroc"
   c:action(function(args)
     if (args.normals ~= nil) ~= (args.anomalies ~= nil) then c:error "--normals and --anomalies go together" end
@@ -51,7 +52,7 @@ function add.train(c)
   c:option "--run":argname "DIR":description "the run directory (default: MODEL without its ending, .run)"
   c:option "--method":argname "NAME":description "the method (default: agad)"
   c:option "--net":argname "NET":description "a net's name or FILE.lua"
-  c:option "--gamma":argname "G":description "share of known anomalies, 0 to below 1"
+  c:option "--gamma":argname "G":description "share of known anomalies; by epoch: 0,0.05 or linear:0:0.1:10"
   c:option "--epochs":argname "N":description "passes over the normals"
   c:option "--batch":argname "N":description "images in a step"
   data(c)
