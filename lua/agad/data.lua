@@ -34,13 +34,13 @@ function data.mnist(o) return named.idx("mnist", o) end
 function data.fashion_mnist(o) return named.idx("fashion-mnist", o) end
 
 --- CIFAR-10 from its binary batches: 50,000 and 10,000 pictures of 32 x 32.
--- @param o table root (as for `agad.data.mnist`), size (32), channels (3)
+-- @param o table root (as for `agad.data.mnist`), size (32), channels (3), fit ("resize", "pad")
 -- @return set classes airplane, automobile, … truck
 -- @raise a file is missing (with where it was looked for and what to fetch) or broken
 function data.cifar10(o) return named.cifar("cifar10", o) end
 
 --- CIFAR-100 from its binary files; `superclasses` has the 20 coarse names and the one of each class.
--- @param o table root, size (32), channels (3), labels ("fine": 100 classes, "coarse": 20)
+-- @param o table root, size, channels, fit (as for `agad.data.cifar10`), labels ("fine": 100 classes, "coarse": 20)
 -- @return set
 function data.cifar100(o) return named.cifar("cifar100", o) end
 
@@ -127,6 +127,25 @@ function data.is_path(path)
 end
 
 -- Pictures ----------------------------------------------------------------------------------------
+
+--- Reads a PNG or JPEG file, whatever its name: grey is one channel, all else RGB; alpha is dropped, and a photograph
+-- stands as its EXIF orientation says.
+-- @param path string
+-- @param o table height, width (nil: as the file has them), channels (1, 3), fit ("resize", "crop", "pad"), filter
+--   ("bilinear", "area"), fast (false), max_pixels, max_bytes
+-- @return tensor uint8 (channels, height, width)
+-- @return table height, width, file_bytes of the file
+-- @raise it cannot be read, with its name and the reason
+data.read = core.data.read
+
+--- Resizes pictures as `agad.data.read` does: averaged over what a pixel covers, so that nothing flickers when they
+-- shrink. `agad.data.resize` is plain interpolation.
+-- @param pictures tensor uint8 (count, channels, height, width) or (channels, height, width)
+-- @param height integer
+-- @param width integer
+-- @param o table fit ("resize", "crop", "pad"), filter ("bilinear", "area")
+-- @return tensor a new one
+data.resample = core.data.resample
 
 --- Reads a PNG: uint8 tensor (channels, height, width), 1 channel (grey) or 3 (RGB); alpha is dropped.
 -- @param path string

@@ -37,7 +37,7 @@ local function of_net(agad, name, size, channels)
 end
 
 local function of_data(args, config)
-  local set = common.load({data = args.thing, root = args.root, quiet = args.quiet}, config)
+  local set = common.load({command = "info", data = args.thing, root = args.root, quiet = args.quiet}, config)
   local row = {kind = "data", name = set.name, shape = {set.channels, set.height, set.width},
     train = set.info.train, test = set.info.test, classes = {}, notes = set.notes}
   local function counts(split) return split and split.labels:bincount({minlength = #set.classes}):totable() or {} end

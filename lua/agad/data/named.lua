@@ -8,18 +8,18 @@ local named = {}
 named.defaults = {
   mnist = {size = 32, channels = 1, fit = "resize", root = false},
   ["fashion-mnist"] = {size = 32, channels = 1, fit = "resize", root = false},
-  cifar10 = {size = 32, channels = 3, root = false},
-  cifar100 = {size = 32, channels = 3, labels = "fine", root = false},
+  cifar10 = {size = 32, channels = 3, fit = "resize", root = false},
+  cifar100 = {size = 32, channels = 3, fit = "resize", labels = "fine", root = false},
   weave = {normal = "cloth", size = 32, channels = 1, seed = 1, train_normals = 2000, train_defects = 200,
     test_normals = 500, test_defects = 500},
 }
 
-local idx_fits = {fit = {"resize", "pad"}}
+local fits = {fit = {"resize", "pad"}}
 
 --- MNIST and Fashion-MNIST.
 function named.idx(name, given)
   local defaults = named.defaults[name]
-  local o = sets.checked(name, given, defaults, idx_fits)
+  local o = sets.checked(name, given, defaults, fits)
   local train, test, classes = core.data.mnist(name, sets.root(o.root), o.size, o.fit, o.channels)
   return sets.new {name = name, train = train, test = test, classes = classes, options = o, defaults = defaults}
 end
@@ -27,9 +27,9 @@ end
 --- CIFAR-10 and CIFAR-100.
 function named.cifar(name, given)
   local defaults = named.defaults[name]
-  local o = sets.checked(name, given, defaults)
+  local o = sets.checked(name, given, defaults, fits)
   local train, test, classes, superclasses = core.data.cifar(sets.root(o.root), name == "cifar10" and 10 or 100, o.size,
-    o.channels, o.labels or "fine")
+    o.channels, o.labels or "fine", o.fit)
   return sets.new {name = name, train = train, test = test, classes = classes, superclasses = superclasses,
     options = o, defaults = defaults}
 end

@@ -8,6 +8,12 @@ local sets = {}
 function sets.fail(form, ...) error(form:format(...), 0) end
 local fail = sets.fail
 
+--- A name that JSON can hold: bytes that are no UTF-8 become \xNN.
+function sets.printable(text)
+  if utf8.len(text) then return text end
+  return (text:gsub("[\128-\255]", function(c) return ("\\x%02x"):format(c:byte()) end))
+end
+
 -- Options -----------------------------------------------------------------------------------------
 
 local limits = {size = {1, 4096}, max_pixels = {1, math.maxinteger}, max_bytes = {1, math.maxinteger}}
@@ -97,8 +103,8 @@ function set_type.__tostring(set) return set.call end
 -- @return integer the label
 -- @raise no such class, with the list of classes
 function methods:label_of(class)
-  local name = math.type(class) == "float" and math.tointeger(class) or class
-  for i, known in ipairs(self.classes) do if known == tostring(name) then return i - 1 end end
+  local name = sets.printable(tostring(math.type(class) == "float" and math.tointeger(class) or class))
+  for i, known in ipairs(self.classes) do if known == name then return i - 1 end end
   fail("%s has no class %s; its classes: %s", self.name, tostring(class), table.concat(self.classes, ", "))
 end
 
@@ -122,13 +128,18 @@ end
 -- @return set
 function sets.new(o)
   local shape, kept = o.train.images.shape, {}
-  for key, value in pairs(o.options) do if type(value) ~= "function" then kept[key] = value end end
+  for key, value in pairs(o.options) do
+    if type(value) ~= "function" then kept[key] = type(value) == "string" and sets.printable(value) or value end
+  end
+  local name, classes = sets.printable(o.name), {}
+  for i, class in ipairs(o.classes) do classes[i] = sets.printable(class) end
   return setmetatable({
-    name = o.name, train = o.train, test = o.test, unsplit = not o.test or nil, classes = o.classes, options = kept,
-    channels = shape[2], height = shape[3], width = shape[4], superclasses = o.superclasses, normal = o.normal,
+    name = name, train = o.train, test = o.test, unsplit = not o.test or nil, classes = classes, options = kept,
+    channels = shape[2], height = shape[3], width = shape[4], superclasses = o.superclasses,
+    normal = o.normal and sets.printable(o.normal),
     holdout = o.holdout, batch = o.batch, notes = o.notes and #o.notes > 0 and o.notes or nil,
-    call = call_text(o.call or o.name:gsub("-", "_"), o.place, kept, o.defaults),
-    info = {name = o.name, classes = o.classes, channels = shape[2], height = shape[3], width = shape[4],
+    call = call_text(o.call or (o.name:gsub("-", "_")), o.place, kept, o.defaults),
+    info = {name = name, classes = classes, channels = shape[2], height = shape[3], width = shape[4],
       train = shape[1], test = o.test and o.test.images.shape[1] or 0},
   }, set_type)
 end
