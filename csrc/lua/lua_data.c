@@ -275,9 +275,9 @@ void lua_agad_open_data(lua_State *L) {
   lua_pop(L, 1);
   luaL_newlib(L, functions);
   lua_data_open_sampler(L);
-  lua_data_open_inspect(L);
   lua_data_open_loader(L);
   lua_data_open_decode(L);
+  lua_data_open_inspect(L);
   lua_setfield(L, -2, "data");
   lua_newtable(L);
   lua_data_open_metrics(L);

@@ -28,12 +28,12 @@ data_images *lua_data_new_images(lua_State *L);
  * such userdata, or raises what failed. */
 int lua_data_push_sets(lua_State *L, data_images *train, data_images *test, const agad_error *failed);
 
-/* Each adds to the table on the top of the stack: `sampler` and `anomalies_per_batch`; `hashes` and `statistics`;
- * `read` and `resample`; `list`, `load_files` and what else reads files; the metrics. */
+/* Each adds to the table on the top of the stack: `sampler` and `anomalies_per_batch`; `read` and `resample`;
+ * `list`, `load_files` and what else reads files; `hashes` and `statistics`; the metrics. */
 void lua_data_open_sampler(lua_State *L);
-void lua_data_open_inspect(lua_State *L);
 void lua_data_open_decode(lua_State *L);
 void lua_data_open_loader(lua_State *L);
+void lua_data_open_inspect(lua_State *L);
 void lua_data_open_metrics(lua_State *L);
 
 #endif
