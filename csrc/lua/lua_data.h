@@ -19,5 +19,6 @@ int lua_data_fail(const agad_error *error);
 /* Each adds to the table on the top of the stack: `sampler` and `anomalies_per_batch`; the metrics. */
 void lua_data_open_sampler(lua_State *L);
 void lua_data_open_metrics(lua_State *L);
+void lua_data_open_curves(lua_State *L); /* called by lua_data_open_metrics */
 
 #endif
