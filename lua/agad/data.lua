@@ -4,6 +4,7 @@
 -- Labels count from 0: label i is class classes[i + 1].
 
 local core = require "agad.core"
+local find_root = require "agad.data_root"
 local options = require "agad.options"
 
 local data = {}
@@ -41,16 +42,6 @@ local function checked(what, given, defaults)
   end
   if result.size < 1 or result.size > 4096 then fail("%s: size = %d; give 1 to 4096", what, result.size) end
   return result
-end
-
--- Where data sets lie: the option, $AGAD_DATA, or the user's cache.
-local function find_root(root)
-  if root then return root end
-  local given = os.getenv "AGAD_DATA"
-  if given and given ~= "" then return given end
-  local cache = os.getenv "XDG_CACHE_HOME"
-  if not cache or cache == "" then cache = (os.getenv "HOME" or "") .. "/.cache" end
-  return cache .. "/agad/data"
 end
 
 -- Sets --------------------------------------------------------------------------------------------
