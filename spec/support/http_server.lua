@@ -32,13 +32,15 @@ local statuses = {[200] = "OK", [206] = "Partial Content", [302] = "Found", [404
   [416] = "Range Not Satisfiable", [503] = "Service Unavailable"}
 
 local function head(status, length, more)
-  return ("HTTP/1.1 %d %s\r\nContent-Length: %d\r\nConnection: close\r\n%s\r\n"):format(status, statuses[status], length,
-    more or "")
+  return ("HTTP/1.1 %d %s\r\nContent-Length: %d\r\nConnection: close\r\n%s\r\n"):format(status, statuses[status],
+    length, more or "")
 end
 
 local function close(client) if not client:is_closing() then client:close() end end
 
-local function finish(client, text) client:write(text, function() client:shutdown(function() close(client) end) end) end
+local function finish(client, text)
+  client:write(text, function() client:shutdown(function() close(client) end) end)
+end
 
 local function slowly(client, text)
   local timer, at = luv.new_timer(), 1
