@@ -17,6 +17,11 @@ local function assert_packed()
   assert.equal(content.names, read(root .. "/packed/names.txt"))
 end
 
+if not site.can_fetch then
+  describe("agad fetch", function() pending "is not tested: there is no curl" end)
+  return
+end
+
 setup(site.start)
 teardown(site.stop)
 before_each(site.fresh)
@@ -36,6 +41,12 @@ describe("fetch.get, files", function()
     local last = events[#events]
     assert.same({kind = "progress", name = "tiny", file = "b.bin", host = "127.0.0.1:" .. site.port, bytes = #content.b,
       total = 8000}, last)
+  end)
+
+  it("passes an error of the listener on", function()
+    assert.equal("enough", refused(get, "tiny", {"plain"}, {on_event = function() error("enough", 0) end}))
+    get("tiny", {"plain"})
+    assert_tiny()
   end)
 
   it("leaves a good copy alone", function()

@@ -7,7 +7,7 @@ local find_root = require "agad.data_root"
 local lfs = require "lfs"
 local options = require "agad.options"
 local rundir = require "agad.rundir"
-local transfer = require "agad.fetch_transfer"
+local transfer = require "agad.transfer"
 local uv = require "luv"
 
 local fetch = {}

@@ -44,6 +44,8 @@ end
 
 local function sha256(path) return lines_of("sha256sum < '%s'", path)[1]:sub(1, 64) end
 
+site.can_fetch = shell "command -v curl > /dev/null" == 0
+
 --- All names below a folder, sorted; folders themselves are left out.
 function site.tree(path) return lines_of("cd '%s' && find . ! -type d | sed 's/^..//' | LC_ALL=C sort", path) end
 

@@ -44,7 +44,7 @@ end
 -- @raise the program is missing (with its package), or "interrupted"
 function transfer.run(program, args, on_bytes)
   local out, err, clock = uv.new_pipe(false), uv.new_pipe(false), uv.new_timer()
-  local status, signal_number, stopped, interrupted
+  local status, signal_number, stopped, interrupted, broken
   local errors, open = {}, 2
   -- The hook behind Ctrl-C must not raise inside a callback of the loop: here the timer looks at the flag.
   local hook = table.pack(debug.gethook())
@@ -57,7 +57,9 @@ function transfer.run(program, args, on_bytes)
     out:read_start(function(_, bytes)
       if not bytes then open = open - 1
       elseif on_bytes and not stopped then
-        stopped = on_bytes(bytes)
+        local ok, result = pcall(on_bytes, bytes)                  -- an error may not leave a callback of the loop
+        if not ok then broken = {result} end
+        stopped = not ok or result
         if stopped then stop() end
       end
     end)
@@ -81,6 +83,7 @@ function transfer.run(program, args, on_bytes)
     fail("%s cannot be started: %s", program, reason)
   end
   transfer.check_interrupt()
+  if broken then error(broken[1], 0) end
   if interrupted or signal_number == 2 then fail "interrupted" end    -- 2: the terminal's Ctrl-C reached the child
   local said = {}
   for line in table.concat(errors):gmatch "[^\r\n]+" do said[#said + 1] = line end
