@@ -226,14 +226,12 @@ local function unpack_archive(name, source, list, archive, folder, notes)
   remove_tree(temporary)
 end
 
+-- An archive that somebody brought is used and stays; a downloaded one keeps the name of its part, so that the next
+-- attempt takes it up when unpacking is cut short, and is removed at the end.
 local function get_archive(name, source, list, root, folder, o, event, notes)
   local path = root .. "/" .. source.archive.name
   local brought = transfer.size(path) and right(path, source.archive)
-  if not brought then
-    local part = download(name, source, source.archive, root, o, event, notes)
-    if transfer.size(path) then set_aside(path, notes) end
-    rename(part, path)
-  end
+  if not brought then path = download(name, source, source.archive, root, o, event, notes) end
   event {kind = "unpack", name = name, file = source.archive.name}
   unpack_archive(name, source, list, path, folder, notes)
   if not brought then os.remove(path) end
