@@ -67,8 +67,8 @@ describe("agad, wrong usage", function()
     refuses(2, "train weave --out m.st --set lambda.cn=40", "did you mean lambda.con?")
     refuses(2, "train weave --out m.st --set lambda", "key=value is needed")
     refuses(2, "train weave --out m.st --method agda", "unknown method")
-    refuses(2, "train weave --out m.st --set adcon_anom=both",
-      'adcon_anom = "both" is not available yet; available: x_xhat')
+    refuses(2, "train weave --out m.st --set adcon_anom=never",
+      'adcon_anom = "never": it must be one of x_xhat, xhat_xhat2, both')
     refuses(2, "train weave --out m.st --protocol leave_two_out", "it must be one of one_vs_rest, leave_one_out")
     refuses(2, "train weave --out m.st --gamma linear:0:1:5", "gamma = 1: it must be at least 0 and below 1")
     refuses(2, "train weave --out m.st --gamma lineal:0:.1:5", '"lineal:0:.1:5" is no schedule')
