@@ -55,7 +55,6 @@ local definitions = {
 local available = {
   protocol = {"one_vs_rest"}, test_set = {"official"}, schedule = {}, grad_clip = {0.0},
   accumulate = {1}, deterministic = {false}, checkpoint_steps = {0}, checkpoint_minutes = {0.0},
-  selection = {"last"},
 }
 
 local presets = {

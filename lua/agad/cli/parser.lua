@@ -32,6 +32,8 @@ local function data(c)
   c:option "--limit":argname "N":description "at most N normals"
   c:option "--protocol":argname "NAME":description "one_vs_rest"
   c:option "--preset":argname "NAME":description "steady, plain or paper_like: the column called auroc"
+  c:flag "--classes":description "print the AUROC of each class of anomalies"
+  c:flag "--curves":description "with --json: ROC points and score histograms in the row"
 end
 
 function add.demo(c)
