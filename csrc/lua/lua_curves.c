@@ -127,8 +127,13 @@ static void take_pictures(leak_pictures *out, at_tensor *given, const int64_t *r
     at_fail("thermometer: pictures are a uint8 tensor (count, channels, height, width)");
   at_tensor *t = at_to_layout(at_to(given, AT_U8, AT_CPU), AT_NCHW);
   if (!at_ok()) return;
-  *out = (leak_pictures){at_data(t),         at_size(t, 0), (int)at_size(t, 1),           (int)at_size(t, 2),
-                         (int)at_size(t, 3), rows,          rows ? n_rows : at_size(t, 0)};
+  *out = (leak_pictures){at_data(t),
+                         at_size(t, 0),
+                         (int)at_size(t, 1),
+                         (int)at_size(t, 2),
+                         (int)at_size(t, 3),
+                         rows,
+                         n_rows < 0 ? at_size(t, 0) : n_rows};
 }
 
 /* thermometer(train, rows or nil, test, labels, {batch=, order=, shuffles=, seed=}) -> AUROC; labels belong to the
@@ -146,7 +151,7 @@ static int thermometer(lua_State *L) {
   if (has_order) lua_data_check_numbers(L, 6);
   agad_error error;
   double auroc = 0;
-  int64_t n_rows = 0, n_order = 0;
+  int64_t n_rows = -1, n_order = -1; /* all */
   leak_pictures of_train = {0}, of_test = {0};
   at_scope scope = at_open();
   const int64_t *rows = lua_isnil(L, 2) ? NULL : lua_data_integers(L, 2, &n_rows);
@@ -154,14 +159,14 @@ static int thermometer(lua_State *L) {
   take_pictures(&of_train, train, rows, n_rows);
   take_pictures(&of_test, test, order, n_order);
   const uint8_t *labels = lua_data_labels(L, 4, of_test.count);
-  uint8_t *ordered = order ? at_data(at_empty(&n_order, 1, AT_U8, AT_CPU, AT_NCHW)) : NULL;
+  uint8_t *ordered = has_order ? at_data(at_empty(&n_order, 1, AT_U8, AT_CPU, AT_NCHW)) : NULL;
   for (int64_t i = 0; i < n_order && at_ok(); i++) {
     if (order[i] < 0 || order[i] >= of_test.count)
       at_fail("thermometer: row %lld of %lld", (long long)order[i], (long long)of_test.count);
     else ordered[i] = labels[order[i]];
   }
   if (at_ok() &&
-      agad_thermometer(&of_train, &of_test, order ? ordered : labels, batch, (int)shuffles, seed, &auroc, &error))
+      agad_thermometer(&of_train, &of_test, has_order ? ordered : labels, batch, (int)shuffles, seed, &auroc, &error))
     lua_data_fail(&error);
   lua_pushnumber(L, auroc);
   return lua_agad_end(L, &scope, 1);

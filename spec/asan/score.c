@@ -26,7 +26,7 @@ static double scores[MOST];
 static uint8_t labels[MOST];
 static agad_error error;
 
-static void draw(data_random *r, int64_t n, int levels) {
+static void draw_case(data_random *r, int64_t n, int levels) {
   for (int64_t i = 0; i < n; i++) {
     scores[i] = (double)data_random_range(r, -levels, levels) / 8;
     labels[i] = (uint8_t)data_random_below(r, 2);
@@ -58,14 +58,14 @@ static void all_metrics(int64_t n) {
 
 static void sizes(void) {
   data_random r = data_random_new(1, 0, 0);
-  for (int64_t n = 2; n < 200; n++) draw(&r, n, (int)(n % 17)), all_metrics(n);
-  for (int64_t n = 1990; n <= MOST; n += 602) draw(&r, n, 100000), all_metrics(n); /* both ways of sorting */
+  for (int64_t n = 2; n < 200; n++) draw_case(&r, n, (int)(n % 17)), all_metrics(n);
+  for (int64_t n = 1990; n <= MOST; n += 602) draw_case(&r, n, 100000), all_metrics(n); /* both ways of sorting */
 }
 
 static void refused(void) {
   double a;
   data_random r = data_random_new(2, 0, 0);
-  draw(&r, 100, 9);
+  draw_case(&r, 100, 9);
   scores[50] = NAN;
   CHECK(agad_auroc(scores, labels, 100, &a, &error) == -1 && !strchr(error.message, '\n'));
   for (int i = 0; i < 100; i++) scores[i] = i, labels[i] = 1;
@@ -79,7 +79,7 @@ static void pictures(void) {
   for (size_t i = 0; i < sizeof pixels; i++) pixels[i] = (uint8_t)data_random_below(&r, 256);
   int64_t rows[5] = {39, 0, 0, 7, 12};
   double a;
-  draw(&r, 40, 3);
+  draw_case(&r, 40, 3);
   for (int channels = 1; channels <= 3; channels++)
     for (int side = 1; side <= 9; side += 4) {
       leak_pictures all = {pixels, 40, channels, side, 10 - side, NULL, 40}, some = all;
