@@ -124,13 +124,15 @@ function common.pictures(paths)
     if mode == "directory" then
       local names, unreadable = require("agad.core").data.list(path)
       if #names == 0 then
-        common.fail(unreadable[1] or path .. ": no pictures in this folder (*.png, *.jpg, *.jpeg)")
+        common.fail(path .. (unreadable[1] and "/" .. unreadable[1] or
+          ": no pictures in this folder (*.png, *.jpg, *.jpeg)"))
       end
+      local base = path:gsub("/+$", "") .. "/"
       for _, name in ipairs(names) do
-        list[#list + 1] = path:gsub("/+$", "") .. "/" .. name
-        found[list[#list]] = true
+        list[#list + 1] = base .. name
+        found[base .. name] = true
       end
-      table.move(unreadable, 1, #unreadable, #problems + 1, problems)
+      for _, problem in ipairs(unreadable) do problems[#problems + 1] = base .. problem end
     else
       list[#list + 1] = path
     end

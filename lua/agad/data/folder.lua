@@ -10,14 +10,16 @@ local fail = sets.fail
 
 local folder = {}
 
+local function without_slash(dir) return #dir > 1 and dir:gsub("/+$", "") or dir end
+
 -- The pictures below a folder, by name; what cannot be read is added to the notes.
 local function list(dir, o, notes)
   if pictures.mode(dir) ~= "directory" then fail("%s: this is no folder", dir) end
   local paths, unreadable = core.data.list(dir)
   if #unreadable > 0 then
-    if o.strict or #paths == 0 then fail("%s", unreadable[1]) end
-    notes[#notes + 1] = ("%d folder%s cannot be read: %s%s"):format(#unreadable, #unreadable == 1 and "" or "s",
-      unreadable[1], #unreadable > 1 and "; …" or "")
+    if o.strict or #paths == 0 then fail("%s/%s", without_slash(dir), unreadable[1]) end
+    notes[#notes + 1] = ("%d name%s cannot be followed: %s%s"):format(#unreadable, #unreadable == 1 and "" or "s",
+      table.concat(unreadable, "; ", 1, math.min(3, #unreadable)), #unreadable > 3 and "; …" or "")
   end
   if #paths == 0 then fail("%s: no pictures in this folder (*.png, *.jpg, *.jpeg)", dir) end
   return paths
@@ -68,8 +70,6 @@ local function find_masks(dir, found, normal, o, notes)
   if o.strict then fail("%s: %s", dir, text) end
   notes[#notes + 1] = text .. "; no mask is used"
 end
-
-local function without_slash(dir) return #dir > 1 and dir:gsub("/+$", "") or dir end
 
 --- One folder, by its layout.
 function folder.one(dir, given)

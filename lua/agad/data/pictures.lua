@@ -31,7 +31,7 @@ end
 local function options_of(o, more)
   local given = {height = o.size or nil, width = o.size or nil, channels = o.channels or nil, fit = o.fit,
     filter = o.filter, fast_decode = o.fast_decode, strict = o.strict, max_pixels = o.max_pixels or nil,
-    max_bytes = o.max_bytes or nil, on_progress = o.on_progress or nil}
+    max_bytes = o.max_bytes or nil}
   for key, value in pairs(more or {}) do given[key] = value end
   return given
 end
@@ -46,7 +46,7 @@ local function read_masks(name, rows, wanted, loaded, o)
   local masks = agad.zeros({#rows, shape[3], shape[4]}, {dtype = "uint8"})
   if #paths == 0 then return masks end
   local read = core.data.load_files(paths, options_of(o, {mask = true, strict = true, channels = 1,
-    height = shape[3], width = shape[4], on_progress = false}))
+    height = shape[3], width = shape[4]}))
   local index = core.from_table(at, "int64")
   for _, side in ipairs {"height", "width"} do
     local differs = read[side]:ne(loaded[side]:index_select(1, index)):totable()
@@ -82,7 +82,8 @@ end
 -- @raise none of them can be read, sizes that differ where no size is given, a mask that does not fit
 function pictures.read(name, places, rows, o, notes)
   local where = places[1]
-  local loaded = core.data.load_files(rows.paths, options_of(o, {cache = cache_path(places, o)}))
+  local loaded = core.data.load_files(rows.paths, options_of(o, {cache = cache_path(places, o),
+    on_progress = o.on_progress or nil}))
   if loaded.note then notes[#notes + 1] = loaded.note end
   local kept, train = {paths = rows.paths, labels = rows.labels}, rows.train
   local first = loaded.kept:totable()
