@@ -1,4 +1,5 @@
--- agad info: what a model file, a run directory, a net or a data set is. One table, as JSON or as text.
+-- agad info: what a model file, a run directory, a net or a data set is (agad/inspect.lua). One table, as JSON or
+-- as text.
 
 local common = require "agad.cli.common"
 local doc = require "agad.doc"
@@ -36,15 +37,9 @@ local function of_net(agad, name, size, channels)
   return row
 end
 
-local function of_data(agad, args, config)
-  local set = agad.data.load(args.thing, {root = args.root, normal = config.normal, size = config.size,
-    channels = config.channels})
-  local row = {kind = "data", name = set.name, shape = {set.channels, set.height, set.width},
-    train = set.train.labels:numel(), test = set.test.labels:numel(), classes = {}}
-  local train = set.train.labels:bincount({minlength = #set.classes}):totable()
-  local test = set.test.labels:bincount({minlength = #set.classes}):totable()
-  for i, name in ipairs(set.classes) do row.classes[i] = {name = name, train = train[i], test = test[i]} end
-  return row
+local function of_data(args, config)
+  local named = setmetatable({data = args.thing}, {__index = args})
+  return require("agad.inspect").set(common.load(named, config), {out = args.out})
 end
 
 -- Text --------------------------------------------------------------------------------------------
@@ -64,9 +59,14 @@ local function print_layers(layers)
   common.print_table(lines)
 end
 
+local function cell(v) return type(v) == "userdata" and "-" or tostring(v) end      -- JSON's null
+
 local function print_classes(classes)
-  local lines = {{"class", "train", "test"}}
-  for _, c in ipairs(classes) do lines[#lines + 1] = {c.name, tostring(c.train), tostring(c.test)} end
+  local lines = {{"class", "train", "test", "told from the rest by", "AUROC"}}
+  for _, c in ipairs(classes) do
+    local s = type(c.shortcut) == "table" and c.shortcut or {name = "-"}
+    lines[#lines + 1] = {c.name, cell(c.train), cell(c.test), s.name, s.auroc and ("%.2f"):format(s.auroc) or "-"}
+  end
   common.print_table(lines)
 end
 
@@ -90,13 +90,32 @@ local function print_fact(key, words)
   io.stdout:write(doc.wrap(("  %-18s %s"):format(key, table.concat(words, " ")), 79, 21), "\n")
 end
 
+local function print_data(row)
+  if type(row.sizes) == "table" then
+    for _, name in ipairs {"height", "width", "file_bytes"} do
+      local s = row.sizes[name]
+      local form = "%s to %s, median %s"
+      if s then print_fact(name, {form:format(grouped(s.min), grouped(s.max), grouped(s.median))}) end
+    end
+  end
+  local d = row.duplicates
+  print_fact("duplicates", {("train %s, test %s, of test in train %s, under another class %s"):format(cell(d.train),
+    cell(d.test), cell(d.between), cell(d.conflicting))})
+  for _, pair in ipairs(d.examples) do
+    local words = {}
+    for i, p in ipairs(pair) do words[i] = ("%s (%s, %s)"):format(p.path or "row " .. p.row, p.split, p.class) end
+    print_fact("", {table.concat(words, " = ")})
+  end
+end
+
 local function words_of(key, v)
   if key == "shape" then return {shape_text(v)} end
-  if key == "params" or key == "macs" then return {grouped(v)} end
+  if key == "params" or key == "macs" or key == "bytes" or key == "file_bytes" then return {grouped(v)} end
   return flat(v, nil, {})
 end
 
-local below = {kind = true, layers = true, classes = true, config = true, path = true, name = true}
+local below = {kind = true, layers = true, classes = true, config = true, path = true, name = true, sizes = true,
+  duplicates = true}
 
 local function print_row(row)
   io.stdout:write(row.kind, " ", row.path or row.name, "\n")
@@ -109,6 +128,7 @@ local function print_row(row)
   for _, key in ipairs(keys) do
     if key ~= "notes" then print_fact(key, words_of(key, row[key])) end
   end
+  if row.duplicates then print_data(row) end
   for _, note in ipairs(row.notes or {}) do print_fact("note", {note}) end
   if row.layers then print_layers(row.layers) end
   if row.classes then print_classes(row.classes) end
@@ -119,13 +139,18 @@ return function(args)
   local thing, mode, row = args.thing, lfs.attributes(args.thing, "mode"), nil
   local config = common.prepare(common.given(args))
   local is_net = package.searchpath("agad.nets." .. thing, package.path) and thing:find "^[%w_]+$"
-  if common.contains(agad.data.names, thing) then row = of_data(agad, args, config)
+  local is_run = mode == "directory" and lfs.attributes(thing .. "/config.json")
+  if common.contains(agad.data.names, thing) or mode == "directory" and not is_run or thing:find "%.csv$" then
+    row = of_data(args, config)
   elseif is_net or thing:find "%.lua$" and mode == "file" then row = of_net(agad, thing, config.size, config.channels)
   elseif mode == "file" then row = of_model(agad, thing)
-  elseif mode == "directory" and lfs.attributes(thing .. "/config.json") then row = of_run(thing)
+  elseif is_run then row = of_run(thing)
   else
     common.fail(("%s: neither a model file, a run directory, a net, nor a data set (known: %s)"):format(thing,
       table.concat(agad.data.names, ", ")))
+  end
+  if args.out and row.kind ~= "data" then
+    common.fail(("--out is for data sets; %s is a %s"):format(thing, row.kind), 2)
   end
   if args.json then common.print_json(row) return end
   print_row(row)
