@@ -12,12 +12,13 @@ local schedule = require "agad.schedule"
 local definitions, available, presets = known.definitions, known.available, known.presets
 
 local unhashed = {device = true, log_every = true, checkpoint_steps = true, checkpoint_minutes = true,
-  out = true, run = true, root = true}
+  out = true, run = true, root = true, cache = true}
 
 local by_name = {}
 for _, d in ipairs(definitions) do
   d.group, d.name, d.kind, d.default, d.text = d[1], d[2], d[3], d[4], d[5]
   by_name[d.name] = d
+  by_name[d.name:match "^[^.]+"] = d             -- augment, of augment.flip
 end
 
 -- Text ------------------------------------------------------------------------------------------
@@ -138,6 +139,11 @@ end
 function convert.string(key, _, v)
   if type(v) ~= "string" or v == "" then fail("%s = %s: a word is needed", key, show(v)) end
   return v
+end
+
+function convert.cache(key, _, v)
+  if type(v) == "string" and v ~= "" and booleans[v] == nil then return v end
+  return convert.boolean(key, nil, v)
 end
 
 function convert.choice(key, d, v)
@@ -367,7 +373,7 @@ end
 function options.canonical(config)
   local core = require "agad.core"
   local full = {}
-  for _, d in ipairs(definitions) do full[d.name] = core.null end
+  for _, d in ipairs(definitions) do put(full, d.name, core.null) end
   return core.json_encode(options.merge(full, options.plain(config)))
 end
 

@@ -1,6 +1,7 @@
 --- Training: a run of a method on a task. It knows only the method's table.
 
 local agad = require "agad"
+local augment = require "agad.augment"
 local core = require "agad.core"
 local evaluate = require "agad.evaluate"
 local methods = require "agad.method"
@@ -120,6 +121,7 @@ function trainer.new(task, given, o)
   self.precision, self.dtype, self.compute = choose_precision(config, self.device)
   if self.device ~= "cpu" then core.allow_tf32(self.precision == "tf32") end
   self.method_options = options.select(config, "method")
+  self.augment = augment.wanted(config.augment)
   self.shape = {set.channels, set.height, set.width}
   self.programs = method.nets(self.method_options, self.shape)
   self.nets, self.info = {}, {params = 0, macs = 0}
@@ -177,6 +179,7 @@ local function one_step(self, log)
   if not rows then return nil end
   local x = core.batch(self.task.train.images, rows, self.method.input[1], self.method.input[2],
     {dtype = self.dtype, device = self.device})
+  if self.augment then x = augment.apply(x, self.augment, seed_of(self.config, 4), self.steps, self.method.input) end
   local ok, reason = pcall(self.step.run, self.step, x, n_normal)
   if not ok then error(("step %d: %s"):format(self.steps + 1, tostring(reason)), 0) end
   self.steps, self.images = self.steps + 1, self.images + rows:size(1)

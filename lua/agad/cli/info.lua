@@ -38,7 +38,7 @@ local function of_net(agad, name, size, channels)
 end
 
 local function of_data(args, config)
-  local named = setmetatable({data = args.thing}, {__index = args})
+  local named = {command = "info", data = args.thing, root = args.root, quiet = args.quiet}
   return require("agad.inspect").set(common.load(named, config), {out = args.out})
 end
 
@@ -140,7 +140,7 @@ return function(args)
   local config = common.prepare(common.given(args))
   local is_net = package.searchpath("agad.nets." .. thing, package.path) and thing:find "^[%w_]+$"
   local is_run = mode == "directory" and lfs.attributes(thing .. "/config.json")
-  if common.contains(agad.data.names, thing) or mode == "directory" and not is_run or thing:find "%.csv$" then
+  if common.contains(agad.data.names, thing) or agad.data.is_path(thing) and not is_run then
     row = of_data(args, config)
   elseif is_net or thing:find "%.lua$" and mode == "file" then row = of_net(agad, thing, config.size, config.channels)
   elseif mode == "file" then row = of_model(agad, thing)

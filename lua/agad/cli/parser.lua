@@ -26,6 +26,8 @@ end
 
 local function data(c)
   c:option "--root":argname "DIR":description "where the data sets are; else $AGAD_DATA or the cache"
+  c:option "--normals":argname "DIR":description "instead of DATA: a folder of normal pictures"
+  c:option "--anomalies":argname "DIR":description "with --normals: one of anomalies, a subfolder a kind"
   c:option "--normal":argname "CLASS":description "the normal class; a superclass; several: A,B"
   c:option "--anomaly":argname "CLASS":description "with leave_one_out: the anomalous class"
   c:option "--size":argname "N":description "resize pictures to N x N"
@@ -33,6 +35,11 @@ local function data(c)
   c:option "--limit":argname "N":description "at most N normals"
   c:option "--protocol":argname "NAME":description "one_vs_rest or leave_one_out"
   c:option "--preset":argname "NAME":description "steady, plain or paper_like: the column called auroc"
+  c:action(function(args)
+    if (args.normals ~= nil) ~= (args.anomalies ~= nil) then c:error "--normals and --anomalies go together" end
+    if args.data and args.normals then c:error "give a data set, or --normals and --anomalies" end
+    if not args.data and not args.normals then c:error "missing argument 'data'" end
+  end)
 end
 
 function add.demo(c)
@@ -40,7 +47,7 @@ function add.demo(c)
 end
 
 function add.train(c)
-  c:argument "data":description "mnist, fashion-mnist, weave or a folder"
+  c:argument "data":args "?":description "a known name (agad info --help), a folder or a .csv file"
   c:option "--out":argname "MODEL":count(1):description "the model file to write"
   c:option "--run":argname "DIR":description "the run directory (default: MODEL without its ending, .run)"
   c:option "--method":argname "NAME":description "the method (default: agad)"
@@ -53,7 +60,7 @@ end
 
 function add.evaluate(c)
   c:argument "model":description "a model file"
-  c:argument "data":description "a known name or a folder"
+  c:argument "data":args "?":description "a known name, a folder or a .csv file"
   c:option "--run":argname "DIR":description "the run directory: gives the plain and paper-like columns too"
   data(c)
 end
@@ -65,7 +72,8 @@ function add.score(c)
 end
 
 function add.info(c)
-  c:argument "thing":description "a model file, a run directory, a net's name or a data set's"
+  c:argument "thing":description("a model file, a run directory, a net's name, or a data set: " ..
+    "mnist, fashion-mnist, cifar10, cifar100, weave, a folder or a .csv file")
   c:option "--root":argname "DIR":description "where the data sets are"
   c:option "--normal":argname "CLASS":description "of weave: the texture"
   c:option "--size":argname "N":description "side of the pictures (a net: 32)"
@@ -90,13 +98,14 @@ parser.later = {"bench", "campaign", "fetch", "teach"}
 function parser.build(fail)
   local p = argparse("agad", "Finds what is wrong in a picture."):epilog(epilog):command_target "command"
   p:help_max_width(79)
+  local function refuse(self, message) fail(message, self) end
   for _, name in ipairs(parser.commands) do
     local c = p:command(name, help[name])
     c:help_max_width(79)
+    c.error = refuse
     add[name](c)
     everywhere(c)
   end
-  local function refuse(self, message) fail(message, self) end
   p.error = refuse
   return p
 end

@@ -1,0 +1,334 @@
+-- Folders of pictures as sets: every layout, masks, what is left out and said, names in any bytes, the cache.
+
+local agad = require "agad"
+local checks = dofile "spec/support/checks.lua"
+local lfs = require "lfs"
+local tree = dofile "spec/support/tree.lua"
+local data, core = agad.data, agad.core
+local refused, has = checks.refused, checks.has
+
+local function folder(dir, o)
+  local given = {cache = false, on_progress = false}
+  for key, value in pairs(o or {}) do given[key] = value end
+  return data.folder(dir, given)
+end
+
+-- {"class name:value", …} of a split, in its order: what each picture is, and its first pixel.
+local function rows(set, split)
+  local list, labels = {}, split.labels:totable()
+  for i, label in ipairs(labels) do
+    local value = split.images:select(1, i):reshape({-1}):select(1, 1):item()
+    list[i] = ("%s %s:%d"):format(set.classes[label + 1], split.paths[i]:match "[^/]+$", value)
+  end
+  return list
+end
+
+local function notes(set) return table.concat(set.notes or {}, "\n") end
+
+after_each(tree.remove)
+
+describe("a folder with train and test", function()
+  it("is a set with the classes of both, and asks for the normal one", function()
+    local dir = tree.of {["train/cat/1.png"] = 10, ["train/dog/1.png"] = 20, ["test/cat/2.png"] = 30,
+      ["test/dog/a/3.png"] = 40, ["test/eel/4.png"] = 50}
+    local set = folder(dir)
+    assert.same({"cat", "dog", "eel"}, set.classes)
+    assert.same({"cat 1.png:10", "dog 1.png:20"}, rows(set, set.train))
+    assert.same({"cat 2.png:30", "dog 3.png:40", "eel 4.png:50"}, rows(set, set.test))
+    assert.is_nil(set.unsplit)
+    assert.is_nil(set.normal)
+    assert.is_nil(set.notes)
+    assert.equal(0.1, set.holdout)
+    assert.same({1, 8, 8}, {set.channels, set.height, set.width})
+    assert.equal(dir:match "[^/]+$", set.name)
+    assert.equal(("agad.data.folder(%q, {cache = false})"):format(dir), tostring(set))
+    assert.same({"uint8", "int64"}, {set.train.images.dtype, set.train.labels.dtype})
+    assert.equal(dir .. "/test/dog/a/3.png", set.test.paths[2])
+  end)
+
+  it("takes good, normal or ok for normal, unless there are two", function()
+    for _, name in ipairs {"good", "NORMAL", "Ok"} do
+      assert.equal(name, folder(tree.of {["train/" .. name .. "/1.png"] = 1, ["test/bad/1.png"] = 2}).normal)
+    end
+    assert.is_nil(folder(tree.of {["train/good/1.png"] = 1, ["test/ok/1.png"] = 2}).normal)
+  end)
+
+  it("knows its folders in any case, and says what lies beside them", function()
+    local set = folder(tree.of {["Train/good/1.png"] = 1, ["TEST/bad/1.png"] = 2, ["val/bad/9.png"] = 3,
+      ["c.png"] = 4})
+    assert.same({"good 1.png:1"}, rows(set, set.train))
+    assert.same({"bad 1.png:2"}, rows(set, set.test))
+    has(notes(set), "1 picture is passed over: neither in Train nor in test (val/bad/9.png)",
+      "1 picture is passed over: outside train and test (c.png)")
+  end)
+
+  it("takes loose pictures in train for normal, and none in test", function()
+    local set = folder(tree.of {["train/1.png"] = 1, ["test/good/2.png"] = 2, ["test/bad/3.png"] = 3,
+      ["test/4.png"] = 4})
+    assert.same({"good 1.png:1"}, rows(set, set.train))
+    assert.same({"bad 3.png:3", "good 2.png:2"}, rows(set, set.test))
+    has(notes(set), "1 picture is passed over: outside the folders of classes (test/4.png)")
+  end)
+
+  it("is split by seed where test is empty", function()
+    local set = folder(tree.of {["train/good/1.png"] = 1, ["train/bad/2.png"] = 2, ["test/"] = true})
+    assert.is_true(set.unsplit)
+    assert.is_nil(set.test)
+    assert.equal(2, set.info.train)
+    has(notes(set), "there are no test pictures: train is split by seed")
+  end)
+end)
+
+describe("MVTec's layout", function()
+  local function files(more)
+    local all = {["train/good/000.png"] = 10, ["train/good/001.png"] = 11, ["test/good/000.png"] = 12,
+      ["test/hole/000.png"] = 20, ["test/hole/001.png"] = 21, ["test/cut/000.png"] = 30,
+      ["ground_truth/hole/000_mask.png"] = 255, ["ground_truth/hole/001_mask.png"] = 7,
+      ["ground_truth/cut/000.png"] = 1}
+    for name, value in pairs(more or {}) do all[name] = value or nil end
+    return all
+  end
+
+  it("has masks of the defects, zero for the good", function()
+    local set = folder(tree.of(files()))
+    assert.equal("good", set.normal)
+    assert.same({"cut", "good", "hole"}, set.classes)
+    assert.same({"cut 000.png:30", "good 000.png:12", "hole 000.png:20", "hole 001.png:21"}, rows(set, set.test))
+    assert.same({4, 8, 8}, set.test.masks.shape)
+    assert.equal("uint8", set.test.masks.dtype)
+    assert.same({64, 0, 64, 64}, set.test.masks:to("int64"):sum({2, 3}):totable())
+    assert.is_nil(set.train.masks)
+  end)
+
+  it("resizes masks with their pictures, to 0 and 1", function()
+    local dir = tree.of(files())
+    local half = core.from_table({0, 0, 0, 0, 255, 255, 255, 255}, "uint8"):reshape({8, 1}):expand({8, 8}):contiguous()
+    core.data.write_png(dir .. "/ground_truth/hole/000_mask.png", half)
+    local masks = folder(dir, {size = 4}).test.masks
+    assert.same({4, 4, 4}, masks.shape)
+    assert.same({0, 0, 1, 1}, masks:select(1, 3):select(2, 1):totable())
+  end)
+
+  it("goes without masks where one is missing, and says so", function()
+    local set = folder(tree.of(files {["test/hole/002.png"] = 22}))
+    assert.is_nil(set.test.masks)
+    has(notes(set), "1 of the pictures have no mask in ground_truth, such as test/hole/002.png; no mask is used")
+    has(refused(folder, tree.of(files {["test/hole/002.png"] = 22}), {strict = true}), "have no mask in ground_truth")
+  end)
+
+  it("refuses a mask of another size than its picture", function()
+    local dir = tree.of(files())
+    tree.picture(dir .. "/ground_truth/hole/001_mask.png", 255, 8, 9)
+    has(refused(folder, dir), "ground_truth/hole/001_mask.png has another width than its picture", "test/hole/001.png")
+  end)
+
+  it("is refused one folder too high", function()
+    local dir = tree.of {["bottle/train/good/1.png"] = 1, ["bottle/test/bad/1.png"] = 2, ["more/1.png"] = 3}
+    has(refused(folder, dir), "bottle in it is a data set of its own, with train and test; name that one: " .. dir ..
+      "/bottle")
+  end)
+end)
+
+describe("a folder without a split", function()
+  it("has a class for each of its folders", function()
+    local set = folder(tree.of {["good/b.png"] = 2, ["good/a.png"] = 1, ["scratch/x/1.png"] = 3, ["empty/"] = true,
+      ["bare/"] = true, ["cover.png"] = 9, ["notes.txt"] = "text", [".hidden/1.png"] = 4})
+    assert.is_true(set.unsplit)
+    assert.equal("good", set.normal)
+    assert.same({"good", "scratch"}, set.classes)
+    assert.same({"good a.png:1", "good b.png:2", "scratch 1.png:3"}, rows(set, set.train))
+    has(notes(set), "classes without pictures: bare, empty",
+      "1 picture is passed over: outside the folders of classes (cover.png)")
+  end)
+
+  it("may call classes train or test", function()
+    local set = folder(tree.of {["train/1.png"] = 1, ["plane/1.png"] = 2})
+    assert.same({"plane", "train"}, set.classes)
+  end)
+
+  it("takes masks from ground_truth", function()
+    local set = folder(tree.of {["good/1.png"] = 1, ["bad/1.png"] = 2, ["ground_truth/bad/1_mask.png"] = 255})
+    assert.same({"bad", "good"}, set.classes)
+    assert.same({64, 0}, set.train.masks:to("int64"):sum({2, 3}):totable())
+  end)
+
+  it("is all normal when it is flat", function()
+    local set = folder(tree.of {["b.PNG"] = 2, ["a.png"] = 1})
+    assert.same({"normal"}, set.classes)
+    assert.equal("normal", set.normal)
+    assert.is_true(set.unsplit)
+    assert.same({"normal a.png:1", "normal b.PNG:2"}, rows(set, set.train))
+  end)
+end)
+
+describe("two folders", function()
+  local function two(a, b, o)
+    local given = {cache = false, on_progress = false}
+    for key, value in pairs(o or {}) do given[key] = value end
+    return data.folders(a, b, given)
+  end
+
+  it("are normals, and anomalies whose subfolders are kinds", function()
+    local a = tree.of {["1.png"] = 1, ["more/2.png"] = 2}
+    local b = tree.of {["3.png"] = 3, ["zip/4.png"] = 4, ["cut/x/5.png"] = 5}
+    local set = two(a, b)
+    assert.same({"normal", "anomaly", "cut", "zip"}, set.classes)
+    assert.same({"normal 1.png:1", "normal 2.png:2", "anomaly 3.png:3", "cut 5.png:5", "zip 4.png:4"},
+      rows(set, set.train))
+    assert.is_true(set.unsplit)
+    assert.equal("normal", set.normal)
+    assert.equal(("agad.data.folders(%q, %q, {cache = false})"):format(a, b), tostring(set))
+    assert.same(set.classes, data.load({normals = a, anomalies = b}, {cache = false, on_progress = false}).classes)
+  end)
+
+  it("may not lie in each other, nor call a defect normal", function()
+    local dir = tree.of {["1.png"] = 1, ["bad/2.png"] = 2, ["other/normal/3.png"] = 3}
+    has(refused(two, dir, dir .. "/bad"), "one lies in the other")
+    has(refused(two, dir, dir), "one lies in the other")
+    has(refused(two, dir .. "/bad", dir .. "/other"), "a kind of defect cannot be called normal")
+    has(refused(two, dir, dir .. "/none"), dir .. "/none: No such file or directory")
+  end)
+end)
+
+describe("a folder, its options", function()
+  it("resizes, and keeps where pictures came from", function()
+    local dir = tree.folder()
+    tree.picture(dir .. "/good/1.png", 50, 20, 10)
+    tree.picture(dir .. "/good/2.png", {100, 100, 100}, 6, 6)
+    local set = folder(dir, {size = 4, channels = 1})
+    assert.same({2, 1, 4, 4}, set.train.images.shape)
+    assert.same({"good 1.png:50", "good 2.png:100"}, rows(set, set.train))
+    assert.same({{20, 6}, {10, 6}}, {set.train.origin.height:totable(), set.train.origin.width:totable()})
+    assert.same({lfs.attributes(dir .. "/good/1.png", "size"), lfs.attributes(dir .. "/good/2.png", "size")},
+      set.train.origin.file_bytes:totable())
+    assert.equal(3, folder(dir, {size = 4}).channels)
+    local padded = folder(dir, {size = 4, channels = 1, fit = "pad"}).train.images:select(1, 1):totable()
+    assert.same({0, 50, 50, 0}, {table.unpack(padded, 1, 4)})
+    has(refused(folder, dir), dir)                               -- no size, and two sizes
+  end)
+
+  it("refuses what it does not know", function()
+    local dir = tree.of {["1.png"] = 1}
+    has(refused(folder, dir, {siez = 4}), "folder: unknown option siez; did you mean size?; known: cache, channels, ")
+    for text, o in pairs {["size = 0; give 1 to 4096"] = {size = 0}, ["size = 1.5 is no integer"] = {size = 1.5},
+      ["channels = 2; give 1 (grey) or 3 (colour)"] = {channels = 2},
+      ["fit = fill; give resize, crop or pad"] = {fit = "fill"},
+      ["filter = cubic; give bilinear or area"] = {filter = "cubic"},
+      ["strict = yes; give true or false"] = {strict = "yes"},
+      ["cache = 3; give true, false or a path"] = {cache = 3}, ["max_pixels = 0; give 1 or more"] = {max_pixels = 0},
+      ["on_progress = true; give a function"] = {on_progress = true}} do
+      has(refused(folder, dir, o), "folder: " .. text)
+    end
+    local of_a_task = {root = "/x", normal = "normal", seed = 3, cache = false, on_progress = false}
+    assert.equal(8, data.load(dir, of_a_task).width)
+  end)
+
+  it("tells how far it is", function()
+    local seen = {}
+    local files = {}
+    for i = 1, 30 do files[i .. ".png"] = i end
+    folder(tree.of(files), {on_progress = function(done, total) seen[#seen + 1] = {done, total} end})
+    assert.same({30, 30}, seen[#seen])
+  end)
+
+  it("keeps decoded pictures in a cache file, and sees that a file has changed", function()
+    local dir, cache = tree.of {["a/1.png"] = 1, ["b/2.png"] = 2}, tree.folder() .. "/cache"
+    local set = folder(dir, {cache = cache})
+    assert.equal("file", lfs.attributes(cache, "mode"))
+    local again = folder(dir, {cache = cache})
+    assert.same({rows(set, set.train), set.train.origin.file_bytes:totable()},
+      {rows(again, again.train), again.train.origin.file_bytes:totable()})
+    os.remove(dir .. "/b/2.png")
+    tree.picture(dir .. "/b/2.png", 77, 8, 8)
+    lfs.touch(dir .. "/b/2.png", 1, 1)
+    again = folder(dir, {cache = cache})
+    assert.same({"a 1.png:1", "b 2.png:77"}, rows(again, again.train))
+  end)
+end)
+
+describe("a folder with bad files", function()
+  it("leaves them out, and says how many and why", function()
+    local dir = tree.of {["good/1.png"] = 1, ["good/2.png"] = "no picture", ["good/3.png"] = "", ["bad/4.png"] = 4,
+      ["good/text.txt"] = "x"}
+    local set = folder(dir)
+    assert.same({"bad 4.png:4", "good 1.png:1"}, rows(set, set.train))
+    assert.equal(1, #set.notes)
+    has(set.notes[1], "2 of 4 pictures cannot be read and are left out: " .. dir .. "/good/2.png",
+      "; " .. dir .. "/good/3.png")
+    has(refused(folder, dir, {strict = true}), dir .. "/good/2.png")
+  end)
+
+  it("keeps splits apart when pictures of both are left out", function()
+    local set = folder(tree.of {["train/good/1.png"] = "x", ["train/good/2.png"] = 2, ["train/good/3.png"] = "x",
+      ["test/good/4.png"] = "x", ["test/bad/5.png"] = 5, ["test/good/6.png"] = 6,
+      ["ground_truth/bad/5_mask.png"] = 255})
+    assert.same({"good 2.png:2"}, rows(set, set.train))
+    assert.same({"bad 5.png:5", "good 6.png:6"}, rows(set, set.test))
+    assert.same({64, 0}, set.test.masks:to("int64"):sum({2, 3}):totable())
+  end)
+
+  it("is refused when nothing is left of it, or of one side", function()
+    has(refused(folder, tree.of {["good/1.png"] = "x"}), "none of 1 ")
+    local function one_bad(train, test) return tree.of {["train/a/1.png"] = train, ["test/a/1.png"] = test} end
+    has(refused(folder, one_bad("x", 1)), "none of the training pictures can be read")
+    has(refused(folder, one_bad(1, "x")), "none of the test pictures can be read")
+  end)
+
+  it("is refused when there is none", function()
+    local dir = tree.of {["a.txt"] = "x", ["empty/"] = true}
+    has(refused(folder, dir), dir .. ": no pictures in this folder (*.png, *.jpg, *.jpeg)")
+    has(refused(folder, dir .. "/a.txt"), dir .. "/a.txt: this is no folder")
+    has(refused(folder, dir .. "/none"), dir .. "/none: No such file or directory")
+    has(refused(folder, 3), "folder: give the path of a folder")
+    has(refused(data.load, "weev"), "no data set weev; did you mean weave?; known: mnist,")
+    has(refused(data.load, dir .. "/a.txt"), "or a folder or a .csv file that exists")
+    has(refused(folder, tree.of {["test/a/1.png"] = 1, ["train/"] = true, ["x/train/1.png"] = 1, ["x/test/2.png"] = 1}),
+      "x in it is a data set of its own")
+  end)
+
+  it("goes round a loop of links, and a broken one", function()
+    local dir = tree.of {["good/1.png"] = 1, ["bad/2.png"] = 2}
+    assert(lfs.link("..", dir .. "/good/loop", true))
+    assert(lfs.link("nowhere.png", dir .. "/bad/3.png", true))
+    local set = folder(dir)
+    assert.same({"bad 2.png:2", "good 1.png:1"}, rows(set, set.train))
+    has(notes(set), "2 names cannot be followed: bad/3.png: the link is broken; good/loop: ")
+    has(refused(folder, dir, {strict = true}), dir .. "/bad/3.png: the link is broken")
+  end)
+
+  it("takes names in any bytes, and prints them as text", function()
+    local dir = tree.of {["caf\xe9/a\nb.png"] = 1, ["caf\xe9/'\" \\.png"] = 2, ["größe/c.png"] = 3}
+    local set = folder(dir)
+    assert.same({"caf\\xe9", "größe"}, set.classes)
+    assert.equal(0, set:label_of "caf\xe9")
+    assert.same({"caf\\xe9 '\" \\.png:2", "caf\\xe9 a\nb.png:1", "größe c.png:3"}, rows(set, set.train))
+    assert.equal('["caf\\\\xe9","größe"]', core.json_encode(set.classes))
+  end)
+
+  it("says which folders cannot be looked at", function()
+    -- Without this capability root may no more than others.
+    local as_others = "setpriv --bounding-set=-dac_override,-dac_read_search --inh-caps=-all "
+    if not os.execute(as_others .. "true 2> /dev/null") then return pending "setpriv cannot drop capabilities" end
+    local dir = tree.of {["good/1.png"] = 1, ["bad/2.png"] = 2}
+    os.execute(("chmod 0 '%s/bad'"):format(dir))
+    local pipe = io.popen(as_others .. (os.getenv "AGAD" or "build/agad") .. ([[ -e '
+      print(data.folder("%s", {cache = false}).notes[1])
+      print(pcall(data.folder, "%s/bad", {cache = false}))' 2>&1]]):format(dir, dir))
+    local text = pipe:read "a"
+    pipe:close()
+    has(text, "1 name cannot be followed: bad: Permission denied", "false\t", dir .. "/bad: Permission denied")
+  end)
+end)
+
+describe("the layout of a large folder", function()
+  it("is found in no time", function()
+    local layout = require "agad.data.layout"
+    local paths = {}
+    for i = 1, 100000 do paths[i] = ("%s/class%d/%06d.png"):format(i % 5 == 0 and "test" or "train", i % 10, i) end
+    table.sort(paths)
+    local began = core.clock()
+    local found = layout.of("x", paths)
+    assert.same({80000, 20000, 10}, {#found.train, #found.test, #found.classes})
+    assert.is_true(core.clock() - began < 2)
+  end)
+end)
