@@ -90,7 +90,11 @@ local function print_fact(key, words)
   io.stdout:write(doc.wrap(("  %-18s %s"):format(key, table.concat(words, " ")), 79, 21), "\n")
 end
 
-local function print_data(row)
+local function print_data(row, thing)
+  local function name(p)                           -- its path below the folder that was named
+    if not p.path then return "row " .. p.row end
+    return p.path:sub(1, #thing + 1) == thing .. "/" and p.path:sub(#thing + 2) or p.path
+  end
   if type(row.sizes) == "table" then
     for _, name in ipairs {"height", "width", "file_bytes"} do
       local s = row.sizes[name]
@@ -103,7 +107,7 @@ local function print_data(row)
     cell(d.test), cell(d.between), cell(d.conflicting))})
   for _, pair in ipairs(d.examples) do
     local words = {}
-    for i, p in ipairs(pair) do words[i] = ("%s (%s, %s)"):format(p.path or "row " .. p.row, p.split, p.class) end
+    for i, p in ipairs(pair) do words[i] = ("%s (%s, %s)"):format(name(p), p.split, p.class) end
     print_fact("", {table.concat(words, " = ")})
   end
 end
@@ -117,7 +121,7 @@ end
 local below = {kind = true, layers = true, classes = true, config = true, path = true, name = true, sizes = true,
   duplicates = true}
 
-local function print_row(row)
+local function print_row(row, thing)
   io.stdout:write(row.kind, " ", row.path or row.name, "\n")
   local keys = {}
   for key, v in pairs(row) do
@@ -128,7 +132,7 @@ local function print_row(row)
   for _, key in ipairs(keys) do
     if key ~= "notes" then print_fact(key, words_of(key, row[key])) end
   end
-  if row.duplicates then print_data(row) end
+  if row.duplicates then print_data(row, thing) end
   for _, note in ipairs(row.notes or {}) do print_fact("note", {note}) end
   if row.layers then print_layers(row.layers) end
   if row.classes then print_classes(row.classes) end
@@ -153,6 +157,6 @@ return function(args)
     common.fail(("--out is for data sets; %s is a %s"):format(thing, row.kind), 2)
   end
   if args.json then common.print_json(row) return end
-  print_row(row)
+  print_row(row, thing:gsub("/+$", ""))
   if args.method then io.stdout:write("\n", options.describe(common.usage(methods.load, args.method)), "\n") end
 end
