@@ -280,7 +280,8 @@ describe("agad, a model", function()
     for _, key in ipairs {"images_per_second", "train_seconds", "seconds", "epochs", "params", "threshold"} do
       assert.is_true(trained[key] > 0, key)
     end
-    for _, key in ipairs {"auroc_best_on_test", "leak", "shortcut"} do assert.equal(core.null, trained[key], key) end
+    assert.equal(core.null, trained.auroc_best_on_test)
+    assert.is_true(trained.leak.order_invariant and trained.shortcut.auroc >= .5 and trained.pixel_auroc > 0)
     assert.equal("agad", trained.config.method)
     assert.equal(trained.auroc, core.json_decode(read(dir .. "/w.run/result.json")).auroc)
   end)

@@ -35,5 +35,6 @@ void lua_data_open_decode(lua_State *L);
 void lua_data_open_loader(lua_State *L);
 void lua_data_open_inspect(lua_State *L);
 void lua_data_open_metrics(lua_State *L);
+void lua_data_open_curves(lua_State *L); /* called by lua_data_open_metrics */
 
 #endif

@@ -116,4 +116,5 @@ void lua_data_open_metrics(lua_State *L) {
     lua_setfield(L, -2, metrics[i].name);
   }
   lua_pushcfunction(L, quantile), lua_setfield(L, -2, "quantile");
+  lua_data_open_curves(L);
 }

@@ -11,16 +11,18 @@
 
 static score_input read_how(lua_State *L, int index) {
   static const char *const modes[] = {"batch", "running", NULL};
-  score_input how = {-1, 1, 256, NET_BN_RUNNING};
+  score_input how = {-1, 1, 256, NET_BN_RUNNING, 0};
   luaL_checktype(L, index, LUA_TTABLE);
   if (lua_getfield(L, index, "low") == LUA_TNUMBER) how.low = lua_tonumber(L, -1);
   if (lua_getfield(L, index, "high") == LUA_TNUMBER) how.high = lua_tonumber(L, -1);
   if (lua_getfield(L, index, "batch") == LUA_TNUMBER) how.batch = lua_tointeger(L, -1);
+  lua_getfield(L, index, "padded");
+  how.padded = lua_toboolean(L, -1);
   if (lua_getfield(L, index, "bn") == LUA_TSTRING) how.bn = (net_bn)luaL_checkoption(L, -1, NULL, modes);
   return how;
 }
 
-/* score(net, pictures, {low=, high=, batch=, bn=, output=}) -> tensor of one entry a picture */
+/* score(net, pictures, {low=, high=, batch=, bn=, padded=, output=}) -> tensor of one entry a picture */
 static int score(lua_State *L) {
   net *n = lua_agad_check_net(L, 1);
   net_plan *plan = lua_agad_check_plan(L, 1);

@@ -80,7 +80,8 @@ static int fill(agad_model *m, const safetensors *f, agad_error *error) {
   if (!sound_outputs(program) || !(batch >= 1 && batch <= 1 << 20))
     return net_program_free(program), agad_fail(error, "its outputs, or its eval_batch, are not those of a model");
   m->how = (score_input){json_number_value(json_array_get(input, 0)), json_number_value(json_array_get(input, 1)),
-                         (int64_t)batch, NET_BN_RUNNING};
+                         (int64_t)batch, NET_BN_RUNNING,
+                         json_is_true(json_object_get(json_object_get(m->about, "config"), "deterministic"))};
   if (!(m->how.low < m->how.high)) return net_program_free(program), agad_fail(error, "its input range is empty");
   m->threshold = number(m->about, "threshold", NAN);
   m->description = json_dumps(m->about, JSON_SORT_KEYS | JSON_COMPACT | JSON_REAL_PRECISION(17));

@@ -13,12 +13,17 @@ at_tensor *pictures_to_batch(const at_tensor *pictures, const at_tensor *index, 
   return low == 0 ? x : at_add_scalar(x, low);
 }
 
-/* Rows first..first+n of the pictures, as the net wants them. */
+/* Rows first..first+n of the pictures, as the net wants them; padded to `size` rows with the first of them. */
 static at_tensor *batch_at(const net_plan *plan, const at_tensor *pictures, const score_input *how, int64_t first,
-                           int64_t n) {
+                           int64_t n, int64_t size) {
   const struct net *to = plan->net;
-  return pictures_to_batch(at_narrow(pictures, 0, first, n), NULL, how->low, how->high, to->dtype, to->device,
-                           to->layout);
+  at_tensor *rows = at_narrow(pictures, 0, first, n), *index = NULL;
+  if (size > n) {
+    index = at_zeros(&size, 1, AT_I64, at_ok() ? at_device_of(rows) : AT_CPU);
+    int64_t *place = at_ok() ? at_data(index) : NULL;
+    for (int64_t i = 0; place && i < n; i++) place[i] = i;
+  }
+  return pictures_to_batch(rows, index, how->low, how->high, to->dtype, to->device, to->layout);
 }
 
 static int usable(const at_tensor *pictures, const score_input *how) {
@@ -41,8 +46,10 @@ at_tensor *score_pictures(net_plan *plan, const at_tensor *pictures, const score
     }
     at_scope scope = at_open();
     int64_t here = n - first < how->batch ? n - first : how->batch;
-    net_forward(pass, batch_at(plan, pictures, how, first, here), &rows, 1, 0);
+    int64_t size = how->padded && how->bn == NET_BN_RUNNING ? how->batch : here;
+    net_forward(pass, batch_at(plan, pictures, how, first, here, size), &rows, 1, 0);
     at_tensor *y = at_to(net_pass_output(pass, output), output == 0 ? AT_F64 : AT_F32, AT_CPU);
+    if (size > here) y = at_narrow(y, 0, 0, here);
     int64_t sizes[AT_MAX_DIM];
     int ndim = at_sizes(y, sizes);
     sizes[0] = n;
@@ -72,7 +79,7 @@ void score_recalibrate(net_plan *plan, const at_tensor *pictures, const score_in
     } else {
       seen += here;
       plan->momentum = (double)here / (double)seen;
-      net_forward(pass, batch_at(plan, pictures, how, seen - here, here), &rows, 1, 0);
+      net_forward(pass, batch_at(plan, pictures, how, seen - here, here, here), &rows, 1, 0);
     }
     at_close(&scope, NULL);
   }

@@ -12,6 +12,7 @@ typedef struct score_input {
   double low, high;
   int64_t batch;
   net_bn bn;
+  int padded; /* every batch is full, the last one padded: scores are the same to the bit in any order */
 } score_input;
 
 /* uint8 pictures (rows of `index`, int64, or all when NULL) as a float batch in [low, high]. */

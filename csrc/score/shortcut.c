@@ -8,24 +8,34 @@
 
 enum { MEAN, SD, GRAD_X, GRAD_Y, N_PIXEL_STATISTICS = SHORTCUT_PIXEL_STATISTICS };
 
+/* One row: sums that fit 32 bits, as a side has 65,536 pixels at most. `below` is the next row, or the same. */
+static void measure_row(const uint8_t *row, const uint8_t *below, int width, uint64_t total[N_PIXEL_STATISTICS]) {
+  uint32_t sum = 0, squares = 0, grad_x = 0, grad_y = 0;
+  for (int x = 0; x < width; x++) {
+    sum += row[x];
+    squares += (uint32_t)row[x] * row[x];
+    grad_y += (uint32_t)abs(below[x] - row[x]);
+  }
+  for (int x = 0; x + 1 < width; x++) grad_x += (uint32_t)abs(row[x + 1] - row[x]);
+  total[MEAN] += sum;
+  total[SD] += squares;
+  total[GRAD_X] += grad_x;
+  total[GRAD_Y] += grad_y;
+}
+
 static void measure(const uint8_t *picture, int channels, int height, int width, double *out) {
-  uint64_t sum = 0, squares = 0, grad_x = 0, grad_y = 0;
+  uint64_t total[N_PIXEL_STATISTICS] = {0};
   for (int c = 0; c < channels; c++)
     for (int y = 0; y < height; y++) {
       const uint8_t *row = picture + ((size_t)c * height + y) * width;
-      for (int x = 0; x < width; x++) {
-        sum += row[x];
-        squares += (unsigned)row[x] * row[x];
-        if (x + 1 < width) grad_x += (unsigned)abs(row[x + 1] - row[x]);
-        if (y + 1 < height) grad_y += (unsigned)abs(row[x + width] - row[x]);
-      }
+      measure_row(row, y + 1 < height ? row + width : row, width, total);
     }
-  double n = (double)channels * height * width, mean = (double)sum / n;
-  double variance = (double)squares / n - mean * mean;
+  double n = (double)channels * height * width, mean = (double)total[MEAN] / n;
+  double variance = (double)total[SD] / n - mean * mean;
   out[MEAN] = mean;
   out[SD] = sqrt(variance > 0 ? variance : 0);
-  out[GRAD_X] = width > 1 ? (double)grad_x / ((double)channels * height * (width - 1)) : 0;
-  out[GRAD_Y] = height > 1 ? (double)grad_y / ((double)channels * (height - 1) * width) : 0;
+  out[GRAD_X] = width > 1 ? (double)total[GRAD_X] / ((double)channels * height * (width - 1)) : 0;
+  out[GRAD_Y] = height > 1 ? (double)total[GRAD_Y] / ((double)channels * (height - 1) * width) : 0;
 }
 
 int data_statistics(const uint8_t *pixels, int64_t n, int channels, int height, int width, double *out,

@@ -111,7 +111,7 @@ function demo.run(o)
     table.insert(row.files, to)
     say(("  %-29s %s\n"):format(to, what))
   end
-  if not o.json then common.print_result(row) end
+  if not o.json then require("agad.report").print(row) end
   if run.epoch < run.config.epochs then
     say(("  note: stopped in epoch %d of %d to be done within %d s\n"):format(run.epoch, run.config.epochs, limit))
   end

@@ -1,140 +1,147 @@
---- Evaluation: columns of AUROC side by side, thresholds, and the result row.
--- A column is a way of scoring: which weights, which batch norm, which order of the test pictures.
+--- Evaluation: columns of AUROC side by side, what they must be read beside, and the result row.
 
+local checks = require "agad.evaluate.checks"
+local columns = require "agad.evaluate.columns"
 local core = require "agad.core"
-local scorer = require "agad.scorer"
-local tasks = require "agad.task"
+local figures = require "agad.evaluate.figures"
 
-local evaluate = {}
+local evaluate = {columns = columns.presets, own = columns.own, column = columns.measure,
+  threshold = columns.threshold}
 
--- What each preset means (the protocol's section 4).
-evaluate.columns = {
-  steady = {weights = "average", bn = "recalibrated", order = "shuffled"},
-  plain = {weights = "raw", bn = "running", order = "shuffled"},
-  paper_like = {weights = "raw", bn = "batch", order = "sorted"},
-}
+local null = core.null
+local names = {"steady", "plain", "paper_like"}
+local NO_HISTORY = "needs evaluate_every"
 
--- Rows of the test split, from 0: normals first and anomalies by class, or shuffled by a fixed rule.
-local function test_order(task, order)
-  local rows, labels = {}, task.test.labels:totable()
-  for i = 1, #labels do rows[i] = i - 1 end
-  if order == "sorted" then
-    table.sort(rows, function(a, b)
-      local la, lb = labels[a + 1], labels[b + 1]
-      if la ~= lb and (la == task.normal or lb == task.normal) then return la == task.normal end
-      if la ~= lb then return la < lb end
-      return a < b
-    end)
-  else
-    local state = 1
-    for i = #rows, 2, -1 do
-      state = state * 6364136223846793005 + 1442695040888963407
-      local j = ((state >> 33) % i) + 1
-      rows[i], rows[j] = rows[j], rows[i]
+local function add(notes, more) for _, note in ipairs(more) do notes[#notes + 1] = note end end
+
+-- Whether there is something to compare; an error where only one class is there.
+local function has_test(task, row)
+  if not task.test or #task.test.anomalous == 0 then
+    table.insert(row.notes, "every figure of the test split: there are no test pictures")
+    return false
+  end
+  local counts = task.counts
+  if counts.test_normals == 0 or counts.test_anomalies == 0 then
+    error(("%s: the test split has %d normal and %d anomalous pictures; AUROC compares the two and is undefined " ..
+      "without both"):format(task.set.name, counts.test_normals, counts.test_anomalies), 0)
+  end
+  return true
+end
+
+-- Every preset's column into the row; returns the results by name.
+local function measure_columns(row, source, task, batch, on_done)
+  local results = {}
+  for _, name in ipairs(names) do
+    local result, reason = columns.measure(source, task, columns.presets[name], batch)
+    row["auroc_" .. name] = result and result.auroc or null
+    if result then results[name] = result
+    else table.insert(row.notes, ("auroc_%s: %s"):format(name, reason)) end
+    on_done()
+  end
+  return results
+end
+
+-- The best of the epochs that were measured, by the test labels.
+local function best_of_history(row, source, selection)
+  local history = source.history or {}
+  row.auroc_best_on_test = null
+  if #history == 0 then
+    table.insert(row.notes, ("auroc_best_on_test: %s; auroc_paper_like is the last epoch's"):format(NO_HISTORY))
+    if selection == "best_on_test" then
+      table.insert(row.notes, ("selection = best_on_test: %s; auroc is the last epoch's"):format(NO_HISTORY))
     end
+    return
   end
-  return rows
-end
-
---- Scores and labels of the test split under one column.
--- @param source table net(weights, bn): a scoring net, or nil and the reason; input
--- @param task task
--- @param column table weights, bn, order
--- @param batch integer
--- @return tensor scores, or nil
--- @return list labels, 0 or 1; or the reason
-function evaluate.scores(source, task, column, batch)
-  local net, reason = source.net(column.weights, column.bn)
-  if not net then return nil, reason end
-  local rows = test_order(task, column.order)
-  local pictures = tasks.pictures(task.test, rows)
-  local scores = scorer.score(net, pictures, {input = source.input, batch = batch,
-    bn = column.bn == "batch" and "batch" or "running"})
-  local labels = {}
-  for i, row in ipairs(rows) do labels[i] = task.test.anomalous[row + 1] end
-  return scores, labels
-end
-
-local function check_spread(scores)
-  local spread = (scores:max() - scores:min()):item()
-  if spread ~= spread or spread == math.huge then
-    error("evaluation: a score is NaN or infinite; no AUROC can be given", 0)
+  local function best(name)
+    local value = row["auroc_" .. name]
+    for _, h in ipairs(history) do
+      local v = h["auroc_" .. name]
+      if type(v) == "number" and (value == null or v > value) then value = v end
+    end
+    return value
   end
-  if spread == 0 then error("evaluation: every picture has the same score; the detector has collapsed", 0) end
+  row.auroc_best_on_test, row.auroc_paper_like = best "steady", best "paper_like"
 end
 
---- The AUROC of one column, with its scores and labels; nil and the reason where it cannot be had.
-function evaluate.column(source, task, column, batch)
-  local scores, labels = evaluate.scores(source, task, column, batch)
-  if not scores then return nil, labels end
-  check_spread(scores)
-  return core.metrics.auroc(scores, labels), scores, labels
+--- The figures of the column called `auroc`: of these scores, or of an earlier epoch that was better by the test
+-- labels where selection = best_on_test.
+-- @param source table threshold
+-- @param result table of `evaluate.column`
+-- @param o table curves
+function evaluate.figures(source, task, result, o)
+  local column = result.column
+  local stored = column.weights == "average" and column.bn == "recalibrated"
+  return figures.of(result, task, {threshold = stored and source.threshold or nil, curves = o and o.curves,
+    seed = o and o.seed})
 end
 
---- The threshold: a quantile of the scores of held-out normals; nil without any.
-function evaluate.threshold(source, task, quantile, batch)
-  if #task.held_out == 0 then return nil end
-  local pictures = tasks.pictures(task.train, task.held_out)
-  local scores = scorer.score(source.net("average", "recalibrated"), pictures, {input = source.input, batch = batch})
-  return core.metrics.quantile(scores, quantile)
+-- Everything about the column called `auroc`, and what it must be read beside.
+local function measure_own(row, source, task, config, result, o)
+  local batch, notes = config.eval_batch, row.notes
+  for key, v in pairs(evaluate.figures(source, task, result, {curves = o.curves})) do row[key] = v end
+  local best = config.selection == "best_on_test" and source.best_on_test
+  if best and best.figures.auroc > row.auroc then
+    for key, v in pairs(best.figures) do
+      if o.curves or key ~= "roc" and key ~= "histogram" then row[key] = v end
+    end
+    table.insert(notes, ("selection = best_on_test: the figures are those of epoch %d, chosen by the test labels")
+      :format(best.epoch))
+  end
+  if row.auroc_interval == null then table.insert(notes, "auroc_interval: more than a million scores") end
+  local found, more = checks.leak(source, task, result, batch)
+  row.leak = found
+  add(notes, more)
+  local located, reason = checks.localisation(source, task, result, batch)
+  row.pixel_auroc, row.pro = located and located.pixel_auroc or null, located and located.pro or null
+  if not located then table.insert(notes, "pixel_auroc, pro: " .. reason) end
 end
 
 --- All columns that can be had.
--- @param source table net, input, threshold, history (of evaluations during training)
+-- @param source table net(weights, bn), input, threshold, padded, history (of evaluations during training),
+--   best_on_test ({epoch, figures}), own (the source of the column called auroc, where it is another: best_val)
 -- @param task task
 -- @param config table
--- @param on_event function progress
+-- @param o table on_event (function: progress), curves (true: row.roc and row.histogram)
 -- @return table part of a result row; what cannot be had is null, with a reason in notes
-function evaluate.row(source, task, config, on_event)
-  local row, notes = {}, {}
-  local batch, null = config.eval_batch, core.null
-  for _, note in ipairs(task.notes) do notes[#notes + 1] = note end
-  if task.counts.test_normals == 0 or task.counts.test_anomalies == 0 then
-    error(("%s: the test split has %d normal and %d anomalous pictures; AUROC needs both"):format(task.set.name,
-      task.counts.test_normals, task.counts.test_anomalies), 0)
+-- @raise one class only, or scores of the column called auroc that are constant or not finite
+function evaluate.row(source, task, config, o)
+  o = o or {}
+  local row = figures.none()
+  for _, name in ipairs {"auroc_steady", "auroc_plain", "auroc_paper_like", "auroc_best_on_test", "leak", "shortcut",
+    "shortcuts", "pixel_auroc", "pro"} do row[name] = null end
+  row.notes, row.counts = table.move(task.notes, 1, #task.notes, 1, {}), task.counts
+  local own_source = source.own or source
+  row.threshold = own_source.threshold or null
+  if not own_source.threshold then
+    table.insert(row.notes, "threshold, f1: no normals are held out; give holdout")
   end
-  local wanted = {{"auroc_steady", evaluate.columns.steady}, {"auroc_plain", evaluate.columns.plain},
-    {"auroc_paper_like", evaluate.columns.paper_like}}
-  if config.preset == "custom" then
-    wanted[4] = {"auroc", {weights = "average", bn = config.bn_eval, order = config.test_order}}
+  if config.selection == "best_val" and not source.own then
+    table.insert(row.notes, "selection = best_val: no epoch was measured; the weights are the last ones")
   end
-  local own
-  for i, want in ipairs(wanted) do
-    local name, column = want[1], want[2]
-    local auroc, scores, labels = evaluate.column(source, task, column, batch)
-    row[name] = auroc or null
-    if not auroc then notes[#notes + 1] = name .. ": " .. scores
-    elseif name == "auroc" or name == "auroc_" .. config.preset then own, row.auroc = {scores, labels}, auroc end
-    if on_event then on_event {kind = "evaluate", done = i, total = #wanted} end
+  if not has_test(task, row) then return row end
+  local done = 0
+  local function on_done()
+    done = done + 1
+    if o.on_event then o.on_event {kind = "evaluate", done = done, total = 5} end
   end
-  row.auroc = row.auroc or null
-  local history = source.history or {}
-  row.auroc_best_on_test = null
-  if #history > 0 then
-    for _, h in ipairs(history) do
-      row.auroc_best_on_test = math.max(row.auroc_best_on_test ~= null and row.auroc_best_on_test or 0, h.auroc_steady)
-      if row.auroc_paper_like ~= null then row.auroc_paper_like = math.max(row.auroc_paper_like, h.auroc_paper_like) end
+  local results = measure_columns(row, source, task, config.eval_batch, on_done)
+  best_of_history(row, source, config.selection)
+  local result, reason, broken = results[config.preset], nil, nil
+  if not result or source.own then
+    result, reason, broken = columns.measure(own_source, task, columns.own(config), config.eval_batch)
+  end
+  on_done()
+  if result then
+    measure_own(row, own_source, task, config, result, o)
+    if row.f1 == null and own_source.threshold then
+      table.insert(row.notes, "f1: the threshold is that of averaged weights and recalibrated batch norm")
     end
-    if config.preset == "paper_like" then row.auroc = row.auroc_paper_like end
-  else
-    notes[#notes + 1] = "auroc_best_on_test: needs evaluate_every; auroc_paper_like is the last epoch's"
-  end
-  row.aupr, row.tpr_at_1fpr, row.tpr_at_5fpr, row.f1, row.best_f1 = null, null, null, null, null
-  if own then
-    local scores, labels = own[1], own[2]
-    row.aupr = core.metrics.average_precision(scores, labels)
-    row.tpr_at_1fpr = core.metrics.tpr_at_fpr(scores, labels, 0.01)
-    row.tpr_at_5fpr = core.metrics.tpr_at_fpr(scores, labels, 0.05)
-    row.best_f1 = core.metrics.best_f1(scores, labels)
-    if source.threshold and config.preset == "steady" then
-      row.f1 = core.metrics.f1(scores, labels, source.threshold)
-    end
-  end
-  row.threshold = source.threshold or null
-  if not source.threshold then notes[#notes + 1] = "threshold, f1: no normals are held out; give holdout" end
-  row.leak, row.shortcut = null, null
-  notes[#notes + 1] = "leak, shortcut: not measured by this version"
-  row.notes, row.counts = notes, task.counts
+  elseif broken then error("evaluation: " .. reason, 0)
+  else table.insert(row.notes, "auroc, leak: " .. reason) end
+  local best, all, more = checks.shortcuts(task, result and row.auroc)
+  row.shortcut, row.shortcuts = best, all
+  add(row.notes, more)
+  on_done()
   return row
 end
 

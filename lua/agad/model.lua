@@ -4,6 +4,7 @@ local agad = require "agad"
 local core = require "agad.core"
 local evaluate = require "agad.evaluate"
 local options = require "agad.options"
+local report = require "agad.report"
 local scorer = require "agad.scorer"
 
 local model = {}
@@ -72,22 +73,34 @@ function model:reconstruct(pictures)
   return ((x - low) * (255 / (high - low))):clamp(0, 255):round():to("uint8")
 end
 
--- Scoring nets: of the file (averaged, recalibrated), and of a run directory (raw weights, running statistics).
+-- Scoring nets: of the file (averaged, recalibrated; raw weights too where nothing was averaged), and of a run
+-- directory (raw weights, running statistics). Where best_val chose an epoch, the file's are those of `own` alone.
 local function sources(self, dir)
   local program = core.json_decode(self.handle:about()).program
-  local own = scorer.net(program, (core.load(self.path)), false)
+  local file = scorer.net(program, (core.load(self.path)), false)
   local raw = dir and scorer.net(program, (core.load(dir .. "/state.safetensors")), false)
-  return function(weights, bn)
-    if weights == "average" and bn ~= "running" then return own end
-    if weights == "raw" and bn ~= "recalibrated" and raw then return raw end
+  local selected, ema = self.info.selected, self.config.ema
+  local function own(weights, bn)
+    if bn ~= "running" and (weights == "average" or ema == 0 and bn == "batch") then return file end
     return nil, "raw weights and running statistics are in the run directory, not in the model; give --run DIR"
   end
+  local function net(weights, bn)
+    if weights == "raw" and bn ~= "recalibrated" and raw then return raw end
+    if selected and weights == "average" then
+      return nil, ("the model holds the weights of epoch %d (selection = best_val), not the last ones"):format(
+        selected.epoch)
+    end
+    return own(weights, bn)
+  end
+  local source = {net = net, input = self.info.input, threshold = self.threshold, padded = self.config.deterministic}
+  if selected then source.own = setmetatable({net = own}, {__index = source}) end
+  return source
 end
 
 --- Evaluates on a task: the columns that the file, or the run directory, can give.
 -- @param task task
--- @param o table run (a run directory), config (options of evaluation other than the model's), on_event
--- @return table a result row
+-- @param o table run (a run directory), config (options of evaluation other than the model's), on_event, curves
+-- @return table a result row; printing it shows its columns
 function model:evaluate(task, o)
   o = o or {}
   local began, set = core.clock(), task.set
@@ -96,17 +109,18 @@ function model:evaluate(task, o)
       self.shape[1], self.shape[2], self.shape[3], set.name, set.channels, set.height, set.width), 0)
   end
   local config = options.merge(options.merge({}, self.config), o.config or {})
-  local source = {net = sources(self, o.run), input = self.info.input, threshold = self.threshold}
-  local row = evaluate.row(source, task, config, o.on_event)
+  local source = sources(self, o.run)
+  if config.selection ~= "best_val" then source.own = nil end
+  local row = evaluate.row(source, task, config, {on_event = o.on_event, curves = o.curves})
   options.merge(row, evaluate.provenance(agad))
   row.method, row.config, row.hash = self.info.method, config, options.hash(config)
   row.params, row.epochs, row.seed, row.preset = self.info.params, self.info.epochs, config.seed, config.preset
-  row.steps, row.collapses = self.info.steps, core.null
+  row.steps, row.collapses, row.selected = self.info.steps, core.null, self.info.selected or core.null
   row.device, row.precision = "cpu", "fp32"
   row.images_per_second, row.train_seconds = core.null, core.null
   table.insert(row.notes, "images_per_second, train_seconds: the model was trained elsewhere")
   row.seconds = core.clock() - began
-  return row
+  return setmetatable(row, {__tostring = report.text})
 end
 
 return models

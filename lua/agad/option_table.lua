@@ -64,7 +64,7 @@ local definitions = {
 -- What this version runs of an option that knows more; any other value is one clear error.
 local available = {
   schedule = {}, grad_clip = {0.0}, accumulate = {1}, deterministic = {false}, checkpoint_steps = {0},
-  checkpoint_minutes = {0.0}, selection = {"last"},
+  checkpoint_minutes = {0.0},
 }
 
 local presets = {

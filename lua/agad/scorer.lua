@@ -62,14 +62,30 @@ function scorer.net(program, tensors, own_buffers, o)
   return net
 end
 
+local function options_of(o)
+  return {low = o.input[1], high = o.input[2], batch = o.batch or 256, bn = o.bn or "running", padded = o.padded}
+end
+
 --- Scores of pictures, one number each.
 -- @param net net a scoring net
 -- @param pictures tensor uint8 (n, channels, height, width)
--- @param o table input {low, high}, batch (256), bn ("running", "batch")
+-- @param o table input {low, high}, batch (256), bn ("running", "batch"), padded (false; true: every batch is full,
+--   the last one padded, so that scores are the same to the bit in any order)
 -- @return tensor float64 (n)
-function scorer.score(net, pictures, o)
-  return core.score(net, pictures,
-    {low = o.input[1], high = o.input[2], batch = o.batch or 256, bn = o.bn or "running"})
+function scorer.score(net, pictures, o) return core.score(net, pictures, options_of(o)) end
+
+--- Error maps of pictures.
+-- @param net net a scoring net
+-- @param pictures tensor uint8 (n, channels, height, width)
+-- @param o table as for `agad.scorer.score`
+-- @return tensor float32 (n, height, width); nil where the method gives no map
+function scorer.maps(net, pictures, o)
+  local how = options_of(o)
+  how.output = "map"
+  local ok, maps = pcall(core.score, net, pictures, how)
+  if ok then return maps end
+  if tostring(maps):find "no such output" then return nil end
+  error(maps, 0)
 end
 
 return scorer

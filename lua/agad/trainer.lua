@@ -7,9 +7,11 @@ local evaluate = require "agad.evaluate"
 local methods = require "agad.method"
 local options = require "agad.options"
 local printable = require("agad.task.classes").printable
+local report = require "agad.report"
 local rundir = require "agad.rundir"
 local schedule = require "agad.schedule"
 local scorer = require "agad.scorer"
+local selection = require "agad.selection"
 local states = require "agad.state"
 local tasks = require "agad.task"
 
@@ -113,6 +115,7 @@ function trainer.new(task, given, o)
   local config = options.resolve(method, given, {size = set.height == set.width and set.height or nil,
     channels = set.channels, holdout = task.options.holdout, normal = task.options.normal, batch = set.batch})
   config.data = config.data or printable(set.name)
+  selection.check(config, task)
   local self = setmetatable({task = task, method = method, config = config, epoch = 0, steps = 0, history = {},
     losses = {}, train_seconds = 0, images = 0, notes = {}}, run)
   if config.threads then core.threads(config.threads) end
@@ -242,16 +245,15 @@ local function tensors_of(self, averaged)
   return tensors
 end
 
--- The scoring nets as of now, by their weights ("average", "raw") and batch norm ("recalibrated", "running",
--- "batch"); each is made when it is first asked for.
-local function sources(self)
-  if self.source and self.source.steps == self.steps then return self.source end
+-- Scoring nets over some weights, by "average" or "raw" and by batch norm ("recalibrated", "running", "batch"); each
+-- is made when it is first asked for.
+local function source_of(self, tensors)
   local where = {dtype = self.dtype, device = self.device}
   local input, batch, made = self.method.input, self.config.eval_batch, {}
   local function net(weights, bn)
     local key = weights .. (bn == "recalibrated" and "" or " raw statistics")
     if not made[key] then
-      made[key] = scorer.net(self.scorer_program, tensors_of(self, weights == "average"), bn == "recalibrated", where)
+      made[key] = scorer.net(self.scorer_program, tensors(weights == "average"), bn == "recalibrated", where)
       if bn == "recalibrated" then
         core.recalibrate(made[key], tasks.pictures(self.task.train, self.task.normals),
           {low = input[1], high = input[2], batch = batch})
@@ -259,24 +261,68 @@ local function sources(self)
     end
     return made[key]
   end
-  self.source = {steps = self.steps, net = net, input = input, history = self.history}
-  self.source.threshold = evaluate.threshold(self.source, self.task, self.config.threshold_quantile, batch)
+  return {net = net, input = input, padded = self.config.deterministic}
+end
+
+-- The scoring nets as of now.
+local function sources(self)
+  if self.source and self.source.steps == self.steps then return self.source end
+  self.source = source_of(self, function(averaged) return tensors_of(self, averaged) end)
+  self.source.steps, self.source.history = self.steps, self.history
   return self.source
 end
 
---- Measures every column now and keeps them in `history`.
+-- Those of the column called `auroc`, with their threshold: the epoch that best_val chose, or as of now.
+local function chosen(self)
+  local best, source = self.best, sources(self)
+  if best then
+    best.source = best.source or source_of(self, function() return best.tensors end)
+    source = best.source
+  end
+  source.threshold = source.threshold or
+    evaluate.threshold(source, self.task, self.config.threshold_quantile, self.config.eval_batch)
+  return source
+end
+
+-- Lets the epoch just measured be the one that counts, where it is the best so far.
+local function select_epoch(self, source, entry)
+  local config = self.config
+  if config.selection == "best_val" then
+    entry.val, entry.criterion = selection.criterion(source, self.task, config)
+    self.best = selection.better(self.best, self.epoch, entry.val, entry.criterion, tensors_of(self, true))
+  elseif config.selection == "best_on_test" then
+    local result = evaluate.column(source, self.task, evaluate.own(config), config.eval_batch)
+    if result and (not self.best_on_test or result.auroc > self.best_on_test.figures.auroc) then
+      self.best_on_test = {epoch = self.epoch,
+        figures = evaluate.figures(source, self.task, result, {curves = true})}
+    end
+  end
+end
+
+--- Measures every column now and keeps them in `history`; a column that cannot be had is null.
 function run:measure(on_event)
   local began, source, batch = core.clock(), sources(self), self.config.eval_batch
-  local entry = {epoch = self.epoch, step = self.steps}
+  local entry, parts = {epoch = self.epoch, step = self.steps}, {}
   for _, name in ipairs {"steady", "plain", "paper_like"} do
-    entry["auroc_" .. name] = evaluate.column(source, self.task, evaluate.columns[name], batch)
+    local result = evaluate.column(source, self.task, evaluate.columns[name], batch)
+    entry["auroc_" .. name] = result and result.auroc or core.null
+    if name ~= "paper_like" then
+      parts[#parts + 1] = result and ("%s %.4f"):format(name, result.auroc) or name .. " -"
+    end
   end
+  select_epoch(self, source, entry)
   table.insert(self.history, entry)
   entry.kind, entry.seconds = "evaluate", core.clock() - began
   if self.rundir then self.rundir:log(entry) end
-  if on_event then on_event {kind = "note", text = ("epoch %d: AUROC steady %.4f, plain %.4f"):format(self.epoch,
-    entry.auroc_steady, entry.auroc_plain)} end
+  if on_event then
+    on_event {kind = "note", text = ("epoch %d: AUROC %s"):format(self.epoch, table.concat(parts, ", "))}
+  end
   return entry
+end
+
+-- What rows and models say of the epoch that best_val chose.
+local function about_best(best)
+  return best and {epoch = best.epoch, value = best.value, criterion = best.criterion} or core.null
 end
 
 --- Writes the run directory's state: raw weights and running statistics.
@@ -290,12 +336,15 @@ end
 
 --- Evaluates under every preset.
 -- @param on_event function progress
+-- @param o table curves (false; true: points of the ROC curve and histograms of the scores in the row)
 -- @return table the result row (the command line's contract): printing it shows its columns
--- @raise scores that are not finite or all equal
-function run:evaluate(on_event)
+-- @raise scores that are not finite or all equal; a test split of one class
+function run:evaluate(on_event, o)
   local began = core.clock()
-  local source = sources(self)
-  local row = evaluate.row(source, self.task, self.config, on_event)
+  local source, own = sources(self), chosen(self)
+  source.own, source.best_on_test = own ~= source and own or nil, self.best_on_test
+  local row = evaluate.row(source, self.task, self.config, {on_event = on_event, curves = o and o.curves})
+  row.selected = about_best(self.best)
   options.merge(row, evaluate.provenance(agad))
   for _, note in ipairs(self.notes) do table.insert(row.notes, note) end
   row.method, row.config = self.method.name, options.plain(self.config)
@@ -309,16 +358,14 @@ function run:evaluate(on_event)
   row.train_seconds = self.train_seconds
   row.seconds = (self.seconds or 0) + core.clock() - began
   if self.rundir then self.rundir:result(row) end
-  return setmetatable(row, {__tostring = function(r)
-    return ("AUROC steady %.4f, plain %.4f, paper-like %.4f"):format(r.auroc_steady, r.auroc_plain, r.auroc_paper_like)
-  end})
+  return setmetatable(row, {__tostring = report.text})
 end
 
 --- Saves the model: the scoring program with averaged, recalibrated weights, the discriminator, the threshold.
 -- @param path string safetensors; written beside its target and renamed
 -- @raise it cannot be written
 function run:save(path)
-  local source = sources(self)
+  local source = chosen(self)
   local about = evaluate.provenance(agad)
   about.method, about.config = self.method.name, options.plain(self.config)
   about.input, about.shape = self.method.input, self.shape
@@ -327,13 +374,13 @@ function run:save(path)
   about.steps, about.epochs, about.programs = self.steps, self.epoch, self.programs
   local set = self.task.set
   about.set = {name = set.name, normal = self.task:normal_names(), options = set.options}
-  about.counts, about.params = self.task.counts, self.info.params
+  about.counts, about.params, about.selected = self.task.counts, self.info.params, about_best(self.best)
   local more = {}
   local scored = {}
   local average = source.net("average", "recalibrated")
   for _, p in ipairs(average:params()) do scored[p.name] = true end
   for _, p in ipairs(average:buffers()) do scored[p.name] = true end
-  for name, tensor in pairs(tensors_of(self, false)) do
+  for name, tensor in pairs(self.best and self.best.tensors or tensors_of(self, false)) do
     if not scored[name] then more[#more + 1] = {name = name, tensor = tensor} end
   end
   table.sort(more, function(a, b) return a.name < b.name end)

@@ -12,8 +12,6 @@
 #include "data/weave.c"
 #include "data/weave_defects.c"
 #include "data/weave_textures.c"
-#include "score/metrics.c"
-#include "score/shortcut.c"
 
 static char folder[] = "/tmp/agad-asan-XXXXXX";
 static char path[256];
@@ -148,11 +146,7 @@ static void whole_sets(void) {
   for (int texture = 0; texture < WEAVE_N_TEXTURES; texture++)
     for (int size = 32; size <= 96; size += 32) {
       weave_options o = {(weave_texture)texture, size, size == 64 ? 3 : 1, 7};
-      uint8_t anomalous[25] = {0};
-      data_shortcut shortcut[SHORTCUT_MAX];
       CHECK(data_weave(&o, WEAVE_TEST, 5, 20, &set, &error) == 0);
-      for (int i = 0; i < 25; i++) anomalous[i] = set.labels[i] != 0;
-      CHECK(data_shortcuts(set.pixels, 25, set.channels, size, size, anomalous, NULL, shortcut, &error) == 4);
       touch(&set);
     }
   weave_options large = {WEAVE_CLOTH, 1024, 1, UINT64_MAX};

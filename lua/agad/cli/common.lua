@@ -1,7 +1,6 @@
 -- What the subcommands share: failing with a status, options out of arguments, outputs checked before
 -- the work starts, rows printed as JSON or as an aligned table.
 
-local doc = require "agad.doc"
 local lfs = require "lfs"
 local methods = require "agad.method"
 local options = require "agad.options"
@@ -149,55 +148,7 @@ function common.print_json(row)
   io.stdout:flush()
 end
 
---- Prints lines of cells with aligned columns; columns whose cells are all numbers go to the right.
--- @param lines list of lists of text, the first is the head
-function common.print_table(lines, out)
-  local wide, numeric = {}, {}
-  for r, line in ipairs(lines) do
-    for c, cell in ipairs(line) do
-      wide[c] = math.max(wide[c] or 0, utf8.len(cell) or #cell)
-      if r > 1 and cell ~= "" and cell ~= "-" then
-        numeric[c] = numeric[c] ~= false and cell:find("^[-+]?[%d.,]+%%?$") ~= nil
-      end
-    end
-  end
-  for _, line in ipairs(lines) do
-    local cells = {}
-    for c, cell in ipairs(line) do
-      local pad = (" "):rep(wide[c] - (utf8.len(cell) or #cell))
-      cells[c] = numeric[c] and pad .. cell or cell .. pad
-    end
-    ;(out or io.stdout):write("  ", (table.concat(cells, "   "):gsub("%s+$", "")), "\n")
-  end
-end
-
-local columns = {
-  {"auroc_steady", "steady", "averaged weights, recalibrated batch norm"},
-  {"auroc_plain", "plain", "last weights, running batch norm"},
-  {"auroc_paper_like", "paper-like", "batch statistics of sorted test data: leaks labels"},
-  {"auroc_best_on_test", "best on test", "the best epoch by the test labels: an oracle"},
-}
-
-local function figure(v) return type(v) == "number" and ("%.4f"):format(v) or "-" end
-
---- Prints a result row as a small table: the columns of AUROC, then one line of other figures, then notes.
-function common.print_result(row)
-  local lines = {{"AUROC", "", "how it is measured"}}
-  for _, c in ipairs(columns) do
-    if type(row[c[1]]) == "number" then lines[#lines + 1] = {c[2], figure(row[c[1]]), c[3]} end
-  end
-  if #lines > 1 then common.print_table(lines) end
-  local facts = {}
-  local function fact(form, v) if type(v) == "number" then facts[#facts + 1] = form:format(v) end end
-  fact("AUPR %.4f", row.aupr)
-  fact("TPR at 1%% FPR %.4f", row.tpr_at_1fpr)
-  fact("%.0f images/s", row.images_per_second)
-  fact("%.1f s", row.seconds)
-  if #facts > 0 then io.stdout:write("  ", table.concat(facts, "   "), "\n") end
-  for _, note in ipairs(type(row.notes) == "table" and row.notes or {}) do
-    io.stdout:write(doc.wrap("  note: " .. note, 79, 8), "\n")
-  end
-  io.stdout:flush()
-end
+--- Prints lines of cells with aligned columns (`agad.report.align`).
+function common.print_table(lines, out) (out or io.stdout):write(require("agad.report").align(lines)) end
 
 return common

@@ -33,7 +33,9 @@ return function(args)
   local show = progress.new {quiet = args.quiet}
   local evaluation = options.select(config, "evaluation")
   evaluation.score, evaluation.threshold_quantile = nil, nil           -- these two were settled when it was saved
-  local row = model:evaluate(task, {run = args.run, config = evaluation, on_event = show})
+  local row = model:evaluate(task, {run = args.run, config = evaluation, on_event = show,
+    curves = args.curves})
   show:clear()
-  if args.json then common.print_json(row) else common.print_result(row) end
+  if args.json then common.print_json(row)
+  else require("agad.report").print(row, {classes = args.classes}) end
 end

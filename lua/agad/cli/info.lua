@@ -91,7 +91,7 @@ local function print_fact(key, words)
 end
 
 local function print_data(row, thing)
-  local function name(p)                           -- its path below the folder that was named
+  local function shown(p)                          -- its path below the folder that was named
     if not p.path then return "row " .. p.row end
     return p.path:sub(1, #thing + 1) == thing .. "/" and p.path:sub(#thing + 2) or p.path
   end
@@ -107,7 +107,7 @@ local function print_data(row, thing)
     cell(d.test), cell(d.between), cell(d.conflicting))})
   for _, pair in ipairs(d.examples) do
     local words = {}
-    for i, p in ipairs(pair) do words[i] = ("%s (%s, %s)"):format(name(p), p.split, p.class) end
+    for i, p in ipairs(pair) do words[i] = ("%s (%s, %s)"):format(shown(p), p.split, p.class) end
     print_fact("", {table.concat(words, " = ")})
   end
 end

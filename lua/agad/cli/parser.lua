@@ -35,6 +35,8 @@ local function data(c)
   c:option "--limit":argname "N":description "at most N normals"
   c:option "--protocol":argname "NAME":description "one_vs_rest or leave_one_out"
   c:option "--preset":argname "NAME":description "steady, plain or paper_like: the column called auroc"
+  c:flag "--classes":description "print the AUROC of each class of anomalies"
+  c:flag "--curves":description "with --json: ROC points and score histograms in the row"
   c:action(function(args)
     if (args.normals ~= nil) ~= (args.anomalies ~= nil) then c:error "--normals and --anomalies go together" end
     if args.data and args.normals then c:error "give a data set, or --normals and --anomalies" end

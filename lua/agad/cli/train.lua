@@ -28,9 +28,9 @@ return function(args)
   run:save(args.out)
   if interrupted then common.fail("interrupted; what was trained is in " .. args.out, 130) end
 
-  local row = run:evaluate(show)
+  local row = run:evaluate(show, {curves = args.curves})
   show:clear()
   if args.json then common.print_json(row) return end
-  common.print_result(row)
+  require("agad.report").print(row, {classes = args.classes})
   io.stdout:write(("  model %s   run %s\n"):format(args.out, run.dir))
 end

@@ -1,0 +1,86 @@
+--- What a figure must be read beside: does the test loader leak labels, does a plain statistic do as well, and does
+-- the error map point at the defect?
+
+local columns = require "agad.evaluate.columns"
+local core = require "agad.core"
+local scorer = require "agad.scorer"
+local tasks = require "agad.task"
+
+local checks = {}
+
+local SHUFFLES, SAMPLE, TOLERANCE = 20, 512, 1e-5
+local LEAKS, SEPARATES = 0.75, 0.90
+local MAX_FPR = 0.3
+
+-- Largest relative difference between a sample's scores in order, and backwards in batches of another size.
+local function order_difference(source, task, result, batch)
+  local rows, n = {}, #result.rows
+  for i = 1, math.min(SAMPLE, n) do rows[i] = result.rows[(i - 1) * n // math.min(SAMPLE, n) + 1] end
+  local pictures = tasks.pictures(task.test, rows)
+  local how = columns.how(source, result.column, math.min(batch, math.max(1, #rows // 2)))
+  local a = scorer.score(result.net, pictures, how)
+  how.batch = how.batch > 1 and how.batch // 2 + 1 or 2
+  local b = scorer.score(result.net, pictures:flip {1}, how):flip {1}
+  local size = a:abs():maximum(b:abs()):clamp {min = 1e-30}
+  return ((a - b):abs() / size):max():item()
+end
+
+--- The leak detectors on the column called `auroc`.
+-- @param result table scores, labels, rows, net, column
+-- @param batch integer eval_batch
+-- @return table thermometer (AUROC of a detector that sees batches only), order_invariant, order_difference
+-- @return list notes
+function checks.leak(source, task, result, batch)
+  local o, notes = {batch = batch}, {}
+  if result.column.order == "sorted" then o.order = result.rows else o.shuffles = SHUFFLES end
+  local leak = {thermometer = core.metrics.thermometer(task.train.images, task.normals, task.test.images,
+    task.test.anomalous, o)}
+  leak.order_difference = order_difference(source, task, result, batch)
+  leak.order_invariant = leak.order_difference <= TOLERANCE
+  if result.column.bn == "batch" and leak.thermometer > LEAKS then
+    notes[1] = ("leak: batches alone give the labels away (%.2f without looking at a picture), and bn_eval = batch " ..
+      "lets the network see them"):format(leak.thermometer)
+  elseif not leak.order_invariant and result.column.bn ~= "batch" then
+    notes[1] = ("leak: scores change by %.1e with their order or their batch"):format(leak.order_difference)
+  end
+  return leak, notes
+end
+
+--- The shortcut check: AUROC of plain statistics of the test pictures, each alone.
+-- @param task task
+-- @param auroc number the model's; nil: it has none
+-- @return table the best one: {name, auroc}
+-- @return list all of them
+-- @return list notes
+function checks.shortcuts(task, auroc)
+  local all, best = core.data.shortcut(task.test.images, task.test.anomalous, task.test.origin), nil
+  for _, s in ipairs(all) do if not best or s.auroc > best.auroc then best = s end end
+  if best.auroc >= SEPARATES or auroc and best.auroc > auroc then
+    return best, all, {("shortcut: %s of the picture alone reaches %.2f%s: the classes may differ by camera, light " ..
+      "or file, not by defect"):format(best.name, best.auroc, auroc and best.auroc > auroc and ", more than the model"
+      or "")}
+  end
+  return best, all, {}
+end
+
+--- Pixel AUROC and PRO (up to a false-positive rate of .3) of the error maps.
+-- @return table pixel_auroc, pro, regions; or nil
+-- @return string the reason
+function checks.localisation(source, task, result, batch)
+  local masks = task.test.masks
+  if not masks then return nil, "the test pictures have no masks" end
+  local shape = masks.shape
+  local localiser = core.metrics.localiser(shape[1], shape[2], shape[3])
+  local how = columns.how(source, result.column, batch)
+  for first = 1, #result.rows, batch do
+    local rows = table.move(result.rows, first, math.min(first + batch - 1, #result.rows), 1, {})
+    local maps = scorer.maps(result.net, tasks.pictures(task.test, rows), how)
+    if not maps then return nil, "the method gives no error map" end
+    localiser:add(maps, masks:index_select(1, core.from_table(rows, "int64")))
+  end
+  local ok, found = pcall(localiser.result, localiser, MAX_FPR)
+  if not ok then return nil, (tostring(found):gsub("^.*localisation: ", "")) end
+  return found
+end
+
+return checks

@@ -1,0 +1,107 @@
+--- Columns: ways of scoring the test pictures: which weights, which batch norm, which order.
+
+local core = require "agad.core"
+local scorer = require "agad.scorer"
+local tasks = require "agad.task"
+
+local columns = {}
+
+-- What each preset means (the protocol's section 4).
+columns.presets = {
+  steady = {weights = "average", bn = "recalibrated", order = "shuffled"},
+  plain = {weights = "raw", bn = "running", order = "shuffled"},
+  paper_like = {weights = "raw", bn = "batch", order = "sorted"},
+}
+
+--- The column that a configuration calls `auroc`. A custom one scores with the averaged weights.
+-- @param config table preset, bn_eval, test_order
+-- @return table weights, bn, order
+function columns.own(config)
+  return columns.presets[config.preset] or
+    {weights = "average", bn = config.bn_eval, order = config.test_order}
+end
+
+-- Rows of the test split, from 0: normals first and anomalies by class, or shuffled by a fixed rule.
+local function test_order(test, order)
+  local rows, labels, anomalous = {}, test.labels:totable(), test.anomalous
+  for i = 1, #labels do rows[i] = i - 1 end
+  if order == "sorted" then
+    table.sort(rows, function(a, b)
+      local one, two = anomalous[a + 1], anomalous[b + 1]
+      if one ~= two then return one < two end
+      if labels[a + 1] ~= labels[b + 1] then return labels[a + 1] < labels[b + 1] end
+      return a < b
+    end)
+  else
+    local state = 1
+    for i = #rows, 2, -1 do
+      state = state * 6364136223846793005 + 1442695040888963407
+      local j = ((state >> 33) % i) + 1
+      rows[i], rows[j] = rows[j], rows[i]
+    end
+  end
+  return rows
+end
+
+--- What `agad.scorer` needs beside net and pictures.
+-- @param source table input, padded
+-- @param column table bn
+-- @param batch integer
+function columns.how(source, column, batch)
+  return {input = source.input, batch = batch, padded = source.padded,
+    bn = column.bn == "batch" and "batch" or "running"}
+end
+
+--- Scores and labels of the test split under one column.
+-- @param source table net(weights, bn): a scoring net, or nil and the reason; input, padded
+-- @param task task
+-- @param column table weights, bn, order
+-- @param batch integer
+-- @return table scores (tensor), labels (list of 0 and 1), rows (of the test split, from 0), net, column; or nil
+-- @return string the reason
+function columns.scores(source, task, column, batch)
+  local net, reason = source.net(column.weights, column.bn)
+  if not net then return nil, reason end
+  local rows, labels = test_order(task.test, column.order), {}
+  for i, row in ipairs(rows) do labels[i] = task.test.anomalous[row + 1] end
+  local scores = scorer.score(net, tasks.pictures(task.test, rows), columns.how(source, column, batch))
+  return {scores = scores, labels = labels, rows = rows, net = net, column = column}
+end
+
+-- Why no figure can be made from these scores, or nil: an AUROC of constant scores would be .5 and say nothing.
+local function broken(scores)
+  local wrong = scores:isfinite():logical_not()
+  local count = wrong:sum():item()
+  if count > 0 then
+    return ("%d of %d scores are not finite, the first is that of picture %d; no AUROC can be given"):format(count,
+      scores:numel(), wrong:to("uint8"):argmax():item() + 1)
+  end
+  if scores:max():item() == scores:min():item() then
+    return "every picture has the same score; the detector has collapsed"
+  end
+end
+
+--- As `columns.scores`, with the column's AUROC.
+-- @return table as there, with auroc; or nil
+-- @return string the reason: the column cannot be had, or its scores are constant or not finite
+-- @return boolean true where it is the scores that are wrong
+function columns.measure(source, task, column, batch)
+  local result, reason = columns.scores(source, task, column, batch)
+  if not result then return nil, reason end
+  reason = broken(result.scores)
+  if reason then return nil, reason, true end
+  result.auroc = core.metrics.auroc(result.scores, result.labels)
+  return result
+end
+
+--- The threshold: a quantile of the scores of held-out normals under averaged weights, as the model stores it.
+-- @return number nil where no normals are held out
+function columns.threshold(source, task, quantile, batch)
+  if #task.held_out == 0 then return nil end
+  local column = columns.presets.steady
+  local scores = scorer.score(source.net(column.weights, column.bn), tasks.pictures(task.train, task.held_out),
+    columns.how(source, column, batch))
+  return core.metrics.quantile(scores, quantile)
+end
+
+return columns
