@@ -73,6 +73,23 @@ describe("a task", function()
     assert.matches("asks for 270 known anomalies, the train split has 100", task.notes[1])
   end)
 
+  it("refuses a trainer whose options say otherwise", function()
+    local task = agad.task.one_vs_rest(set, {gamma = .05})
+    checks.has(checks.refused(agad.trainer, task, {gamma = .1}), "gamma = 0.1: the task has 0.05; give it to the task")
+    checks.has(checks.refused(agad.trainer, task, {normal = "hole"}), 'normal = "hole": the task has "cloth"')
+    assert.equal(2, agad.trainer(task, {gamma = "0.05", seed = 2, net = "examples/small_net.lua"}).config.seed)
+  end)
+
+  it("says in words what it has", function()
+    local task = agad.task.one_vs_rest(set, {gamma = .05})
+    assert.equal(tostring(task) .. [[
+
+  train: 270 normals, 30 held out, 14 known anomalies of 100
+  known: scratch 3, hole 3, stain 3, missing_thread 2, smudge 3
+  test:  20 normals, 30 anomalies
+         cloth 20, scratch 6, hole 6, stain 6, missing_thread 6, smudge 6]], task:describe())
+  end)
+
   it("prints as the call that makes it", function()
     assert.matches('^agad.task.one_vs_rest%(agad.data.weave{.*}, {normal = "cloth", gamma = 0.1, task_seed = 1}%)$',
       tostring(agad.task.one_vs_rest(set, {gamma = 0.1})))

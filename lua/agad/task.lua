@@ -230,6 +230,23 @@ function methods:anomalies_at(gamma) return table.move(self.pool, 1, self:count_
 -- @return integer
 function methods:count_at(gamma) return (known_anomalies(gamma, #self.normals, #self.pool)) end
 
+--- @name task:check(config)
+-- Refuses a configuration that says of the data what this task is not: its row would be wrong.
+-- @param config table options
+-- @raise the option, and what the task has
+function methods:check(config)
+  local function text(v)
+    if type(v) == "number" then return ("%.14g"):format(v) end
+    return type(v) == "function" and tostring(v) or core.json_encode(v)
+  end
+  for name, own in pairs(self.options) do
+    local v = config[name]
+    if v == nil or text(v) ~= text(own) then
+      fail("%s = %s: the task has %s; give it to the task", name, v == nil and "none" or text(v), text(own))
+    end
+  end
+end
+
 --- @name task:normal_names()
 -- The normal class, or the list of them where there are several.
 -- @return string|list

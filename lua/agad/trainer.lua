@@ -115,6 +115,7 @@ function trainer.new(task, given, o)
   local config = options.resolve(method, given, {size = set.height == set.width and set.height or nil,
     channels = set.channels, holdout = task.options.holdout, normal = task.options.normal, batch = set.batch})
   config.data = config.data or printable(set.name)
+  task:check(config)
   selection.check(config, task)
   local self = setmetatable({task = task, method = method, config = config, epoch = 0, steps = 0, history = {},
     losses = {}, train_seconds = 0, images = 0, notes = {}}, run)
