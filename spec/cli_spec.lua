@@ -202,6 +202,7 @@ describe("agad train, what it is given", function()
   it("refuses classes, sizes, nets and devices that do not exist", function()
     refuses_here(1, "train mnist --root data --normal 12 " .. short, "mnist has no class 12; its classes: 0, 1")
     refuses_here(1, "train mnist --root data " .. short, "which class is normal?")
+    refuses_here(1, "train mnist --root data --protocol leave_one_out --normal 1 " .. short, "give anomaly = CLASS")
     refuses_here(1, "train weave --normal silk " .. short, "no texture silk; known: cloth, metal, grain, dots")
     refuses_here(1, "train weave --size 40 " .. short, "do not divide by 16; resize the pictures with size")
     refuses_here(1, "train weave --net unet " .. short, 'unknown net "unet"')
@@ -318,8 +319,13 @@ describe("agad, a model", function()
     row = row_of "info naive --json"
     assert.same({2137728, 38404096, 20}, {row.params, row.macs, #row.layers})
     assert.same({name = "conv1", layer = "conv", shape = {64, 16, 16}, params = 3072, macs = 786432}, row.layers[1])
-    row = row_of "info weave --normal metal --json"
-    assert.same({name = "metal", train = 2000, test = 500}, row.classes[1])
+    row = row_of "info weave --normal metal --json --out w.means"
+    local metal = row.classes[1]
+    assert.same({"metal", 2000, 500, "w.means/mean-metal.png"},
+      {metal.name, metal.train, metal.test, metal.mean_picture})
+    assert.equal("\137PNG", read(dir .. "/w.means/mean-metal.png"):sub(1, 4))
+    assert.same({0, 0, 0}, {row.duplicates.train, row.duplicates.test, row.duplicates.between})
+    refuses(2, "info naive --out w.means", "--out is for data sets; naive is a net")
     for _, thing in ipairs {"w.st", "w.run", "naive", "weave"} do
       local status, out, err = agad("info " .. thing)
       assert.same({0, ""}, {status, err})

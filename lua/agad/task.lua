@@ -119,9 +119,13 @@ end
 -- What a task is made of: labels and rows only. A manifest holds the same.
 local function choose(set, o)
   local normal_labels, names = classes.normal(set, o)
-  o[o.protocol == "leave_one_out" and "anomaly" or "normal"] = classes.as_option(names)
+  names = classes.as_list(names)
+  o[o.protocol == "leave_one_out" and "anomaly" or "normal"] = #names == 1 and names[1] or names
   local normal, draw = classes.keys(normal_labels), random.generator(o.task_seed)
   local known = classes.known(set, normal, o.anom_classes, draw)
+  if type(o.anom_classes) == "table" then
+    o.anom_classes = classes.as_list(select(2, classes.labels(set, "anom_classes", o.anom_classes)))
+  end
   local labels = set.train.labels:totable()
   local test_rows = set.test and {} or split.test_rows(labels, normal, o.task_seed)
   local normals, anomalous, by_class = rows_by_kind(labels, normal, known, classes.keys(test_rows))
@@ -226,12 +230,29 @@ function methods:anomalies_at(gamma) return table.move(self.pool, 1, self:count_
 -- @return integer
 function methods:count_at(gamma) return (known_anomalies(gamma, #self.normals, #self.pool)) end
 
+--- @name task:check(config)
+-- Refuses a configuration that says of the data what this task is not: its row would be wrong.
+-- @param config table options
+-- @raise the option, and what the task has
+function methods:check(config)
+  local function text(v)
+    if type(v) == "number" then return ("%.14g"):format(v) end
+    return type(v) == "function" and tostring(v) or core.json_encode(v)
+  end
+  for name, own in pairs(self.options) do
+    local v = config[name]
+    if v == nil or text(v) ~= text(own) then
+      fail("%s = %s: the task has %s; give it to the task", name, v == nil and "none" or text(v), text(own))
+    end
+  end
+end
+
 --- @name task:normal_names()
 -- The normal class, or the list of them where there are several.
 -- @return string|list
 function methods:normal_names()
   local names = {}
-  for i, label in ipairs(self.normal_labels) do names[i] = self.set.classes[label + 1] end
+  for i, label in ipairs(self.normal_labels) do names[i] = classes.printable(self.set.classes[label + 1]) end
   return #names == 1 and names[1] or names
 end
 

@@ -6,6 +6,7 @@ local core = require "agad.core"
 local evaluate = require "agad.evaluate"
 local methods = require "agad.method"
 local options = require "agad.options"
+local printable = require("agad.task.classes").printable
 local report = require "agad.report"
 local rundir = require "agad.rundir"
 local schedule = require "agad.schedule"
@@ -113,7 +114,8 @@ function trainer.new(task, given, o)
   local set = task.set
   local config = options.resolve(method, given, {size = set.height == set.width and set.height or nil,
     channels = set.channels, holdout = task.options.holdout, normal = task.options.normal, batch = set.batch})
-  config.data = config.data or set.name
+  config.data = config.data or printable(set.name)
+  task:check(config)
   selection.check(config, task)
   local self = setmetatable({task = task, method = method, config = config, epoch = 0, steps = 0, history = {},
     losses = {}, train_seconds = 0, images = 0, notes = {}}, run)

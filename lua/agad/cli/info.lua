@@ -1,4 +1,5 @@
--- agad info: what a model file, a run directory, a net or a data set is. One table, as JSON or as text.
+-- agad info: what a model file, a run directory, a net or a data set is (agad/inspect.lua). One table, as JSON or
+-- as text.
 
 local common = require "agad.cli.common"
 local doc = require "agad.doc"
@@ -37,13 +38,8 @@ local function of_net(agad, name, size, channels)
 end
 
 local function of_data(args, config)
-  local set = common.load({command = "info", data = args.thing, root = args.root, quiet = args.quiet}, config)
-  local row = {kind = "data", name = set.name, shape = {set.channels, set.height, set.width},
-    train = set.info.train, test = set.info.test, classes = {}, notes = set.notes}
-  local function counts(split) return split and split.labels:bincount({minlength = #set.classes}):totable() or {} end
-  local train, test = counts(set.train), counts(set.test)
-  for i, name in ipairs(set.classes) do row.classes[i] = {name = name, train = train[i], test = test[i] or 0} end
-  return row
+  local named = {command = "info", data = args.thing, root = args.root, quiet = args.quiet}
+  return require("agad.inspect").set(common.load(named, config), {out = args.out})
 end
 
 -- Text --------------------------------------------------------------------------------------------
@@ -63,9 +59,14 @@ local function print_layers(layers)
   common.print_table(lines)
 end
 
+local function cell(v) return type(v) == "userdata" and "-" or tostring(v) end      -- JSON's null
+
 local function print_classes(classes)
-  local lines = {{"class", "train", "test"}}
-  for _, c in ipairs(classes) do lines[#lines + 1] = {c.name, tostring(c.train), tostring(c.test)} end
+  local lines = {{"class", "train", "test", "told from the rest by", "AUROC"}}
+  for _, c in ipairs(classes) do
+    local s = type(c.shortcut) == "table" and c.shortcut or {name = "-"}
+    lines[#lines + 1] = {c.name, cell(c.train), cell(c.test), s.name, s.auroc and ("%.2f"):format(s.auroc) or "-"}
+  end
   common.print_table(lines)
 end
 
@@ -89,15 +90,38 @@ local function print_fact(key, words)
   io.stdout:write(doc.wrap(("  %-18s %s"):format(key, table.concat(words, " ")), 79, 21), "\n")
 end
 
+local function print_data(row, thing)
+  local function shown(p)                          -- its path below the folder that was named
+    if not p.path then return "row " .. p.row end
+    return p.path:sub(1, #thing + 1) == thing .. "/" and p.path:sub(#thing + 2) or p.path
+  end
+  if type(row.sizes) == "table" then
+    for _, name in ipairs {"height", "width", "file_bytes"} do
+      local s = row.sizes[name]
+      local form = "%s to %s, median %s"
+      if s then print_fact(name, {form:format(grouped(s.min), grouped(s.max), grouped(s.median))}) end
+    end
+  end
+  local d = row.duplicates
+  print_fact("duplicates", {("train %s, test %s, of test in train %s, under another class %s"):format(cell(d.train),
+    cell(d.test), cell(d.between), cell(d.conflicting))})
+  for _, pair in ipairs(d.examples) do
+    local words = {}
+    for i, p in ipairs(pair) do words[i] = ("%s (%s, %s)"):format(shown(p), p.split, p.class) end
+    print_fact("", {table.concat(words, " = ")})
+  end
+end
+
 local function words_of(key, v)
   if key == "shape" then return {shape_text(v)} end
-  if key == "params" or key == "macs" then return {grouped(v)} end
+  if key == "params" or key == "macs" or key == "bytes" or key == "file_bytes" then return {grouped(v)} end
   return flat(v, nil, {})
 end
 
-local below = {kind = true, layers = true, classes = true, config = true, path = true, name = true}
+local below = {kind = true, layers = true, classes = true, config = true, path = true, name = true, sizes = true,
+  duplicates = true}
 
-local function print_row(row)
+local function print_row(row, thing)
   io.stdout:write(row.kind, " ", row.path or row.name, "\n")
   local keys = {}
   for key, v in pairs(row) do
@@ -108,6 +132,7 @@ local function print_row(row)
   for _, key in ipairs(keys) do
     if key ~= "notes" then print_fact(key, words_of(key, row[key])) end
   end
+  if row.duplicates then print_data(row, thing) end
   for _, note in ipairs(row.notes or {}) do print_fact("note", {note}) end
   if row.layers then print_layers(row.layers) end
   if row.classes then print_classes(row.classes) end
@@ -128,7 +153,10 @@ return function(args)
     common.fail(("%s: neither a model file, a run directory, a net, nor a data set (known: %s)"):format(thing,
       table.concat(agad.data.names, ", ")))
   end
+  if args.out and row.kind ~= "data" then
+    common.fail(("--out is for data sets; %s is a %s"):format(thing, row.kind), 2)
+  end
   if args.json then common.print_json(row) return end
-  print_row(row)
+  print_row(row, thing:gsub("/+$", ""))
   if args.method then io.stdout:write("\n", options.describe(common.usage(methods.load, args.method)), "\n") end
 end

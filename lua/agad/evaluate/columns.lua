@@ -86,6 +86,7 @@ end
 -- @return string the reason: the column cannot be had, or its scores are constant or not finite
 -- @return boolean true where it is the scores that are wrong
 function columns.measure(source, task, column, batch)
+  if #task.test.anomalous == 0 then return nil, "there are no test pictures" end
   local result, reason = columns.scores(source, task, column, batch)
   if not result then return nil, reason end
   reason = broken(result.scores)

@@ -7,14 +7,22 @@ local classes = {}
 
 local function fail(form, ...) error(form:format(...), 0) end
 
+--- A name that JSON and a terminal can hold: bytes that are no UTF-8, and control characters, as \xNN.
+function classes.printable(name)
+  local function escape(c) return ("\\x%02X"):format(c:byte()) end
+  name = name:gsub("%c", escape)
+  return utf8.len(name) and name or (name:gsub("[\128-\255]", escape))
+end
+
 local function own(superclass, set)               -- the labels of a superclass, from 0
   local labels = {}
   for i, of in ipairs(set.superclasses.of) do if of == superclass then labels[#labels + 1] = i - 1 end end
   return labels
 end
 
-local function find(set, name)
+local function find(set, name)                    -- as the set has it, or as it is printed
   for i, known in ipairs(set.classes) do if known == name then return {i - 1} end end
+  for i, known in ipairs(set.classes) do if classes.printable(known) == name then return {i - 1} end end
   for i, known in ipairs(set.superclasses and set.superclasses.names or {}) do
     if known == name then return own(i - 1, set) end
   end
@@ -23,9 +31,9 @@ end
 local function unknown(set, key, name)
   local names = table.move(set.classes, 1, #set.classes, 1, {})
   if set.superclasses then table.move(set.superclasses.names, 1, #set.superclasses.names, #names + 1, names) end
-  local near = options.nearest(name, names)
+  local near = #name > 2 and options.nearest(name, names)
   fail("%s: %s has no class %s%s; its classes: %s", key, set.name, name,
-    near and (", did you mean %s?"):format(near) or "", table.concat(set.classes, ", "))
+    near and ("; did you mean %s?"):format(near) or "", table.concat(set.classes, ", "))
 end
 
 --- The labels that a class, a superclass, a list of them, or text with commas names; each once, in order.
@@ -33,7 +41,7 @@ end
 -- @param key string the option, for messages
 -- @param wanted string|integer|list
 -- @return list labels, from 0
--- @return list the names, as the set has them
+-- @return list the names, printable
 -- @raise no such class, with the nearest name
 function classes.labels(set, key, wanted)
   local names = type(wanted) == "table" and wanted or {wanted}
@@ -47,27 +55,20 @@ function classes.labels(set, key, wanted)
     for _, label in ipairs(find(set, name) or unknown(set, key, name)) do
       if not seen[label] then labels[#labels + 1], seen[label] = label, true end
     end
-    said[#said + 1] = name
+    said[#said + 1] = classes.printable(name)
   end
   table.sort(labels)
   return labels, said
 end
 
---- Names as options have them: "8" is class 8, one name stands alone.
-function classes.as_option(names)
+--- Names as options have them: "8" is class 8.
+function classes.as_list(names)
   local list = {}
   for i, name in ipairs(names) do
     local n = math.tointeger(tonumber(name))
     list[i] = n and tostring(n) == name and n or name
   end
-  return #list == 1 and list[1] or list
-end
-
---- A name that JSON and a terminal can hold: bytes that are no UTF-8, and control characters, as \\xNN.
-function classes.printable(name)
-  local function escape(c) return ("\\x%02X"):format(c:byte()) end
-  name = name:gsub("%c", escape)
-  return utf8.len(name) and name or (name:gsub("[\128-\255]", escape))
+  return list
 end
 
 --- The labels of a list as keys.

@@ -24,22 +24,6 @@ function manifest.content(split)
   return {pictures = split.images.shape[1], hash = core.hash(text)}
 end
 
-local function printable_options(o)
-  local out = {}
-  for name, v in pairs(o) do
-    if type(v) == "function" then
-      fail("%s: a manifest cannot hold a Lua function; give a list or a named schedule", name)
-    end
-    if type(v) == "string" then v = classes.printable(v)
-    elseif type(v) == "table" and not v.schedule then
-      v = table.move(v, 1, #v, 1, {})
-      for i, x in ipairs(v) do if type(x) == "string" then v[i] = classes.printable(x) end end
-    end
-    out[name] = v
-  end
-  return out
-end
-
 local function printable_names(names)
   local out = {}
   for i, name in ipairs(names) do out[i] = classes.printable(name) end
@@ -58,9 +42,12 @@ end
 --- The manifest of a task.
 function manifest.of(task)
   local set = task.set
+  if type(task.options.gamma) == "function" then
+    fail "gamma: a manifest cannot hold a Lua function; give a list or a named schedule"
+  end
   local m = {kind = KIND, version = VERSION,
     set = {name = classes.printable(set.name), call = classes.printable(set.call)},
-    options = printable_options(task.options), classes = printable_names(set.classes), counts = task.counts,
+    options = task.options, classes = printable_names(set.classes), counts = task.counts,
     content = {train = manifest.content(set.train), test = manifest.content(set.test)}, by_class = task:classes()}
   for _, row in ipairs(m.by_class) do row.name = classes.printable(row.name) end
   for _, name in ipairs(lists) do
@@ -118,18 +105,6 @@ local function check_rows(path, m, n_train, n_classes)
   if #m.normals == 0 or #m.normal_labels == 0 then fail("%s: the manifest has no normal picture", path) end
 end
 
--- Names that JSON cannot hold were written with escapes.
-local function restore(set, o)
-  local names = {}
-  for _, name in ipairs(set.classes) do names[classes.printable(name)] = name end
-  for _, key in ipairs {"normal", "anomaly", "anom_classes"} do
-    local v = o[key]
-    if type(v) == "string" then o[key] = names[v] or v end
-    for i, x in ipairs(type(v) == "table" and v or {}) do v[i] = names[x] or x end
-  end
-  return options.select(options.resolve({name = "task", options = {}}, o), "task")
-end
-
 --- Reads a manifest for a set.
 -- @return table the task's options
 -- @return table its rows
@@ -140,7 +115,7 @@ function manifest.read(path, set)
   check_rows(path, m, set.train.images.shape[1], #set.classes)
   local chosen = {}
   for _, name in ipairs(lists) do chosen[name] = m[name] end
-  return restore(set, m.options), chosen
+  return options.select(options.resolve({name = "task", options = {}}, m.options), "task"), chosen
 end
 
 return manifest
