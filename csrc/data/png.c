@@ -100,7 +100,7 @@ static int read_pixels(png_job *job) {
   raster *out = job->out;
   if (setjmp(png_jmpbuf(job->png))) return -1;
   png_set_user_limits(job->png, 0x7fffffff, 0x7fffffff);
-  png_set_chunk_malloc_max(job->png, (png_alloc_size_t)8 << 20);
+  png_set_chunk_malloc_max(job->png, (png_alloc_size_t)64 << 20);
   png_set_chunk_cache_max(job->png, 64);
   skip_chunks(job->png);
   png_set_read_fn(job->png, job, take_bytes);
