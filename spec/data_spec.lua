@@ -204,8 +204,7 @@ describe("PNG", function()
     end
     local header = "IHDR" .. string.pack(">I4I4", 60000, 1000) .. bytes:sub(25, 29)
     local lie = bytes:sub(1, 12) .. header .. string.pack(">I4", crc(header)) .. bytes:sub(34)
-    assert.match("has 2000 x 60000 pixels; at most 100000000 are read, raise max_pixels",
-      message(data.read_png, write("lie.png", lie)))
+    assert.match("more pixels than its bytes can hold", message(data.read_png, write("lie.png", lie)))
   end)
 
   it("refuses to write what is no picture, or where it cannot", function()
