@@ -129,7 +129,7 @@ describe("mnist", function()
       message(data.mnist, {sized = 3}))
     assert.match("mnist: fit = fill; give resize or pad", message(data.mnist, {fit = "fill"}))
     assert.match("mnist: size = 0; give 1 to 4096", message(data.mnist, {size = 0}))
-    assert.match("no data set mnits; did you mean mnist%?; known: mnist, fashion%-mnist, weave",
+    assert.match("no data set mnits; did you mean mnist%?; known: mnist, fashion%-mnist, cifar10, cifar100, weave, or a folder",
       message(data.load, "mnits"))
   end)
 
@@ -181,7 +181,7 @@ describe("PNG", function()
     local file = assert(io.open(path, "rb"))
     local bytes = file:read "a"
     file:close()
-    assert.match("the file is cut short", message(data.read_png, write("cut.png", bytes:sub(1, -20))))
+    assert.match("cut.png: is a PNG file that is cut short; copy it again", message(data.read_png, write("cut.png", bytes:sub(1, -20))))
     assert.match("is no PNG file; convert it to 8%-bit PNG", message(data.read_png, write("text.png", "hello, you")))
     assert.match("is no PNG file", message(data.read_png, write("empty.png", "")))
     assert.match("No such file", message(data.read_png, folder .. "/absent.png"))
@@ -204,7 +204,7 @@ describe("PNG", function()
     end
     local header = "IHDR" .. string.pack(">I4I4", 60000, 2000) .. bytes:sub(25, 29)
     local lie = bytes:sub(1, 12) .. header .. string.pack(">I4", crc(header)) .. bytes:sub(34)
-    assert.match("more pixels than its bytes can hold", message(data.read_png, write("lie.png", lie)))
+    assert.match("has 2000 x 60000 pixels; at most 100000000 are read, raise max_pixels", message(data.read_png, write("lie.png", lie)))
   end)
 
   it("refuses to write what is no picture, or where it cannot", function()

@@ -57,6 +57,9 @@ describe("options.resolve", function()
     assert.equal(3, options.resolve(method, {anom_classes = "3"}).anom_classes)
     assert.equal("08", options.resolve(method, {normal = "08"}).normal)
     assert.equal("cloth", options.resolve(method, {normal = "cloth"}).normal)
+    assert.same({1, "two, three"}, options.resolve(method, {normal = {"1", "two, three"}}).normal)
+    assert.same({"fruit and vegetables", "fish"},
+      options.resolve(method, {anom_classes = "fruit and vegetables, fish"}).anom_classes)
   end)
 
   it("takes the data set's suggestions after what was given", function()
@@ -98,10 +101,10 @@ describe("options.resolve", function()
     assert.equal('adcon_anom = "both" is not available yet; available: x_xhat', (message {adcon_anom = "both"}))
     assert.equal('adcon_anom = "never": it must be one of x_xhat, xhat_xhat2, both', (message {adcon_anom = "never"}))
     assert.equal("advprop_bn = true is not available yet; available: false", (message {advprop_bn = true}))
-    assert.equal('protocol = "leave_one_out" is not available yet; available: one_vs_rest',
-      (message {protocol = "leave_one_out"}))
-    assert.matches("^gamma = .*schedules are not available yet", (message {gamma = {0, 0.05}}))
-    assert.matches('^gamma = "linear"', (message {gamma = "linear"}))
+    assert.equal('protocol = "leave_two_out": it must be one of one_vs_rest, leave_one_out',
+      (message {protocol = "leave_two_out"}))
+    assert.equal("gamma = 1: it must be at least 0 and below 1", (message {gamma = {0, 1}}))
+    assert.matches('^gamma: "linear" is no schedule; give constant:V, linear:', (message {gamma = "linear"}))
   end)
 
   it("expands presets, and calls a mixture custom", function()

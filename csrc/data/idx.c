@@ -79,16 +79,44 @@ static uint32_t big_endian(const uint8_t *b) {
   return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
 }
 
-static int idx_header(idx_file *file, uint32_t magic, int dims, int64_t *sizes) {
-  uint8_t bytes[16];
-  if (idx_read(file, bytes, 4)) return -1;
-  uint32_t found = big_endian(bytes);
-  if (found != magic)
-    return agad_fail(file->error, "idx: %s: its first bytes are %08x, not %08x; this is no IDX %s file", file->path,
-                     found, magic, magic == IDX_IMAGES ? "images" : "labels");
+/* ---- the header: two zero bytes, the type, the number of dimensions, the sizes ---- */
+
+typedef struct element {
+  idx_type type;
+  int bytes;
+  const char *name;
+} element;
+
+static const element elements[] = {{IDX_U8, 1, "uint8"},  {IDX_I8, 1, "int8"},     {IDX_I16, 2, "int16"},
+                                   {IDX_I32, 4, "int32"}, {IDX_F32, 4, "float32"}, {IDX_F64, 8, "float64"}};
+
+/* NULL when the magic is not one of IDX. */
+static const element *element_of(uint32_t magic) {
+  int dims = (int)(magic & 0xff);
+  for (size_t i = 0; i < sizeof elements / sizeof *elements; i++)
+    if (magic >> 8 == (uint32_t)elements[i].type && dims >= 1 && dims <= IDX_MAX_DIMS) return &elements[i];
+  return NULL;
+}
+
+static int idx_sizes(idx_file *file, int dims, int64_t *sizes) {
+  uint8_t bytes[4 * IDX_MAX_DIMS];
   if (idx_read(file, bytes, 4 * dims)) return -1;
   for (int i = 0; i < dims; i++) sizes[i] = big_endian(bytes + 4 * i);
   return 0;
+}
+
+static int idx_header(idx_file *file, uint32_t magic, int dims, int64_t *sizes) {
+  uint8_t bytes[4];
+  char other[64] = "";
+  if (idx_read(file, bytes, 4)) return -1;
+  uint32_t found = big_endian(bytes);
+  if (found == magic) return idx_sizes(file, dims, sizes);
+  const element *e = element_of(found);
+  if (e)
+    snprintf(other, sizeof other, " but one of %s with %d dimension%s", e->name, (int)(found & 0xff),
+             (found & 0xff) == 1 ? "" : "s");
+  return agad_fail(file->error, "idx: %s: its first bytes are %08x, not %08x; this is no IDX %s file%s", file->path,
+                   found, magic, magic == IDX_IMAGES ? "images" : "labels", other);
 }
 
 /* The body: storage doubles as bytes arrive. NULL after an error. */
@@ -122,6 +150,57 @@ static uint8_t *idx_body(idx_file *file, int64_t bytes) {
   }
   return out;
 }
+
+/* ---- any file ---- */
+
+/* From big-endian to the machine's order, in place. */
+static void to_native(uint8_t *values, int64_t n, int size) {
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+  for (int64_t i = 0; i < n; i++, values += size)
+    for (int a = 0, b = size - 1; a < b; a++, b--) {
+      uint8_t swapped = values[a];
+      values[a] = values[b];
+      values[b] = swapped;
+    }
+#else
+  (void)values, (void)n, (void)size;
+#endif
+}
+
+static int read_array(idx_file *file, data_array *out) {
+  uint8_t bytes[4];
+  if (idx_read(file, bytes, 4)) return -1;
+  uint32_t magic = big_endian(bytes);
+  const element *e = element_of(magic);
+  if (!e)
+    return agad_fail(file->error,
+                     "idx: %s: its first bytes are %08x; this is no IDX file (type 08, 09, 0b, 0c, 0d or 0e, "
+                     "1 to 8 dimensions)",
+                     file->path, magic);
+  out->type = e->type;
+  out->dims = (int)(magic & 0xff);
+  if (idx_sizes(file, out->dims, out->sizes)) return -1;
+  int64_t n = 1;
+  for (int i = 0; i < out->dims && n >= 0; i++) n = data_product(n, out->sizes[i], IDX_MAX_BYTES / e->bytes);
+  if (n < 0)
+    return agad_fail(file->error, "idx: %s: its header says more than %lld GiB, which cannot be; fetch it again",
+                     file->path, (long long)(IDX_MAX_BYTES >> 30));
+  out->values = idx_body(file, n * e->bytes);
+  if (!out->values) return -1;
+  to_native(out->values, n, e->bytes);
+  return 0;
+}
+
+int data_idx_read(const char *path, data_array *out, agad_error *error) {
+  idx_file file;
+  memset(out, 0, sizeof *out);
+  if (idx_open(&file, path, error)) return -1;
+  int status = read_array(&file, out);
+  idx_close(&file);
+  return status;
+}
+
+/* ---- MNIST's images and labels ---- */
 
 static uint8_t *read_images(idx_file *file, int64_t *sizes) {
   if (idx_header(file, IDX_IMAGES, 3, sizes)) return NULL;

@@ -1,4 +1,4 @@
-/* idx.h: the IDX format of MNIST, plain or gzip, and the two sets that come in it.
+/* idx.h: the IDX format of MNIST, plain or gzip, with any elements, and the two sets that come in it.
  *
  * A file is refused when its magic, sizes or length do not agree with each other; counts come from
  * the headers. Memory grows with what was really read, so a header alone cannot ask for gigabytes.
@@ -9,6 +9,27 @@
 #include "data/images.h"
 
 #define IDX_MAX_BYTES ((int64_t)1 << 32) /* of one file, unpacked */
+
+#define IDX_MAX_DIMS 8
+
+typedef enum idx_type {
+  IDX_U8 = 0x08,
+  IDX_I8 = 0x09,
+  IDX_I16 = 0x0b,
+  IDX_I32 = 0x0c,
+  IDX_F32 = 0x0d,
+  IDX_F64 = 0x0e,
+} idx_type;
+
+typedef struct data_array {
+  idx_type type;
+  int dims;
+  int64_t sizes[IDX_MAX_DIMS];
+  void *values; /* in the machine's byte order; malloc'ed */
+} data_array;
+
+/* Any IDX file, as its header says it is. */
+int data_idx_read(const char *path, data_array *out, agad_error *error);
 
 /* An images file (uint8, three dimensions) into set->pixels, one channel. */
 int data_idx_images(const char *path, data_images *set, agad_error *error);

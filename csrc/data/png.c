@@ -9,22 +9,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "data/exif.h"
 #include "data/png.h"
 
 typedef struct png_job {
   png_structp png;
   png_infop info;
   char message[256];
-  const uint8_t *bytes; /* reading: what is left of the file */
-  size_t left;
-  size_t file_size;
-  uint8_t *raw; /* (height, width, channels), as libpng has it */
+  agad_error *error; /* reading */
+  const uint8_t *bytes;
+  size_t left, size;
+  int64_t max_pixels;
+  int failed; /* error says why */
+  raster *out;
+  uint8_t *raw; /* writing: (height, width, channels) */
   png_bytep *rows;
   int channels, height, width;
-  FILE *file; /* writing */
+  FILE *file;
 } png_job;
 
 static void on_error(png_structp png, png_const_charp message) {
@@ -38,22 +41,34 @@ static void on_warning(png_structp png, png_const_charp message) {
   (void)message;
 }
 
+/* ---- reading ---- */
+
+/* Leaves libpng with a message of our own. */
+static void give_up(png_job *job, const char *reason) {
+  job->failed = agad_fail(job->error, "%s", reason);
+  png_longjmp(job->png, 1);
+}
+
 static void take_bytes(png_structp png, png_bytep out, size_t n) {
   png_job *job = png_get_io_ptr(png);
-  if (n > job->left) png_error(png, "the file is cut short");
+  if (n > job->left) give_up(job, "is a PNG file that is cut short; copy it again");
   memcpy(out, job->bytes, n);
   job->bytes += n;
   job->left -= n;
 }
 
-/* rows[y] points into raw. 0, or -1 without memory. */
-static int allocate_rows(png_job *job) {
-  size_t stride = (size_t)job->width * job->channels;
-  job->raw = malloc(stride * job->height);
-  job->rows = malloc(job->height * sizeof *job->rows);
-  if (!job->raw || !job->rows) return -1;
-  for (int y = 0; y < job->height; y++) job->rows[y] = job->raw + (size_t)y * stride;
+/* rows[y] points into pixels. 0, or -1 without memory. */
+static int make_rows(png_job *job, uint8_t *pixels, int height, size_t stride) {
+  job->rows = malloc((size_t)height * sizeof *job->rows);
+  if (!pixels || !job->rows) return -1;
+  for (int y = 0; y < height; y++) job->rows[y] = pixels + (size_t)y * stride;
   return 0;
+}
+
+/* What changes no pixel here is passed over unread: texts and profiles, which libpng would unpack. */
+static void skip_chunks(png_structp png) {
+  static const png_byte names[] = "iCCP\0iTXt\0tEXt\0zTXt\0sPLT\0hIST\0pCAL\0sCAL\0tRNS";
+  png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, names, (int)(sizeof names / 5));
 }
 
 /* Asks libpng for 8-bit grey or RGB, whatever the file holds. */
@@ -62,88 +77,75 @@ static void set_transforms(png_structp png, png_infop info) {
   if (color == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(png);
   if (color == PNG_COLOR_TYPE_GRAY && depth < 8) png_set_expand_gray_1_2_4_to_8(png);
   if (depth == 16) png_set_scale_16(png);
-  if (color & PNG_COLOR_MASK_ALPHA) png_set_strip_alpha(png);
+  png_set_strip_alpha(png);
   png_set_interlace_handling(png);
   png_read_update_info(png, info);
 }
 
-/* The part between setjmp and the last libpng call. */
+static int orientation(png_structp png, png_infop info) {
+#ifdef PNG_eXIf_SUPPORTED
+  png_uint_32 n = 0;
+  png_bytep tiff = NULL;
+  if (png_get_eXIf_1(png, info, &n, &tiff) && tiff) return data_exif_orientation(tiff, n);
+#endif
+  (void)png, (void)info;
+  return 1;
+}
+
+/* deflate packs at most 1032 to 1, and a byte holds at most 8 pixels */
+static int can_hold(size_t bytes, int64_t pixels) { return pixels / (1032 * 8) <= (int64_t)bytes + 64; }
+
+/* What stands between setjmp and the last call of libpng. */
 static int read_pixels(png_job *job) {
+  raster *out = job->out;
   if (setjmp(png_jmpbuf(job->png))) return -1;
-  png_set_user_limits(job->png, DATA_MAX_SIDE, DATA_MAX_SIDE);
+  png_set_user_limits(job->png, 0x7fffffff, 0x7fffffff);
   png_set_chunk_malloc_max(job->png, (png_alloc_size_t)8 << 20);
   png_set_chunk_cache_max(job->png, 64);
+  skip_chunks(job->png);
   png_set_read_fn(job->png, job, take_bytes);
   png_read_info(job->png, job->info);
+  png_uint_32 width = png_get_image_width(job->png, job->info), height = png_get_image_height(job->png, job->info);
+  if (data_raster_size(height, width, job->max_pixels, job->error)) return job->failed = -1;
+  if (!can_hold(job->size, (int64_t)width * height))
+    give_up(job, "is a PNG file that announces more pixels than its bytes can hold; copy it again");
   set_transforms(job->png, job->info);
-  job->width = (int)png_get_image_width(job->png, job->info);
-  job->height = (int)png_get_image_height(job->png, job->info);
-  job->channels = png_get_channels(job->png, job->info);
-  if (job->channels != 1 && job->channels != 3) png_error(job->png, "neither grey nor RGB");
-  if (png_get_rowbytes(job->png, job->info) != (size_t)job->width * job->channels)
-    png_error(job->png, "its rows have an unexpected length");
-  if (data_product(job->width, job->height, PNG_MAX_PIXELS) < 0) png_error(job->png, "more than 134217728 pixels");
-  /* deflate packs at most 1032 to 1, and a byte holds at most 8 pixels */
-  if ((int64_t)job->width * job->height > ((int64_t)job->file_size + 64) * 1032 * 8)
-    png_error(job->png, "more pixels than its bytes can hold");
-  if (allocate_rows(job)) png_error(job->png, "no memory for its pixels");
+  out->width = out->file_width = (int)width;
+  out->height = out->file_height = (int)height;
+  out->channels = png_get_channels(job->png, job->info);
+  if ((out->channels != 1 && out->channels != 3) ||
+      png_get_rowbytes(job->png, job->info) != (size_t)width * out->channels)
+    png_error(job->png, "neither grey nor RGB");
+  out->pixels = malloc((size_t)width * height * out->channels);
+  if (make_rows(job, out->pixels, out->height, (size_t)width * out->channels))
+    give_up(job, "cannot be read: no memory for its pixels");
   png_read_image(job->png, job->rows);
-  png_read_end(job->png, NULL);
+  png_read_end(job->png, job->info);
+  out->orientation = orientation(job->png, job->info);
   return 0;
 }
 
-static int to_planes(const png_job *job, data_images *out, agad_error *error) {
-  if (data_images_alloc(out, 1, job->channels, job->height, job->width, 0, 0, error)) return -1;
-  size_t plane = (size_t)job->height * job->width;
-  for (int c = 0; c < job->channels; c++)
-    for (size_t p = 0; p < plane; p++) out->pixels[c * plane + p] = job->raw[p * job->channels + c];
-  out->file_bytes = malloc(sizeof *out->file_bytes);
-  if (out->file_bytes) {
-    *out->file_bytes = (int64_t)job->file_size;
-    return 0;
-  }
-  data_images_free(out);
-  return agad_fail(error, "png: no memory");
-}
+int data_is_png(const uint8_t *bytes, size_t n) { return n >= 8 && !png_sig_cmp(bytes, 0, 8); }
 
-int data_png_decode(const uint8_t *bytes, size_t n, const char *name, data_images *out, agad_error *error) {
+int data_png_raster(const uint8_t *bytes, size_t n, int64_t max_pixels, raster *out, agad_error *error) {
   memset(out, 0, sizeof *out);
-  if (n < 8 || png_sig_cmp(bytes, 0, 8))
-    return agad_fail(error, "png: %s is no PNG file; convert it to 8-bit PNG", name);
-  png_job job = {.bytes = bytes, .left = n, .file_size = n};
+  png_job job = {.error = error, .bytes = bytes, .left = n, .size = n, .max_pixels = max_pixels, .out = out};
   int status = -1;
   job.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &job, on_error, on_warning);
   if (job.png) job.info = png_create_info_struct(job.png);
-  if (!job.info) agad_fail(error, "png: %s: no memory", name);
-  else if (read_pixels(&job)) agad_fail(error, "png: %s: %s; write it again", name, job.message);
-  else status = to_planes(&job, out, error);
+  if (!job.info) agad_fail(error, "cannot be read: no memory");
+  else if (!read_pixels(&job)) status = 0;
+  else if (!job.failed) agad_fail(error, "is a damaged PNG file (%s); write it again", job.message);
   if (job.png) png_destroy_read_struct(&job.png, job.info ? &job.info : NULL, NULL);
-  free(job.raw);
   free(job.rows);
+  if (status) {
+    free(out->pixels);
+    memset(out, 0, sizeof *out);
+  }
   return status;
 }
 
-int data_png_read(const char *path, data_images *out, agad_error *error) {
-  memset(out, 0, sizeof *out);
-  struct stat info;
-  if (stat(path, &info)) return agad_fail(error, "png: %s: %s", path, strerror(errno));
-  if (!S_ISREG(info.st_mode)) return agad_fail(error, "png: %s is no ordinary file", path);
-  if (info.st_size > PNG_MAX_FILE)
-    return agad_fail(error, "png: %s has %lld MB; at most %lld are read", path, (long long)(info.st_size >> 20),
-                     (long long)(PNG_MAX_FILE >> 20));
-  FILE *file = fopen(path, "rb");
-  if (!file) return agad_fail(error, "png: %s: %s", path, strerror(errno));
-  size_t size = (size_t)info.st_size;
-  uint8_t *bytes = malloc(size + 1);
-  int status;
-  if (!bytes) status = agad_fail(error, "png: %s: no memory for %zu bytes", path, size);
-  else if (fread(bytes, 1, size, file) != size)
-    status = agad_fail(error, "png: %s: could not be read to its end", path);
-  else status = data_png_decode(bytes, size, path, out, error);
-  free(bytes);
-  fclose(file);
-  return status;
-}
+/* ---- writing ---- */
 
 static int write_pixels(png_job *job) {
   if (setjmp(png_jmpbuf(job->png))) return -1;
@@ -164,7 +166,9 @@ static int encode(png_job *job, const uint8_t *pixels) {
   snprintf(job->message, sizeof job->message, "no memory");
   job->png = png_create_write_struct(PNG_LIBPNG_VER_STRING, job, on_error, on_warning);
   if (job->png) job->info = png_create_info_struct(job->png);
-  if (job->info && !allocate_rows(job)) {
+  size_t stride = (size_t)job->width * job->channels;
+  job->raw = malloc(stride * job->height);
+  if (job->info && !make_rows(job, job->raw, job->height, stride)) {
     for (int c = 0; c < job->channels; c++)
       for (size_t p = 0; p < plane; p++) job->raw[p * job->channels + c] = pixels[c * plane + p];
     status = write_pixels(job);

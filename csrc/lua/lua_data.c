@@ -5,6 +5,7 @@
  */
 #include "lua/lua_data.h"
 
+#include "data/decode.h"
 #include "data/idx.h"
 #include "data/png.h"
 #include "data/weave.h"
@@ -49,7 +50,7 @@ static int free_images(lua_State *L) {
   return 0;
 }
 
-static data_images *new_images(lua_State *L) {
+data_images *lua_data_new_images(lua_State *L) {
   data_images *set = lua_newuserdatauv(L, sizeof *set, 0);
   memset(set, 0, sizeof *set);
   luaL_setmetatable(L, LUA_IMAGES);
@@ -88,8 +89,7 @@ static void push_classes(lua_State *L, const data_images *set) {
   }
 }
 
-/* Pushes train, test and the class names out of two boxes, once they are filled. */
-static int push_sets(lua_State *L, data_images *train, data_images *test, const agad_error *failed) {
+int lua_data_push_sets(lua_State *L, data_images *train, data_images *test, const agad_error *failed) {
   if (failed) return lua_agad_raise(L, failed);
   at_scope scope = at_open();
   push_classes(L, train);
@@ -99,12 +99,12 @@ static int push_sets(lua_State *L, data_images *train, data_images *test, const 
   return lua_agad_end(L, &scope, 3);
 }
 
-static data_fit check_fit(lua_State *L, int index) {
+data_fit lua_data_check_fit(lua_State *L, int index) {
   static const char *const names[] = {"resize", "pad", NULL};
   return luaL_checkoption(L, index, "resize", names) ? DATA_FIT_PAD : DATA_FIT_RESIZE;
 }
 
-static int check_side(lua_State *L, int index) {
+int lua_data_check_side(lua_State *L, int index) {
   lua_Integer side = luaL_checkinteger(L, index);
   luaL_argcheck(L, side >= 1 && side <= DATA_MAX_SIDE, index, "a side has 1 to 65536 pixels");
   return (int)side;
@@ -113,20 +113,20 @@ static int check_side(lua_State *L, int index) {
 /* mnist(name, root, size, fit, channels) -> {images, labels}, {images, labels}, classes */
 static int mnist(lua_State *L) {
   const char *name = luaL_checkstring(L, 1), *root = luaL_checkstring(L, 2);
-  int side = check_side(L, 3), channels = (int)luaL_checkinteger(L, 5);
-  data_fit fit = check_fit(L, 4);
-  data_images *train = new_images(L), *test = new_images(L);
+  int side = lua_data_check_side(L, 3), channels = (int)luaL_checkinteger(L, 5);
+  data_fit fit = lua_data_check_fit(L, 4);
+  data_images *train = lua_data_new_images(L), *test = lua_data_new_images(L);
   agad_error error;
   int failed = data_mnist(name, root, train, test, &error) || data_images_resize(train, side, side, fit, &error) ||
                data_images_resize(test, side, side, fit, &error) || data_images_set_channels(train, channels, &error) ||
                data_images_set_channels(test, channels, &error);
-  return push_sets(L, train, test, failed ? &error : NULL);
+  return lua_data_push_sets(L, train, test, failed ? &error : NULL);
 }
 
 /* weave(texture, size, channels, seed, {train, defects, test, test defects}) -> train, test, classes */
 static int weave(lua_State *L) {
   const char *name = luaL_checkstring(L, 1);
-  weave_options options = {WEAVE_CLOTH, check_side(L, 2), (int)luaL_checkinteger(L, 3),
+  weave_options options = {WEAVE_CLOTH, lua_data_check_side(L, 2), (int)luaL_checkinteger(L, 3),
                            (uint64_t)luaL_checkinteger(L, 4)};
   int64_t counts[4];
   luaL_checktype(L, 5, LUA_TTABLE);
@@ -135,30 +135,28 @@ static int weave(lua_State *L) {
     counts[i] = luaL_checkinteger(L, -1);
     lua_pop(L, 1);
   }
-  data_images *train = new_images(L), *test = new_images(L);
+  data_images *train = lua_data_new_images(L), *test = lua_data_new_images(L);
   agad_error error;
   int texture = data_weave_texture(name, &error), failed = texture < 0;
   if (!failed) options.texture = (weave_texture)texture;
   failed = failed || data_weave(&options, WEAVE_TRAIN, counts[0], counts[1], train, &error) ||
            data_weave(&options, WEAVE_TEST, counts[2], counts[3], test, &error);
-  return push_sets(L, train, test, failed ? &error : NULL);
+  return lua_data_push_sets(L, train, test, failed ? &error : NULL);
 }
 
 /* ---- single pictures ---- */
 
-/* read_png(path) -> uint8 (channels, height, width) */
+/* read_png(path) -> uint8 (channels, height, width); any picture file, as it is */
 static int read_png(lua_State *L) {
   const char *path = luaL_checkstring(L, 1);
-  data_images *set = new_images(L);
+  decode_options as_it_is = {0};
+  decoded picture;
   agad_error error;
-  if (data_png_read(path, set, &error)) return lua_agad_raise(L, &error);
+  luaL_checkstack(L, 4, "read_png");
+  if (decode_file(path, &as_it_is, &picture, &error)) return lua_agad_raise(L, &error);
   at_scope scope = at_open();
-  int64_t sizes[3] = {set->channels, set->height, set->width};
-  lua_createtable(L, 0, 1);
-  void *pixels = set->pixels;
-  set->pixels = NULL;
-  move_field(L, "images", pixels, sizes, 3, AT_U8, AT_U8);
-  lua_getfield(L, -1, "images");
+  int64_t sizes[3] = {picture.channels, picture.height, picture.width};
+  lua_agad_push_tensor(L, at_from_memory(picture.pixels, sizes, 3, AT_U8, free, picture.pixels));
   return lua_agad_end(L, &scope, 1);
 }
 
@@ -182,7 +180,7 @@ static int write_png(lua_State *L) {
 
 /* A set of its own with the pictures' bytes, in a box on the stack. */
 static data_images *copy_pictures(lua_State *L, const pictures *p) {
-  data_images *set = new_images(L);
+  data_images *set = lua_data_new_images(L);
   agad_error error;
   if (data_images_alloc(set, p->n, p->channels, p->height, p->width, 0, 0, &error)) return lua_data_fail(&error), NULL;
   memcpy(set->pixels, p->pixels, (size_t)(p->n * p->channels * p->height) * (size_t)p->width);
@@ -202,8 +200,8 @@ static void push_pictures(lua_State *L, data_images *set, int ndim) {
 /* resize(pictures, height, width[, fit]), set_channels(pictures, channels) -> a new tensor */
 static int resize(lua_State *L) {
   at_tensor *given = lua_agad_check_tensor(L, 1);
-  int height = check_side(L, 2), width = check_side(L, 3);
-  data_fit fit = check_fit(L, 4);
+  int height = lua_data_check_side(L, 2), width = lua_data_check_side(L, 3);
+  data_fit fit = lua_data_check_fit(L, 4);
   luaL_checkstack(L, 8, "resize");
   at_scope scope = at_open();
   pictures p;
@@ -277,6 +275,9 @@ void lua_agad_open_data(lua_State *L) {
   lua_pop(L, 1);
   luaL_newlib(L, functions);
   lua_data_open_sampler(L);
+  lua_data_open_loader(L);
+  lua_data_open_decode(L);
+  lua_data_open_inspect(L);
   lua_setfield(L, -2, "data");
   lua_newtable(L);
   lua_data_open_metrics(L);

@@ -6,7 +6,7 @@
 
 #include "score/metrics.h"
 
-enum { MEAN, SD, GRAD_X, GRAD_Y, N_PIXEL_STATISTICS };
+enum { MEAN, SD, GRAD_X, GRAD_Y, N_PIXEL_STATISTICS = SHORTCUT_PIXEL_STATISTICS };
 
 /* One row: sums that fit 32 bits, as a side has 65,536 pixels at most. `below` is the next row, or the same. */
 static void measure_row(const uint8_t *row, const uint8_t *below, int width, uint64_t total[N_PIXEL_STATISTICS]) {
@@ -38,6 +38,15 @@ static void measure(const uint8_t *picture, int channels, int height, int width,
   out[GRAD_Y] = height > 1 ? (double)total[GRAD_Y] / ((double)channels * (height - 1) * width) : 0;
 }
 
+int data_statistics(const uint8_t *pixels, int64_t n, int channels, int height, int width, double *out,
+                    agad_error *error) {
+  for (int64_t i = 0; i < n; i++) {
+    if (agad_interrupt) return agad_fail(error, "interrupted");
+    measure(pixels + (size_t)i * channels * height * width, channels, height, width, out + i * N_PIXEL_STATISTICS);
+  }
+  return 0;
+}
+
 /* The AUROC in the better direction. */
 static int two_sided(const char *name, const double *values, const uint8_t *anomalous, int64_t n, data_shortcut *out,
                      agad_error *error) {
@@ -53,12 +62,8 @@ int data_shortcuts(const uint8_t *pixels, int64_t n, int channels, int height, i
   int64_t cells = data_product(n, N_PIXEL_STATISTICS + 1, INT64_MAX / 8);
   double *values = cells < 0 ? NULL : malloc(((size_t)cells + 1) * sizeof *values);
   if (!values) return agad_fail(error, "shortcut: no memory for %lld pictures", (long long)n);
-  int found = 0, status = 0;
+  int found = 0, status = data_statistics(pixels, n, channels, height, width, values, error);
   double *column = values + n * N_PIXEL_STATISTICS; /* values: one row a picture; column: one statistic */
-  for (int64_t i = 0; i < n && !status; i++) {
-    if (agad_interrupt) status = agad_fail(error, "interrupted");
-    measure(pixels + (size_t)i * channels * height * width, channels, height, width, values + i * N_PIXEL_STATISTICS);
-  }
   for (int s = 0; s < N_PIXEL_STATISTICS && !status; s++) {
     for (int64_t i = 0; i < n; i++) column[i] = values[i * N_PIXEL_STATISTICS + s];
     status = two_sided(names[s], column, anomalous, n, &out[found], error);

@@ -10,6 +10,7 @@
 #include "data/images.h"
 
 #define SHORTCUT_MAX 8
+#define SHORTCUT_PIXEL_STATISTICS 4
 
 typedef struct data_shortcut {
   const char *name;
@@ -20,6 +21,10 @@ typedef struct data_shortcut {
 typedef struct data_origin {
   const int64_t *height, *width, *file_bytes;
 } data_origin;
+
+/* Of each picture mean, sd, grad_x and grad_y: out (n, SHORTCUT_PIXEL_STATISTICS). 0, or -1 when interrupted. */
+int data_statistics(const uint8_t *pixels, int64_t n, int channels, int height, int width, double *out,
+                    agad_error *error);
 
 /* pixels (n, channels, height, width), anomalous (n) 0 or 1; origin may be NULL. Fills out with mean, sd,
  * grad_x, grad_y (means over all channels), then height, width, file_bytes where known, and returns how

@@ -1,119 +1,48 @@
 --- Data sets, pictures and samplers.
 -- A set has `train` and `test`, each {images = uint8 tensor (count, channels, height, width), labels = int64
 -- tensor (count), masks = uint8 tensor (count, height, width) or nil}, and `classes`, the list of their names.
--- Labels count from 0: label i is class classes[i + 1].
+-- Labels count from 0: label i is class classes[i + 1]. A set of files also has `paths`, and `origin` {height, width,
+-- file_bytes}: the files before resizing. Where nothing says what is for testing, `unsplit` is true, all pictures are
+-- in `train`, and a task splits them by its seed. `normal` is the class that is normal without asking.
 
 local core = require "agad.core"
+local folder = require "agad.data.folder"
+local lfs = require "lfs"
+local manifest = require "agad.data.manifest"
+local named = require "agad.data.named"
 local options = require "agad.options"
+local pictures = require "agad.data.pictures"
+local sets = require "agad.data.set"
+local tensors = require "agad.data.tensors"
 
 local data = {}
 
 --- The names that `agad.data.load` and the command line know.
-data.names = {"mnist", "fashion-mnist", "weave"}
-
-local function fail(...) error(string.format(...), 0) end
-
--- Options -----------------------------------------------------------------------------------------
-
-local function checked(what, given, defaults)
-  local known, result = {}, {}
-  for name in pairs(defaults) do known[#known + 1] = name end
-  table.sort(known)
-  for name in pairs(given or {}) do
-    if defaults[name] == nil then
-      local near = type(name) == "string" and options.nearest(name, known)
-      fail("%s: unknown option %s%s; known: %s", what, tostring(name), near and "; did you mean " .. near .. "?" or "",
-        table.concat(known, ", "))
-    end
-  end
-  for name, default in pairs(defaults) do
-    local value = (given or {})[name]
-    if value == nil then value = default end
-    if math.type(default) == "integer" then
-      value = math.tointeger(value) or fail("%s: %s = %s is no integer", what, name, tostring(value))
-    elseif type(value) ~= "string" and default ~= false then
-      fail("%s: %s = %s is no name", what, name, tostring(value))
-    end
-    result[name] = value
-  end
-  if result.channels ~= 1 and result.channels ~= 3 then
-    fail("%s: channels = %d; give 1 (grey) or 3 (colour)", what, result.channels)
-  end
-  if result.size < 1 or result.size > 4096 then fail("%s: size = %d; give 1 to 4096", what, result.size) end
-  return result
-end
-
--- Where data sets lie: the option, $AGAD_DATA, or the user's cache.
-local function find_root(root)
-  if root then return root end
-  local given = os.getenv "AGAD_DATA"
-  if given and given ~= "" then return given end
-  local cache = os.getenv "XDG_CACHE_HOME"
-  if not cache or cache == "" then cache = (os.getenv "HOME" or "") .. "/.cache" end
-  return cache .. "/agad/data"
-end
+data.names = {"mnist", "fashion-mnist", "cifar10", "cifar100", "weave"}
 
 -- Sets --------------------------------------------------------------------------------------------
-
-local set_methods = {}
-local set_type = {__index = set_methods, __name = "agad.set"}
-
-function set_type.__tostring(set) return set.call end
-
---- The label of a class, from 0.
--- @param class string|integer its name, or a whole number that is one (8 is "8")
--- @return integer the label
--- @raise no such class, with the list of classes
-function set_methods:label_of(class)
-  local name = math.type(class) == "float" and math.tointeger(class) or class
-  for i, known in ipairs(self.classes) do if known == tostring(name) then return i - 1 end end
-  fail("%s has no class %s; its classes: %s", self.name, tostring(class), table.concat(self.classes, ", "))
-end
-
--- The constructor call: only what differs from the defaults.
-local function call_text(name, o, defaults)
-  local given = {}
-  for key, value in pairs(o) do
-    if value ~= defaults[key] then
-      given[#given + 1] = ("%s = %s"):format(key, type(value) == "string" and ("%q"):format(value) or value)
-    end
-  end
-  table.sort(given)
-  return ("agad.data.%s%s"):format(name, #given > 0 and "{" .. table.concat(given, ", ") .. "}" or "()")
-end
-
-local function new_set(name, o, defaults, train, test, classes)
-  local shape = train.images.shape
-  return setmetatable({
-    name = name, train = train, test = test, classes = classes, options = o,
-    channels = shape[2], height = shape[3], width = shape[4],
-    call = call_text(name:gsub("-", "_"), o, defaults),
-    info = {name = name, classes = classes, channels = shape[2], height = shape[3], width = shape[4],
-      train = shape[1], test = test.images.shape[1]},
-  }, set_type)
-end
-
-local MNIST = {size = 32, channels = 1, fit = "resize", root = false}
-
-local function idx_set(name, given)
-  local o = checked(name, given, MNIST)
-  if o.fit ~= "resize" and o.fit ~= "pad" then fail("%s: fit = %s; give resize or pad", name, o.fit) end
-  return new_set(name, o, MNIST, core.data.mnist(name, find_root(o.root), o.size, o.fit, o.channels))
-end
 
 --- MNIST from its four IDX files, gzip or not: 60,000 and 10,000 digits of 28 x 28, resized.
 -- @param o table root ($AGAD_DATA, or ~/.cache/agad/data), size (32), channels (1), fit ("resize", "pad")
 -- @return set classes "0" to "9"
 -- @raise a file is missing (with where it was looked for), broken, or disagrees with another
-function data.mnist(o) return idx_set("mnist", o) end
+function data.mnist(o) return named.idx("mnist", o) end
 
 --- Fashion-MNIST, as `agad.data.mnist`; classes t-shirt, trouser, … ankle-boot.
 -- @param o table as for `agad.data.mnist`
 -- @return set
-function data.fashion_mnist(o) return idx_set("fashion-mnist", o) end
+function data.fashion_mnist(o) return named.idx("fashion-mnist", o) end
 
-local WEAVE = {normal = "cloth", size = 32, channels = 1, seed = 1, train_normals = 2000, train_defects = 200,
-  test_normals = 500, test_defects = 500}
+--- CIFAR-10 from its binary batches: 50,000 and 10,000 pictures of 32 x 32.
+-- @param o table root (as for `agad.data.mnist`), size (32), channels (3), fit ("resize", "pad")
+-- @return set classes airplane, automobile, … truck
+-- @raise a file is missing (with where it was looked for and what to fetch) or broken
+function data.cifar10(o) return named.cifar("cifar10", o) end
+
+--- CIFAR-100 from its binary files; `superclasses` has the 20 coarse names and the one of each class.
+-- @param o table root, size, channels, fit (as for `agad.data.cifar10`), labels ("fine": 100 classes, "coarse": 20)
+-- @return set
+function data.cifar100(o) return named.cifar("cifar100", o) end
 
 --- The built-in set: a texture with and without defects, drawn from a seed; nothing is downloaded.
 -- Classes: the texture's name, then scratch, hole, stain, missing_thread, smudge. Normals come first, then the
@@ -121,32 +50,102 @@ local WEAVE = {normal = "cloth", size = 32, channels = 1, seed = 1, train_normal
 -- @param o table normal ("cloth", "metal", "grain", "dots"), size (32 to 1024), channels (1, 3), seed (1),
 --   train_normals (2000), train_defects (200), test_normals (500), test_defects (500)
 -- @return set with masks
-function data.weave(o)
-  o = checked("weave", o, WEAVE)
-  local set = new_set("weave", o, WEAVE, core.data.weave(o.normal, o.size, o.channels, o.seed,
-    {o.train_normals, o.train_defects, o.test_normals, o.test_defects}))
-  -- what a task and a run take unless they say otherwise: 2,000 pictures are too few steps at a batch of 256
-  set.normal, set.holdout, set.batch = o.normal, 0.1, 64
-  return set
+function data.weave(o) return named.weave(o) end
+
+--- A folder of PNG and JPEG pictures. Its layout is found out:
+--   DIR/{train,test}/CLASS/*   with masks in DIR/ground_truth/CLASS/NAME_mask.png, if there are any (MVTec AD)
+--   DIR/CLASS/*                no split: a task makes one by its seed
+--   DIR/*                      one class, normal; no anomalies
+-- A class called good, normal or ok, in any case, is normal without asking. Files that cannot be read are left out and
+-- named in the set's notes. Decoded pictures are kept in a cache file, so that the next time takes no time.
+-- @param dir string
+-- @param o table size (a side; nil: as the files are, which must then be equal), channels (1, 3; nil: as the files
+--   are), fit ("resize", "crop", "pad"), filter ("bilinear", "area"), fast_decode (false: JPEG at a fraction of its
+--   size, other pixels), strict (false: what cannot be read is an error), cache (true: ~/.cache/agad/decoded, false, or
+--   a path), max_pixels, max_bytes (of one file), on_progress (function(done, total); false: nothing is shown)
+-- @return set
+-- @raise no folder, no pictures, none that can be read
+function data.folder(dir, o) return folder.one(dir, o) end
+
+--- Two folders: one of normal pictures, one of anomalies, whose subfolders are kinds of defect. No split.
+-- @param normals string
+-- @param anomalies string
+-- @param o table as for `agad.data.folder`
+-- @return set classes "normal", and "anomaly" or the names of the subfolders
+function data.folders(normals, anomalies, o) return folder.two(normals, anomalies, o) end
+
+--- A list of pictures: a CSV file with the header `path,label[,split][,mask]` (RFC 4180).
+-- Paths are relative to the file's folder and may not leave it. split is train or test, in all lines or in none; an
+-- empty mask says that nothing is marked.
+-- @param path string
+-- @param o table as for `agad.data.folder`, and outside (false: true allows paths that leave the folder)
+-- @return set classes: the labels, sorted
+-- @raise the line and what is wrong with it
+function data.manifest(path, o) return manifest.read(path, o) end
+
+--- Tensors of pictures.
+-- @param o table images (uint8, (n, channels, height, width) or (n, height, width)), labels (list or tensor of whole
+--   numbers from 0; nil: all normal), masks (n, height, width), test_images, test_labels, test_masks (nil: no split),
+--   classes (list of names; nil: "0", "1", …), normal, name
+-- @return set
+-- @raise which of them does not fit, and what it should be
+function data.tensors(o) return tensors.set(o) end
+
+-- The options that mean something to a set, out of those of a task.
+local function kept_options(o, defaults)
+  local kept = {}
+  for key, value in pairs(o or {}) do if defaults[key] ~= nil then kept[key] = value end end
+  return kept
 end
 
---- A set by its name; options of no meaning for it are passed over, so a caller may give those of a task.
--- @param name string one of `agad.data.names`
--- @param o table root, size, channels, fit, normal, seed
+--- A set by its name, its folder or its CSV file; options of no meaning for it are passed over, so a caller may give
+-- those of a task.
+-- @param name string one of `agad.data.names`, or a path; table {normals = DIR, anomalies = DIR}
+-- @param o table root, size, channels, fit, normal, seed, … (`agad.data.folder`)
 -- @return set
+-- @raise no such name and no such path, with the nearest name
 function data.load(name, o)
-  local accepted = ({mnist = MNIST, ["fashion-mnist"] = MNIST, weave = WEAVE})[name]
-  if not accepted then
-    local near = options.nearest(name, data.names)
-    fail("no data set %s%s; known: %s", name, near and "; did you mean " .. near .. "?" or "",
-      table.concat(data.names, ", "))
+  if type(name) == "table" then
+    return folder.two(name.normals, name.anomalies, kept_options(o, pictures.defaults))
   end
-  local kept = {}
-  for key, value in pairs(o or {}) do if accepted[key] ~= nil then kept[key] = value end end
-  return data[name:gsub("-", "_")](kept)
+  if named.defaults[name] then return data[name:gsub("-", "_")](kept_options(o, named.defaults[name])) end
+  local mode = data.is_path(name)
+  if mode == "directory" then return folder.one(name, kept_options(o, pictures.defaults)) end
+  if mode then return manifest.read(name, kept_options(o, manifest.defaults)) end
+  local near = options.nearest(name, data.names)
+  sets.fail("no data set %s%s; known: %s, or a folder or a .csv file that exists", name,
+    near and "; did you mean " .. near .. "?" or "", table.concat(data.names, ", "))
+end
+
+--- Whether a path is one that `agad.data.load` reads.
+-- @param path string
+-- @return string "directory", "file" (a .csv file), or nil
+function data.is_path(path)
+  local mode = lfs.attributes(path, "mode")
+  if mode == "directory" then return mode end
+  return mode and path:lower():find "%.csv$" and "file" or nil
 end
 
 -- Pictures ----------------------------------------------------------------------------------------
+
+--- Reads a PNG or JPEG file, whatever its name: grey is one channel, all else RGB; alpha is dropped, and a photograph
+-- stands as its EXIF orientation says.
+-- @param path string
+-- @param o table height, width (nil: as the file has them), channels (1, 3), fit ("resize", "crop", "pad"), filter
+--   ("bilinear", "area"), fast (false), max_pixels, max_bytes
+-- @return tensor uint8 (channels, height, width)
+-- @return table height, width, file_bytes of the file
+-- @raise it cannot be read, with its name and the reason
+data.read = core.data.read
+
+--- Resizes pictures as `agad.data.read` does: averaged over what a pixel covers, so that nothing flickers when they
+-- shrink. `agad.data.resize` is plain interpolation.
+-- @param pictures tensor uint8 (count, channels, height, width) or (channels, height, width)
+-- @param height integer
+-- @param width integer
+-- @param o table fit ("resize", "crop", "pad"), filter ("bilinear", "area")
+-- @return tensor a new one
+data.resample = core.data.resample
 
 --- Reads a PNG: uint8 tensor (channels, height, width), 1 channel (grey) or 3 (RGB); alpha is dropped.
 -- @param path string

@@ -85,7 +85,7 @@ function demo.run(o)
 
   local set = agad.data.load("weave", {normal = task_options.normal, size = task_options.size,
     channels = task_options.channels})
-  local task = agad.task.one_vs_rest(set, task_options)
+  local task = agad.task.new(set, task_options)
   local run = agad.trainer(task, run_options, {dir = o.out .. "/weave.run"})
   say(("  AGAD learns the texture %s: %d normal pictures, %d with known defects.\n"):format(set.classes[1],
     #task.normals, #task.anomalies))

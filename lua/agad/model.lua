@@ -29,11 +29,12 @@ end
 
 function model:__tostring() return ("agad.model.open(%q)"):format(self.path) end
 
--- A picture as the model takes it: uint8 (1, channels, height, width).
+-- A picture as the model takes it: uint8 (1, channels, height, width), read as the pictures of its training were.
 local function prepare(self, path)
   local c, h, w = table.unpack(self.shape)
-  local picture = core.data.set_channels(core.data.read_png(path), c)
-  return core.data.resize(picture, h, w, "resize"):unsqueeze(1)
+  local picture = core.data.read(path, {height = h, width = w, channels = c, fit = self.config.fit,
+    filter = self.config.filter, fast = self.config.fast_decode})
+  return picture:unsqueeze(1)
 end
 
 local function verdict(self, score)
@@ -42,7 +43,7 @@ local function verdict(self, score)
 end
 
 --- Scores pictures: larger is more anomalous.
--- @param what table|tensor a list of paths of PNG files, or a uint8 tensor (n, channels, height, width)
+-- @param what table|tensor a list of paths of PNG and JPEG files, or a uint8 tensor (n, channels, height, width)
 -- @return list of {score, threshold, anomalous}; the last two are null where no threshold was stored
 function model:score(what)
   local rows = {}

@@ -6,16 +6,23 @@ local UNSET = nil          -- in the default's column: no value unless one is gi
 -- group, name, kind, default, description; ranges: min, max (inclusive), above, below (exclusive)
 local definitions = {
   {"task", "data", "string", UNSET, "data set: a known name or a folder"},
-  {"task", "normal", "class", UNSET, "the normal class"},
-  {"task", "gamma", "number", 0.0, "share of known anomalies in training, a/(n+a)", min = 0, below = 1},
+  {"task", "normal", "class_or_list", UNSET, "the normal class, a superclass, or a list"},
+  {"task", "anomaly", "class_or_list", UNSET, "leave_one_out: the anomalous class"},
+  {"task", "gamma", "schedule", 0.0, "share of known anomalies, a/(n+a), or a schedule", min = 0, below = 1},
   {"task", "anom_classes", "classes", "all", "classes the known anomalies come from: all, how many, or a list"},
   {"task", "protocol", "choice", "one_vs_rest", "what is normal", choices = {"one_vs_rest", "leave_one_out"}},
   {"task", "test_set", "choice", "official", "test split", choices = {"official", "ganomaly"}},
+  {"task", "force", "boolean", UNSET, "test_set = ganomaly with gamma > 0, though test pictures are trained on"},
   {"task", "holdout", "number", UNSET, "share of the normals held out for the threshold", min = 0, below = 1},
   {"task", "limit", "integer", UNSET, "at most this many normals", min = 1},
   {"task", "size", "integer", UNSET, "pictures are resized to this side", min = 8},
   {"task", "channels", "integer", UNSET, "1 (grey) or 3 (colour)", choices = {1, 3}},
-  {"task", "fit", "choice", "resize", "how pictures reach that size", choices = {"resize", "pad"}},
+  {"task", "fit", "choice", "resize", "how pictures reach that size", choices = {"resize", "crop", "pad"}},
+  {"task", "filter", "choice", "bilinear", "how they are resized", choices = {"bilinear", "area"}},
+  {"task", "fast_decode", "boolean", false, "JPEG at a fraction of its size where that is enough: other pixels"},
+  {"task", "strict", "boolean", false, "a file that cannot be read is an error"},
+  {"task", "outside", "boolean", false, "a manifest may name pictures outside its folder"},
+  {"task", "cache", "cache", true, "decoded pictures are kept: true (in the user's cache), false, or a path"},
   {"task", "task_seed", "integer", UNSET, "which anomalies are known; default: seed", min = 0},
 
   {"trainer", "method", "string", "agad", "the method"},
@@ -29,6 +36,9 @@ local definitions = {
   {"trainer", "grad_clip", "number", 0.0, "largest norm of an update's gradient, 0 = off", min = 0},
   {"trainer", "accumulate", "integer", 1, "micro-batches in a step", min = 1},
   {"trainer", "ema", "number", 0.99, "average of the scoring weights over steps, 0 = off", min = 0, below = 1},
+  {"trainer", "augment.flip", "boolean", false, "half of the pictures are flipped left to right"},
+  {"trainer", "augment.shift", "integer", 0, "pictures are shifted by up to so many pixels", min = 0},
+  {"trainer", "augment.brightness", "number", 0.0, "and made brighter or darker by up to this share", min = 0, max = 1},
   {"trainer", "precision", "choice", "auto", "arithmetic of the nets",
     choices = {"auto", "fp32", "tf32", "bf16", "fp64"}},
   {"trainer", "device", "device", "auto", "auto, cpu, cuda or cuda:N"},
@@ -53,8 +63,8 @@ local definitions = {
 
 -- What this version runs of an option that knows more; any other value is one clear error.
 local available = {
-  protocol = {"one_vs_rest"}, test_set = {"official"}, schedule = {}, grad_clip = {0.0},
-  accumulate = {1}, deterministic = {false}, checkpoint_steps = {0}, checkpoint_minutes = {0.0},
+  schedule = {}, grad_clip = {0.0}, accumulate = {1}, deterministic = {false}, checkpoint_steps = {0},
+  checkpoint_minutes = {0.0},
 }
 
 local presets = {

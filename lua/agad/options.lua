@@ -8,15 +8,17 @@
 local options = {}
 
 local known = require "agad.option_table"
+local schedule = require "agad.schedule"
 local definitions, available, presets = known.definitions, known.available, known.presets
 
 local unhashed = {device = true, log_every = true, checkpoint_steps = true, checkpoint_minutes = true,
-  out = true, run = true, root = true}
+  out = true, run = true, root = true, cache = true}
 
 local by_name = {}
 for _, d in ipairs(definitions) do
   d.group, d.name, d.kind, d.default, d.text = d[1], d[2], d[3], d[4], d[5]
   by_name[d.name] = d
+  by_name[d.name:match "^[^.]+"] = d             -- augment, of augment.flip
 end
 
 -- Text ------------------------------------------------------------------------------------------
@@ -91,10 +93,12 @@ local function check_range(key, d, v)
   return v
 end
 
-local function items(v)                           -- "1,2", "[1, 2]", {1, 2} -> {"1", "2"}
+local function items(v, pattern)                           -- "1,2", "[1, 2]", {1, 2} -> {"1", "2"}
   if type(v) ~= "string" then return type(v) == "table" and v or nil end
   local list = {}
-  for item in v:gsub("^%s*[%[{]", ""):gsub("[%]}]%s*$", ""):gmatch("[^,%s]+") do list[#list + 1] = item end
+  for item in v:gsub("^%s*[%[{]", ""):gsub("[%]}]%s*$", ""):gmatch(pattern or "[^,%s]+") do
+    list[#list + 1] = item:match "^%s*(.-)%s*$"
+  end
   return list
 end
 
@@ -137,6 +141,11 @@ function convert.string(key, _, v)
   return v
 end
 
+function convert.cache(key, _, v)
+  if type(v) == "string" and v ~= "" and booleans[v] == nil then return v end
+  return convert.boolean(key, nil, v)
+end
+
 function convert.choice(key, d, v)
   if not contains(d.choices, v) then
     fail("%s = %s: it must be one of %s", key, show(v), words(d.choices))
@@ -154,12 +163,25 @@ function convert.class(key, _, v)
   return class(v) or fail("%s = %s: the name or the number of a class is needed", key, show(v))
 end
 
+local function list_of_classes(key, v)            -- text is split at commas only: names have blanks
+  local list = {}
+  for i, x in ipairs(items(v, "[^,]+") or {}) do list[i] = convert.class(key, nil, x) end
+  return list
+end
+
+-- One class or several: text stays whole, as a name may have a comma; the task takes it apart.
+function convert.class_or_list(key, _, v)
+  if type(v) ~= "table" then return convert.class(key, nil, v) end
+  local list = list_of_classes(key, v)
+  if #list == 0 then fail("%s = %s: the name of a class, or a list of names, is needed", key, show(v)) end
+  return #list == 1 and list[1] or list
+end
+
 function convert.classes(key, _, v)
   if v == "all" then return v end
   local n = type(v) ~= "table" and math.tointeger(tonumber(v))
   if n then return check_range(key, {min = 1}, n) end
-  local list = {}
-  for i, x in ipairs(items(v) or {}) do list[i] = convert.class(key, nil, x) end
+  local list = list_of_classes(key, v)
   if #list == 0 then fail("%s = %s: it must be all, how many, or a list of classes", key, show(v)) end
   return list
 end
@@ -173,6 +195,10 @@ function convert.list(key, d, v)
     fail("%s = %s: %d values are needed", key, show(v), d.count)
   end
   return list
+end
+
+function convert.schedule(key, d, v)
+  return schedule.check(key, v, function(x) return convert.number(key, d, x) end)
 end
 
 function convert.any(_, _, v) return v end
@@ -275,9 +301,6 @@ function options.resolve(method, given, suggested)
   local typed = {}
   for name, v in pairs(flatten(given or {}, named, {}, "")) do
     local d = named[name] or unknown(name, list)
-    if name == "gamma" and (type(v) == "table" or tonumber(v) == nil and type(v) == "string") then
-      fail("gamma = %s: schedules are not available yet; give one number", show(v))
-    end
     if name == "score" and type(method.score) == "function" then
       fail("score = %s: method %s has a score of its own", show(v), method.name)
     end
@@ -330,7 +353,8 @@ end
 --- Merges options into a table, nested ones key by key; the later value wins.
 function options.merge(into, from)
   for key, v in pairs(from) do
-    if type(v) == "table" and #v == 0 and type(into[key]) == "table" then options.merge(into[key], v)
+    if type(v) == "table" and #v == 0 and type(into[key]) == "table" and not v.schedule then
+      options.merge(into[key], v)
     else into[key] = v end
   end
   return into
@@ -338,12 +362,19 @@ end
 
 -- Text and hash ---------------------------------------------------------------------------------
 
+--- A configuration that JSON can hold: a schedule that is a Lua function becomes {schedule = "function"}.
+function options.plain(config)
+  local plain = {}
+  for name, v in pairs(config) do plain[name] = type(v) == "function" and {schedule = "function"} or v end
+  return plain
+end
+
 --- The canonical JSON of a configuration: sorted keys, every option, null where nothing is decided.
 function options.canonical(config)
   local core = require "agad.core"
   local full = {}
-  for _, d in ipairs(definitions) do full[d.name] = core.null end
-  return core.json_encode(options.merge(full, config))
+  for _, d in ipairs(definitions) do put(full, d.name, core.null) end
+  return core.json_encode(options.merge(full, options.plain(config)))
 end
 
 --- The hash of a configuration: 16 hexadecimal digits, the same for runs that should agree.

@@ -142,13 +142,17 @@ function on.epoch(self, e)
   self:print(table.concat(parts, "  "))
 end
 
-function on.evaluate(self, e)
+local function draw_share(self, word, e)
   if not self.live then return end
   local share = e.total and e.total > 0 and e.done / e.total or 0
-  local columns = math.min(30, self:width() - 12)
+  local columns = math.min(30, self:width() - #word - 2)
   if share >= 1 then self:clear()
-  elseif columns >= 4 then self:draw("evaluating  " .. progress.bar(share, columns, self.unicode)) end
+  elseif columns >= 4 then self:draw(word .. "  " .. progress.bar(share, columns, self.unicode)) end
 end
+
+function on.evaluate(self, e) draw_share(self, "evaluating", e) end
+
+function on.load(self, e) draw_share(self, "reading pictures", e) end
 
 function on.note(self, e) self:print("note: " .. e.text) end
 

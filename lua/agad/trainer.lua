@@ -1,12 +1,14 @@
 --- Training: a run of a method on a task. It knows only the method's table.
 
 local agad = require "agad"
+local augment = require "agad.augment"
 local core = require "agad.core"
 local evaluate = require "agad.evaluate"
 local methods = require "agad.method"
 local options = require "agad.options"
 local report = require "agad.report"
 local rundir = require "agad.rundir"
+local schedule = require "agad.schedule"
 local scorer = require "agad.scorer"
 local selection = require "agad.selection"
 local states = require "agad.state"
@@ -81,6 +83,24 @@ local function build_step(self)
   self.step:set_state(self.state)
 end
 
+-- What an epoch trains on: gamma may be a schedule, which lengthens the pool.
+-- Gives gamma, the anomalies in a batch, the number of known ones, and the batches.
+local function epoch_of(self, epoch)
+  local c = self.config
+  local gamma = schedule.value(c.gamma, epoch, c.epochs)
+  local known = self.task:count_at(gamma)
+  local k = known > 0 and core.data.anomalies_per_batch(c.batch, self.method_options.min_anom or 0, gamma) or 0
+  return gamma, k, known, math.max(1, #self.task.normals // (c.batch - k))
+end
+
+local function enter_epoch(self, epoch)
+  local gamma, k, known = epoch_of(self, epoch)
+  if k == self.per_batch and known == self.known then return gamma end
+  self.sampler:set_anomalies(self.task:anomalies_at(gamma), k)
+  self.per_batch, self.known = k, known
+  return gamma
+end
+
 --- A training of a method on a task.
 -- @param task task
 -- @param given table options: method, net, epochs, batch, seed … (`agad.options`); unknown ones are refused
@@ -103,6 +123,7 @@ function trainer.new(task, given, o)
   self.precision, self.dtype, self.compute = choose_precision(config, self.device)
   if self.device ~= "cpu" then core.allow_tf32(self.precision == "tf32") end
   self.method_options = options.select(config, "method")
+  self.augment = augment.wanted(config.augment)
   self.shape = {set.channels, set.height, set.width}
   self.programs = method.nets(self.method_options, self.shape)
   self.nets, self.info = {}, {params = 0, macs = 0}
@@ -118,9 +139,9 @@ function trainer.new(task, given, o)
   end
   build_step(self)
   self.scorer_program = scorer.program(method, config.score, self.programs, self.shape)
-  local k = core.data.anomalies_per_batch(config.batch, self.method_options.min_anom or 0, config.gamma)
-  if #task.anomalies == 0 then k = 0 end
-  self.sampler = core.data.sampler(task.normals, task.anomalies, config.batch, k, seed_of(config, 2))
+  local gamma, k, known = epoch_of(self, 1)
+  self.per_batch, self.known = k, known
+  self.sampler = core.data.sampler(task.normals, task:anomalies_at(gamma), config.batch, k, seed_of(config, 2))
   if #task.normals < config.batch - k then
     self.notes[1] = ("%d normals are fewer than a batch of %d: every epoch is one short step"):format(#task.normals,
       config.batch)
@@ -160,6 +181,7 @@ local function one_step(self, log)
   if not rows then return nil end
   local x = core.batch(self.task.train.images, rows, self.method.input[1], self.method.input[2],
     {dtype = self.dtype, device = self.device})
+  if self.augment then x = augment.apply(x, self.augment, seed_of(self.config, 4), self.steps, self.method.input) end
   local ok, reason = pcall(self.step.run, self.step, x, n_normal)
   if not ok then error(("step %d: %s"):format(self.steps + 1, tostring(reason)), 0) end
   self.steps, self.images = self.steps + 1, self.images + rows:size(1)
@@ -173,15 +195,19 @@ end
 -- @raise a loss that is NaN or infinite (step and term), a stage that raises (step and stage)
 function run:fit(on_event)
   on_event = on_event or require("agad.progress").new {}
-  local config, batches = self.config, self.sampler:batches()
-  local total, began, spent = config.epochs * batches, core.clock(), 0
+  local config, total, last = self.config, 0, 0
+  for epoch = 1, config.epochs do total = total + select(4, epoch_of(self, epoch)) end
+  local began, spent = core.clock(), 0
   local interrupted, stopped = false, false
-  on_event {kind = "begin", epochs = config.epochs, batches = batches, config = config, device = self.device}
+  on_event {kind = "begin", epochs = config.epochs, batches = math.ceil(total / config.epochs), config = config,
+    device = self.device}
   for _, note in ipairs(self.notes) do on_event {kind = "note", text = note} end
-  local function log(step) return step % config.log_every == 0 or step % batches == 0 or step == 1 end
+  local function log(step) return step % config.log_every == 0 or step == last or step == 1 end
   while self.epoch < config.epochs and not interrupted and not stopped do
     local batch = 0
     self.epoch = self.epoch + 1
+    local gamma = enter_epoch(self, self.epoch)
+    last = self.steps + self.sampler:batches()
     local epoch_began = core.clock()
     while not interrupted and not stopped and one_step(self, log) do
       batch = batch + 1
@@ -196,7 +222,7 @@ function run:fit(on_event)
     if not interrupted and not stopped then
       self.sampler:next_epoch()
       self.step:spare(seed_of(config, 1000 + self.epoch))
-      on_event {kind = "epoch", epoch = self.epoch}
+      on_event {kind = "epoch", epoch = self.epoch, gamma = gamma, anomalies = self.known}
       if config.evaluate_every > 0 and self.epoch % config.evaluate_every == 0 then self:measure(on_event) end
     end
   end
@@ -320,7 +346,10 @@ function run:evaluate(on_event, o)
   row.selected = about_best(self.best)
   options.merge(row, evaluate.provenance(agad))
   for _, note in ipairs(self.notes) do table.insert(row.notes, note) end
-  row.method, row.config, row.hash = self.method.name, self.config, options.hash(self.config)
+  row.method, row.config = self.method.name, options.plain(self.config)
+  local hashed, hash = pcall(options.hash, self.config)
+  row.hash = hashed and hash or core.null
+  if not hashed then table.insert(row.notes, "hash: " .. hash) end
   row.params, row.epochs, row.steps = self.info.params, self.epoch, self.steps
   row.precision, row.device, row.seed, row.preset = self.precision, self.device, self.config.seed, self.config.preset
   row.collapses = self.step:collapses()
@@ -337,12 +366,13 @@ end
 function run:save(path)
   local source = chosen(self)
   local about = evaluate.provenance(agad)
-  about.method, about.config, about.input, about.shape = self.method.name, self.config, self.method.input, self.shape
+  about.method, about.config = self.method.name, options.plain(self.config)
+  about.input, about.shape = self.method.input, self.shape
   about.threshold, about.eval_batch = source.threshold or core.null, self.config.eval_batch
   about.score = self.config.score or core.null
   about.steps, about.epochs, about.programs = self.steps, self.epoch, self.programs
   local set = self.task.set
-  about.set = {name = set.name, normal = set.classes[self.task.normal + 1], options = set.options}
+  about.set = {name = set.name, normal = self.task:normal_names(), options = set.options}
   about.counts, about.params, about.selected = self.task.counts, self.info.params, about_best(self.best)
   local more = {}
   local scored = {}

@@ -43,8 +43,8 @@ function common.usage(f, ...)
 end
 
 -- Arguments that are options of the same name.
-local named = {"normal", "gamma", "protocol", "limit", "size", "channels", "net", "epochs", "batch", "method",
-  "preset", "device", "precision", "seed", "threads"}
+local named = {"normal", "anomaly", "gamma", "protocol", "limit", "size", "channels", "net", "epochs", "batch",
+  "method", "preset", "device", "precision", "seed", "threads"}
 
 --- The options that the arguments give, `--set` after the flags: a table for `options.resolve`.
 function common.given(args)
@@ -79,10 +79,19 @@ function common.prepare(given)
   return config
 end
 
---- Loads the data set that the arguments name, as the task's options want it.
+--- Loads the data set that the arguments name, as the task's options want it; shows the first pass over its files.
 function common.load(args, task)
-  return require("agad").data.load(args.data, {root = args.root, size = task.size, channels = task.channels,
-    fit = task.fit, normal = task.normal})
+  local show = require("agad.progress").new {quiet = args.quiet}
+  local o = {root = args.root, on_progress = function(done, total) show {kind = "load", done = done, total = total} end}
+  for _, name in ipairs {"size", "channels", "fit", "filter", "fast_decode", "strict", "outside", "cache", "normal"} do
+    o[name] = task[name]
+  end
+  local set = require("agad").data.load(args.data or {normals = args.normals, anomalies = args.anomalies}, o)
+  show:clear()
+  if args.command ~= "info" then                           -- it has them in its table
+    for _, note in ipairs(set.notes or {}) do show {kind = "note", text = note} end
+  end
+  return set
 end
 
 -- Outputs -----------------------------------------------------------------------------------------
@@ -104,29 +113,29 @@ end
 
 --- Pictures below the given paths, in their order; folders are walked by name.
 -- A path that does not exist, or a folder without pictures, fails.
+-- @return list of paths
+-- @return table path -> true where the picture was not named itself, but found in a folder
+-- @return list of texts: what in the folders cannot be looked at
 function common.pictures(paths)
-  local list = {}
-  local function walk(dir)
-    local names = {}
-    for name in lfs.dir(dir) do if name:sub(1, 1) ~= "." then names[#names + 1] = name end end
-    table.sort(names)
-    for _, name in ipairs(names) do
-      local path = dir:gsub("/+$", "") .. "/" .. name
-      if lfs.attributes(path, "mode") == "directory" then walk(path)
-      elseif name:lower():find("%.png$") or name:lower():find("%.jpe?g$") then list[#list + 1] = path end
-    end
-  end
+  local list, found, problems = {}, {}, {}
   for _, path in ipairs(paths) do
-    local mode, before = lfs.attributes(path, "mode"), #list
+    local mode = lfs.attributes(path, "mode")
     if not mode then common.fail(path .. ": no such file or folder") end
     if mode == "directory" then
-      walk(path)
-      if #list == before then common.fail(path .. ": no pictures in this folder (*.png, *.jpg, *.jpeg)") end
+      local names, unreadable = require("agad.core").data.list(path)
+      if #names == 0 then
+        common.fail(unreadable[1] or path .. ": no pictures in this folder (*.png, *.jpg, *.jpeg)")
+      end
+      for _, name in ipairs(names) do
+        list[#list + 1] = path:gsub("/+$", "") .. "/" .. name
+        found[list[#list]] = true
+      end
+      table.move(unreadable, 1, #unreadable, #problems + 1, problems)
     else
       list[#list + 1] = path
     end
   end
-  return list
+  return list, found, problems
 end
 
 -- Rows --------------------------------------------------------------------------------------------

@@ -6,8 +6,8 @@ local interrupt = require "agad.cli.interrupt"
 local options = require "agad.options"
 local progress = require "agad.progress"
 
-local task_names = {"normal", "size", "channels", "fit", "gamma", "anom_classes", "protocol", "test_set",
-  "holdout", "limit", "task_seed", "eval_batch"}
+local task_names = {"normal", "anomaly", "size", "channels", "fit", "filter", "fast_decode", "gamma", "anom_classes",
+  "protocol", "test_set", "force", "holdout", "limit", "task_seed", "eval_batch"}
 local column_names = {"preset", "bn_eval", "test_order", "selection"}
 
 local function take(given, config, names)
@@ -29,7 +29,7 @@ return function(args)
   local config = common.prepare(given)
   local of_task = options.select(config, "task")
   of_task.data = nil
-  local task = agad.task.one_vs_rest(common.load(args, of_task), of_task)
+  local task = agad.task.new(common.load(args, of_task), of_task)
   local show = progress.new {quiet = args.quiet}
   local evaluation = options.select(config, "evaluation")
   evaluation.score, evaluation.threshold_quantile = nil, nil           -- these two were settled when it was saved

@@ -36,14 +36,13 @@ local function of_net(agad, name, size, channels)
   return row
 end
 
-local function of_data(agad, args, config)
-  local set = agad.data.load(args.thing, {root = args.root, normal = config.normal, size = config.size,
-    channels = config.channels})
+local function of_data(args, config)
+  local set = common.load({command = "info", data = args.thing, root = args.root, quiet = args.quiet}, config)
   local row = {kind = "data", name = set.name, shape = {set.channels, set.height, set.width},
-    train = set.train.labels:numel(), test = set.test.labels:numel(), classes = {}}
-  local train = set.train.labels:bincount({minlength = #set.classes}):totable()
-  local test = set.test.labels:bincount({minlength = #set.classes}):totable()
-  for i, name in ipairs(set.classes) do row.classes[i] = {name = name, train = train[i], test = test[i]} end
+    train = set.info.train, test = set.info.test, classes = {}, notes = set.notes}
+  local function counts(split) return split and split.labels:bincount({minlength = #set.classes}):totable() or {} end
+  local train, test = counts(set.train), counts(set.test)
+  for i, name in ipairs(set.classes) do row.classes[i] = {name = name, train = train[i], test = test[i] or 0} end
   return row
 end
 
@@ -118,11 +117,13 @@ return function(args)
   local agad = require "agad"
   local thing, mode, row = args.thing, lfs.attributes(args.thing, "mode"), nil
   local config = common.prepare(common.given(args))
-  local is_net = package.searchpath("agad.nets." .. thing, package.path) and thing:find "^[%w_]+$"
-  if common.contains(agad.data.names, thing) then row = of_data(agad, args, config)
+  local is_net = agad.nn.is_known(thing)
+  local is_run = mode == "directory" and lfs.attributes(thing .. "/config.json")
+  if common.contains(agad.data.names, thing) or agad.data.is_path(thing) and not is_run then
+    row = of_data(args, config)
   elseif is_net or thing:find "%.lua$" and mode == "file" then row = of_net(agad, thing, config.size, config.channels)
   elseif mode == "file" then row = of_model(agad, thing)
-  elseif mode == "directory" and lfs.attributes(thing .. "/config.json") then row = of_run(thing)
+  elseif is_run then row = of_run(thing)
   else
     common.fail(("%s: neither a model file, a run directory, a net, nor a data set (known: %s)"):format(thing,
       table.concat(agad.data.names, ", ")))

@@ -7,6 +7,7 @@ local parser = {}
 local help = {
   demo = "Train on the built-in textures and draw what was found",
   train = "Train on a data set, evaluate, save the model",
+  fetch = "Get a data set and check it",
   evaluate = "Evaluate a saved model on a data set",
   score = "Score pictures with a saved model",
   info = "Show a model, a run, a net or a data set",
@@ -26,14 +27,22 @@ end
 
 local function data(c)
   c:option "--root":argname "DIR":description "where the data sets are; else $AGAD_DATA or the cache"
-  c:option "--normal":argname "CLASS":description "the normal class"
+  c:option "--normals":argname "DIR":description "instead of DATA: a folder of normal pictures"
+  c:option "--anomalies":argname "DIR":description "with --normals: one of anomalies, a subfolder a kind"
+  c:option "--normal":argname "CLASS":description "the normal class; a superclass; several: A,B"
+  c:option "--anomaly":argname "CLASS":description "with leave_one_out: the anomalous class"
   c:option "--size":argname "N":description "resize pictures to N x N"
   c:option "--channels":argname "N":description "1 grey, 3 colour"
   c:option "--limit":argname "N":description "at most N normals"
-  c:option "--protocol":argname "NAME":description "one_vs_rest"
+  c:option "--protocol":argname "NAME":description "one_vs_rest or leave_one_out"
   c:option "--preset":argname "NAME":description "steady, plain or paper_like: the column called auroc"
   c:flag "--classes":description "print the AUROC of each class of anomalies"
   c:flag "--curves":description "with --json: ROC points and score histograms in the row"
+  c:action(function(args)
+    if (args.normals ~= nil) ~= (args.anomalies ~= nil) then c:error "--normals and --anomalies go together" end
+    if args.data and args.normals then c:error "give a data set, or --normals and --anomalies" end
+    if not args.data and not args.normals then c:error "missing argument 'data'" end
+  end)
 end
 
 function add.demo(c)
@@ -41,12 +50,12 @@ function add.demo(c)
 end
 
 function add.train(c)
-  c:argument "data":description "mnist, fashion-mnist, weave or a folder"
+  c:argument "data":args "?":description "a known name (agad info --help), a folder or a .csv file"
   c:option "--out":argname "MODEL":count(1):description "the model file to write"
   c:option "--run":argname "DIR":description "the run directory (default: MODEL without its ending, .run)"
   c:option "--method":argname "NAME":description "the method (default: agad)"
   c:option "--net":argname "NET":description "a net's name or FILE.lua"
-  c:option "--gamma":argname "G":description "share of known anomalies, 0 to below 1"
+  c:option "--gamma":argname "G":description "share of known anomalies; by epoch: 0,0.05 or linear:0:0.1:10"
   c:option "--epochs":argname "N":description "passes over the normals"
   c:option "--batch":argname "N":description "images in a step"
   data(c)
@@ -54,9 +63,16 @@ end
 
 function add.evaluate(c)
   c:argument "model":description "a model file"
-  c:argument "data":description "a known name or a folder"
+  c:argument "data":args "?":description "a known name, a folder or a .csv file"
   c:option "--run":argname "DIR":description "the run directory: gives the plain and paper-like columns too"
   data(c)
+end
+
+function add.fetch(c)
+  c:argument "name":args "*":description "mnist, fashion-mnist, cifar10, cifar100; none: list them"
+  c:option "--root":argname "DIR":description "where the data sets are; else $AGAD_DATA or the cache"
+  c:option "--from":argname "URL":description "a folder on a server that holds the same files"
+  c:flag "--force":description "fetch again what is there and right"
 end
 
 function add.score(c)
@@ -66,7 +82,8 @@ function add.score(c)
 end
 
 function add.info(c)
-  c:argument "thing":description "a model file, a run directory, a net's name or a data set's"
+  c:argument "thing":description("a model file, a run directory, a net's name, or a data set: " ..
+    "mnist, fashion-mnist, cifar10, cifar100, weave, a folder or a .csv file")
   c:option "--root":argname "DIR":description "where the data sets are"
   c:option "--normal":argname "CLASS":description "of weave: the texture"
   c:option "--size":argname "N":description "side of the pictures (a net: 32)"
@@ -75,7 +92,7 @@ function add.info(c)
 end
 
 --- The names of the subcommands, sorted.
-parser.commands = {"demo", "evaluate", "info", "score", "train"}
+parser.commands = {"demo", "evaluate", "fetch", "info", "score", "train"}
 
 local epilog = [[
 Without arguments agad starts its REPL. Also:
@@ -84,19 +101,20 @@ Without arguments agad starts its REPL. Also:
   agad --version           say which version this is]]
 
 --- Those of a later version.
-parser.later = {"bench", "campaign", "fetch", "teach"}
+parser.later = {"bench", "campaign", "teach"}
 
 --- Builds the parser. `fail(message)` is called with a wrong argument's message and must not return.
 function parser.build(fail)
   local p = argparse("agad", "Finds what is wrong in a picture."):epilog(epilog):command_target "command"
   p:help_max_width(79)
+  local function refuse(self, message) fail(message, self) end
   for _, name in ipairs(parser.commands) do
     local c = p:command(name, help[name])
     c:help_max_width(79)
+    c.error = refuse
     add[name](c)
     everywhere(c)
   end
-  local function refuse(self, message) fail(message, self) end
   p.error = refuse
   return p
 end

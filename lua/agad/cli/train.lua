@@ -14,7 +14,7 @@ return function(args)
   local agad = require "agad"
   interrupt.arm()
   local set = common.load(args, task_options)
-  local task = agad.task.one_vs_rest(set, task_options)
+  local task = agad.task.new(set, task_options)
   local run = agad.trainer(task, run_options, {dir = dir})
   local show = progress.new {quiet = args.quiet}
 

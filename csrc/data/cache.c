@@ -1,0 +1,221 @@
+/* cache.c: the layout of decoded rows, and the file that holds them.
+ *
+ *   header, padded to HEADER_BYTES | kept, heights, widths, file_bytes: int64 (capacity) each | padding to a
+ *   page | pixels: uint8 (capacity, channels, height, width), cut behind row `count` in the end
+ *
+ * Numbers are the machine's own: a file from another byte order fails its magic. VERSION changes with the layout
+ * and with what the decoder makes of a file.
+ */
+#include "data/cache.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "data/images.h"
+
+#define VERSION 1
+#define ENDING ".agad-part"
+
+enum { HEADER_BYTES = 8192, PAGE = 4096, A_DAY = 24 * 3600, NUMBERS = 4 };
+
+_Static_assert(sizeof(cache_header) <= HEADER_BYTES, "the header outgrew its room");
+
+static void set_magic(char magic[8]) {
+  uint32_t version = VERSION;
+  memcpy(magic, "agad", 4);
+  memcpy(magic + 4, &version, 4);
+}
+
+/* Where the pixels begin, and how many bytes `count` rows of them make a file; -1 when that is absurd. */
+static int64_t layout(const cache_header *h, int64_t count, int64_t *pixels_at) {
+  const int64_t most = (int64_t)1 << 46;
+  if (h->capacity < 0 || count < 0 || count > h->capacity || h->height < 0 || h->width < 0 ||
+      h->height > DATA_MAX_SIDE || h->width > DATA_MAX_SIDE || (h->channels != 1 && h->channels != 3))
+    return -1;
+  int64_t numbers = data_product(h->capacity, NUMBERS * (int64_t)sizeof(int64_t), most);
+  int64_t pixels = data_product(count, (int64_t)h->channels * h->height * h->width, most);
+  if (numbers < 0 || pixels < 0) return -1;
+  *pixels_at = (HEADER_BYTES + numbers + PAGE - 1) / PAGE * PAGE;
+  return *pixels_at + pixels;
+}
+
+/* Unreserved: it may be larger than memory. */
+static void *map_privately(int fd, size_t bytes) {
+  return mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, fd, 0);
+}
+
+static void place(cache_rows *rows, void *base, int64_t capacity, int64_t pixels_at) {
+  int64_t *numbers = (int64_t *)((char *)base + HEADER_BYTES);
+  rows->header = base;
+  rows->kept = numbers;
+  rows->heights = numbers + capacity;
+  rows->widths = numbers + 2 * capacity;
+  rows->file_bytes = numbers + 3 * capacity;
+  rows->pixels = (uint8_t *)base + pixels_at;
+}
+
+static uint64_t checksum(const cache_rows *rows) {
+  const char *from = (const char *)&rows->header->key;
+  size_t n = sizeof *rows->header - (size_t)(from - (const char *)rows->header);
+  return data_hash(rows->kept, (size_t)rows->header->capacity * NUMBERS * sizeof(int64_t), data_hash(from, n, 0));
+}
+
+/* ---- writing ---- */
+
+/* What killed writers left in the folder of `path` a day ago or earlier. */
+static void remove_stale(const char *path) {
+  char *folder = strdup(path), *slash = folder ? strrchr(folder, '/') : NULL;
+  if (slash) slash[slash == folder] = 0;
+  DIR *dir = folder ? opendir(slash ? folder : ".") : NULL;
+  for (struct dirent *entry; dir && (entry = readdir(dir));) {
+    struct stat info;
+    size_t n = strlen(entry->d_name);
+    if (n < sizeof ENDING || strcmp(entry->d_name + n + 1 - sizeof ENDING, ENDING)) continue;
+    if (!fstatat(dirfd(dir), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) && S_ISREG(info.st_mode) &&
+        info.st_mtime < time(NULL) - A_DAY)
+      unlinkat(dirfd(dir), entry->d_name, 0);
+  }
+  if (dir) closedir(dir);
+  free(folder);
+}
+
+/* Takes the disk space. A limit on file sizes raises SIGXFSZ, which is held back here and forgotten. */
+static int take_space(int fd, int64_t bytes) {
+  sigset_t limit, before;
+  struct timespec now = {0, 0};
+  sigemptyset(&limit);
+  sigaddset(&limit, SIGXFSZ);
+  pthread_sigmask(SIG_BLOCK, &limit, &before);
+  int code;
+  do code = posix_fallocate(fd, 0, bytes);
+  while (code == EINTR && !agad_interrupt);
+  if (code && !sigismember(&before, SIGXFSZ)) sigtimedwait(&limit, NULL, &now);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  return code;
+}
+
+static int open_beside(cache_rows *rows, const char *path, int64_t bytes, agad_error *error) {
+  struct timespec now;
+  size_t length = strlen(path) + 64;
+  rows->beside = malloc(length);
+  if (!rows->beside) return agad_fail(error, "no memory");
+  for (int attempt = 0; attempt < 16 && rows->fd < 0; attempt++) {
+    clock_gettime(CLOCK_REALTIME, &now);
+    snprintf(rows->beside, length, "%s.%ld-%llx%s", path, (long)getpid(),
+             (unsigned long long)now.tv_sec * 1000000000ull + (unsigned long long)now.tv_nsec, ENDING);
+    rows->fd = open(rows->beside, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (rows->fd < 0 && errno != EEXIST) break;
+  }
+  if (rows->fd < 0) return agad_fail(error, "%s", strerror(errno));
+  int code = take_space(rows->fd, bytes);
+  return code ? agad_fail(error, "%s", strerror(code)) : 0;
+}
+
+int cache_create(cache_rows *rows, const char *path, uint64_t key, int64_t capacity, int channels, int height,
+                 int width, agad_error *error) {
+  cache_header header = {.key = key, .capacity = capacity, .channels = channels, .height = height, .width = width};
+  int64_t pixels_at = 0, bytes = layout(&header, capacity, &pixels_at);
+  *rows = (cache_rows){.fd = -1};
+  if (bytes < 0)
+    return agad_fail(error, "%lld pictures of %d x %d x %d cannot be", (long long)capacity, channels, height, width);
+  set_magic(header.magic);
+  if (path) remove_stale(path);
+  if (path && open_beside(rows, path, bytes, error)) {
+    cache_close(rows);
+    return -1;
+  }
+  void *base =
+      mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, path ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS, rows->fd, 0);
+  if (base == MAP_FAILED) {
+    cache_close(rows);
+    return agad_fail(error, "no memory for %lld pictures of %d x %d x %d", (long long)capacity, channels, height,
+                     width);
+  }
+  rows->bytes = (size_t)bytes;
+  place(rows, base, capacity, pixels_at);
+  *rows->header = header;
+  return 0;
+}
+
+static int publish(cache_rows *rows, const char *path, int64_t bytes, agad_error *error) {
+  rows->header->checksum = checksum(rows);
+  if (ftruncate(rows->fd, bytes) || msync(rows->header, rows->bytes, MS_SYNC) || fsync(rows->fd) ||
+      rename(rows->beside, path))
+    return agad_fail(error, "%s", strerror(errno));
+  free(rows->beside);
+  rows->beside = NULL;
+  return 0;
+}
+
+int cache_commit(cache_rows *rows, const char *path, agad_error *error) {
+  int64_t capacity = rows->header->capacity, pixels_at = 0;
+  int64_t bytes = layout(rows->header, rows->header->count, &pixels_at);
+  size_t whole_pages = ((size_t)bytes + PAGE - 1) / PAGE * PAGE;
+  if (whole_pages < rows->bytes) munmap((char *)rows->header + whole_pages, rows->bytes - whole_pages);
+  rows->bytes = (size_t)bytes;
+  if (rows->fd < 0) return 0;
+  int status = path ? publish(rows, path, bytes, error) : 0;
+  void *base = map_privately(rows->fd, rows->bytes); /* from here on writing to the pictures must not reach the file */
+  if (base == MAP_FAILED && !status) status = agad_fail(error, "%s", strerror(errno));
+  if (base != MAP_FAILED) {
+    munmap(rows->header, rows->bytes);
+    place(rows, base, capacity, pixels_at);
+  }
+  close(rows->fd);
+  rows->fd = -1;
+  if (rows->beside) unlink(rows->beside); /* its bytes live as long as the mapping */
+  return status;
+}
+
+/* ---- reading ---- */
+
+static int valid(const cache_rows *rows) {
+  const cache_header *h = rows->header;
+  if (h->skipped < 0 || h->count + h->skipped != h->capacity || h->n_examples < 0 || h->n_examples > CACHE_EXAMPLES)
+    return 0;
+  for (int i = 0; i < h->n_examples; i++)
+    if (!memchr(h->examples[i], 0, sizeof h->examples[i])) return 0;
+  return h->checksum == checksum(rows);
+}
+
+int cache_open(cache_rows *rows, const char *path, uint64_t key) {
+  cache_header header;
+  struct stat info;
+  char magic[8];
+  int64_t pixels_at = 0;
+  *rows = (cache_rows){.fd = -1};
+  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return -1;
+  set_magic(magic);
+  int whole = !fstat(fd, &info) && S_ISREG(info.st_mode) && read(fd, &header, sizeof header) == sizeof header &&
+              !memcmp(header.magic, magic, sizeof magic) && header.key == key &&
+              layout(&header, header.count, &pixels_at) == info.st_size;
+  void *base = MAP_FAILED;
+  if (whole) base = map_privately(fd, (size_t)info.st_size);
+  close(fd);
+  if (base == MAP_FAILED) return -1;
+  rows->bytes = (size_t)info.st_size;
+  place(rows, base, header.capacity, pixels_at);
+  if (valid(rows)) return 0;
+  cache_close(rows);
+  return -1;
+}
+
+void cache_close(cache_rows *rows) {
+  if (rows->header) munmap(rows->header, rows->bytes);
+  if (rows->fd >= 0) close(rows->fd);
+  if (rows->beside) {
+    unlink(rows->beside);
+    free(rows->beside);
+  }
+  *rows = (cache_rows){.fd = -1};
+}

@@ -1,0 +1,26 @@
+/* crew.h: a loop over items on worker threads, watched by the thread that calls.
+ *
+ * Workers take the next item from a shared counter, so items begin in order and one for each thread is in
+ * flight. The caller sleeps, wakes ten times a second, reports progress and looks at agad_interrupt. Workers
+ * take no signals and never touch what belongs to the host. All have ended when crew_run returns.
+ */
+#ifndef AGAD_DATA_CREW_H
+#define AGAD_DATA_CREW_H
+
+#include <stdint.h>
+
+#include "at/error.h"
+
+typedef struct crew_job {
+  int64_t n;
+  int threads;                                             /* 0: one for each core that this process may use */
+  int (*work)(void *context, int64_t i);                   /* not 0: no item after this one is begun */
+  int (*progress)(void *watcher, int64_t done, int64_t n); /* on the caller's thread; not 0: stop; or NULL */
+  void *context, *watcher;
+} crew_job;
+
+/* 0 when every item was begun or work stopped it; -1 when interrupted, when progress stopped it (the message
+ * is then "stopped"), or when no thread could be started. */
+int crew_run(const crew_job *job, agad_error *error);
+
+#endif

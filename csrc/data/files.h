@@ -1,0 +1,25 @@
+/* files.h: which pictures lie in a folder, and what a look at a file's first bytes tells. */
+#ifndef AGAD_DATA_FILES_H
+#define AGAD_DATA_FILES_H
+
+#include <stdint.h>
+
+#include "at/error.h"
+
+typedef struct files_list {
+  char **paths; /* relative to the folder, sorted by their bytes */
+  int64_t n;
+  char **problems; /* one line each, in no order that means something: folders that cannot be read, loops */
+  int64_t n_problems;
+} files_list;
+
+/* All *.png, *.jpg and *.jpeg (in any case) below a folder. Links are followed; one back to a folder that it
+ * lies in is a problem, as is a broken link to a picture. Names with a leading dot are passed over. -1 when
+ * the folder itself cannot be read, or when interrupted. */
+int files_find(const char *folder, files_list *out, agad_error *error);
+void files_free(files_list *list);
+
+/* 1 for a grey PNG or JPEG, 3 for another one, 0 when the first bytes do not tell. */
+int files_channels(const char *path);
+
+#endif

@@ -1,0 +1,28 @@
+/* resample.h: smaller and larger pictures, antialiased.
+ *
+ * The result is that of Pillow 13's Image.resize(BILINEAR or BOX) without a reducing gap, to the byte: per axis
+ * a weighted mean in fixed point (weights of 22 bits), rounded to 8 bits between the two axes. Columns are blended
+ * first, unless the height loses more than twice as many pixels as the width (earlier Pillows: always; the order
+ * changes a pixel by 1 at most).
+ * DECODE_CROP is its ImageOps.fit: the box that is kept may end between two pixels.
+ */
+#ifndef AGAD_DATA_RESAMPLE_H
+#define AGAD_DATA_RESAMPLE_H
+
+#include "data/decode.h"
+
+/* Where pixels lie, so that planes and interleaved pixels are read alike: distances in bytes. */
+typedef struct resample_source {
+  const uint8_t *pixels;
+  int channels, height, width;
+  size_t plane, row, pixel; /* from channel to channel, row to row, pixel to pixel */
+} resample_source;
+
+resample_source data_interleaved(const uint8_t *pixels, int channels, int height, int width);
+resample_source data_planar(const uint8_t *pixels, int channels, int height, int width);
+
+/* Into out [channels][height][width]. Sides must be 1 to DATA_MAX_SIDE. 0, or -1 without memory. */
+int data_resample(const resample_source *in, uint8_t *out, int height, int width, decode_fit fit, decode_filter filter,
+                  agad_error *error);
+
+#endif

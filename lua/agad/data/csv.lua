@@ -1,0 +1,63 @@
+-- Comma-separated values by RFC 4180: quoted fields, "" for a quote inside one, CRLF or LF, a UTF-8 BOM.
+
+local csv = {}
+
+local function fail(form, ...) error(form:format(...), 0) end
+
+-- One quoted field that opens at `at`: its text, where it ends, and the lines that it crosses.
+local function quoted(name, text, at, line)
+  local parts, from = {}, at + 1
+  while true do
+    local close = text:find('"', from, true)
+    if not close then fail("%s: line %d: a quote is not closed", name, line) end
+    parts[#parts + 1] = text:sub(from, close - 1)
+    if text:byte(close + 1) ~= 34 then
+      local value = table.concat(parts, '"')
+      local _, lines = value:gsub("\n", "")
+      return value, close + 1, line + lines
+    end
+    from = close + 2
+  end
+end
+
+--- Iterates over the records of a text: `for fields, line in csv.records(name, text) do`.
+-- Empty lines are passed over; `line` is the one where the record begins.
+-- @param name string for messages
+-- @param text string
+-- @return function gives a list of fields, and its line
+-- @raise an open quote, or text beside a quoted field
+function csv.records(name, text)
+  local at, line = text:sub(1, 3) == "\239\187\191" and 4 or 1, 1
+  local function record()
+    local fields, began = {}, line
+    while true do
+      if text:byte(at) == 34 then
+        fields[#fields + 1], at, line = quoted(name, text, at, line)
+        if at <= #text and not text:find("^[,\r\n]", at) then
+          fail("%s: line %d: text follows a quoted field", name, line)
+        end
+      else
+        local stop = text:find("[,\r\n]", at) or #text + 1
+        fields[#fields + 1] = text:sub(at, stop - 1)
+        if fields[#fields]:find('"', 1, true) then
+          fail("%s: line %d: a quote inside a field that is not quoted", name, line)
+        end
+        at = stop
+      end
+      if text:byte(at) ~= 44 then break end
+      at = at + 1
+    end
+    local _, stop = text:find("^\r?\n", at)
+    if not stop and at <= #text then _, stop = text:find("^\r", at) end
+    at, line = (stop or #text) + 1, line + 1
+    return fields, began
+  end
+  return function()
+    while at <= #text do
+      local fields, began = record()
+      if #fields > 1 or fields[1] ~= "" then return fields, began end
+    end
+  end
+end
+
+return csv

@@ -1,0 +1,138 @@
+-- Folders of pictures as sets: agad.data.folder and agad.data.folders.
+
+local core = require "agad.core"
+local layout = require "agad.data.layout"
+local lfs = require "lfs"
+local luv = require "luv"
+local pictures = require "agad.data.pictures"
+local sets = require "agad.data.set"
+local fail = sets.fail
+
+local folder = {}
+
+-- The pictures below a folder, by name; what cannot be read is added to the notes.
+local function list(dir, o, notes)
+  if pictures.mode(dir) ~= "directory" then fail("%s: this is no folder", dir) end
+  local paths, unreadable = core.data.list(dir)
+  if #unreadable > 0 then
+    if o.strict or #paths == 0 then fail("%s", unreadable[1]) end
+    notes[#notes + 1] = ("%d folder%s cannot be read: %s%s"):format(#unreadable, #unreadable == 1 and "" or "s",
+      unreadable[1], #unreadable > 1 and "; …" or "")
+  end
+  if #paths == 0 then fail("%s: no pictures in this folder (*.png, *.jpg, *.jpeg)", dir) end
+  return paths
+end
+
+-- Folders where a class would lie, and that hold no picture.
+local function note_empty(dir, found, notes)
+  local empty, filled = {}, {}
+  for _, class in ipairs(found.classes) do filled[class] = true end
+  for _, place in ipairs(found.class_folders) do
+    local parent = place == "" and dir or dir .. "/" .. place
+    for name in lfs.dir(parent) do
+      local path = parent .. "/" .. name
+      if name:sub(1, 1) ~= "." and not filled[name] and not name:lower():find "%.png$" and
+         not name:lower():find "%.jpe?g$" and name:lower() ~= "ground_truth" and
+         lfs.attributes(path, "mode") == "directory" then
+        empty[#empty + 1], filled[name] = name, true
+      end
+    end
+  end
+  table.sort(empty)
+  if #empty > 0 then
+    notes[#notes + 1] = ("%s without pictures: %s"):format(#empty == 1 and "a class" or "classes",
+      table.concat(empty, ", "))
+  end
+end
+
+local function labels_of(classes)
+  local label = {}
+  for i, class in ipairs(classes) do label[class] = i - 1 end
+  return label
+end
+
+-- The masks of the pictures that are no normals. One that is missing leaves it open which pixels are bad: then there
+-- are none at all.
+local function find_masks(dir, found, normal, o, notes)
+  if not found.masks then return nil end
+  local masks, missing = {}, {}
+  local function look(i, picture)
+    if picture[2] == normal then return end
+    local path = layout.mask(found.masks, picture[1], picture[2])
+    if path then masks[i] = dir .. "/" .. path else missing[#missing + 1] = picture[1] end
+  end
+  for i, picture in ipairs(found.test) do look(#found.train + i, picture) end
+  if #found.test == 0 then for i, picture in ipairs(found.train) do look(i, picture) end end
+  if #missing == 0 then return masks end
+  local text = ("%d of the pictures have no mask in ground_truth, such as %s"):format(#missing, missing[1])
+  if o.strict then fail("%s: %s", dir, text) end
+  notes[#notes + 1] = text .. "; no mask is used"
+end
+
+local function without_slash(dir) return #dir > 1 and dir:gsub("/+$", "") or dir end
+
+--- One folder, by its layout.
+function folder.one(dir, given)
+  if type(dir) ~= "string" or dir == "" then fail("folder: give the path of a folder") end
+  local o, notes = sets.checked("folder", given, pictures.defaults), {}
+  local base = without_slash(dir)
+  local found = layout.of(base, list(dir, o, notes))
+  table.move(found.notes, 1, #found.notes, #notes + 1, notes)
+  note_empty(base, found, notes)
+  if #found.train == 0 then fail("%s: there are no training pictures in %s", dir, base .. "/train") end
+  local label, normal = labels_of(found.classes), sets.normal_of(found.classes)
+  local rows = {paths = {}, labels = {}, train = #found.train, masks = find_masks(base, found, normal, o, notes)}
+  for _, part in ipairs {found.train, found.test} do
+    for _, picture in ipairs(part) do
+      local i = #rows.paths + 1
+      rows.paths[i], rows.labels[i] = base .. "/" .. picture[1], label[picture[2]]
+    end
+  end
+  local name = pictures.base(dir)
+  local train, test = pictures.read(name, {dir}, rows, o, notes)
+  if not test and #found.test > 0 then fail("%s: none of the test pictures can be read; %s", dir, notes[#notes]) end
+  return sets.new {name = name, call = "folder", place = ("%q"):format(dir), options = o, defaults = pictures.defaults,
+    train = train, test = test, classes = found.classes, holdout = .1, notes = notes,
+    normal = normal or #found.classes == 1 and found.classes[1] or nil}
+end
+
+-- A folder inside the other would make its pictures normal and anomalous at once.
+local function refuse_overlap(normals, anomalies)
+  local a, b = luv.fs_realpath(normals), luv.fs_realpath(anomalies)
+  if a and b and ((a .. "/"):sub(1, #b + 1) == b .. "/" or (b .. "/"):sub(1, #a + 1) == a .. "/") then
+    fail("normals %s and anomalies %s: one lies in the other", normals, anomalies)
+  end
+end
+
+--- Two folders: one of normals, one of anomalies whose subfolders are kinds of defect.
+function folder.two(normals, anomalies, given)
+  for _, dir in ipairs {normals, anomalies} do
+    if type(dir) ~= "string" or dir == "" then fail("folders: give the paths of two folders") end
+  end
+  local o, notes = sets.checked("folders", given, pictures.defaults), {}
+  refuse_overlap(normals, anomalies)
+  local rows, class_of, seen = {paths = {}, labels = {}}, {}, {}
+  for _, path in ipairs(list(normals, o, notes)) do
+    table.insert(rows.paths, without_slash(normals) .. "/" .. path)
+    table.insert(class_of, "normal")
+  end
+  local kinds = {}
+  for _, path in ipairs(list(anomalies, o, notes)) do
+    local kind = path:match "^([^/]+)/" or "anomaly"
+    if kind == "normal" then fail("%s: a kind of defect cannot be called normal; rename its folder", anomalies) end
+    if not seen[kind] then seen[kind] = true; kinds[#kinds + 1] = kind end
+    table.insert(rows.paths, without_slash(anomalies) .. "/" .. path)
+    table.insert(class_of, kind)
+  end
+  table.sort(kinds)
+  local classes = {"normal", table.unpack(kinds)}
+  local label = labels_of(classes)
+  for i, class in ipairs(class_of) do rows.labels[i] = label[class] end
+  rows.train = #rows.paths
+  local name = pictures.base(normals)
+  local train = pictures.read(name, {normals, anomalies}, rows, o, notes)
+  return sets.new {name = name, call = "folders", place = ("%q, %q"):format(normals, anomalies), options = o,
+    defaults = pictures.defaults, train = train, classes = classes, normal = "normal", holdout = .1, notes = notes}
+end
+
+return folder

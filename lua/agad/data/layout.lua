@@ -1,0 +1,147 @@
+-- Which picture of a folder is what: the split and the class by the names of the folders above it. Only names are
+-- looked at. The layouts, told apart in this order:
+--   {train,test}/CLASS/*   split; ground_truth/CLASS/NAME_mask.png (or NAME.png) are masks
+--   CLASS/*                no split; masks as above
+--   *                      no split, one class "normal"
+-- A class's own subfolders belong to it. Folders are told apart from their case; classes are not.
+
+local sets = require "agad.data.set"
+local fail = sets.fail
+
+local layout = {}
+
+local function starts(path) return path:match "^([^/]+)/(.+)$" end
+
+local function stem(path) return path:match "([^/]+)%.[^./]*$" or path:match "[^/]+$" end
+
+-- A count and the first names: what is passed over is said, once.
+local function passed_over(notes, list, why)
+  if #list == 0 then return end
+  local names = table.concat(list, ", ", 1, math.min(3, #list))
+  notes[#notes + 1] = ("%d picture%s passed over: %s (%s%s)"):format(#list, #list == 1 and " is" or "s are", why, names,
+    #list > 3 and ", …" or "")
+end
+
+-- ground_truth/scratch/017_mask.png -> masks["scratch/017"]
+local function mask_key(rest)
+  local class, path = starts(rest)
+  if class then return class .. "/" .. stem(path):gsub("_mask$", "") end
+end
+
+-- Pictures by the folder that they begin with; those in none are loose.
+local function by_folder(paths)
+  local folders, loose = {}, {}
+  for _, path in ipairs(paths) do
+    local first, rest = starts(path)
+    if first then
+      local list = folders[first]
+      if not list then list = {}; folders[first] = list end
+      list[#list + 1] = rest
+    else
+      loose[#loose + 1] = path
+    end
+  end
+  return folders, loose
+end
+
+local function sorted_keys(t)
+  local keys = {}
+  for key in pairs(t) do keys[#keys + 1] = key end
+  table.sort(keys)
+  return keys
+end
+
+-- The folder of this name in any case; the name as it is comes first.
+local function take(folders, name)
+  local found = folders[name] and name
+  for _, key in ipairs(sorted_keys(folders)) do found = found or key:lower() == name and key end
+  local list = found and folders[found]
+  if found then folders[found] = nil end
+  return list, found
+end
+
+-- A folder of data sets would pass for classes of pictures: some folder in it has splits of its own.
+local function refuse_nested(dir, folders)
+  for _, name in ipairs(sorted_keys(folders)) do
+    local inner = {}
+    for _, rest in ipairs(folders[name]) do inner[(starts(rest) or ""):lower()] = true end
+    if inner.train and inner.test then
+      fail("%s: %s in it is a data set of its own, with train and test; name that one: %s/%s", dir, name, dir, name)
+    end
+  end
+end
+
+-- Adds the pictures of CLASS/* below `prefix` to a list of {path, class}. `only`: the class of loose ones where there
+-- is no folder of a class; nil: they are passed over, for nobody has said what they are.
+local function add_classes(into, prefix, folders, loose, only, notes)
+  local names = sorted_keys(folders)
+  for _, class in ipairs(names) do
+    for _, rest in ipairs(folders[class]) do into[#into + 1] = {prefix .. class .. "/" .. rest, class} end
+  end
+  if #names == 0 and only then
+    for _, path in ipairs(loose) do into[#into + 1] = {prefix .. path, only} end
+  elseif #loose > 0 then
+    local list = {}
+    for i, path in ipairs(loose) do list[i] = prefix .. path end
+    passed_over(notes, list, "outside the folders of classes")
+  end
+  return into
+end
+
+local function split(found, train, train_name, test, test_name, others)
+  local train_folders, train_loose = by_folder(train)
+  local test_folders, test_loose = by_folder(test or {})
+  local normal = sets.normal_of(sorted_keys(test_folders)) or "normal"
+  add_classes(found.train, train_name .. "/", train_folders, train_loose, normal, found.notes)
+  if test then add_classes(found.test, test_name .. "/", test_folders, test_loose, nil, found.notes) end
+  local list = {}
+  for _, name in ipairs(sorted_keys(others)) do
+    for _, rest in ipairs(others[name]) do list[#list + 1] = name .. "/" .. rest end
+  end
+  passed_over(found.notes, list, ("neither in %s nor in test"):format(train_name))
+end
+
+--- Sorts the pictures of a folder into splits and classes.
+-- @param dir string the folder, for messages
+-- @param paths list relative paths, sorted
+-- @return table train, test (lists of {path, class}; test empty: no split), masks ("class/name" -> path, or nil),
+--   classes (sorted), notes; class_folders: where an empty class would lie
+-- @raise a folder of data sets
+function layout.of(dir, paths)
+  local found = {train = {}, test = {}, notes = {}, class_folders = {}}
+  local folders, loose = by_folder(paths)
+  local truth, truth_name = take(folders, "ground_truth")
+  if truth then
+    found.masks = {}
+    for _, rest in ipairs(truth) do
+      local key = mask_key(rest)
+      if key then found.masks[key] = truth_name .. "/" .. rest end
+    end
+  end
+  local train, train_name = take(folders, "train")
+  local test, test_name = take(folders, "test")
+  if train and (test or not next(folders)) then
+    split(found, train, train_name, test, test_name, folders)
+    passed_over(found.notes, loose, "outside train and test")
+    found.class_folders = {train_name, test_name}
+    if #found.test == 0 then found.notes[#found.notes + 1] = "there are no test pictures: train is split by seed" end
+  else
+    if train then folders[train_name] = train end
+    if test then folders[test_name] = test end
+    if next(folders) then refuse_nested(dir, folders) end
+    add_classes(found.train, "", folders, loose, "normal", found.notes)
+    found.class_folders = next(folders) and {""} or {}
+  end
+  local seen = {}
+  for _, list in ipairs {found.train, found.test} do for _, row in ipairs(list) do seen[row[2]] = true end end
+  found.classes = sorted_keys(seen)
+  return found
+end
+
+--- The mask of a picture: its path, or nil.
+-- @param masks table as `layout.of` gives it
+-- @param path string the picture's relative path
+-- @param class string
+function layout.mask(masks, path, class) return masks[class .. "/" .. stem(path)] end
+
+return layout

@@ -1,0 +1,123 @@
+-- From files to splits: decoding by the core, masks, what was skipped. Options are those of every set of files.
+
+local agad = require "agad"
+local core = require "agad.core"
+local lfs = require "lfs"
+local luv = require "luv"
+local sets = require "agad.data.set"
+local fail = sets.fail
+
+local pictures = {}
+
+--- The options of sets that are read from files of pictures.
+pictures.defaults = {size = false, channels = false, fit = "resize", filter = "bilinear", fast_decode = false,
+  strict = false, cache = true, max_pixels = false, max_bytes = false, on_progress = false}
+
+-- The decoded pictures of this place and these options; whether the file still fits its pictures is the core's to
+-- check. Without a folder to write to there is no cache.
+local function cache_path(places, o)
+  if not o.cache then return nil end
+  if o.cache ~= true then return o.cache end
+  local dir = sets.cache() .. "/agad/decoded"
+  if not pcall(require("agad.rundir").make_folder, dir) then return nil end
+  local key = {}
+  for i, place in ipairs(places) do key[i] = luv.fs_realpath(place) or place end
+  for _, name in ipairs {"size", "channels", "fit", "filter", "fast_decode", "max_pixels", "max_bytes"} do
+    key[#key + 1] = name .. "=" .. tostring(o[name])
+  end
+  return dir .. "/" .. core.hash(table.concat(key, "\0"))
+end
+
+local function options_of(o, more)
+  local given = {height = o.size or nil, width = o.size or nil, channels = o.channels or nil, fit = o.fit,
+    filter = o.filter, fast_decode = o.fast_decode, strict = o.strict, max_pixels = o.max_pixels or nil,
+    max_bytes = o.max_bytes or nil, on_progress = o.on_progress or nil}
+  for key, value in pairs(more or {}) do given[key] = value end
+  return given
+end
+
+-- Masks, one for each row: zero where there is none. `wanted` has the rows' paths, {} where no mask is needed.
+local function read_masks(name, rows, wanted, loaded, o)
+  local paths, at = {}, {}
+  for i, row in ipairs(rows) do
+    if wanted[row] then paths[#paths + 1], at[#at + 1] = wanted[row], i - 1 end
+  end
+  local shape = loaded.images.shape
+  local masks = agad.zeros({#rows, shape[3], shape[4]}, {dtype = "uint8"})
+  if #paths == 0 then return masks end
+  local read = core.data.load_files(paths, options_of(o, {mask = true, strict = true, channels = 1,
+    height = shape[3], width = shape[4], on_progress = false}))
+  local index = core.from_table(at, "int64")
+  for _, side in ipairs {"height", "width"} do
+    local differs = read[side]:ne(loaded[side]:index_select(1, index)):totable()
+    for i, other in ipairs(differs) do
+      if other == true or other == 1 then
+        fail("%s: the mask %s has another %s than its picture %s", name, paths[i], side, rows.paths[at[i] + 1])
+      end
+    end
+  end
+  return masks:index_copy(1, index, read.images:squeeze(2))
+end
+
+local function split_of(loaded, rows, masks, first, n)
+  if n == 0 then return nil end
+  local function part(t) return t and t:narrow(1, first, n) end
+  local function cut(list) return table.move(list, first, first + n - 1, 1, {}) end
+  return {
+    images = part(loaded.images), labels = core.from_table(cut(rows.labels), "int64"), masks = part(masks),
+    paths = cut(rows.paths),
+    origin = {height = part(loaded.height), width = part(loaded.width), file_bytes = part(loaded.file_bytes)},
+  }
+end
+
+--- Reads pictures into splits.
+-- @param name string what the set is called, for messages
+-- @param places list the folders or the file that they come from
+-- @param rows table paths, labels (from 0): lists, those of train first; train: how many; masks: row -> path or
+--   nothing (zero), or nil where there are no masks at all
+-- @param o table checked options (`pictures.defaults`)
+-- @param notes list is added to
+-- @return table train
+-- @return table test, or nil
+-- @raise none of them can be read, sizes that differ where no size is given, a mask that does not fit
+function pictures.read(name, places, rows, o, notes)
+  local where = places[1]
+  local loaded = core.data.load_files(rows.paths, options_of(o, {cache = cache_path(places, o)}))
+  if loaded.note then notes[#notes + 1] = loaded.note end
+  local kept, train = {paths = rows.paths, labels = rows.labels}, rows.train
+  local first = loaded.kept:totable()
+  if #first < #rows.paths then
+    notes[#notes + 1] = ("%d of %d pictures cannot be read and are left out: %s%s"):format(loaded.skipped, #rows.paths,
+      table.concat(loaded.examples, "; ", 1, math.min(3, #loaded.examples)), loaded.skipped > 3 and "; …" or "")
+    kept, train = {paths = {}, labels = {}}, 0
+    for i, row in ipairs(first) do
+      kept.paths[i], kept.labels[i] = rows.paths[row + 1], rows.labels[row + 1]
+      if row < rows.train then train = i end
+    end
+  end
+  if train == 0 then fail("%s: none of the training pictures can be read; %s", where, loaded.examples[1]) end
+  local masks
+  if rows.masks then
+    for i, row in ipairs(first) do kept[i] = row + 1 end
+    masks = read_masks(name, kept, rows.masks, loaded, o)
+  end
+  local has_train_masks = false
+  for row in pairs(rows.masks or {}) do has_train_masks = has_train_masks or row <= rows.train end
+  return split_of(loaded, kept, has_train_masks and masks or nil, 1, train),
+    split_of(loaded, kept, masks, train + 1, #first - train)
+end
+
+--- The last part of a path, for a set's name.
+function pictures.base(path)
+  local name = path:gsub("/+$", ""):match "([^/]+)$"
+  if name == "." or name == ".." then name = (luv.fs_realpath(path) or path):match "([^/]+)$" end
+  return name or "/"
+end
+
+--- What a path is: "directory", "file", …; raises where it is nothing or cannot be looked at.
+function pictures.mode(path)
+  local mode, reason = lfs.attributes(path, "mode")
+  return mode or fail("%s: %s", path, (reason:gsub("^cannot obtain information from file '.*': ", "")))
+end
+
+return pictures

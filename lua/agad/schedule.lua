@@ -1,0 +1,140 @@
+--- Schedules: the value of an option in each epoch.
+-- A number holds always; a list has one value an epoch, and its last one holds on; a named schedule goes `from` a
+-- value `to` another over its `epochs`; a Lua function(epoch, epochs) gives any value, but such a run has no hash.
+--     0.05    {0, 0, 0.01, 0.05}    {schedule = "linear", from = 0, to = 0.1, epochs = 10}    function(e, n) … end
+-- As text: 0.05, 0,0,0.01,0.05 and linear:0:0.1:10.
+
+local schedule = {}
+
+-- Each gives the share of the way from `from` to `to`: t = 0 in the first epoch, 1 in the last of the schedule's.
+local shapes = {
+  linear = function(t) return t end,
+  cosine = function(t) return (1 - math.cos(math.pi * t)) / 2 end,
+  step = function() return 0 end,
+}
+
+local FORMS = "constant:V, linear:FROM:TO:EPOCHS, cosine:FROM:TO:EPOCHS, step:FROM:TO:EPOCHS, "
+  .. "or one value an epoch: 0,0.05"
+local KEYS = {schedule = true, value = true, from = true, to = true, epochs = true}
+
+local function fail(key, form, ...) error(key .. ": " .. form:format(...), 0) end
+
+local function parse_named(key, text)
+  local parts = {}
+  for part in (text .. ":"):gmatch "%s*(.-)%s*:" do parts[#parts + 1] = part end
+  local name = parts[1]
+  if name == "constant" and #parts == 2 then return {schedule = name, value = parts[2]} end
+  if not shapes[name] or #parts < 3 or #parts > 4 then fail(key, "%q is no schedule; give %s", text, FORMS) end
+  return {schedule = name, from = parts[2], to = parts[3], epochs = parts[4]}
+end
+
+local function parse(key, text)
+  if text:find "^%s*%a" then return parse_named(key, text) end
+  local list = {}
+  for item in (text:gsub("^%s*[%[{]", ""):gsub("[%]}]%s*$", "") .. ","):gmatch "%s*([^,]-)%s*," do
+    list[#list + 1] = item
+  end
+  return list
+end
+
+local function check_list(key, v, number)
+  local list = {}
+  for i, x in ipairs(v) do list[i] = number(x) end
+  for name in pairs(v) do
+    if math.type(name) ~= "integer" or name < 1 or name > #list then
+      fail(key, "a list of values, one an epoch, has no %s", tostring(name))
+    end
+  end
+  while #list > 1 and list[#list] == list[#list - 1] do list[#list] = nil end   -- it holds on anyway
+  return #list == 1 and list[1] or list
+end
+
+local function check_named(key, v, number)
+  for name in pairs(v) do
+    if not KEYS[name] then
+      fail(key, "a schedule has no %s; known: schedule, from, to, epochs, value", tostring(name))
+    end
+  end
+  local name = v.schedule
+  if name == "function" then
+    fail(key, "it was a Lua function, which no file can hold; give it again")
+  elseif name == "constant" then
+    return number(v.value or v.from or fail(key, "a constant schedule needs its value"))
+  elseif not shapes[name] then
+    fail(key, "there is no schedule %s; give constant, linear, cosine or step", tostring(name))
+  end
+  if v.from == nil or v.to == nil then fail(key, "schedule %s needs from and to: %s", name, FORMS) end
+  local result = {schedule = name, from = number(v.from), to = number(v.to)}
+  if type(v.epochs) ~= "userdata" and v.epochs ~= nil then          -- JSON's null: not given
+    result.epochs = math.tointeger(tonumber(v.epochs))
+    if not result.epochs or result.epochs < 1 then
+      fail(key, "schedule %s: epochs = %s; a whole number from 1 is needed", name, tostring(v.epochs))
+    end
+  elseif name == "step" then
+    fail(key, "schedule step needs epochs: how long the first value holds")
+  end
+  return result.from == result.to and result.from or result
+end
+
+--- Types a schedule: its text, number, list, table or function as one of these; equal schedules become equal.
+-- @param key string the option, for messages
+-- @param v number|string|table|function
+-- @param number function(x) types and checks one value
+-- @return number|list|table|function a number where the value never changes
+-- @raise an unknown schedule, what it lacks, a value out of range
+function schedule.check(key, v, number)
+  if type(v) == "function" then return v end
+  if type(v) == "string" and not tonumber(v) then v = parse(key, v) end
+  if type(v) ~= "table" then return number(v) end
+  if v.schedule ~= nil then return check_named(key, v, number) end
+  if #v == 0 then fail(key, "an empty list is no schedule; give %s", FORMS) end
+  return check_list(key, v, number)
+end
+
+--- The value in an epoch.
+-- @param spec number|list|table|function as of `agad.schedule.check`
+-- @param epoch integer from 1
+-- @param epochs integer of the run; a named schedule without its own spans them all
+-- @return number
+-- @raise a function that gives no finite number
+function schedule.value(spec, epoch, epochs)
+  if type(spec) == "number" then return spec end
+  if type(spec) == "function" then
+    local value = spec(epoch, epochs)
+    if type(value) ~= "number" or value ~= value or value - value ~= 0 then
+      error(("schedule: the function gave %s in epoch %d; a finite number is needed"):format(tostring(value), epoch), 0)
+    end
+    return value + 0.0
+  end
+  if not spec.schedule then return spec[math.min(epoch, #spec)] end
+  local span = spec.epochs or epochs
+  if spec.schedule == "step" then return epoch <= span and spec.from or spec.to end
+  if epoch >= span then return spec.to end
+  return spec.from + (spec.to - spec.from) * shapes[spec.schedule]((epoch - 1) / (span - 1))
+end
+
+--- The largest value that a schedule can take; nil for a function.
+-- @param spec number|list|table|function
+-- @return number
+function schedule.largest(spec)
+  if type(spec) == "number" then return spec end
+  if type(spec) == "function" then return nil end
+  return spec.schedule and math.max(spec.from, spec.to) or math.max(table.unpack(spec))
+end
+
+--- A schedule as Lua writes it.
+-- @param spec number|list|table|function
+-- @return string
+function schedule.text(spec)
+  if type(spec) == "number" then return ("%.14g"):format(spec) end
+  if type(spec) == "function" then return "function" end
+  if spec.schedule then
+    return ("{schedule = %q, from = %.14g, to = %.14g%s}"):format(spec.schedule, spec.from, spec.to,
+      spec.epochs and ", epochs = " .. spec.epochs or "")
+  end
+  local parts = {}
+  for i, v in ipairs(spec) do parts[i] = ("%.14g"):format(v) end
+  return "{" .. table.concat(parts, ", ") .. "}"
+end
+
+return schedule

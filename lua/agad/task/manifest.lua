@@ -1,0 +1,146 @@
+-- Manifests of tasks: JSON that makes a task again, row by row, and knows the pictures it was made of.
+-- A set is known by its content: XXH64 of every picture's own XXH64 and of the labels, for train and test. The
+-- checksum is of the canonical JSON of all else, so that a damaged or edited file is refused.
+
+local classes = require "agad.task.classes"
+local core = require "agad.core"
+local options = require "agad.options"
+
+local manifest = {}
+
+local KIND, VERSION = "agad.task", 1
+
+local function fail(form, ...) error(form:format(...), 0) end
+
+local lists = {"normal_labels", "normals", "held_out", "pool", "test_rows"}
+
+--- What a split holds, for comparison.
+-- @param split table of a set, or nil
+-- @return table pictures, hash; nil without a split
+function manifest.content(split)
+  if not split then return nil end
+  local text = table.concat(split.images.shape, " ") .. "\n" .. core.data.hashes(split.images):tostring_bytes()
+    .. split.labels:tostring_bytes()
+  return {pictures = split.images.shape[1], hash = core.hash(text)}
+end
+
+local function printable_options(o)
+  local out = {}
+  for name, v in pairs(o) do
+    if type(v) == "function" then
+      fail("%s: a manifest cannot hold a Lua function; give a list or a named schedule", name)
+    end
+    if type(v) == "string" then v = classes.printable(v)
+    elseif type(v) == "table" and not v.schedule then
+      v = table.move(v, 1, #v, 1, {})
+      for i, x in ipairs(v) do if type(x) == "string" then v[i] = classes.printable(x) end end
+    end
+    out[name] = v
+  end
+  return out
+end
+
+local function printable_names(names)
+  local out = {}
+  for i, name in ipairs(names) do out[i] = classes.printable(name) end
+  return out
+end
+
+local function checksum(m)
+  local kept = m.checksum
+  m.checksum = nil
+  -- as it will be read: an empty list and an empty object are one to Lua
+  local hash = core.hash(core.json_encode(core.json_decode(core.json_encode(m))))
+  m.checksum = kept
+  return hash
+end
+
+--- The manifest of a task.
+function manifest.of(task)
+  local set = task.set
+  local m = {kind = KIND, version = VERSION,
+    set = {name = classes.printable(set.name), call = classes.printable(set.call)},
+    options = printable_options(task.options), classes = printable_names(set.classes), counts = task.counts,
+    content = {train = manifest.content(set.train), test = manifest.content(set.test)}, by_class = task:classes()}
+  for _, row in ipairs(m.by_class) do row.name = classes.printable(row.name) end
+  for _, name in ipairs(lists) do
+    m[name] = setmetatable(table.move(task[name], 1, #task[name], 1, {}), {__jsontype = "array"})
+  end
+  m.checksum = checksum(m)
+  return m
+end
+
+--- Writes the manifest of a task beside its target, then renames it.
+function manifest.write(task, path) core.file_replace(path, core.json_encode(manifest.of(task)) .. "\n") end
+
+local function parse(path)
+  local file, reason = io.open(path, "rb")
+  if not file then fail("%s", reason) end
+  local text = file:read "a"
+  file:close()
+  local ok, m = pcall(core.json_decode, text or "")
+  if not ok then fail("%s: the manifest is damaged: %s", path, (tostring(m):gsub("^.-JSON", "JSON"))) end
+  if type(m) ~= "table" or m.kind ~= KIND then fail("%s: this is no manifest of a task", path) end
+  if m.version ~= VERSION then
+    fail("%s: a manifest of version %s; this version of agad reads %d", path, tostring(m.version), VERSION)
+  end
+  if m.checksum ~= checksum(m) then fail("%s: its checksum is wrong; the manifest is damaged or was edited", path) end
+  return m
+end
+
+local function check_set(path, m, set)
+  local other
+  if table.concat(m.classes, "\0") ~= table.concat(printable_names(set.classes), "\0") then
+    other = "its classes differ"
+  end
+  for _, side in ipairs {"train", "test"} do
+    local here, there = manifest.content(set[side]), m.content[side]
+    if (here and here.hash) ~= (there and there.hash) then
+      other = other or ("its %s pictures differ (%d here, %d there)"):format(side == "train" and "training" or "test",
+        here and here.pictures or 0, there and there.pictures or 0)
+    end
+  end
+  if other then fail("%s: the manifest is of %s, and this is another set: %s", path, m.set.call, other) end
+end
+
+-- A right checksum on wrong rows is nobody's accident, but what is indexed is checked.
+local function check_rows(path, m, n_train, n_classes)
+  for _, name in ipairs(lists) do
+    if type(m[name]) ~= "table" then fail("%s: the manifest lacks %s", path, name) end
+    local below, seen = name == "normal_labels" and n_classes or n_train, {}
+    for _, row in ipairs(m[name]) do
+      if math.type(row) ~= "integer" or row < 0 or row >= below or seen[row] then
+        fail("%s: %s has %s, which is no row of this set, or twice there", path, name, tostring(row))
+      end
+      seen[row] = true
+    end
+  end
+  if #m.normals == 0 or #m.normal_labels == 0 then fail("%s: the manifest has no normal picture", path) end
+end
+
+-- Names that JSON cannot hold were written with escapes.
+local function restore(set, o)
+  local names = {}
+  for _, name in ipairs(set.classes) do names[classes.printable(name)] = name end
+  for _, key in ipairs {"normal", "anomaly", "anom_classes"} do
+    local v = o[key]
+    if type(v) == "string" then o[key] = names[v] or v end
+    for i, x in ipairs(type(v) == "table" and v or {}) do v[i] = names[x] or x end
+  end
+  return options.select(options.resolve({name = "task", options = {}}, o), "task")
+end
+
+--- Reads a manifest for a set.
+-- @return table the task's options
+-- @return table its rows
+-- @raise it is damaged, or another set's
+function manifest.read(path, set)
+  local m = parse(path)
+  check_set(path, m, set)
+  check_rows(path, m, set.train.images.shape[1], #set.classes)
+  local chosen = {}
+  for _, name in ipairs(lists) do chosen[name] = m[name] end
+  return restore(set, m.options), chosen
+end
+
+return manifest

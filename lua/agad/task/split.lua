@@ -1,0 +1,106 @@
+-- The sides of a task: sets without splits are split by seed, and test sides are put together from rows.
+-- The train side keeps all pictures of its split, so that rows stay those of the set.
+
+local core = require "agad.core"
+local random = require "agad.task.random"
+
+local split = {}
+
+local NORMAL_SHARE, STREAM = 0.2, 1
+
+local fields = {"images", "labels", "masks"}
+local origins = {"height", "width", "file_bytes"}
+
+--- Which rows of an unsplit set go to the test side: of every class 20 % of the normals (rounded) and half of the
+-- anomalies (rounded up). A set without anomalies keeps everything for training: there is nothing to measure.
+-- @param set set
+-- @param labels list of the label of every row
+-- @param normal table label -> true
+-- @param seed integer
+-- @return list rows of set.train, from 0, in order
+function split.test_rows(labels, normal, seed)
+  local by_class, classes, anomalies = {}, {}, false
+  for row, label in ipairs(labels) do
+    if not by_class[label] then
+      by_class[label] = {}
+      classes[#classes + 1] = label
+      anomalies = anomalies or not normal[label]
+    end
+    table.insert(by_class[label], row - 1)
+  end
+  if not anomalies then return {} end
+  table.sort(classes)
+  local draw, rows = random.generator(seed, STREAM), {}
+  for _, label in ipairs(classes) do
+    local own = random.shuffle(by_class[label], draw)
+    local n = normal[label] and math.floor(NORMAL_SHARE * #own + .5) or (#own + 1) // 2
+    table.move(own, 1, n, #rows + 1, rows)
+  end
+  table.sort(rows)
+  return rows
+end
+
+local function take_list(list, rows)
+  if not list then return nil end
+  local taken = {}
+  for i, row in ipairs(rows) do taken[i] = list[row + 1] end
+  return taken
+end
+
+--- Some rows of a split as a split of their own.
+-- @param from table a split
+-- @param rows list from 0
+-- @return table a split
+function split.take(from, rows)
+  local index, taken = core.from_table(rows, "int64"), {paths = take_list(from.paths, rows)}
+  for _, name in ipairs(fields) do
+    if from[name] then taken[name] = from[name]:index_select(1, index) end
+  end
+  if from.origin then
+    taken.origin = {}
+    for _, name in ipairs(origins) do
+      if from.origin[name] then taken.origin[name] = from.origin[name]:index_select(1, index) end
+    end
+  end
+  return taken
+end
+
+--- Two splits after each other; what only one of them has is left out.
+-- @param first table a split
+-- @param second table a split
+-- @return table a split
+function split.join(first, second)
+  local cat, joined = core.operator "cat", {}
+  for _, name in ipairs(fields) do
+    if first[name] and second[name] then joined[name] = cat({first[name], second[name]}, 1) end
+  end
+  if first.paths and second.paths then
+    joined.paths = table.move(first.paths, 1, #first.paths, 1, {})
+    table.move(second.paths, 1, #second.paths, #joined.paths + 1, joined.paths)
+  end
+  if first.origin and second.origin then
+    joined.origin = {}
+    for _, name in ipairs(origins) do
+      local a, b = first.origin[name], second.origin[name]
+      if a and b then joined.origin[name] = cat({a, b}, 1) end
+    end
+  end
+  return joined
+end
+
+--- The test side: the set's own test split, rows of its train split, or both (in this order), with `anomalous`.
+-- @param set set
+-- @param rows list of rows of set.train
+-- @param normal table label -> true
+-- @return table a split; anomalous: 0 or 1 a picture
+function split.test_side(set, rows, normal)
+  local side
+  if not set.test then side = split.take(set.train, rows)
+  elseif #rows == 0 then side = setmetatable({}, {__index = set.test})
+  else side = split.join(set.test, split.take(set.train, rows)) end
+  side.anomalous = {}
+  for i, label in ipairs(side.labels:totable()) do side.anomalous[i] = normal[label] and 0 or 1 end
+  return side
+end
+
+return split

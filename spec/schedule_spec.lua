@@ -1,0 +1,163 @@
+-- Schedules of gamma: every form in every epoch, from Lua and from text, what is refused, and a run that follows one.
+
+local agad = require "agad"
+local checks = dofile "spec/support/checks.lua"
+local core = require "agad.core"
+local options = require "agad.options"
+local schedule = require "agad.schedule"
+
+local method = {name = "toy", options = {}}
+
+local function gamma(v) return options.resolve(method, {gamma = v}).gamma end
+
+local function values(spec, epochs)
+  local list = {}
+  for epoch = 1, epochs do list[epoch] = schedule.value(gamma(spec), epoch, epochs) end
+  return list
+end
+
+local function near(expected, got)
+  assert.equal(#expected, #got)
+  for i, v in ipairs(expected) do assert.near(v, got[i], 1e-15, "epoch " .. i) end
+end
+
+describe("a schedule", function()
+  it("holds a number, and the last of a list", function()
+    near({.05, .05, .05}, values(.05, 3))
+    near({0, 0, .01, .05, .05, .05}, values({0, 0, .01, .05}, 6))
+    near({0, 0}, values({0, 0, .01, .05}, 2))
+  end)
+
+  it("goes from one value to another in named ways", function()
+    near({0, .025, .05, .075, .1, .1, .1}, values({schedule = "linear", from = 0, to = .1, epochs = 5}, 7))
+    near({0, .1 * (1 - math.cos(math.pi / 4)) / 2, .05, .1 * (1 + math.cos(math.pi / 4)) / 2, .1, .1},
+      values({schedule = "cosine", from = 0, to = .1, epochs = 5}, 6))
+    near({0, 0, .2, .2}, values({schedule = "step", from = 0, to = .2, epochs = 2}, 4))
+    near({.1, .1}, values({schedule = "constant", value = .1}, 2))
+    near({.2, .1, 0}, values({schedule = "linear", from = .2, to = 0}, 3))       -- spans the run
+    near({.1, .1}, values({schedule = "linear", from = .2, to = .1, epochs = 1}, 2))
+  end)
+
+  it("asks a function", function()
+    near({1 / 8, 2 / 8, 3 / 8, 4 / 8}, values(function(epoch, epochs) return epoch / epochs / 2 end, 4))
+    assert.equal("schedule: the function gave nil in epoch 2; a finite number is needed",
+      checks.refused(schedule.value, function() end, 2, 4))
+  end)
+
+  it("is read from text, and equal ones are one configuration", function()
+    local hash = function(v) return options.hash(options.resolve(method, {gamma = v})) end
+    assert.same({0.0, 0.01, 0.05}, gamma "0,0.01,0.05")
+    assert.same({schedule = "linear", from = 0.0, to = 0.1, epochs = 10}, gamma "linear:0:0.1:10")
+    assert.same({schedule = "cosine", from = 0.0, to = 0.1}, gamma "cosine:0:.1")
+    for _, v in ipairs {.05, "0.05", "constant:0.05", {.05}, {.05, .05}, "0.05,0.05", "step:.05:.05:3",
+                        {schedule = "constant", value = "0.05"}} do
+      assert.equal(.05, gamma(v))
+      assert.equal("float", math.type(gamma(v)))
+    end
+    assert.equal(hash "0,.05", hash {0, .05, .05})
+    assert.equal(hash "linear:0:.1:10", hash {schedule = "linear", from = 0, to = .1, epochs = 10.0})
+    assert.not_equal(hash "linear:0:.1:10", hash "linear:0:.1:9")
+    assert.same(gamma "linear:0:.1:10", gamma(core.json_decode(core.json_encode(gamma "linear:0:.1:10"))))
+    assert.equal('{schedule = "linear", from = 0, to = 0.1, epochs = 10}', schedule.text(gamma "linear:0:.1:10"))
+    assert.equal("{0, 0.05}", schedule.text(gamma "0,.05"))
+  end)
+
+  it("knows its largest value, but for a function", function()
+    assert.equal(.3, schedule.largest(gamma {0, .3, .1}))
+    assert.equal(.2, schedule.largest(gamma "cosine:.2:0:4"))
+    assert.is_nil(schedule.largest(function() return 0 end))
+  end)
+
+  local wrong = {
+    {"linear", '"linear" is no schedule; give constant:V, linear:FROM:TO:EPOCHS'},
+    {"linaer:0:.1:3", '"linaer:0:.1:3" is no schedule'},
+    {{}, "an empty list is no schedule"}, {{0, 1}, "gamma = 1: it must be at least 0 and below 1"},
+    {"0,x", 'gamma = "x": a number is needed'}, {"linear:0:1:5", "gamma = 1: it must be"},
+    {"linear:0:.1:0", "schedule linear: epochs = 0; a whole number from 1 is needed"},
+    {{schedule = "linear", from = 0}, "schedule linear needs from and to"},
+    {{schedule = "step", from = 0, to = .1}, "schedule step needs epochs"},
+    {{schedule = "zigzag", from = 0, to = .1}, "there is no schedule zigzag"},
+    {{schedule = "linear", from = 0, to = .1, warmup = 2}, "a schedule has no warmup"},
+    {{0, .1, last = .2}, "a list of values, one an epoch, has no last"},
+    {{schedule = "function"}, "it was a Lua function, which no file can hold; give it again"},
+  }
+  for _, w in ipairs(wrong) do
+    it("refuses: " .. w[2], function() checks.has(checks.refused(gamma, w[1]), w[2]) end)
+  end
+end)
+
+describe("a run under a schedule", function()
+  local set = agad.data.weave {train_normals = 70, train_defects = 20, test_normals = 10, test_defects = 10}
+  local small = {net = "examples/small_net.lua", batch = 16, min_anom = 2, threads = 1, precision = "fp32"}
+
+  local function followed(gammas, epochs)
+    local task, o = agad.task.one_vs_rest(set, {gamma = gammas, holdout = 0}), {epochs = epochs}
+    for name, v in pairs(small) do o[name] = v end
+    local seen, run = {}, agad.trainer(task, o)
+    run:fit(function(e)
+      if e.kind == "begin" then seen.begin = e end
+      if e.kind == "epoch" then
+        seen[#seen + 1] = {gamma = e.gamma, known = e.anomalies, steps = run.steps}
+      end
+    end)
+    return seen, run, task
+  end
+
+  it("knows more anomalies from epoch to epoch", function()
+    -- 70 normals: gamma .02, .05, .2 are 1.43, 3.68 and 17.5 of them; k = 0, 2, 2, 3 of a batch of 16
+    local seen, run, task = followed({0, .02, .05, .2}, 5)
+    local known, steps = {}, {}
+    for i, s in ipairs(seen) do known[i], steps[i] = s.known, s.steps - (i > 1 and seen[i - 1].steps or 0) end
+    assert.same({0, 1, 4, 18, 18}, known)
+    assert.same({70 // 16, 70 // 14, 70 // 14, 70 // 13, 70 // 13}, steps)
+    assert.equal(4 + 5 + 5 + 5 + 5, run.steps)
+    assert.equal(18, #task.anomalies)
+    assert.equal(5, seen.begin.batches)
+    for _, at in ipairs {.02, .05, .2} do
+      for i, row in ipairs(task:anomalies_at(at)) do assert.equal(task.anomalies[i], row) end
+    end
+  end)
+
+  it("trains on the epoch's own pool only", function()
+    local task = agad.task.one_vs_rest(set, {gamma = {0, .05, .2}, holdout = 0})
+    local o = {epochs = 3}
+    for name, v in pairs(small) do o[name] = v end
+    local run = agad.trainer(task, o)
+    local seen, sampler = {}, run.sampler
+    run.sampler = setmetatable({next = function()
+      local rows, n = sampler:next()
+      for i, row in ipairs(rows and rows:totable() or {}) do
+        if i > n then seen[run.epoch] = seen[run.epoch] or {}; seen[run.epoch][row] = true end
+      end
+      return rows, n
+    end}, {__index = function(_, name) return function(_, ...) return sampler[name](sampler, ...) end end})
+    run:fit(function() end)
+    assert.is_nil(seen[1])
+    for epoch, known in pairs {[2] = 4, [3] = 18} do
+      local allowed, n = {}, 0
+      for _, row in ipairs(task:anomalies_at(({0, .05, .2})[epoch])) do allowed[row] = true end
+      for row in pairs(seen[epoch]) do
+        assert.is_true(allowed[row])
+        n = n + 1
+      end
+      assert.is_true(n > 1 and n <= known, n)
+    end
+  end)
+
+  it("of a function has no hash, and its row says why", function()
+    local _, run = followed(function(epoch) return epoch == 1 and 0 or .05 end, 2)
+    local row = run:evaluate(function() end)
+    assert.equal(core.null, row.hash)
+    assert.same({schedule = "function"}, row.config.gamma)
+    checks.has(table.concat(row.notes, "\n"), "hash: gamma: a Lua function has no hash; use a named schedule")
+    checks.has(core.json_encode(row), '"gamma":{"schedule":"function"}')
+    checks.has(options.canonical(run.config), '"gamma":{"schedule":"function"}')
+  end)
+
+  it("refuses a function's share before it trains", function()
+    local task = agad.task.one_vs_rest(set, {gamma = function(epoch) return epoch / 3 end})
+    local run = agad.trainer(task, {net = "examples/small_net.lua", epochs = 3, batch = 16, threads = 1})
+    checks.has(checks.refused(run.fit, run, function() end), "gamma = 1: it must be at least 0 and below 1")
+    assert.equal(0, run.steps)
+  end)
+end)
