@@ -26,7 +26,7 @@ local function gradient_norms(step)
   for _, update in ipairs(step:updates()) do
     local sum, any = 0, false
     for _, g in ipairs(step:gradients(update)) do
-      if g then sum, any = sum + g:double():square():sum():item(), true end
+      if g then sum, any = sum + g:to("float64"):square():sum():item(), true end
     end
     norms[update] = any and math.sqrt(sum) or nil
   end
