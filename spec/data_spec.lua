@@ -401,3 +401,60 @@ describe("sampler", function()
     assert.match("batch 0; give 1", message(data.sampler, {1}, {}, 0, 4, 7))
   end)
 end)
+
+-- CIFAR as sets (cifar_spec reads the files) ------------------------------------------------------------
+
+describe("cifar sets", function()
+  local function pictures(labels)                       -- a record for each text of label bytes
+    local list = {}
+    for i, bytes in ipairs(labels) do list[i] = bytes .. ("\7"):rep(3072) end
+    return table.concat(list)
+  end
+  local function lines(prefix, n)
+    local list = {}
+    for i = 1, n do list[i] = prefix .. i - 1 end
+    return table.concat(list, "\n") .. "\n"
+  end
+
+  setup(function()
+    os.execute(("mkdir -p '%s/cifar-10-batches-bin' '%s/cifar-100-binary'"):format(folder, folder))
+    local ten, hundred = {}, {}
+    for i = 0, 9 do ten[i + 1] = string.char(i) end
+    for i = 0, 99 do hundred[i + 1] = string.char(i // 5, i) end
+    for i = 1, 5 do write(("cifar-10-batches-bin/data_batch_%d.bin"):format(i), pictures(ten)) end
+    write("cifar-10-batches-bin/test_batch.bin", pictures(ten))
+    write("cifar-10-batches-bin/batches.meta.txt", lines("kind", 10))
+    write("cifar-100-binary/train.bin", pictures(hundred))
+    write("cifar-100-binary/test.bin", pictures(hundred))
+    write("cifar-100-binary/fine_label_names.txt", lines("fine", 100))
+    write("cifar-100-binary/coarse_label_names.txt", lines("coarse", 20))
+  end)
+
+  it("are found under the root, by name too", function()
+    local set = data.load("cifar10", {root = folder, normal = "kind3", filter = "area"})
+    assert.same({"cifar10", 50, 10, 3, 32}, {set.name, set.info.train, set.info.test, set.channels, set.width})
+    assert.equal(("agad.data.cifar10{root = %q}"):format(folder), tostring(set))
+    assert.equal(3, set:label_of "kind3")
+    assert.is_nil(set.superclasses)
+    assert.same({1, 16}, {data.cifar10({root = folder, channels = 1, size = 16}).channels,
+      data.cifar10({root = folder, size = 16}).height})
+  end)
+
+  it("have superclasses, or them for classes", function()
+    local set = data.cifar100 {root = folder}
+    assert.same({100, 20, 100}, {#set.classes, #set.superclasses.names, #set.superclasses.of})
+    assert.same({"coarse0", 0, 19}, {set.superclasses.names[1], set.superclasses.of[5], set.superclasses.of[96]})
+    set = data.load("cifar100", {root = folder, labels = "coarse"})
+    assert.equal(20, #set.classes)
+    assert.equal(19, set.test.labels:max():item())
+  end)
+
+  it("refuse other options, and say what is missing", function()
+    assert.match("cifar100: labels = rough; give fine or coarse", message(data.cifar100, {labels = "rough"}))
+    assert.match("cifar10: unknown option labels; known: channels, fit, root, size",
+      message(data.cifar10, {labels = "fine"}))
+    assert.match("cifar10: fit = crop; give resize or pad", message(data.cifar10, {fit = "crop"}))
+    assert.match("cifar10: its files are missing; looked in .*; put .* agad fetch cifar10",
+      message(data.cifar10, {root = folder .. "/nowhere"}))
+  end)
+end)
