@@ -56,7 +56,7 @@ describe("agad, wrong usage", function()
     refuses(2, "train weave --out m.st --nonsense", "unknown option '--nonsense'")
     refuses(2, "score m.st", "missing argument 'path'")
     refuses(2, "-e", "-e needs a chunk")
-    for _, later in ipairs {"bench", "campaign", "fetch", "teach"} do
+    for _, later in ipairs {"bench", "campaign", "teach"} do
       refuses(2, later .. " mnist", ("agad %s is not in this version"):format(later))
     end
   end)
@@ -99,7 +99,7 @@ end)
 
 describe("agad, help, scripts and chunks", function()
   it("helps within 80 columns, status 0", function()
-    for _, command in ipairs {"", "demo", "train", "evaluate", "score", "info"} do
+    for _, command in ipairs {"", "demo", "train", "evaluate", "fetch", "score", "info"} do
       local arguments = command .. " --help"
       local status, out, err = agad(arguments)
       assert.equal(0, status)

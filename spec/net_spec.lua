@@ -100,6 +100,7 @@ describe("a layer's backward", function()
     for name, groups in pairs {
       ["batch and running"] = {{first = 1, rows = 3, track = false}, {first = 4, bn = "running"}},
       ["running and batch"] = {{first = 1, rows = 2, bn = "running"}, {first = 3, rows = 3, track = false}},
+      ["batch and bypass"] = {{first = 1, rows = 3, track = false}, {first = 4, bn = "bypass"}},
       ["two batches"] = {{first = 1, rows = 2, track = false}, {first = 3, rows = 3, track = false}},
     } do
       it(("holds over row groups: %s, AGAD_PLAIN=%s"):format(name, plain), function()
@@ -110,19 +111,27 @@ describe("a layer's backward", function()
           check_gradients(programs[which], groups)
         end
         check_gradients(programs["batch_norm, leaky_relu"], groups, {dtype = "float64"}) -- channels_last
+        local second = {}
+        for i, g in ipairs(groups) do second[i] = {set = i, first = g.first, rows = g.rows, bn = g.bn, track = g.track} end
+        check_gradients(programs["batch_norm of two sets, relu"], second)
       end)
     end
   end
 
   it("holds for the paper's nets", function()
-    for _, name in ipairs {"naive", "discriminator"} do
-      local net = nn.net(nn.program(name, {1, 16, 16}), f64):init(3):requires_grad_()
+    local nets = {{"naive"}, {"naive", {norm = "none", width = 8}}, {"discriminator"}, {"discriminator", {norm = "none"}},
+      {"unet", {width = 8}}, {"unet", {width = 4, norm = "none"}}, {"unet++", {width = 4}},
+      {"unet++", {width = 4, norm = "none", depth = 3}}}
+    for _, case in ipairs(nets) do
+      local net = nn.net(nn.program(case[1], {1, 16, 16}, case[2]), f64):init(3):requires_grad_()
       local x, groups = agad.randn({2, 1, 16, 16}, {dtype = "float64"}):requires_grad_(), {track = false}
       local wanted, weights = {x}, {}
       for _, p in ipairs(net:params()) do wanted[#wanted + 1] = p.tensor end
       local ours = {agad.grad(total({net(x, groups)}, weights), wanted)}
       local theirs = {agad.grad(total({net:eager(x, groups)}, weights), wanted)}
-      for i = 1, #wanted do assert.is_true(largest(ours[i] - theirs[i]) <= 1e-10 * largest(theirs[i])) end
+      for i = 1, #wanted do
+        assert.is_true(largest(ours[i] - theirs[i]) <= 1e-10 * math.max(1e-12, largest(theirs[i])), case[1])
+      end
     end
   end)
 
@@ -213,6 +222,33 @@ describe("a pass", function()
     end
   end)
 
+  it("uses and moves the set of batch norms that a group names, and no other", function()
+    local program = nn.with_second_norms(programs["batch_norm, leaky_relu"])
+    local net = new_net(program)
+    local x, before = input(program, 4), {}
+    for _, p in ipairs(net:buffers()) do before[p.name] = p.tensor:clone() end
+    local one = net(x, {set = 1, track = false})
+    net(x, {set = 2})
+    for _, p in ipairs(net:buffers()) do
+      assert.equal(p.name:find "_2$" ~= nil, largest(p.tensor - before[p.name]) > 0, p.name)
+    end
+    local two = net(x, {set = 2, track = false})
+    assert.is_true(largest(one - two) > 1e-3)
+    local grads = {agad.grad(two:sum(), {net:params()[2].tensor, net:params()[4].tensor}, {allow_unused = true})}
+    assert.equal("batch_norm1.weight_2", net:params()[4].name)
+    assert.is_nil(grads[1])
+    assert.is_true(largest(grads[2]) > 0)
+    assert.equal(nn.net(program):info().params, nn.net(programs["batch_norm, leaky_relu"]):info().params + 2 * 4)
+  end)
+
+  it("leaves rows that bypass batch norm as they are", function()
+    local net, x = new_net(programs.batch_norm), input(programs.batch_norm, 4)
+    local y = net(x, {{first = 1, rows = 3, track = false}, {first = 4, rows = 1, bn = "bypass"}})
+    assert.is_true(y:narrow(1, 4, 1):equal(x:narrow(1, 4, 1)))
+    local three = net(x:narrow(1, 1, 3), {track = false})
+    assert.is_true(largest(y:narrow(1, 1, 3) - three) < 1e-12)
+  end)
+
   it("with running statistics treats every row alone", function()
     local net, x = new_net(programs["batch_norm, leaky_relu"]), input(programs.conv, 5)
     local all = agad.no_grad(net, x, {bn = "running"})
@@ -229,8 +265,8 @@ describe("a pass", function()
     has(refused(net, x, {{first = 1, rows = 2}, {first = 4, rows = 1}}), "row group 2")
     has(refused(net, x, {{first = 1, rows = 2}}), "2 of 4 rows")
     has(refused(net, x, {{first = 1, rows = 5}}), "5 of 4 rows")
-    has(refused(net, x, {bn = "bypass"}), "not available yet")
-    has(refused(net, x, {set = 2}), "not available yet")
+    has(refused(net, x, {set = 2}), "set 2", "its program has 1", "sets")
+    has(refused(net, x, {set = 0}), "set 0")
     has(refused(net, x, {bn = "sometimes"}), "batch, running")
     has(refused(net, x, {norm = "batch"}), "unknown option 'norm'", "track")
     has(refused(net, x, {{}, {}, {}, {}, {}}), "at most 4")

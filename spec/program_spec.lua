@@ -10,7 +10,7 @@ local checks = dofile "spec/support/checks.lua"
 local refused, has = checks.refused, checks.has
 
 describe("counts", function()
-  local function info(name, shape) return nn.net(nn.program(name, shape)):info() end
+  local function info(name, shape, o) return nn.net(nn.program(name, shape, o)):info() end
 
   it("of parameters are the protocol's", function()
     assert.equal(2137728, info("naive", {3, 32, 32}).params)
@@ -20,6 +20,11 @@ describe("counts", function()
     assert.equal(661248, info("discriminator", {1, 32, 32}).params)
     assert.equal(663296 + 256 * (36 - 16), info("discriminator", {3, 48, 48}).params)  -- its classifier is 6 x 6
     assert.equal(3206528, info("ganomaly", {3, 32, 32}).params)
+    assert.equal(7763107, info("unet", {3, 32, 32}).params)
+    assert.equal(7759521, info("unet", {1, 32, 32}, {norm = "none"}).params)
+    assert.equal(9045891, info("unet++", {3, 32, 32}).params)
+    assert.equal(9041601, info("unet++", {1, 32, 32}, {norm = "none"}).params)
+    assert.equal(7763107, info("unet", {3, 64, 512}).params)
   end)
 
   it("of multiply-accumulates are the protocol's, and those of any size", function()
@@ -33,6 +38,9 @@ describe("counts", function()
     for _, shape in ipairs {{3, 32, 32}, {1, 32, 32}, {3, 64, 64}, {1, 64, 48}, {3, 16, 80}} do
       assert.equal(naive(table.unpack(shape)), info("naive", shape).macs)
     end
+    assert.equal(188.7, math.floor(info("unet", {3, 32, 32}).macs / 1e5 + 0.5) / 10)
+    assert.equal(465.5, math.floor(info("unet++", {3, 32, 32}).macs / 1e5 + 0.5) / 10)
+    assert.equal(4 * info("unet++", {3, 32, 32}).macs, info("unet++", {3, 64, 64}).macs)
     assert.equal(17.6, math.floor(info("discriminator", {3, 32, 32}).macs / 1e5 + 0.5) / 10)
   end)
 
@@ -48,6 +56,9 @@ describe("counts", function()
 
   it("are refused where a net does not take a size", function()
     has(refused(nn.program, "naive", {3, 33, 32}), "16", "33 x 32", "resize")
+    has(refused(nn.program, "unet", {3, 40, 32}), "16", "40 x 32")
+    has(refused(nn.program, "unet++", {3, 32, 36}, {depth = 4}), "8", "32 x 36")
+    has(refused(nn.program, "unett", {3, 32, 32}), "did you mean unet?")
     has(refused(nn.program, "discriminator", {3, 7, 32}), "8 x 8")
     has(refused(nn.program, "ganomaly", {3, 64, 64}), "32 x 32")
     has(refused(nn.program, "no_such_net", {3, 32, 32}), "no_such_net", "naive")

@@ -6,97 +6,14 @@ local core = agad.core
 local nn = agad.nn
 local luv = require "luv"
 local methods = require "agad.method"
-local options = require "agad.options"
 core.threads(1)
 
 local checks = dofile "spec/support/checks.lua"
 local refused, has = checks.refused, checks.has
 
--- Nets of a few channels on 16 px.
-local half = {kernel = 4, stride = 2, padding = 1}
-local function tiny_nets()
-  local g, d = nn.builder {1, 16, 16}, nn.builder {1, 16, 16}
-  g:conv(4, half):leaky_relu(0.2)
-  g:conv(6, half):batch_norm():leaky_relu(0.2)
-  g:conv_transpose(4, half):batch_norm():relu()
-  local z = d:conv(4, half):leaky_relu(0.2):conv(6, half):batch_norm():leaky_relu(0.2)
-  local logits = z:conv(1, {kernel = 4})
-  return {generator = g:conv_transpose(1, half):tanh():build "generator",
-    discriminator = logits:build("discriminator", {{"logits", logits}, {"z", z}})}
-end
-
-local function largest(t) return t:abs():max():item() end
-
--- A step over tiny nets. o: method, given (options), seed, dtype, spread (of the weights), ema, delta, stages
-local function new_run(o)
-  local method = methods.load(o.method or "agad")
-  local opts = options.select(options.resolve(method, o.given or {}), "method")
-  local run = {nets = {}, step = core.step(core.json_encode(opts)), options = opts}
-  for name, program in pairs(o.programs or tiny_nets()) do
-    local net = nn.net(program, {dtype = o.dtype or "float64", layout = o.layout}):init((o.seed or 1) + #name)
-    for _, p in ipairs(net:params()) do
-      if p.name:find "conv" then net:set(p.name, p.tensor:detach() * (o.spread or 10)) end
-    end
-    run.nets[name] = net
-  end
-  local step = run.step
-  step:add_net("generator", run.nets.generator)
-  step:add_net("discriminator", run.nets.discriminator)
-  step:add_update("generator", {"generator"}, {lr = o.lr})
-  step:add_update("discriminator", {"discriminator"}, {lr = o.lr})
-  if o.ema then step:add_average("generator", o.ema) end
-  for _, stage in ipairs(o.stages or method.phases[1].step) do
-    if type(stage) == "string" then step:add_stage(method.name, stage)
-    else step:add_stage(method.name, stage[1], stage[2]) end
-  end
-  step:guard("discriminator", o.delta or 1e-5, o.guard_seed or 3)
-  run.state = require("agad.state").new(step, run.nets, opts)
-  step:set_state(run.state)
-  return run
-end
-
-local function batches(count, rows)
-  agad.manual_seed(17)
-  local list = {}
-  for i = 1, count do list[i] = agad.rand(rows, 1, 16, 16, {dtype = "float64"}) * 2 - 1 end
-  return list
-end
-
--- Weights and losses of every step, in a fixed order.
-local function record(run, list, anomalies)
-  local losses = {}
-  for i, x in ipairs(list) do
-    run.step:run(x, x:size(1) - anomalies)
-    losses[i] = run.step:losses()
-  end
-  local weights = {}
-  for _, name in ipairs {"generator", "discriminator"} do
-    for _, p in ipairs(run.nets[name]:params()) do weights[#weights + 1] = p.tensor:detach():clone() end
-    for _, p in ipairs(run.nets[name]:buffers()) do weights[#weights + 1] = p.tensor:clone() end
-  end
-  return {losses = losses, weights = weights}
-end
-
-local function furthest(one, two)
-  local worst, where = 0, "nowhere"
-  for i, losses in ipairs(one.losses) do
-    for name, value in pairs(losses) do
-      local other = assert(two.losses[i][name], name)
-      local off = math.abs(value - other) / math.max(1e-12, math.abs(other))
-      if off > worst then worst, where = off, ("loss %s of step %d"):format(name, i) end
-    end
-  end
-  for i, w in ipairs(one.weights) do
-    local off = largest(w - two.weights[i]) / math.max(1e-3, largest(two.weights[i]))
-    if off > worst then worst, where = off, "tensor " .. i end
-  end
-  return worst, where
-end
-
-local function near(one, two, bar)
-  local worst, where = furthest(one, two)
-  assert.is_true(worst <= bar, ("%.3g at %s"):format(worst, where))
-end
+local steps = dofile "spec/support/steps.lua"
+local largest, new_run, batches, record, near = steps.largest, steps.new_run, steps.batches, steps.record, steps.near
+local tiny_nets, furthest = steps.tiny_nets, steps.furthest
 
 describe("the gradient of", function()
   -- stages whose end has the loss; x is fixed, and z does not depend on what is moved

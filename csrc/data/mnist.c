@@ -36,8 +36,8 @@ static int missing(const known_set *set, const char *root, const char *stem, aga
   return agad_fail(error,
                    "%s: %s.gz is missing; looked in %.200s/%s, %.200s/%s/raw and %.200s/%s/raw; put "
                    "train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz "
-                   "and t10k-labels-idx1-ubyte.gz there, gzip or unpacked, or name another root",
-                   set->name, stem, root, set->name, root, set->name, root, set->torchvision);
+                   "and t10k-labels-idx1-ubyte.gz there, gzip or unpacked, or name another root, or: agad fetch %s",
+                   set->name, stem, root, set->name, root, set->name, root, set->torchvision, set->name);
 }
 
 static int check_labels(const known_set *set, const data_images *part, int64_t labels, const char *images_path,

@@ -149,12 +149,13 @@ static void turn_out(const uint8_t *blended, int rows, int n, uint8_t *out, size
 
 typedef struct job {
   axis x, y;
+  int rows_first;
   uint8_t *tile, *blended; /* (in, LANES), (out, LANES) */
-  uint8_t *between;        /* (rows that y uses, out width): after the first pass */
+  uint8_t *between;        /* after the first of two passes */
 } job;
 
-/* Rows [first, first + n) of one channel, all columns blended, into out. */
-static void first_pass(const job *j, const uint8_t *in, const resample_source *s, int n, uint8_t *out, size_t row) {
+/* All columns of n rows of one channel, into out. */
+static void pass_columns(const job *j, const uint8_t *in, const resample_source *s, int n, uint8_t *out, size_t row) {
   if (j->x.plain) {
     for (int y = 0; y < n; y++)
       for (int x = 0; x < j->x.out; x++) out[(size_t)y * row + x] = in[(size_t)y * s->row + (size_t)x * s->pixel];
@@ -169,17 +170,37 @@ static void first_pass(const job *j, const uint8_t *in, const resample_source *s
   }
 }
 
-static void resample_channel(const job *j, const uint8_t *in, const resample_source *s, uint8_t *out, size_t row) {
-  const axis *y = &j->y;
-  if (y->plain) {
-    first_pass(j, in, s, y->out, out, row);
-    return;
-  }
-  size_t width = (size_t)j->x.out;
-  first_pass(j, in + (size_t)y->low * s->row, s, y->high - y->low, j->between, width);
+/* Rows of n bytes, `from` being row y->low of the input. */
+static void pass_rows(const axis *y, const uint8_t *from, size_t from_row, uint8_t *out, size_t row, int n) {
   for (int d = 0; d < y->out; d++)
-    blend_rows(j->between + (size_t)(y->first[d] - y->low) * width, width, y->weights + (size_t)d * y->taps,
-               y->count[d], out + (size_t)d * row, j->x.out);
+    blend_rows(from + (size_t)(y->first[d] - y->low) * from_row, from_row, y->weights + (size_t)d * y->taps,
+               y->count[d], out + (size_t)d * row, n);
+}
+
+static void columns_then_rows(const job *j, const resample_source *s, uint8_t *out, size_t plane, size_t row) {
+  for (int c = 0; c < s->channels; c++, out += plane) {
+    const uint8_t *in = s->pixels + c * s->plane;
+    size_t width = (size_t)j->x.out;
+    if (j->y.plain) {
+      pass_columns(j, in, s, j->y.out, out, row);
+      continue;
+    }
+    pass_columns(j, in + (size_t)j->y.low * s->row, s, j->y.high - j->y.low, j->between, width);
+    pass_rows(&j->y, j->between, width, out, row, j->x.out);
+  }
+}
+
+/* Interleaved rows are blended as they are, all channels at once. */
+static void rows_then_columns(const job *j, const resample_source *s, uint8_t *out, size_t plane, size_t row) {
+  resample_source smaller = *s;
+  smaller.pixels = j->between;
+  smaller.height = j->y.out;
+  if (s->plane != 1) smaller.plane = (size_t)j->y.out * s->row;
+  for (int c = 0; c < (s->plane == 1 ? 1 : s->channels); c++)
+    pass_rows(&j->y, s->pixels + c * s->plane + (size_t)j->y.low * s->row, s->row, j->between + c * smaller.plane,
+              s->row, s->width * (int)s->pixel);
+  for (int c = 0; c < s->channels; c++)
+    pass_columns(j, j->between + c * smaller.plane, &smaller, j->y.out, out + c * plane, row);
 }
 
 /* ---- fits ---- */
@@ -228,13 +249,18 @@ static int job_make(job *j, const resample_source *in, const placing *p, decode_
   memset(j, 0, sizeof *j);
   if (axis_make(&j->x, in->width, p->width, p->left, p->right, filter)) return -1;
   if (axis_make(&j->y, in->height, p->height, p->top, p->bottom, filter)) return -1;
+  j->rows_first = !j->x.plain && !j->y.plain && p->height < in->height &&
+                  in->height - p->height > 2 * ((int64_t)in->width - p->width);
   if (!j->x.plain) {
     j->tile = calloc((size_t)(j->x.high - j->x.low), LANES); /* rows that a picture lacks are blended too */
     j->blended = malloc((size_t)j->x.out * LANES);
     if (!j->tile || !j->blended) return -1;
   }
-  if (!j->y.plain) j->between = malloc((size_t)(j->y.high - j->y.low) * (size_t)j->x.out);
-  return j->y.plain || j->between ? 0 : -1;
+  if (j->y.plain) return 0;
+  size_t bytes =
+      j->rows_first ? (size_t)p->height * in->width * in->channels : (size_t)(j->y.high - j->y.low) * (size_t)j->x.out;
+  j->between = malloc(bytes);
+  return j->between ? 0 : -1;
 }
 
 int data_resample(const resample_source *in, uint8_t *out, int height, int width, decode_fit fit, decode_filter filter,
@@ -249,8 +275,9 @@ int data_resample(const resample_source *in, uint8_t *out, int height, int width
   job j;
   int status = job_make(&j, in, &p, filter);
   if (status) agad_fail(error, "no memory to bring %d x %d pixels to %d x %d", in->height, in->width, height, width);
-  for (int c = 0; c < in->channels && !status; c++)
-    resample_channel(&j, in->pixels + c * in->plane, in, out + c * plane + (size_t)p.y * width + p.x, (size_t)width);
+  out += (size_t)p.y * width + p.x;
+  if (!status && j.rows_first) rows_then_columns(&j, in, out, plane, (size_t)width);
+  else if (!status) columns_then_rows(&j, in, out, plane, (size_t)width);
   axis_free(&j.x);
   axis_free(&j.y);
   free(j.tile);

@@ -1,7 +1,9 @@
 /* resample.h: smaller and larger pictures, antialiased.
  *
- * The result is Pillow's Image.resize(BILINEAR or BOX) without a reducing gap, to the byte: per axis a weighted
- * mean in fixed point (weights of 22 bits), columns first, rounded to 8 bits between the two axes.
+ * The result is that of Pillow 13's Image.resize(BILINEAR or BOX) without a reducing gap, to the byte: per axis
+ * a weighted mean in fixed point (weights of 22 bits), rounded to 8 bits between the two axes. Columns are blended
+ * first, unless the height loses more than twice as many pixels as the width (earlier Pillows: always; the order
+ * changes a pixel by 1 at most).
  * DECODE_CROP is its ImageOps.fit: the box that is kept may end between two pixels.
  */
 #ifndef AGAD_DATA_RESAMPLE_H

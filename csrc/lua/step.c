@@ -250,7 +250,7 @@ static int backward(lua_State *L) {
   int place = step_find_update(s->state, update);
   luaL_argcheck(L, place >= 0, 2, "no such update");
   at_scope scope = at_open();
-  step_backward(s->state, place, loss);
+  step_backward(s->state, place, loss, lua_toboolean(L, 4));
   return lua_agad_end(L, &scope, 0);
 }
 
@@ -283,6 +283,80 @@ static int gradients(lua_State *L) {
     if (s->updates[place].grads[i]) lua_agad_push_tensor(L, at_alias(s->updates[place].grads[i]));
     else lua_pushboolean(L, 0);
     lua_rawseti(L, -2, i + 1);
+  }
+  return lua_agad_end(L, &scope, 1);
+}
+
+/* updates() -> list of their names */
+static int updates(lua_State *L) {
+  const step_state *s = check(L, 1)->state;
+  lua_createtable(L, s->n_updates, 0);
+  for (int i = 0; i < s->n_updates; i++) lua_pushstring(L, s->updates[i].name), lua_rawseti(L, -2, i + 1);
+  return 1;
+}
+
+/* set_rate(update, lr): Adam's step size from now on */
+static int set_rate(lua_State *L) {
+  step_state *s = check(L, 1)->state;
+  int place = step_find_update(s, luaL_checkstring(L, 2));
+  double lr = luaL_checknumber(L, 3);
+  luaL_argcheck(L, place >= 0, 2, "no such update");
+  luaL_argcheck(L, lr >= 0 && lr < 1e30, 3, "a step size is a number from 0");
+  s->updates[place].adam.lr = lr;
+  return 0;
+}
+
+/* set_option(path, number): a number among the method's options, from the next step on */
+static int set_option(lua_State *L) {
+  step_state *s = check(L, 1)->state;
+  const char *path = luaL_checkstring(L, 2);
+  double value = luaL_checknumber(L, 3);
+  at_scope scope = at_open();
+  step_set_option(s, path, value);
+  return lua_agad_end(L, &scope, 0);
+}
+
+static void put_tensor(lua_State *L, const char *name, at_tensor *t) {
+  if (!t) return;
+  lua_agad_push_tensor(L, at_alias(t));
+  lua_setfield(L, -2, name);
+}
+
+/* What one list of tensors, of the nets' parameters in their order, is called: PREFIX.NET.PARAMETER */
+static void put_list(lua_State *L, const step_state *s, const step_update *u, const char *prefix, at_tensor **list) {
+  char name[4 * NET_NAME];
+  for (int i = 0, k = 0; i < u->n_nets; i++) {
+    const step_net *n = s->nets + u->nets[i];
+    for (int j = 0; j < n->net->program->n_params; j++, k++) {
+      snprintf(name, sizeof name, "%s.%s.%s", prefix, n->name, n->net->program->params[j].name);
+      put_tensor(L, name, list[k]);
+    }
+  }
+}
+
+/* tensors() -> {name = tensor}: all that a step holds beside its nets, the tensors themselves: optimisers' moments
+ * and counts, averages, and the guard's spare and count.  Copying into them restores a checkpoint. */
+static int tensors(lua_State *L) {
+  step_state *s = check(L, 1)->state;
+  char name[4 * NET_NAME];
+  at_scope scope = at_open();
+  lua_newtable(L);
+  for (int i = 0; i < s->n_updates; i++) {
+    const step_update *u = s->updates + i;
+    snprintf(name, sizeof name, "update.%s.m", u->name), put_list(L, s, u, name, u->m);
+    snprintf(name, sizeof name, "update.%s.v", u->name), put_list(L, s, u, name, u->v);
+    snprintf(name, sizeof name, "update.%s.count", u->name), put_tensor(L, name, u->count);
+  }
+  for (int i = 0; i < s->n_averages; i++) {
+    const step_net *n = s->nets + s->averages[i].net;
+    for (int j = 0; j < s->averages[i].n; j++) {
+      snprintf(name, sizeof name, "average.%s.%s", n->name, n->net->program->params[j].name);
+      put_tensor(L, name, s->averages[i].params[j]);
+    }
+  }
+  if (s->guard_update >= 0) {
+    put_list(L, s, s->updates + s->guard_update, "guard.spare", s->spare);
+    put_tensor(L, "guard.collapses", s->collapses);
   }
   return lua_agad_end(L, &scope, 1);
 }
@@ -348,6 +422,10 @@ static const luaL_Reg methods[] = {{"add_net", add_net},
                                    {"backward", backward},
                                    {"average", average},
                                    {"gradients", gradients},
+                                   {"updates", updates},
+                                   {"set_rate", set_rate},
+                                   {"set_option", set_option},
+                                   {"tensors", tensors},
                                    {"collapses", collapses},
                                    {NULL, NULL}};
 static const luaL_Reg functions[] = {{"step", new_step},     {"loss_l1", loss_l1}, {"loss_mse", loss_mse},

@@ -3,7 +3,8 @@
  *
  * forward sets f->y, and f->save[] where its backward needs more than inputs and output.  Under gradient
  * mode (f->eager) it must use stock operators only, out of place: net_eager differentiates through it.
- * backward sets f->dx[i] where want_dx[i], and f->dw[j] where want_dw; all tensors belong to the scope.
+ * backward sets f->dx[i] where want_dx[i], and f->dw[j] where want_dw (NULL: parameter j had no part in it); all
+ * tensors belong to the scope.
  */
 #ifndef AGAD_NET_LAYER_H
 #define AGAD_NET_LAYER_H
@@ -17,11 +18,11 @@ typedef enum net_bn { NET_BN_BATCH, NET_BN_RUNNING, NET_BN_BYPASS } net_bn;
 typedef struct net_rows {
   int64_t first, rows; /* rows < 0: all that remain */
   net_bn bn;
-  int set;   /* which set of batch norms */
+  int set;   /* which set of batch norms, from 0 */
   int track; /* move the running statistics (bn = batch only) */
 } net_rows;
 
-enum { NET_MAX_GROUPS = 4, NET_SAVE = 2 * NET_MAX_GROUPS };
+enum { NET_MAX_SETS = 2, NET_MAX_GROUPS = 4, NET_SAVE = 2 * NET_MAX_GROUPS };
 
 typedef struct net_frame {
   const net_node *node;
@@ -35,7 +36,7 @@ typedef struct net_frame {
   at_tensor *x[NET_MAX_INPUTS], *y, *save[NET_SAVE];
   at_tensor **w; /* the node's parameters, in the dtype it computes with */
   at_tensor **buffers;
-  at_tensor *dy, *dx[NET_MAX_INPUTS], *dw[2];
+  at_tensor *dy, *dx[NET_MAX_INPUTS], *dw[2 * NET_MAX_SETS];
   int want_dx[NET_MAX_INPUTS], want_dw;
 } net_frame;
 
@@ -51,7 +52,7 @@ typedef struct layer {
 } layer;
 
 extern const layer conv_layer, conv_transpose_layer, batch_norm_layer, leaky_relu_layer, relu_layer, tanh_layer,
-    concat_layer, op_layer;
+    concat_layer, max_pool_layer, op_layer;
 
 const layer *layer_find(const char *name);
 const char *layer_names(void); /* "conv, conv_transpose, …", for messages */

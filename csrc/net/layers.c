@@ -5,8 +5,8 @@
 #include <string.h>
 
 static const layer *const layers[] = {
-    &conv_layer, &conv_transpose_layer, &batch_norm_layer, &leaky_relu_layer,
-    &relu_layer, &tanh_layer,           &concat_layer,     &op_layer,
+    &conv_layer, &conv_transpose_layer, &batch_norm_layer, &leaky_relu_layer, &relu_layer,
+    &tanh_layer, &concat_layer,         &max_pool_layer,   &op_layer,
 };
 enum { N_LAYERS = sizeof layers / sizeof *layers };
 

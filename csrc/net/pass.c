@@ -65,9 +65,9 @@ static int set_groups(net_pass *pass, int64_t rows, const net_rows *groups, int 
     if (to->rows < 0) to->rows = rows - to->first;
     if (to->first != next || to->rows < 1)
       return at_fail("net '%s': row group %d does not follow the one before", name, g + 1);
-    if (to->bn == NET_BN_BYPASS)
-      return at_fail("net '%s': bn = bypass is not available yet; available: batch, running", name);
-    if (to->set) return at_fail("net '%s': a second set of batch norms is not available yet", name);
+    if (to->set < 0 || to->set >= pass->plan->net->program->bn_sets)
+      return at_fail("net '%s': set %d of its batch norms; its program has %d (batch_norm's attribute sets)", name,
+                     to->set + 1, pass->plan->net->program->bn_sets);
     next += to->rows;
   }
   pass->n_groups = n;
@@ -95,7 +95,7 @@ static void frame_of(net_pass *pass, int i, net_frame *f) {
   f->eager = pass->eager;
   f->plain = plan->plain || pass->eager;
   f->in_place = plan->in_place[i] && !pass->eager;
-  f->slope = plan->slope[i];
+  f->slope = pass->eager ? 1 : plan->slope[i];
   f->momentum = plan->momentum >= 0 ? plan->momentum : node->momentum;
   f->w = pass->weights + node->param;
   f->buffers = plan->net->buffers + node->buffer;
@@ -209,7 +209,7 @@ static void back_node(net_pass *pass, int i, const unsigned char *needed, at_ten
   for (int k = 0; k < node->n_inputs && at_ok(); k++)
     if (f.want_dx[k] && f.dx[k]) add_gradient(&gradients[node->inputs[k]], f.dx[k]);
   for (int j = 0; f.want_dw && j < node->n_params && at_ok(); j++)
-    add_param_gradient(&grads[node->param + j], n->params[node->param + j], f.dw[j]);
+    if (f.dw[j]) add_param_gradient(&grads[node->param + j], n->params[node->param + j], f.dw[j]);
   at_close(&scope, NULL);
   drop(&gradients[i]);
 }

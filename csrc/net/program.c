@@ -180,6 +180,10 @@ static int read_program(net_program *program, agad_error *error) {
   program->n_nodes = (int)n + 1;
   for (int i = 1; i <= (int)n; i++)
     if (read_node(program, i, error)) return -1;
+  program->bn_sets = NET_MAX_SETS;
+  for (int i = 1; i <= (int)n; i++)
+    if (program->nodes[i].layer == &batch_norm_layer && program->nodes[i].n_params / 2 < program->bn_sets)
+      program->bn_sets = program->nodes[i].n_params / 2;
   return read_outputs(program, error);
 }
 

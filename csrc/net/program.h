@@ -61,7 +61,8 @@ typedef struct net_program {
   net_param *params;
   int n_params;
   net_param *buffers;
-  int n_buffers; /* running_mean, running_var: one pair a batch norm */
+  int n_buffers; /* running_mean, running_var: one pair a batch norm and set */
+  int bn_sets;   /* how many sets of them every batch norm has */
   net_output *outputs;
   int n_outputs;
   json_t *json;

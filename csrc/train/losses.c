@@ -15,6 +15,25 @@ at_tensor *mse_backward(const at_tensor *a, const at_tensor *b, double scale) {
   return at_mul_scalar(at_sub(a, b), 2 * scale / (double)at_numel(a));
 }
 
+/* [N, 1]: the norm of each row of d [N, ...] */
+static at_tensor *row_norms(const at_tensor *d) {
+  at_tensor *flat = at_reshape(d, (int64_t[]){at_size(d, 0), -1}, 2);
+  at_value dim = at_vi(1), dims = {AT_LIST, {NULL}, &dim, 1};
+  at_value keep = {AT_BOOL, {.i = 1}, NULL, 0};
+  return at_call("linalg_vector_norm", "", (at_value[]){at_v(flat), at_vi(2), dims, keep}, 4);
+}
+
+at_tensor *l2_rows_forward(const at_tensor *a, const at_tensor *b) { return at_mean(row_norms(at_sub(a, b))); }
+
+at_tensor *l2_rows_backward(const at_tensor *a, const at_tensor *b, double scale) {
+  at_tensor *d = at_sub(a, b);
+  int64_t sizes[AT_MAX_DIM];
+  int n = at_sizes(d, sizes);
+  for (int i = 1; i < n; i++) sizes[i] = 1;
+  at_tensor *norms = at_call("clamp_min", "", (at_value[]){at_v(row_norms(d)), at_vd(1e-30)}, 2);
+  return at_mul_scalar(at_div(d, at_reshape(norms, sizes, n)), scale / (double)sizes[0]);
+}
+
 at_tensor *bce_forward(const at_tensor *logits, double target) { return at_bce_logits(logits, target); }
 
 at_tensor *bce_backward(const at_tensor *logits, double target, double scale) {

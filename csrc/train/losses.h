@@ -14,6 +14,9 @@ at_tensor *l1_backward(const at_tensor *a, const at_tensor *b, double scale);
 /* mean (a - b)^2, Eq. 7 squared */
 at_tensor *mse_forward(const at_tensor *a, const at_tensor *b);
 at_tensor *mse_backward(const at_tensor *a, const at_tensor *b, double scale);
+/* mean over rows of ||a_i - b_i||, Eq. 7; at a difference of 0 its gradient is 0 */
+at_tensor *l2_rows_forward(const at_tensor *a, const at_tensor *b);
+at_tensor *l2_rows_backward(const at_tensor *a, const at_tensor *b, double scale);
 /* binary cross entropy of logits against a constant target (0 or 1), Eq. 5 */
 at_tensor *bce_forward(const at_tensor *logits, double target);
 at_tensor *bce_backward(const at_tensor *logits, double target, double scale);

@@ -163,19 +163,44 @@ void step_put(step_state *s, int slot, at_tensor *t) {
   at_store(&s->slots[slot], at_alias(t));
 }
 
-double step_option(const step_state *s, const char *path, double standard) {
+static const json_t *find_option(const step_state *s, const char *path) {
   char key[NET_NAME];
   const json_t *v = s->options;
   while (*path) {
     size_t n = strcspn(path, ".");
-    if (n >= sizeof key) return standard;
+    if (n >= sizeof key) return NULL;
     memcpy(key, path, n);
     key[n] = 0;
     v = json_object_get(v, key);
     path += n + (path[n] == '.');
   }
+  return v;
+}
+
+double step_option(const step_state *s, const char *path, double standard) {
+  const json_t *v = find_option(s, path);
+  if (json_is_boolean(v)) return json_is_true(v);
   return json_is_number(v) ? json_number_value(v) : standard;
 }
+
+void step_set_option(step_state *s, const char *path, double value) {
+  const char *dot = strchr(path, '.');
+  json_t *into = s->options;
+  if (dot) {
+    char table[NET_NAME];
+    snprintf(table, sizeof table, "%.*s", (int)(dot - path), path);
+    into = json_object_get(s->options, table);
+  }
+  const char *name = dot ? dot + 1 : path;
+  if (!json_is_number(json_object_get(into, name))) {
+    at_fail("step: the method has no option '%s' that is a number", path);
+    return;
+  }
+  json_object_set_new(into, name, json_real(value));
+  s->options_read = 0;
+}
+
+const char *step_text(const step_state *s, const char *path) { return json_string_value(find_option(s, path)); }
 
 /* ---- running ---- */
 

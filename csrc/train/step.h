@@ -50,6 +50,7 @@ struct step_state {
   /* collapse guard: update whose loss is watched, and a spare initialisation of its nets */
   int guard_update; double guard_below; at_tensor **spare; at_tensor *collapses; /* int64: how often */
   void *method; void (*free_method)(void *);         /* what the C stages of a method keep: passes, slots */
+  int options_read;                                  /* cleared when an option changes */
   at_arena *arena;
   int running;
 };
@@ -73,10 +74,14 @@ at_tensor *step_get(step_state *s, int slot);             /* borrowed; unwritten
 void step_put(step_state *s, int slot, at_tensor *t);     /* takes a reference */
 int step_find_net(const step_state *s, const char *name); /* place, or -1 */
 int step_find_update(const step_state *s, const char *name);
-double step_option(const step_state *s, const char *path, double standard); /* "lambda.adv" */
+double step_option(const step_state *s, const char *path, double standard); /* "lambda.adv"; true is 1 */
+const char *step_text(const step_state *s, const char *path);               /* NULL: not given, or no text */
+
+/* Changes a number among the options; what a method keeps of them is read again at the next step. */
+void step_set_option(step_state *s, const char *path, double value);
 
 /* Adds d loss / d parameters (by autograd) into that update's gradients and notes loss.NAME. */
-int step_backward(step_state *s, int update, at_tensor *loss);
+int step_backward(step_state *s, int update, at_tensor *loss, int retain_graph);
 /* Adds a net's gradients to those of the update that it belongs to: where net_backward writes. */
 at_tensor **step_gradients(step_state *s, int update, int place);
 

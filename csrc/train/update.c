@@ -18,13 +18,13 @@ at_tensor **step_gradients(step_state *s, int update, int place) {
   return NULL;
 }
 
-int step_backward(step_state *s, int update, at_tensor *loss) {
+int step_backward(step_state *s, int update, at_tensor *loss, int retain_graph) {
   if (!at_ok()) return -1;
   step_update *u = s->updates + update;
   char name[NET_NAME + 8];
   snprintf(name, sizeof name, "loss.%s", u->name);
   at_tensor **grads = calloc((size_t)u->n + 1, sizeof *grads);
-  at_grad(grads, loss, NULL, u->params, u->n, 0, 0, 1);
+  at_grad(grads, loss, NULL, u->params, u->n, retain_graph, 0, 1);
   int mode = at_grad_mode(0);
   for (int i = 0; i < u->n && at_ok(); i++) {
     if (!grads[i]) continue;
@@ -104,7 +104,8 @@ void step_guard(step_state *s, const char *update, double delta, at_generator *g
 
 static void select_into(at_tensor *to, at_tensor *when, at_tensor *value) { at_copy_(to, at_where(when, value, to)); }
 
-/* Where the loss is below delta: weights from the spare, moments, count and statistics from zero. */
+/* Where the loss is below delta: weights from the spare, statistics from the start, and moments and count too unless
+ * the option delta_moments is "keep". */
 static int guard_collapse(step_state *s, void *arg) {
   (void)arg;
   if (s->guard_update < 0 || s->guard_below <= 0) return 0;
@@ -114,15 +115,16 @@ static int guard_collapse(step_state *s, void *arg) {
   at_tensor *collapsed = at_less_scalar(step_get(s, step_slot(s, name)), s->guard_below);
   int device = at_device_of(u->count);
   if (device == AT_CPU && at_item(collapsed) == 0) return 0; /* nobody is kept waiting by this question here */
+  const char *moments = step_text(s, "delta_moments");
+  int reset = !moments || strcmp(moments, "keep");
   for (int i = 0; i < u->n && at_ok(); i++) {
     at_scope scope = at_open();
     at_tensor *zero = at_scalar(0, at_dtype_of(u->m[i]), device);
     select_into(u->params[i], collapsed, s->spare[i]);
-    select_into(u->m[i], collapsed, zero);
-    select_into(u->v[i], collapsed, zero);
+    if (reset) select_into(u->m[i], collapsed, zero), select_into(u->v[i], collapsed, zero);
     at_close(&scope, NULL);
   }
-  select_into(u->count, collapsed, at_scalar(0, AT_F32, device));
+  if (reset) select_into(u->count, collapsed, at_scalar(0, AT_F32, device));
   for (int i = 0; i < u->n_nets; i++) {
     const net *n = s->nets[u->nets[i]].net;
     for (int j = 0; j < n->program->n_buffers; j++)

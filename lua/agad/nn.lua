@@ -3,6 +3,7 @@
 -- its shapes, parameters and MACs before anything is computed.
 
 local core = require "agad.core"
+local options = require "agad.options"
 
 local nn = {}
 
@@ -22,8 +23,8 @@ local function add(b, node)
   return b.current
 end
 
-local function merged(node, options, allowed)
-  for key, value in pairs(options or {}) do
+local function merged(node, given, allowed)
+  for key, value in pairs(given or {}) do
     if not allowed[key] then error(("%s: unknown option '%s'"):format(node.layer, tostring(key)), 3) end
     node[key] = value
   end
@@ -45,10 +46,10 @@ function handle:conv_transpose(out, o)
 end
 
 --- Batch norm over batch and pixels (PyTorch's BatchNorm2d).
--- @param o table momentum (0.1), eps (1e-5), name
+-- @param o table momentum (0.1), eps (1e-5), sets (1; 2: a second set of weights and statistics), name
 function handle:batch_norm(o)
   return add(self.b, merged({layer = "batch_norm", inputs = {self.place}}, o,
-    {momentum = true, eps = true, name = true}))
+    {momentum = true, eps = true, sets = true, name = true}))
 end
 
 --- max(x, slope x).
@@ -62,6 +63,32 @@ function handle:relu() return add(self.b, {layer = "relu", inputs = {self.place}
 
 --- Hyperbolic tangent.
 function handle:tanh() return add(self.b, {layer = "tanh", inputs = {self.place}}) end
+
+--- The largest of each window (PyTorch's MaxPool2d).
+-- @param o table kernel (2), stride (the kernel): a number or {vertical, horizontal}; name
+function handle:max_pool(o)
+  return add(self.b, merged({layer = "max_pool", inputs = {self.place}}, o,
+    {kernel = true, stride = true, name = true}))
+end
+
+--- Convolution, then batch norm; without batch norms (norm = "none") the convolution has a bias in its place.
+-- @param out integer channels
+-- @param o table as for `conv`
+-- @param norm string "bn" (default) or "none"
+function handle:conv_norm(out, o, norm)
+  if norm ~= "none" then return self:conv(out, o):batch_norm() end
+  local with_bias = {bias = true}
+  for key, value in pairs(o or {}) do with_bias[key] = value end
+  return self:conv(out, with_bias)
+end
+
+--- Twice a 3 x 3 convolution with its norm and a ReLU: what the nodes of a UNet are.
+-- @param out integer channels
+-- @param norm string "bn" (default) or "none"
+function handle:double_conv(out, norm)
+  local same = {kernel = 3, padding = 1}
+  return self:conv_norm(out, same, norm):relu():conv_norm(out, same, norm):relu()
+end
 
 --- Joins this node and others along the channels.
 function handle:concat(...)
@@ -173,6 +200,19 @@ function nn.inline(b, program, prefix, input)
   return table.unpack(outputs)
 end
 
+--- The same program whose batch norms have a second set of weights and statistics (AdvProp; Xie et al. 2020).
+-- @param program table
+-- @return table a new program
+function nn.with_second_norms(program)
+  local copy = {}
+  for key, value in pairs(program) do copy[key] = value end
+  copy.nodes = {}
+  for i, node in ipairs(program.nodes) do
+    copy.nodes[i] = node.layer == "batch_norm" and options.merge({sets = 2}, node) or node
+  end
+  return copy
+end
+
 -- Nets --------------------------------------------------------------------------------------------
 
 --- Fails unless both sides can be divided.
@@ -184,6 +224,29 @@ function nn.check_divides(name, shape, by)
     error(("net %s: sides of %d x %d pixels do not divide by %d; resize the pictures with size (to %d, say)")
       :format(name, shape[2], shape[3], by, math.max(by, (shape[2] + by - 1) // by * by)), 0)
   end
+end
+
+-- Each net is a file of its name under nets/; "++" is spelt out there.
+local function module_of(name)
+  local file = name:gsub("%+%+$", "_plus_plus")
+  local module = "agad.nets." .. file
+  return file:find("^[%w_]+$") and (package.loaded[module] or package.searchpath(module, package.path)) and module
+end
+
+--- Whether a net of this name comes with agad.
+function nn.is_known(name) return module_of(name) and true or false end
+
+--- The names of the nets that come with agad.
+-- @return list
+function nn.names()
+  local lfs = require "lfs"
+  local list, here = {}, package.searchpath("agad.nn", package.path):gsub("nn%.lua$", "nets")
+  for file in lfs.dir(here) do
+    local name = file:match "^(.*)%.lua$"
+    if name then list[#list + 1] = (name:gsub("_plus_plus$", "++")) end
+  end
+  table.sort(list)
+  return list
 end
 
 --- A net's program by name ("naive"), or from a file of the user's own ("my_net.lua").
@@ -200,9 +263,12 @@ function nn.program(name, shape, o)
     ok, make = pcall(chunk)
     if not ok then error(("net %s: its file raises: %s"):format(name, tostring(make)), 0) end
   else
-    local module = "agad.nets." .. name
-    if not name:find("^[%w_]+$") or not package.searchpath(module, package.path) then
-      error(("unknown net %q; known: naive, or a file such as my_net.lua"):format(name), 0)
+    local module = module_of(name)
+    if not module then
+      local known = nn.names()
+      local near = options.nearest(name, known)
+      error(("unknown net %q%s; known: %s, or a file such as my_net.lua"):format(name,
+        near and "; did you mean " .. near .. "?" or "", table.concat(known, ", ")), 0)
     end
     make = require(module)
   end

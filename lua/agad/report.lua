@@ -31,7 +31,7 @@ end
 local columns = {
   {"steady", "auroc_steady", "averaged weights, recalibrated"},
   {"plain", "auroc_plain", "last weights, running statistics"},
-  {"paper_like", "auroc_paper_like", "batch statistics, sorted: leaks labels"},
+  {"paper_like", "auroc_paper_like", "batch statistics, sorted: labels leak"},
 }
 
 local function is_number(v) return type(v) == "number" end

@@ -8,7 +8,10 @@ local methods = {}
 --- Adds the gradients of a loss to those of an update's nets; the loss becomes `loss.NAME`.
 -- @param update string
 -- @param loss tensor 0-d
-function methods:backward(update, loss) rawget(self, "step"):backward(update, loss) end
+-- @param o table retain_graph (false): a later loss goes back through the same graph
+function methods:backward(update, loss, o)
+  rawget(self, "step"):backward(update, loss, o and o.retain_graph or false)
+end
 
 local loss_slots = {
   __index = function(l, name) return l.step:get("loss." .. name) end,

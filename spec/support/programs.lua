@@ -16,6 +16,7 @@ local programs = {
   end),
   batch_norm = chain(function(b) return b:batch_norm() end),
   ["batch_norm with eps"] = chain(function(b) return b:conv(3):batch_norm({eps = 0.1}) end),
+  ["batch_norm of two sets, relu"] = chain(function(b) return b:conv(3):batch_norm({sets = 2}):relu():conv(2) end),
   leaky_relu = chain(function(b) return b:leaky_relu(0.2) end),
   relu = chain(function(b) return b:relu() end),
   tanh = chain(function(b) return b:tanh() end),
@@ -24,6 +25,9 @@ local programs = {
   ["batch_norm, tanh"] = chain(function(b) return b:conv(4):batch_norm():tanh() end),
   ["conv, leaky_relu, relu, conv"] = chain(function(b) return b:conv(4):leaky_relu(0.3):relu():conv(2) end),
   ["batch_norm, relu, batch_norm, relu"] = chain(function(b) return b:batch_norm():relu():batch_norm():relu() end),
+  max_pool = chain(function(b) return b:conv(3, {padding = 1}):max_pool():tanh() end),
+  ["max_pool with overlap"] = chain(function(b) return b:max_pool {kernel = {3, 2}, stride = {2, 1}}:relu() end),
+  ["conv_norm without batch norms"] = chain(function(b) return b:double_conv(3, "none") end),
   concat = chain(function(b)
     local c = b:conv(3, {padding = 1})
     local d = c:relu()

@@ -2,33 +2,54 @@
  * fused into it where the plan says so (agad::bn_act).  PyTorch's BatchNorm2d: biased variance normalises,
  * the unbiased one moves the running variance, momentum 0.1, eps 1e-5.
  *
- * x, y [N, C, H, W]; weight, bias, running_mean, running_var [C], always in the master's precision.
+ * x, y [N, C, H, W]; weight, bias, running_mean, running_var [C], always in the master's precision.  With
+ * sets = 2 there is a second set of all four (AdvProp's auxiliary batch norms), and a group says which it uses.
+ * bn = bypass leaves its rows as they are: no statistics, no scale, no shift.
  */
 #include "net/layer.h"
 
 static int batch_norm_define(net_program *program, net_node *node, const net_shape *in, agad_error *error) {
+  static const char *const names[NET_MAX_SETS][4] = {
+      {"weight", "bias", "running_mean", "running_var"},
+      {"weight_2", "bias_2", "running_mean_2", "running_var_2"},
+  };
+  double sets;
   if (net_read_number(node, "momentum", 0.1, &node->momentum, error) ||
-      net_read_number(node, "eps", 1e-5, &node->eps, error))
+      net_read_number(node, "eps", 1e-5, &node->eps, error) || net_read_number(node, "sets", 1, &sets, error))
     return -1;
   if (in->ndim < 1) return net_node_fail(node, error, "takes {channels, …}, not one number a row");
   if (node->momentum < 0 || node->momentum > 1) return net_node_fail(node, error, "momentum lies between 0 and 1");
   if (node->eps < 0) return net_node_fail(node, error, "eps must not be negative");
-  net_add_param(program, node, "weight", NET_INIT_SCALE, 1, &in->d[0]);
-  net_add_param(program, node, "bias", NET_INIT_ZERO, 1, &in->d[0]);
-  net_add_buffer(program, node, "running_mean", NET_INIT_ZERO, in->d[0]);
-  net_add_buffer(program, node, "running_var", NET_INIT_SCALE, in->d[0]);
+  if (sets != 1 && sets != NET_MAX_SETS) return net_node_fail(node, error, "sets is 1 or %d", NET_MAX_SETS);
+  for (int s = 0; s < (int)sets; s++) {
+    net_add_param(program, node, names[s][0], NET_INIT_SCALE, 1, &in->d[0]);
+    net_add_param(program, node, names[s][1], NET_INIT_ZERO, 1, &in->d[0]);
+    net_add_buffer(program, node, names[s][2], NET_INIT_ZERO, in->d[0]);
+    net_add_buffer(program, node, names[s][3], NET_INIT_SCALE, in->d[0]);
+  }
   return 0;
 }
 
+/* The group's weight and bias, and its running mean and variance: each a pair. */
+static at_tensor **weights(const net_frame *f, int g) { return f->w + 2 * f->groups[g].set; }
+static at_tensor **statistics(const net_frame *f, int g) { return f->buffers + 2 * f->groups[g].set; }
+
 static at_tensor *group_forward(net_frame *f, at_tensor *x, int g) {
   const net_rows *rows = f->groups + g;
+  if (rows->bn == NET_BN_BYPASS) return f->slope == 1 ? at_alias(x) : at_leaky_relu(x, f->slope);
   int training = rows->bn == NET_BN_BATCH, keep = !training || rows->track;
-  at_tensor *mean = keep ? f->buffers[0] : NULL, *var = keep ? f->buffers[1] : NULL;
-  if (f->plain)
-    return at_batch_norm(&f->save[2 * g], &f->save[2 * g + 1], x, f->w[0], f->w[1], mean, var, training, f->momentum,
+  at_tensor **w = weights(f, g), **running = statistics(f, g);
+  at_tensor *mean = keep ? running[0] : NULL, *var = keep ? running[1] : NULL;
+  if (f->plain && training)
+    return at_batch_norm(&f->save[2 * g], &f->save[2 * g + 1], x, w[0], w[1], mean, var, 1, f->momentum, f->node->eps);
+  if (f->plain) { /* another pass may move the statistics before the backward, which needs them as they are now */
+    at_tensor *unused[2] = {NULL, NULL};
+    f->save[2 * g] = at_clone(mean), f->save[2 * g + 1] = at_clone(var);
+    return at_batch_norm(&unused[0], &unused[1], x, w[0], w[1], f->save[2 * g], f->save[2 * g + 1], 0, f->momentum,
                          f->node->eps);
-  return at_bn_act(&f->save[2 * g], &f->save[2 * g + 1], x, f->w[0], f->w[1], mean, var, training, f->momentum,
-                   f->node->eps, f->slope);
+  }
+  return at_bn_act(&f->save[2 * g], &f->save[2 * g + 1], x, w[0], w[1], mean, var, training, f->momentum, f->node->eps,
+                   f->slope);
 }
 
 static void batch_norm_forward(net_frame *f) {
@@ -44,30 +65,34 @@ static void batch_norm_forward(net_frame *f) {
   f->y = at_call("cat", "", (at_value[]){list, at_vi(0)}, 2);
 }
 
-static void group_backward(net_frame *f, at_tensor *dy, at_tensor *x, int g, at_tensor **dx, at_tensor *dw[2]) {
-  int training = f->groups[g].bn == NET_BN_BATCH;
-  at_tensor **db = f->want_dw ? &dw[1] : NULL;
+/* dx of the group's rows; its gradients of weight and bias are added to dw[2 * set], dw[2 * set + 1]. */
+static at_tensor *group_backward(net_frame *f, at_tensor *dy, at_tensor *x, at_tensor *y, int g) {
+  const net_rows *rows = f->groups + g;
+  if (rows->bn == NET_BN_BYPASS) return f->slope == 1 ? dy : at_leaky_relu_backward(dy, y, f->slope);
+  int training = rows->bn == NET_BN_BATCH;
+  at_tensor *dx = NULL, *dw = NULL, *db = NULL, **w = weights(f, g);
+  at_tensor **to_w = f->want_dw ? &dw : NULL, **to_b = f->want_dw ? &db : NULL;
   if (f->plain)
-    at_batch_norm_backward(dx, f->want_dw ? &dw[0] : NULL, db, dy, x, f->w[0], training ? NULL : f->buffers[0],
-                           training ? NULL : f->buffers[1], f->save[2 * g], f->save[2 * g + 1], training, f->node->eps);
-  else
-    at_bn_act_backward(dx, f->want_dw ? &dw[0] : NULL, db, dy, x, f->w[0], f->w[1], f->save[2 * g], f->save[2 * g + 1],
-                       training, f->slope);
+    at_batch_norm_backward(&dx, to_w, to_b, dy, x, w[0], training ? NULL : f->save[2 * g],
+                           training ? NULL : f->save[2 * g + 1], training ? f->save[2 * g] : NULL,
+                           training ? f->save[2 * g + 1] : NULL, training, f->node->eps);
+  else at_bn_act_backward(&dx, to_w, to_b, dy, x, w[0], w[1], f->save[2 * g], f->save[2 * g + 1], training, f->slope);
+  at_tensor **sum = f->dw + 2 * rows->set;
+  if (dw) sum[0] = sum[0] ? at_add(sum[0], dw) : dw;
+  if (db) sum[1] = sum[1] ? at_add(sum[1], db) : db;
+  return dx;
 }
 
 static void batch_norm_backward(net_frame *f) {
   if (f->n_groups == 1) {
-    group_backward(f, f->dy, f->x[0], 0, &f->dx[0], f->dw);
+    f->dx[0] = group_backward(f, f->dy, f->x[0], f->y, 0);
     return;
   }
   at_value items[NET_MAX_GROUPS], list = {AT_LIST, {NULL}, items, f->n_groups};
   for (int g = 0; g < f->n_groups; g++) {
-    const net_rows *rows = f->groups + g;
-    at_tensor *dx = NULL, *dw[2] = {NULL, NULL};
-    group_backward(f, at_narrow(f->dy, 0, rows->first, rows->rows), at_narrow(f->x[0], 0, rows->first, rows->rows), g,
-                   &dx, dw);
-    items[g] = at_v(dx);
-    for (int i = 0; i < 2 && f->want_dw; i++) f->dw[i] = g ? at_add(f->dw[i], dw[i]) : dw[i];
+    int64_t first = f->groups[g].first, rows = f->groups[g].rows;
+    items[g] = at_v(group_backward(f, at_narrow(f->dy, 0, first, rows), at_narrow(f->x[0], 0, first, rows),
+                                   at_narrow(f->y, 0, first, rows), g));
   }
   f->dx[0] = at_call("cat", "", (at_value[]){list, at_vi(0)}, 2);
 }

@@ -146,7 +146,7 @@ return function(args)
   local agad = require "agad"
   local thing, mode, row = args.thing, lfs.attributes(args.thing, "mode"), nil
   local config = common.prepare(common.given(args))
-  local is_net = package.searchpath("agad.nets." .. thing, package.path) and thing:find "^[%w_]+$"
+  local is_net = agad.nn.is_known(thing)
   local is_run = mode == "directory" and lfs.attributes(thing .. "/config.json")
   if common.contains(agad.data.names, thing) or agad.data.is_path(thing) and not is_run then
     row = of_data(args, config)

@@ -7,6 +7,7 @@ local parser = {}
 local help = {
   demo = "Train on the built-in textures and draw what was found",
   train = "Train on a data set, evaluate, save the model",
+  fetch = "Get a data set and check it",
   evaluate = "Evaluate a saved model on a data set",
   score = "Score pictures with a saved model",
   info = "Show a model, a run, a net or a data set",
@@ -67,6 +68,13 @@ function add.evaluate(c)
   data(c)
 end
 
+function add.fetch(c)
+  c:argument "name":args "*":description "mnist, fashion-mnist, cifar10, cifar100; none: list them"
+  c:option "--root":argname "DIR":description "where the data sets are; else $AGAD_DATA or the cache"
+  c:option "--from":argname "URL":description "a folder on a server that holds the same files"
+  c:flag "--force":description "fetch again what is there and right"
+end
+
 function add.score(c)
   c:argument "model":description "a model file"
   c:argument "path":args "+":description "pictures or folders of them"
@@ -85,7 +93,7 @@ function add.info(c)
 end
 
 --- The names of the subcommands, sorted.
-parser.commands = {"demo", "evaluate", "info", "score", "train"}
+parser.commands = {"demo", "evaluate", "fetch", "info", "score", "train"}
 
 local epilog = [[
 Without arguments agad starts its REPL. Also:
@@ -94,7 +102,7 @@ Without arguments agad starts its REPL. Also:
   agad --version           say which version this is]]
 
 --- Those of a later version.
-parser.later = {"bench", "campaign", "fetch", "teach"}
+parser.later = {"bench", "campaign", "teach"}
 
 --- Builds the parser. `fail(message)` is called with a wrong argument's message and must not return.
 function parser.build(fail)

@@ -3,16 +3,21 @@
 
 local nn = require "agad.nn"
 
-return function(shape)
+return function(shape, o)
+  o = o or {}
   nn.check_divides("naive", shape, 16)
   local half = {kernel = 4, stride = 2, padding = 1}
+  local width, norm = o.width or 64, o.norm
   local b = nn.builder(shape)
-  b:conv(64, half):leaky_relu(0.2)
-  b:conv(128, half):batch_norm():leaky_relu(0.2)
-  b:conv(256, half):batch_norm():leaky_relu(0.2)
+  b:conv(width, half):leaky_relu(0.2)
+  b:conv_norm(2 * width, half, norm):leaky_relu(0.2)
+  b:conv_norm(4 * width, half, norm):leaky_relu(0.2)
   b:conv(100, half)                                   -- the bottleneck
-  b:conv_transpose(256, half):batch_norm():relu()
-  b:conv_transpose(128, half):batch_norm():relu()
-  b:conv_transpose(64, half):batch_norm():relu()
+  local up = {kernel = 4, stride = 2, padding = 1, bias = norm == "none" or nil}
+  for _, channels in ipairs {4 * width, 2 * width, width} do
+    local x = b:conv_transpose(channels, up)
+    if norm ~= "none" then x = x:batch_norm() end
+    x:relu()
+  end
   return b:conv_transpose(shape[1], half):tanh():build("naive")
 end

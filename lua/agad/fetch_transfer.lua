@@ -1,0 +1,187 @@
+-- Bytes from a server into a file: the programs curl, gzip, sha256sum and tar as children on libuv's loop.
+--
+-- curl writes into a pipe and this process into the file: a full disk is an error with a reason, a part holds what was
+-- received and nothing else, and when this process is killed its curl ends with the pipe. A part is NAME.part beside
+-- its target. It is continued where it ends; what comes out of a continued part with a wrong sum is fetched once more
+-- from its start, as two places may hold different gzip copies of the same content.
+
+local core = require "agad.core"
+local lfs = require "lfs"
+local uv = require "luv"
+
+local transfer = {}
+
+local CUTS = 5                                   -- connections to one place that may end half-way
+
+local packages = {curl = "curl", gzip = "gzip", tar = "tar", sha256sum = "coreutils"}
+
+local function fail(...) error(string.format(...), 0) end
+
+local function absent(program)
+  fail("the program %s is missing; install the package %s (apt-get install %s)", program, packages[program] or program,
+    packages[program] or program)
+end
+
+--- Bytes in a file, nil where there is none.
+function transfer.size(path)
+  local a = lfs.attributes(path)
+  return a and a.mode == "file" and a.size or nil
+end
+
+--- Ends with "interrupted" after Ctrl-C.
+function transfer.check_interrupt()
+  if core.interrupted() then
+    core.interrupt_clear()
+    fail "interrupted"
+  end
+end
+
+--- Runs a program to its end; Ctrl-C ends it too.
+-- @param program string looked for on the PATH
+-- @param args list of its arguments; no shell reads them
+-- @param on_bytes function(bytes) gets its output; what it returns (a text) ends the program
+-- @return integer exit status, then the list of its lines on stderr, then what on_bytes returned
+-- @raise the program is missing (with its package), or "interrupted"
+function transfer.run(program, args, on_bytes)
+  local out, err, clock = uv.new_pipe(false), uv.new_pipe(false), uv.new_timer()
+  local status, signal_number, stopped, interrupted
+  local errors, open = {}, 2
+  -- The hook behind Ctrl-C must not raise inside a callback of the loop: here the timer looks at the flag.
+  local hook = table.pack(debug.gethook())
+  debug.sethook()
+  local child, reason, code = uv.spawn(program, {args = args, stdio = {nil, out, err}}, function(s, signal)
+    status, signal_number = s, signal
+  end)
+  local function stop() if child and not child:is_closing() and not status then child:kill "sigterm" end end
+  if child then
+    out:read_start(function(_, bytes)
+      if not bytes then open = open - 1
+      elseif on_bytes and not stopped then
+        stopped = on_bytes(bytes)
+        if stopped then stop() end
+      end
+    end)
+    err:read_start(function(_, bytes)
+      if bytes then errors[#errors + 1] = bytes else open = open - 1 end
+    end)
+    clock:start(100, 100, function()
+      if core.interrupted() and not interrupted then
+        interrupted = true
+        stop()
+      end
+    end)
+    while not status or open > 0 do uv.run "once" end
+    child:close()
+  end
+  for _, handle in ipairs {out, err, clock} do handle:close() end
+  uv.run "nowait"
+  debug.sethook(table.unpack(hook, 1, hook.n))
+  if not child then
+    if code == "ENOENT" then absent(program) end
+    fail("%s cannot be started: %s", program, reason)
+  end
+  transfer.check_interrupt()
+  if interrupted or signal_number == 2 then fail "interrupted" end    -- 2: the terminal's Ctrl-C reached the child
+  local said = {}
+  for line in table.concat(errors):gmatch "[^\r\n]+" do said[#said + 1] = line end
+  return signal_number ~= 0 and 128 + signal_number or status, said, stopped
+end
+
+-- gzip's status and the sum come out as two lines in any order. One byte over the limit is enough to be wrong.
+local unpack_and_sum = [[exec 4>&1; { { gzip -dc < "$1"; echo "gzip $?" >&4; } | head -c "$2" | sha256sum >&4; }]]
+
+--- SHA-256 of a file's content in hexadecimal, or nil when it is no whole gzip file.
+-- @param path string
+-- @param gzip boolean the sum is of what it unpacks to
+-- @param bytes integer how long that should be; no more than one byte over it is unpacked
+function transfer.sum(path, gzip, bytes)
+  local text = {}
+  local function keep(chunk) text[#text + 1] = chunk end
+  if gzip then
+    local limit = ("%d"):format(bytes and bytes + 1 or 1 << 40)
+    transfer.run("sh", {"-c", unpack_and_sum, "sh", path, limit}, keep)
+  else
+    local status, reason = transfer.run("sh", {"-c", [[exec sha256sum < "$1"]], "sh", path}, keep)
+    if status ~= 0 and status ~= 127 then fail("%s cannot be read: %s", path, reason[1] or "sha256sum failed") end
+  end
+  local lines = "\n" .. table.concat(text)
+  local status, hash = lines:match "\ngzip (%d+)", lines:match "\n(%x+)  %-"
+  if status == "127" then absent "gzip" end
+  if not hash or #hash ~= 64 then absent "sha256sum" end
+  if gzip and status ~= "0" then return nil end
+  return hash
+end
+
+-- Why a write failed, in words; a full disk says what to do.
+local function write_reason(path, reason, code)
+  if code == 28 or code == 122 then              -- ENOSPC, EDQUOT
+    return ("the disk is full: %s holds %d bytes and is kept; make room, then fetch again to continue"):format(path,
+      transfer.size(path) or 0)
+  end
+  return ("cannot write %s: %s"):format(path, (reason:gsub("^.*: ", "")))
+end
+
+-- One connection: appends to `part` what the address gives from there on. -> true; or nil, reason, kind:
+-- "range" (it cannot be continued), "cut" (it ended half-way), "refused".
+local function connect(address, part, on_progress)
+  local offset = transfer.size(part) or 0
+  local file, denied, code = io.open(part, "ab")
+  if not file then fail("%s", write_reason(part, denied, code)) end
+  file:setvbuf "no"
+  local got = 0
+  local status, said, broken = transfer.run("curl", {"--silent", "--show-error", "--fail", "--location", "--no-buffer",
+    "--proto", "=https,http", "--proto-redir", "=https,http", "--globoff", "--connect-timeout", "20",
+    "--speed-limit", "1", "--speed-time", "60", "--output", "-", "--continue-at", ("%d"):format(offset),
+    "--url", address}, function(bytes)
+    local ok, why, errno = file:write(bytes)
+    if not ok then return write_reason(part, why, errno) end
+    got = got + #bytes
+    if on_progress then on_progress(offset + got) end
+  end)
+  file:close()
+  if transfer.size(part) == 0 then os.remove(part) end
+  if broken then fail("%s", broken) end
+  if status == 0 then return true end
+  local reason = (said[#said] or ("curl ended with status %d"):format(status)):gsub("^curl: %(%d+%) ", "")
+  if offset > 0 and (status == 33 or status == 22 and reason:find "416") then return nil, reason, "range" end
+  return nil, reason, got > 0 and "cut" or "refused"
+end
+
+--- Gets a file from the first of the addresses that gives it whole; a part that lies there is continued.
+-- @param addresses list of URLs
+-- @param part string where to; the caller renames it
+-- @param right function() -> boolean: whether `part` is whole and its sum is right
+-- @param on_progress function(address, bytes)
+-- @return string|nil the address ("" when the part was whole already), then the list of {address, reason} of those
+-- that failed
+-- @raise the disk is full, the part cannot be written, curl is missing, "interrupted"
+function transfer.get(addresses, part, right, on_progress)
+  local failed = {}
+  if transfer.size(part) and right() then return "", failed end
+  for _, address in ipairs(addresses) do
+    local cuts, reason = 0, nil
+    repeat
+      local continued = transfer.size(part) ~= nil
+      local ok, said, kind = connect(address, part, on_progress and function(n) on_progress(address, n) end)
+      local again = false
+      if ok then
+        if transfer.size(part) and right() then return address, failed end
+        os.remove(part)
+        reason, again = "its SHA-256 is wrong", continued
+      else
+        reason = said
+        if kind == "range" then
+          os.remove(part)
+          again = true
+        elseif kind == "cut" then
+          cuts = cuts + 1
+          again = cuts < CUTS
+        end
+      end
+    until not again
+    failed[#failed + 1] = {address = address, reason = reason}
+  end
+  return nil, failed
+end
+
+return transfer
