@@ -67,8 +67,8 @@ describe("agad, wrong usage", function()
     refuses(2, "train weave --out m.st --set lambda.cn=40", "did you mean lambda.con?")
     refuses(2, "train weave --out m.st --set lambda", "key=value is needed")
     refuses(2, "train weave --out m.st --method agda", "unknown method")
-    refuses(2, "train weave --out m.st --set adcon_anom=both",
-      'adcon_anom = "both" is not available yet; available: x_xhat')
+    refuses(2, "train weave --out m.st --set adcon_anom=never",
+      'adcon_anom = "never": it must be one of x_xhat, xhat_xhat2, both')
     refuses(2, "train weave --out m.st --protocol leave_two_out", "it must be one of one_vs_rest, leave_one_out")
     refuses(2, "train weave --out m.st --gamma linear:0:1:5", "gamma = 1: it must be at least 0 and below 1")
     refuses(2, "train weave --out m.st --gamma lineal:0:.1:5", '"lineal:0:.1:5" is no schedule')
@@ -209,7 +209,7 @@ describe("agad train, what it is given", function()
     refuses_here(1, "train weave --net none.lua " .. short, "net none.lua: there is no such file")
     refuses_here(1, "train weave --device cuda:63 " .. short, "device = cuda:63: ")
     refuses_here(1, "train data " .. short, "data: no pictures in this folder (*.png, *.jpg, *.jpeg)")
-    refuses_here(1, "train maps " .. short, "no data set maps; known: mnist, fashion-mnist, cifar10, cifar100, weave, or")
+    refuses_here(1, "train maps " .. short, "no data set maps; known: mnist, fashion-mnist, cifar10, cifar100, weave")
   end)
 
   it("names what is wrong with a method's or a net's file", function()
@@ -348,6 +348,76 @@ describe("agad, a model", function()
     refuses(1, "evaluate w.st weave --run .", "./state.safetensors")
     refuses(1, "score w.st good.png --device cuda", "saved models run on the processor")
     refuses(2, "score w.st good.png --threads none", 'threads = "none"')
+  end)
+end)
+
+describe("agad, pictures on disk", function()
+  local core, tree = require "agad.core", dofile "spec/support/tree.lua"
+  local function row_of(arguments)
+    local status, out, err = agad(arguments, "XDG_CACHE_HOME=cache")
+    assert.equal(0, status, err)
+    return core.json_decode(out), err
+  end
+
+  -- Pictures with a slope; those of defects have a bright spot.
+  local function draw(path, i, bad)
+    local list = {}
+    for y = 0, 31 do
+      for x = 0, 31 do
+        local spot = bad and (x - 16) ^ 2 + (y - 5 - i % 20) ^ 2 < 20
+        list[#list + 1] = spot and 250 or (40 + 2 * x + 3 * (y * i % 7)) % 200
+      end
+    end
+    require("agad.rundir").make_folder(path:match "^(.*)/")
+    core.data.write_png(path, core.from_table(list, "uint8"):reshape({1, 32, 32}))
+  end
+
+  setup(function()
+    for i = 1, 40 do draw(("%s/parts/good/%02d.png"):format(dir, i), i) end
+    for i = 1, 10 do draw(("%s/parts/spot/%02d.png"):format(dir, i), i, true) end
+    write(dir .. "/parts/good/99.png", "no picture")
+    local lines = {"path,label,split"}
+    for i = 1, 30 do lines[#lines + 1] = ("parts/good/%02d.png,fine,%s"):format(i, i > 24 and "test" or "train") end
+    for i = 1, 10 do lines[#lines + 1] = ("parts/spot/%02d.png,spot,test"):format(i) end
+    write(dir .. "/list.csv", table.concat(lines, "\n"))
+  end)
+  teardown(function()
+    tree.remove()
+    os.execute(("rm -rf %s/parts %s/list.csv %s/p.* %s/cache"):format(dir, dir, dir, dir))
+  end)
+
+  it("are a task in one line, and the model scores them", function()
+    local train = "--epochs 1 --batch 16 --threads 1 --json --out p.st"
+    local row, err = row_of("train parts --gamma .1 --set filter=area --set augment.flip=true " .. train)
+    assert.matches("note: 1 of 51 pictures cannot be read and are left out: parts/good/99%.png", err)
+    assert.same({"parts", "good", "area", true, 32}, {row.config.data, row.config.normal, row.config.filter,
+      row.config.augment.flip, row.config.size})
+    local cached = #tree.names(dir .. "/cache/agad/decoded")
+    assert.equal(1, cached)
+    assert.equal(row.auroc, row_of("evaluate p.st parts --set cache=false --threads 1 --quiet --json").auroc)
+
+    local status, out, said = agad "score p.st parts/spot parts/good --threads 1 --json"
+    assert.equal(0, status, said)
+    local rows = {}
+    for line in out:gmatch "[^\n]+" do rows[#rows + 1] = core.json_decode(line) end
+    assert.same({50, "parts/spot/01.png", "parts/good/01.png"}, {#rows, rows[1].path, rows[11].path})
+    assert.matches("^note: 1 of 51 pictures are left out: parts/good/99%.png: [^\n]+\n$", said)
+    refuses(1, "score p.st parts/good/99.png", "parts/good/99.png: ")
+    refuses(1, "evaluate p.st parts --set strict=true --set cache=false", "parts/good/99.png")
+
+    row = row_of("train --normals parts/good --anomalies parts/spot --set cache=false " .. train)
+    assert.same({"good", "normal"}, {row.config.data, row.config.normal})
+    assert.equal(cached, #tree.names(dir .. "/cache/agad/decoded"))
+  end)
+
+  it("may be listed", function()
+    local row = row_of "train list.csv --normal fine --epochs 1 --batch 16 --threads 1 --quiet --json --out p.st"
+    assert.same({"list", 6, 10}, {row.config.data, row.counts.test_normals, row.counts.test_anomalies})
+    row = row_of "info list.csv --json"
+    assert.same({{name = "fine", train = 24, test = 6}, {name = "spot", train = 0, test = 10}}, row.classes)
+    row = row_of "info parts --size 16 --json"
+    assert.same({"parts", {1, 16, 16}, 50}, {row.name, row.shape, row.train})
+    assert.matches("1 of 51 pictures cannot be read", row.notes[1])
   end)
 end)
 

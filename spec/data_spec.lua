@@ -129,7 +129,7 @@ describe("mnist", function()
       message(data.mnist, {sized = 3}))
     assert.match("mnist: fit = fill; give resize or pad", message(data.mnist, {fit = "fill"}))
     assert.match("mnist: size = 0; give 1 to 4096", message(data.mnist, {size = 0}))
-    assert.match("no data set mnits; did you mean mnist%?; known: mnist, fashion%-mnist, cifar10, cifar100, weave, or a",
+    assert.match("no data set mnits; did you mean mnist%?; known: mnist, fashion%-mnist, cifar10, cifar100, weave, or",
       message(data.load, "mnits"))
   end)
 

@@ -184,7 +184,7 @@ describe("a run", function()
   end)
 
   local refused = {
-    {{adcon_anom = "both"}, 'adcon_anom = "both" is not available yet; available: x_xhat'},
+    {{adcon_anom = "never"}, 'it must be one of x_xhat, xhat_xhat2, both'},
     {{lambda = {con = -1}}, "lambda.con"}, {{lr = 0 / 0}, "lr"}, {{net = "nonet"}, 'unknown net "nonet"'},
     {{method = "agda"}, 'unknown method "agda"; did you mean agad?'}, {{epoch = 3}, 'unknown option "epoch"'},
     {{device = "cuda:7"}, "device = cuda:7"}, {{score = "ssim"}, "score"},

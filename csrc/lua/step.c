@@ -73,7 +73,7 @@ static double number_field(lua_State *L, int index, const char *key, double stan
   return v;
 }
 
-/* add_update(name, {net names}, {lr=, beta1=, beta2=, eps=, weight_decay=}) */
+/* add_update(name, {net names}, {lr=, beta1=, beta2=, eps=, weight_decay=, clip=, accumulate=}) */
 static int add_update(lua_State *L) {
   lua_step *s = check(L, 1);
   const char *name = luaL_checkstring(L, 2), *nets[STEP_MAX_NETS];
@@ -89,8 +89,9 @@ static int add_update(lua_State *L) {
   adam_options adam = {number_field(L, 4, "lr", 2e-4), number_field(L, 4, "beta1", 0.5),
                        number_field(L, 4, "beta2", 0.999), number_field(L, 4, "eps", 1e-8),
                        number_field(L, 4, "weight_decay", 0)};
+  gradient_options gradient = {number_field(L, 4, "clip", 0), (int)number_field(L, 4, "accumulate", 1)};
   at_scope scope = at_open();
-  step_add_update(s->state, name, nets, n, adam);
+  step_add_update(s->state, name, nets, n, adam, gradient);
   return lua_agad_end(L, &scope, 0);
 }
 

@@ -286,6 +286,21 @@ static int manual_seed(lua_State *L) {
   return lua_agad_end(L, &scope, 0);
 }
 
+/* random_state() -> the state of the processor's default generator, uint8 */
+static int random_state(lua_State *L) {
+  at_scope scope = at_open();
+  lua_agad_push_tensor(L, at_generator_state(NULL));
+  return lua_agad_end(L, &scope, 1);
+}
+
+/* set_random_state(that) */
+static int set_random_state(lua_State *L) {
+  at_tensor *t = lua_agad_check_tensor(L, 1);
+  at_scope scope = at_open();
+  at_generator_set_state(NULL, t);
+  return lua_agad_end(L, &scope, 0);
+}
+
 /* from_table(list[, dtype]) -> 1-d tensor of numbers */
 static int from_table(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
@@ -346,8 +361,13 @@ static const luaL_Reg methods[] = {{"item", item},          {"size", size},     
                                    {"is_closed", is_closed}, {"backward", backward}, {"totable", to_table},
                                    {"tostring_bytes", bytes}, {"requires_grad_", requires_grad_}, {NULL, NULL}};
 /* clang-format on */
-static const luaL_Reg functions[] = {
-    {"grad", grad}, {"grad_mode", grad_mode}, {"manual_seed", manual_seed}, {"from_table", from_table}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"grad", grad},
+                                     {"grad_mode", grad_mode},
+                                     {"manual_seed", manual_seed},
+                                     {"from_table", from_table},
+                                     {"random_state", random_state},
+                                     {"set_random_state", set_random_state},
+                                     {NULL, NULL}};
 
 void lua_agad_open_tensor(lua_State *L) {
   luaL_setfuncs(L, functions, 0);

@@ -78,11 +78,13 @@ int step_add_net(step_state *s, const char *name, net *n, net_plan *plan) {
 
 static at_tensor *zeros_like(const at_tensor *t) { return at_mul_scalar(at_detach(t), 0); }
 
-int step_add_update(step_state *s, const char *name, const char *const *nets, int n_nets, adam_options adam) {
+int step_add_update(step_state *s, const char *name, const char *const *nets, int n_nets, adam_options adam,
+                    gradient_options gradient) {
   if (s->n_updates == STEP_MAX_UPDATES || n_nets > STEP_MAX_NETS) return at_fail("step: too many updates");
   step_update *u = s->updates + s->n_updates;
   memset(u, 0, sizeof *u);
   u->adam = adam;
+  u->gradient = gradient;
   if (set_name(u->name, name)) return -1;
   for (int i = 0; i < n_nets; i++) {
     int place = step_find_net(s, nets[i]);
@@ -224,6 +226,7 @@ void step_begin(step_state *s, at_tensor *x, int64_t n_normal) {
 
 /* Gradients of a step that failed would be added to those of the next. */
 static void forget_gradients(step_state *s) {
+  for (int i = 0; i < s->n_updates; i++) s->updates[i].micro = 0;
   for (int i = 0; i < s->n_updates; i++)
     for (int j = 0; j < s->updates[i].n; j++) {
       at_free(s->updates[i].grads[j]);

@@ -22,6 +22,9 @@ enum { STEP_MAX_NETS = 8, STEP_MAX_UPDATES = 8, STEP_MAX_SLOTS = 128, STEP_MAX_S
 typedef struct step_net { char name[NET_NAME]; net *net; net_plan *plan; } step_net;
 
 typedef struct adam_options { double lr, beta1, beta2, eps, weight_decay; } adam_options;
+
+/* Before Adam: gradients are the mean of `accumulate` micro-batches, and their norm is at most `clip` (0: any). */
+typedef struct gradient_options { double clip; int accumulate; } gradient_options;
 /* clang-format on */
 
 /* An optimiser over the parameters of some nets. */
@@ -29,6 +32,8 @@ typedef struct step_update {
   char name[NET_NAME];
   int nets[STEP_MAX_NETS], n_nets;
   adam_options adam;
+  gradient_options gradient;
+  int micro;                             /* micro-batches since Adam's last step */
   int n;                                 /* parameters in all */
   at_tensor **params, **grads, **m, **v; /* params are the nets' own tensors; grads may be NULL */
   at_tensor *count;                      /* steps made: 0-d float32 on the device */
@@ -60,7 +65,8 @@ step_state *step_new(const char *options_json); /* NULL with the sticky error se
 void step_free(step_state *s);
 /* Each returns the place, or -1 with the sticky error set. */
 int step_add_net(step_state *s, const char *name, net *n, net_plan *plan);
-int step_add_update(step_state *s, const char *name, const char *const *nets, int n_nets, adam_options adam);
+int step_add_update(step_state *s, const char *name, const char *const *nets, int n_nets, adam_options adam,
+                    gradient_options gradient);
 int step_add_average(step_state *s, const char *net, double beta);
 /* C stages are looked up as "METHOD.NAME", then built-ins (X_update, guard_collapse). */
 int step_add_builtin(step_state *s, const char *method, const char *name);

@@ -48,6 +48,20 @@ static void average(step_state *s, step_average *a) {
   for (int i = 0; i < n->program->n_params; i++) at_lerp_(a->params[i], n->params[i], weight);
 }
 
+/* As PyTorch's clip_grad_norm_: all gradients of the update are one vector. */
+static void clip_norm(at_tensor **g, int n, double most) {
+  at_tensor *sum = NULL;
+  for (int i = 0; i < n; i++) {
+    at_tensor *square = at_sum(at_square(g[i]));
+    sum = sum ? at_add(sum, square) : square;
+  }
+  at_tensor *norm = at_call("sqrt", "", (at_value[]){at_v(sum)}, 1);
+  at_tensor *wanted = at_scalar(most, at_dtype_of(norm), at_device_of(norm));
+  at_tensor *scale =
+      at_call("clamp_max", "", (at_value[]){at_v(at_div(wanted, at_add_scalar(norm, 1e-6))), at_vi(1)}, 2);
+  for (int i = 0; i < n; i++) at_call("mul_", "Tensor", (at_value[]){at_v(g[i]), at_v(scale)}, 2);
+}
+
 static int run_update(step_state *s, void *arg) {
   int place = (int)(intptr_t)arg;
   step_update *u = s->updates + place;
@@ -59,6 +73,10 @@ static int run_update(step_state *s, void *arg) {
     p[n] = u->params[i], g[n] = u->grads[i], m[n] = u->m[i], v[n] = u->v[i], n++;
   }
   if (!n) return at_fail("update %s: no stage has computed its gradients", u->name);
+  if (++u->micro < u->gradient.accumulate) return at_ok() ? 0 : -1;
+  for (int i = 0; i < n && u->gradient.accumulate > 1; i++) at_mul_scalar_(g[i], 1.0 / u->gradient.accumulate);
+  u->micro = 0;
+  if (u->gradient.clip > 0) clip_norm(g, n, u->gradient.clip);
   at_add_(u->count, at_scalar(1, AT_F32, at_device_of(u->count)), 1);
   at_adam_(p, g, m, v, n, u->count, u->adam.lr, u->adam.beta1, u->adam.beta2, u->adam.weight_decay, u->adam.eps);
   for (int i = 0; i < u->n; i++) {

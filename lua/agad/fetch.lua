@@ -1,13 +1,13 @@
 --- Gets known data sets from their places and checks them.
--- What is there is looked at first: a file whose SHA-256 is right stays as it is (unless `force`), one that is something
--- else is moved aside to NAME.old when the right one has come. Downloads go to NAME.part beside their target, archives
--- are unpacked into FOLDER.part; what is checked is renamed. One process at a time works in a root (.fetch.lock).
+-- What is there is looked at first: a file whose SHA-256 is right stays as it is (unless `force`), one that is
+-- something else is moved aside to NAME.old when the right one has come. Downloads go to NAME.part beside their target,
+-- archives are unpacked into FOLDER.part; what is checked is renamed. One process at a time works in a root.
 
 local find_root = require "agad.data_root"
 local lfs = require "lfs"
 local options = require "agad.options"
 local rundir = require "agad.rundir"
-local transfer = require "agad.fetch_transfer"
+local transfer = require "agad.transfer"
 local uv = require "luv"
 
 local fetch = {}
@@ -226,14 +226,12 @@ local function unpack_archive(name, source, list, archive, folder, notes)
   remove_tree(temporary)
 end
 
+-- An archive that somebody brought is used and stays; a downloaded one keeps the name of its part, so that the next
+-- attempt takes it up when unpacking is cut short, and is removed at the end.
 local function get_archive(name, source, list, root, folder, o, event, notes)
   local path = root .. "/" .. source.archive.name
   local brought = transfer.size(path) and right(path, source.archive)
-  if not brought then
-    local part = download(name, source, source.archive, root, o, event, notes)
-    if transfer.size(path) then set_aside(path, notes) end
-    rename(part, path)
-  end
+  if not brought then path = download(name, source, source.archive, root, o, event, notes) end
   event {kind = "unpack", name = name, file = source.archive.name}
   unpack_archive(name, source, list, path, folder, notes)
   if not brought then os.remove(path) end
@@ -256,7 +254,7 @@ end
 -- @param o table root (where data sets are; $AGAD_DATA, or ~/.cache/agad/data), force (fetch again what is there and
 --   right), from (the address of a folder with the same file names, instead of the known places), sources (another
 --   table of sources, or a Lua file that returns one), on_event (function(event); kinds wait, progress, unpack)
--- @return table name, path (the folder), bytes, files (list of names), already (nothing had to be fetched),
+-- @return table name, path (the folder), bytes, files (list of names), already (nothing had to be done),
 --   notes (list of texts, or nil)
 -- @raise unknown name; no place gave the file, with what to bring where; the disk is full; a program is missing
 function fetch.get(name, o)
@@ -282,7 +280,8 @@ function fetch.get(name, o)
     unlock()
     if not ok then error(reason, 0) end
   end
-  local row = {name = name, path = folder, bytes = 0, files = {}, already = already, notes = #notes > 0 and notes or nil}
+  local row = {name = name, path = folder, bytes = 0, files = {}, already = already}
+  if #notes > 0 then row.notes = notes end
   for i, entry in ipairs(list) do
     row.files[i] = entry.path:match "[^/]+$"
     row.bytes = row.bytes + transfer.size(entry.path)

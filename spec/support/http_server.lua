@@ -2,7 +2,7 @@
 -- It writes its port to DIR/port, a line for each request to DIR/requests (mode, file, "bytes=N-" or "-", status), and
 -- ends when its standard input does. The first part of a path is the mode:
 --
---   plain      the file, with ranges               slow       as plain, 4 KB every 10 ms
+--   plain      the file, with ranges               slow       as plain, 1 KB every 10 ms
 --   noranges   always the whole file               cut        closes half-way through what is asked for, with ranges
 --   cutonce    closes half-way without a range     short      closes half-way, without ranges
 --   wrong      the file with its first byte changed, no ranges
@@ -32,19 +32,21 @@ local statuses = {[200] = "OK", [206] = "Partial Content", [302] = "Found", [404
   [416] = "Range Not Satisfiable", [503] = "Service Unavailable"}
 
 local function head(status, length, more)
-  return ("HTTP/1.1 %d %s\r\nContent-Length: %d\r\nConnection: close\r\n%s\r\n"):format(status, statuses[status], length,
-    more or "")
+  return ("HTTP/1.1 %d %s\r\nContent-Length: %d\r\nConnection: close\r\n%s\r\n"):format(status, statuses[status],
+    length, more or "")
 end
 
 local function close(client) if not client:is_closing() then client:close() end end
 
-local function finish(client, text) client:write(text, function() client:shutdown(function() close(client) end) end) end
+local function finish(client, text)
+  client:write(text, function() client:shutdown(function() close(client) end) end)
+end
 
 local function slowly(client, text)
   local timer, at = luv.new_timer(), 1
   timer:start(0, 10, function()
-    local chunk = text:sub(at, at + 4095)
-    at = at + 4096
+    local chunk = text:sub(at, at + 1023)
+    at = at + 1024
     if client:is_closing() or chunk == "" then
       timer:close()
       if not client:is_closing() then client:shutdown(function() close(client) end) end

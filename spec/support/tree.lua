@@ -46,6 +46,14 @@ function tree.of(files)
   return dir
 end
 
+--- The names in a folder, sorted.
+function tree.names(dir)
+  local names = {}
+  for name in lfs.dir(dir) do if name ~= "." and name ~= ".." then names[#names + 1] = name end end
+  table.sort(names)
+  return names
+end
+
 --- Removes all folders.
 function tree.remove()
   for _, dir in ipairs(made) do os.execute(("chmod -R u+rwx '%s' && rm -rf '%s'"):format(dir, dir)) end

@@ -34,7 +34,8 @@ local function shower(quiet)
     local tail = ("%s%s  %.1f MB/s"):format(megabytes(e.bytes), e.total and " of " .. megabytes(e.total) or "",
       (e.bytes - first) / 1e6 / seconds)
     local room = show:width() - #e.file - #tail - 4
-    local bar = e.total and room >= 6 and progress.bar(e.bytes / e.total, math.min(30, room), show.unicode) .. "  " or ""
+    local bar = ""
+    if e.total and room >= 6 then bar = progress.bar(e.bytes / e.total, math.min(30, room), show.unicode) .. "  " end
     show:draw((e.file .. "  " .. bar .. tail):sub(1, show.unicode and -1 or show:width()))
   end
   return show, on_event

@@ -28,8 +28,8 @@ end
 -- @raise an open quote, or text beside a quoted field
 function csv.records(name, text)
   local at, line = text:sub(1, 3) == "\239\187\191" and 4 or 1, 1
-  local function record()
-    local fields, began = {}, line
+  local function fields_of()                               -- those of a record with quotes
+    local fields = {}
     while true do
       if text:byte(at) == 34 then
         fields[#fields + 1], at, line = quoted(name, text, at, line)
@@ -44,12 +44,22 @@ function csv.records(name, text)
         end
         at = stop
       end
-      if text:byte(at) ~= 44 then break end
+      if text:byte(at) ~= 44 then return fields end
       at = at + 1
     end
-    local _, stop = text:find("^\r?\n", at)
-    if not stop and at <= #text then _, stop = text:find("^\r", at) end
-    at, line = (stop or #text) + 1, line + 1
+  end
+  local function record()
+    local began, stop, fields = line, text:find("[\r\n]", at) or #text + 1
+    local plain = text:sub(at, stop - 1)
+    if plain:find('"', 1, true) then
+      fields = fields_of()
+    else
+      fields, at = {}, stop
+      for field in (plain .. ","):gmatch "([^,]*)," do fields[#fields + 1] = field end
+    end
+    if text:byte(at) == 13 then at = at + 1 end
+    if text:byte(at) == 10 then at = at + 1 end
+    line = line + 1
     return fields, began
   end
   return function()

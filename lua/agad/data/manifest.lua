@@ -2,7 +2,6 @@
 -- Paths are relative to the file's folder and stay inside it, also through links, unless `outside` is given.
 
 local csv = require "agad.data.csv"
-local lfs = require "lfs"
 local luv = require "luv"
 local options = require "agad.options"
 local pictures = require "agad.data.pictures"
@@ -51,18 +50,30 @@ end
 -- Gives the full path of a relative one, once it is known to lie inside the manifest's folder.
 local function resolver(name, dir, outside)
   local root = luv.fs_realpath(dir) or dir
-  local inside = {}                                        -- folder -> whether it is in the root
-  local function within(path) return root == "/" or path == root or path:sub(1, #root + 1) == root .. "/" end
-  local function leaves(path)
-    local above = path:match "^(.*)/[^/]*$" or ""
-    if inside[above] == nil then
-      local real = luv.fs_realpath(dir .. "/" .. above)
-      inside[above] = not real or within(real)             -- what is not there is said when it is read
+  local folders = {}                                       -- folder -> false: it is outside; or the links in it
+  local function within(path)
+    local real = luv.fs_realpath(path)                     -- what is not there is said when it is read
+    return not real or root == "/" or real == root or real:sub(1, #root + 1) == root .. "/"
+  end
+  local function links_of(folder)
+    if not within(folder) then return false end
+    local links, entries = {}, luv.fs_scandir(folder)
+    while entries do
+      local entry, kind = luv.fs_scandir_next(entries)
+      if not entry then break end
+      if kind ~= "file" and kind ~= "directory" then links[entry] = true end
     end
-    if not inside[above] then return true end
-    if lfs.symlinkattributes(dir .. "/" .. path, "mode") ~= "link" then return false end
-    local real = luv.fs_realpath(dir .. "/" .. path)
-    return real and not within(real)
+    return links
+  end
+  local function leaves(path)
+    local above, last = path:match "^(.*/)([^/]*)$"
+    above, last = above or "", last or path
+    local links = folders[above]
+    if links == nil then
+      links = links_of(dir .. "/" .. above)
+      folders[above] = links
+    end
+    return not links or links[last] and not within(dir .. "/" .. path)
   end
   return function(path, line)
     if path:find("\0", 1, true) then fail("%s: line %d: a path holds a zero byte", name, line) end
@@ -77,48 +88,70 @@ local function resolver(name, dir, outside)
   end
 end
 
--- The rows of the file: {path, label, split, mask, line}, "" where a cell is empty.
+-- The rows of the file, a list for each column ("" where a cell is empty) and their lines.
 local function read_rows(name, text, full)
-  local rows, place, seen = {}, nil, {}
+  local rows, place, seen = {path = {}, label = {}, split = {}, mask = {}, line = {}}, nil, {}
+  local paths, labels, splits, masks, lines = rows.path, rows.label, rows.split, rows.mask, rows.line
+  local n, count = 0, 0
   for fields, line in csv.records(name, text) do
     if not place then
-      place = read_header(name, fields)
-      place.count = #fields
+      place, count = read_header(name, fields), #fields
     else
-      if #fields ~= place.count then
-        fail("%s: line %d: %d fields, but the header has %d", name, line, #fields, place.count)
+      if #fields ~= count then fail("%s: line %d: %d fields, but the header has %d", name, line, #fields, count) end
+      local path, label = fields[place.path], fields[place.label]
+      local split, mask = fields[place.split] or "", fields[place.mask] or ""
+      if path == "" then fail("%s: line %d: the path is empty", name, line) end
+      if label == "" then fail("%s: line %d: %s has no label", name, line, path) end
+      if split ~= "" and split ~= "train" and split ~= "test" then
+        fail("%s: line %d: split = %s; give train, test or nothing", name, line, split)
       end
-      local row = {line = line}
-      for _, column in ipairs(columns) do row[column] = place[column] and fields[place[column]] or "" end
-      if row.path == "" then fail("%s: line %d: the path is empty", name, line) end
-      if row.label == "" then fail("%s: line %d: %s has no label", name, line, row.path) end
-      if row.split ~= "" and row.split ~= "train" and row.split ~= "test" then
-        fail("%s: line %d: split = %s; give train, test or nothing", name, line, row.split)
-      end
-      if seen[row.path] then
-        fail("%s: line %d: %s stands in line %d already", name, line, row.path, seen[row.path])
-      end
-      seen[row.path] = line
-      row.path = full(row.path, line)
-      row.mask = row.mask ~= "" and full(row.mask, line) or nil
-      rows[#rows + 1] = row
+      if seen[path] then fail("%s: line %d: %s stands in line %d already", name, line, path, seen[path]) end
+      seen[path], n = line, n + 1
+      paths[n], labels[n], splits[n], lines[n] = full(path, line), label, split, line
+      if mask ~= "" then masks[n] = full(mask, line) end
     end
   end
-  if #rows == 0 then fail("%s: there is no picture in it; the header is path,label[,split][,mask]", name) end
-  return rows, place
+  if n == 0 then fail("%s: there is no picture in it; the header is path,label[,split][,mask]", name) end
+  if not place.mask then rows.mask = nil end
+  return rows
 end
 
 -- Whether the rows are split; all or none must say where they belong.
 local function is_split(name, rows)
   local empty, given
-  for _, row in ipairs(rows) do
-    if row.split == "" then empty = empty or row else given = given or row end
+  for i, split in ipairs(rows.split) do
+    if split == "" then empty = empty or i else given = given or i end
   end
   if empty and given then
-    fail("%s: line %d: the split is empty, in line %d it is %s; give it in all lines or in none", name, empty.line,
-      given.line, given.split)
+    fail("%s: line %d: the split is empty, in line %d it is %s; give it in all lines or in none", name,
+      rows.line[empty], rows.line[given], rows.split[given])
   end
   return given ~= nil
+end
+
+-- What `pictures.read` takes, and the classes: all labels, sorted.
+local function plan(name, rows, split)
+  local classes, label = {}, {}
+  for _, class in ipairs(rows.label) do
+    if not label[class] then label[class] = 0; classes[#classes + 1] = class end
+  end
+  table.sort(classes)
+  for i, class in ipairs(classes) do label[class] = i - 1 end
+  local list = {paths = {}, labels = {}, masks = rows.mask and {}}
+  local function add(part)
+    for i, of in ipairs(rows.split) do
+      if of == part then
+        local at = #list.paths + 1
+        list.paths[at], list.labels[at] = rows.path[i], label[rows.label[i]]
+        if rows.mask then list.masks[at] = rows.mask[i] end
+      end
+    end
+  end
+  add(split and "train" or "")
+  list.train = #list.paths
+  if list.train == 0 then fail("%s: every picture is marked test; mark some train", name) end
+  if split then add "test" end
+  return list, classes
 end
 
 --- Reads a manifest.
@@ -127,31 +160,10 @@ function manifest.read(path, given)
   local o, notes = sets.checked("manifest", given, defaults), {}
   local dir = path:match "^(.*)/[^/]*$" or "."
   if dir == "" then dir = "/" end
-  local rows, place = read_rows(path, read_text(path), resolver(path, dir, o.outside))
+  local rows = read_rows(path, read_text(path), resolver(path, dir, o.outside))
   local split = is_split(path, rows)
-  local classes, label = {}, {}
-  for _, row in ipairs(rows) do
-    if not label[row.label] then label[row.label] = 0; classes[#classes + 1] = row.label end
-  end
-  table.sort(classes)
-  for i, class in ipairs(classes) do label[class] = i - 1 end
-  local list = {paths = {}, labels = {}, masks = place.mask and {} or nil}
-  local function add(part)
-    for _, row in ipairs(rows) do
-      if row.split == part then
-        local i = #list.paths + 1
-        list.paths[i], list.labels[i] = row.path, label[row.label]
-        if row.mask then list.masks[i] = row.mask end
-      end
-    end
-  end
-  add(split and "train" or "")
-  list.train = #list.paths
-  if list.train == 0 then fail("%s: every picture is marked test; mark some train", path) end
-  if split then
-    add "test"
-    if #list.paths == list.train then notes[1] = "no picture is marked test: train is split by seed" end
-  end
+  local list, classes = plan(path, rows, split)
+  if split and #list.paths == list.train then notes[1] = "no picture is marked test: train is split by seed" end
   local name = pictures.base(path):gsub("%.[cC][sS][vV]$", "")
   local train, test = pictures.read(name, {path}, list, o, notes)
   if not test and #list.paths > list.train then fail("%s: none of the test pictures can be read", path) end

@@ -76,14 +76,6 @@ function sets.checked(what, given, defaults, allowed)
   return result
 end
 
---- Where the named sets lie: the option, $AGAD_DATA, or the user's cache.
-function sets.root(given)
-  if given then return given end
-  local named = os.getenv "AGAD_DATA"
-  if named and named ~= "" then return named end
-  return sets.cache() .. "/agad/data"
-end
-
 --- The user's cache folder.
 function sets.cache()
   local cache = os.getenv "XDG_CACHE_HOME"

@@ -44,7 +44,7 @@ end
 -- @raise the program is missing (with its package), or "interrupted"
 function transfer.run(program, args, on_bytes)
   local out, err, clock = uv.new_pipe(false), uv.new_pipe(false), uv.new_timer()
-  local status, signal_number, stopped, interrupted
+  local status, signal_number, stopped, interrupted, broken
   local errors, open = {}, 2
   -- The hook behind Ctrl-C must not raise inside a callback of the loop: here the timer looks at the flag.
   local hook = table.pack(debug.gethook())
@@ -57,7 +57,9 @@ function transfer.run(program, args, on_bytes)
     out:read_start(function(_, bytes)
       if not bytes then open = open - 1
       elseif on_bytes and not stopped then
-        stopped = on_bytes(bytes)
+        local ok, result = pcall(on_bytes, bytes)                  -- an error may not leave a callback of the loop
+        if not ok then broken = {result} end
+        stopped = not ok or result
         if stopped then stop() end
       end
     end)
@@ -81,6 +83,7 @@ function transfer.run(program, args, on_bytes)
     fail("%s cannot be started: %s", program, reason)
   end
   transfer.check_interrupt()
+  if broken then error(broken[1], 0) end
   if interrupted or signal_number == 2 then fail "interrupted" end    -- 2: the terminal's Ctrl-C reached the child
   local said = {}
   for line in table.concat(errors):gmatch "[^\r\n]+" do said[#said + 1] = line end
@@ -147,6 +150,25 @@ local function connect(address, part, on_progress)
   return nil, reason, got > 0 and "cut" or "refused"
 end
 
+-- Gets the whole part from one address: nil, or why it could not.
+local function from_place(address, part, right, on_progress)
+  local cuts = 0
+  while true do
+    local continued = transfer.size(part) ~= nil
+    local ok, reason, kind = connect(address, part, on_progress and function(n) on_progress(address, n) end)
+    if ok then
+      if transfer.size(part) and right() then return nil end
+      os.remove(part)
+      if not continued then return "its SHA-256 is wrong" end
+    elseif kind == "range" then
+      os.remove(part)
+    else
+      cuts = cuts + 1
+      if kind ~= "cut" or cuts == CUTS then return reason end
+    end
+  end
+end
+
 --- Gets a file from the first of the addresses that gives it whole; a part that lies there is continued.
 -- @param addresses list of URLs
 -- @param part string where to; the caller renames it
@@ -159,26 +181,8 @@ function transfer.get(addresses, part, right, on_progress)
   local failed = {}
   if transfer.size(part) and right() then return "", failed end
   for _, address in ipairs(addresses) do
-    local cuts, reason = 0, nil
-    repeat
-      local continued = transfer.size(part) ~= nil
-      local ok, said, kind = connect(address, part, on_progress and function(n) on_progress(address, n) end)
-      local again = false
-      if ok then
-        if transfer.size(part) and right() then return address, failed end
-        os.remove(part)
-        reason, again = "its SHA-256 is wrong", continued
-      else
-        reason = said
-        if kind == "range" then
-          os.remove(part)
-          again = true
-        elseif kind == "cut" then
-          cuts = cuts + 1
-          again = cuts < CUTS
-        end
-      end
-    until not again
+    local reason = from_place(address, part, right, on_progress)
+    if not reason then return address, failed end
     failed[#failed + 1] = {address = address, reason = reason}
   end
   return nil, failed
