@@ -79,7 +79,11 @@ local function flat(v, prefix, into)
     for _, key in ipairs(keys) do flat(v[key], prefix and prefix .. "." .. key or key, into) end
   elseif type(v) ~= "userdata" then                -- JSON's null
     local text = tostring(v)
-    if type(v) == "table" then text = table.concat(v, ",") end
+    if type(v) == "table" then
+      local items = {}
+      for i, x in ipairs(v) do items[i] = type(x) == "table" and table.concat(flat(x, nil, {}), " ") or tostring(x) end
+      text = table.concat(items, type(v[1]) == "table" and ", " or ",")
+    end
     if math.type(v) == "float" then text = ("%.6g"):format(v) end
     into[#into + 1] = (prefix and prefix .. "=" or "") .. text
   end
