@@ -148,7 +148,7 @@ end
 
 -- Pictures ----------------------------------------------------------------------------------------
 
---- Reads a PNG: uint8 tensor (channels, height, width), 1 channel (grey) or 3 (RGB); alpha is dropped.
+--- Reads a picture file, PNG or JPEG: uint8 tensor (channels, height, width), 1 channel (grey) or 3 (RGB).
 -- @param path string
 -- @return tensor
 data.read_png = core.data.read_png
