@@ -160,6 +160,12 @@ describe("load_files", function()
       has(r.examples[4], folder .. "/none.png: No such file or directory")
       has(r.examples[5], folder .. ": ")
     end
+    paths = {write("line\nbreak.png", "x"), pictures.one("y.png", 1)}
+    for _, o in ipairs {{}, {height = 4, width = 4}} do
+      has(data.load_files(paths, o).examples[1], "/line?break.png: is no PNG")
+      o.strict = true
+      has(refused(data.load_files, paths, o), "/line?break.png: is no PNG")
+    end
   end)
 
   it("makes the first unreadable file an error with strict", function()
@@ -168,6 +174,17 @@ describe("load_files", function()
     for _ = 1, 5 do has(refused(data.load_files, paths, {strict = true, threads = 4}), "bad7.png: is no PNG") end
     paths[1] = write("bad1.png", "")
     has(refused(data.load_files, paths, {strict = true}), "bad1.png: is empty")
+  end)
+
+  it("refuses more than memory holds in one line, the cache's reason in it", function()
+    local o = {height = 60000, width = 60000, cache = folder .. "/rows"}
+    local paths, one = {}, pictures.one("x.png", 1)
+    for i = 1, 2000 do paths[i] = one end
+    local message = refused(data.load_files, paths, o)
+    has(message, "load: no memory for 2000 pictures of 1 x 60000 x 60000; take a smaller size, fewer files or a cache",
+      "are not kept in " .. o.cache .. ": No space left on device")
+    o.cache = nil
+    assert.is_nil(refused(data.load_files, paths, o):find "kept")
   end)
 
   it("says so when nothing can be read, or nothing is there", function()
