@@ -19,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
   else touch(images.pixels, (size_t)images.count * images.height * images.width);
   data_images_free(&images);
   if (data_idx_labels(path, &labels, &count, &error)) check_message(&error);
-  else touch((const uint8_t *)labels, (size_t)count * sizeof *labels);
+  else touch(labels, (size_t)count * sizeof *labels);
   free(labels);
   close(file);
   return 0;
