@@ -84,22 +84,28 @@ local function build_step(self)
   self.step:set_state(self.state)
 end
 
--- What an epoch trains on: gamma may be a schedule, which lengthens the pool.
--- Gives gamma, the anomalies in a batch, the number of known ones, and the batches.
+-- What an epoch trains on: gamma may be a schedule, which lengthens the pool; batch_mode = append puts the known
+-- anomalies on top of a batch of normals.
 local function epoch_of(self, epoch)
-  local c = self.config
+  local c, o = self.config, self.method_options
   local gamma = schedule.value(c.gamma, epoch, c.epochs)
   local known = self.task:count_at(gamma)
-  local k = known > 0 and core.data.anomalies_per_batch(c.batch, self.method_options.min_anom or 0, gamma) or 0
-  return gamma, k, known, math.max(1, #self.task.normals // (c.batch - k))
+  local k = known > 0 and core.data.anomalies_per_batch(c.batch, o.min_anom or 0, gamma) or 0
+  local normals = o.batch_mode == "append" and c.batch or c.batch - k
+  return {gamma = gamma, known = known, k = k, normals = normals,
+    batches = math.max(1, #self.task.normals // normals)}
 end
 
+-- Another pool is another sampler, in the state of this epoch: the normals' order is that of (seed, epoch) anyway.
 local function enter_epoch(self, epoch)
-  local gamma, k, known = epoch_of(self, epoch)
-  if k == self.per_batch and known == self.known then return gamma end
-  self.sampler:set_anomalies(self.task:anomalies_at(gamma), k)
-  self.per_batch, self.known = k, known
-  return gamma
+  local e, before = epoch_of(self, epoch), self.entered
+  if not before or e.k ~= before.k or e.known ~= before.known then
+    local seed = seed_of(self.config, 2)
+    self.sampler = core.data.sampler(self.task.normals, self.task:anomalies_at(e.gamma), e.normals + e.k, e.k, seed)
+    self.sampler:set_state {seed = seed, epoch = epoch - 1, batch = 0, cycle = 0, cycle_position = 0}
+  end
+  self.entered = e
+  return e
 end
 
 --- A training of a method on a task.
@@ -141,10 +147,8 @@ function trainer.new(task, given, o)
   end
   build_step(self)
   self.scorer_program = scorer.program(method, config.score, self.programs, self.shape)
-  local gamma, k, known = epoch_of(self, 1)
-  self.per_batch, self.known = k, known
-  self.sampler = core.data.sampler(task.normals, task:anomalies_at(gamma), config.batch, k, seed_of(config, 2))
-  if #task.normals < config.batch - k then
+  local first = enter_epoch(self, 1)
+  if #task.normals < first.normals then
     self.notes[1] = ("%d normals are fewer than a batch of %d: every epoch is one short step"):format(#task.normals,
       config.batch)
   end
@@ -198,7 +202,7 @@ end
 function run:fit(on_event)
   on_event = on_event or require("agad.progress").new {}
   local config, total, last = self.config, 0, 0
-  for epoch = 1, config.epochs do total = total + select(4, epoch_of(self, epoch)) end
+  for epoch = 1, config.epochs do total = total + epoch_of(self, epoch).batches end
   local began, spent = core.clock(), 0
   local interrupted, stopped = false, false
   on_event {kind = "begin", epochs = config.epochs, batches = math.ceil(total / config.epochs), config = config,
@@ -208,8 +212,8 @@ function run:fit(on_event)
   while self.epoch < config.epochs and not interrupted and not stopped do
     local batch = 0
     self.epoch = self.epoch + 1
-    local gamma = enter_epoch(self, self.epoch)
-    last = self.steps + self.sampler:batches()
+    local entered = enter_epoch(self, self.epoch)
+    last = self.steps + entered.batches
     local epoch_began = core.clock()
     while not interrupted and not stopped and one_step(self, log) do
       batch = batch + 1
@@ -224,7 +228,7 @@ function run:fit(on_event)
     if not interrupted and not stopped then
       self.sampler:next_epoch()
       self.step:spare(seed_of(config, 1000 + self.epoch))
-      on_event {kind = "epoch", epoch = self.epoch, gamma = gamma, anomalies = self.known}
+      on_event {kind = "epoch", epoch = self.epoch, gamma = entered.gamma, anomalies = entered.known}
       if config.evaluate_every > 0 and self.epoch % config.evaluate_every == 0 then self:measure(on_event) end
     end
   end
