@@ -93,7 +93,7 @@ LINK     = $(CXX) -shared $(SANITIZE) $(if $(SANITIZE),,-Wl,-z$(comma)defs) -Wl,
 TORCH_LIBS = -L$(TORCH)/lib -Wl,--no-as-needed -ltorch_cpu -lc10 -Wl,--as-needed -l:$(GOMP)
 AGAD_LIBS  = $(TORCH_LIBS) $(DEPS_LIBS) -lm
 
-.PHONY: all demo check test test-deps bench figures asan lint format cuda gpu-check install clean help FORCE
+.PHONY: all demo check test test-deps bench figures asan fuzz lint format cuda gpu-check install clean help FORCE
 .DELETE_ON_ERROR:
 
 all: $(B)/lib/libagad.so $(B)/lib/agad/core.so $(B)/agad
@@ -197,6 +197,10 @@ asan:
 	@$(MAKE) B=build/asan SANITIZE='-fsanitize=address,undefined -fno-omit-frame-pointer' OPTIMISE='-O1 -g' all
 	@CC='$(CC)' LUA='$(LUA)' DEPS='$(DEPS_CFLAGS) $(DEPS_LIBS)' .make/asan.sh build/asan
 
+# FUZZ=NAME: one harness of spec/fuzz. SECONDS=0: only the inputs that are kept.
+fuzz:
+	@DEPS_CFLAGS='$(DEPS_CFLAGS)' DEPS_LIBS='$(DEPS_LIBS)' .make/fuzz.sh $(or $(SECONDS),600) $(FUZZ)
+
 lint:
 	@.make/lint.sh
 
@@ -221,6 +225,7 @@ clean:
 #: make bench      benchmarks
 #: make figures    the long runs whose results are committed
 #: make asan       the quick tests under AddressSanitizer; SPEC= as above
+#: make fuzz       the decoders against hostile files, 10 minutes each; needs clang. SECONDS= FUZZ=
 #: make lint       luacheck, clang-format, the rooms' rules
 #: make format     clang-format over csrc, in place
 #: make cuda       the CUDA plugin; needs nvcc, no GPU

@@ -182,8 +182,8 @@ describe("PNG", function()
     local bytes = file:read "a"
     file:close()
     assert.match("is a PNG file that is cut short", message(data.read_png, write("cut.png", bytes:sub(1, -20))))
-    assert.match("text.png: is no PNG or JPEG file", message(data.read_png, write("text.png", "hello, you")))
-    assert.match("empty.png: is ", message(data.read_png, write("empty.png", "")))
+    assert.match("is no PNG or JPEG file .it begins with", message(data.read_png, write("text.png", "hello, you")))
+    assert.match("is empty", message(data.read_png, write("empty.png", "")))
     assert.match("No such file", message(data.read_png, folder .. "/absent.png"))
     assert.match("no ordinary file", message(data.read_png, folder))
   end)
@@ -202,10 +202,9 @@ describe("PNG", function()
       end
       return c ~ 0xffffffff
     end
-    local header = "IHDR" .. string.pack(">I4I4", 60000, 2000) .. bytes:sub(25, 29)
+    local header = "IHDR" .. string.pack(">I4I4", 60000, 1000) .. bytes:sub(25, 29)
     local lie = bytes:sub(1, 12) .. header .. string.pack(">I4", crc(header)) .. bytes:sub(34)
-    assert.match("has 2000 x 60000 pixels; at most 100000000 are read, raise max_pixels",
-      message(data.read_png, write("lie.png", lie)))
+    assert.match("more pixels than its bytes can hold", message(data.read_png, write("lie.png", lie)))
   end)
 
   it("refuses to write what is no picture, or where it cannot", function()
@@ -400,5 +399,62 @@ describe("sampler", function()
     assert.match("no normal picture to train on", message(data.sampler, {}, {}, 16, 4, 7))
     assert.match("item 2 is no integer", message(data.sampler, {1, 1.5}, {}, 16, 4, 7))
     assert.match("batch 0; give 1", message(data.sampler, {1}, {}, 0, 4, 7))
+  end)
+end)
+
+-- CIFAR as sets (cifar_spec reads the files) ------------------------------------------------------------
+
+describe("cifar sets", function()
+  local function pictures(labels)                       -- a record for each text of label bytes
+    local list = {}
+    for i, bytes in ipairs(labels) do list[i] = bytes .. ("\7"):rep(3072) end
+    return table.concat(list)
+  end
+  local function lines(prefix, n)
+    local list = {}
+    for i = 1, n do list[i] = prefix .. i - 1 end
+    return table.concat(list, "\n") .. "\n"
+  end
+
+  setup(function()
+    os.execute(("mkdir -p '%s/cifar-10-batches-bin' '%s/cifar-100-binary'"):format(folder, folder))
+    local ten, hundred = {}, {}
+    for i = 0, 9 do ten[i + 1] = string.char(i) end
+    for i = 0, 99 do hundred[i + 1] = string.char(i // 5, i) end
+    for i = 1, 5 do write(("cifar-10-batches-bin/data_batch_%d.bin"):format(i), pictures(ten)) end
+    write("cifar-10-batches-bin/test_batch.bin", pictures(ten))
+    write("cifar-10-batches-bin/batches.meta.txt", lines("kind", 10))
+    write("cifar-100-binary/train.bin", pictures(hundred))
+    write("cifar-100-binary/test.bin", pictures(hundred))
+    write("cifar-100-binary/fine_label_names.txt", lines("fine", 100))
+    write("cifar-100-binary/coarse_label_names.txt", lines("coarse", 20))
+  end)
+
+  it("are found under the root, by name too", function()
+    local set = data.load("cifar10", {root = folder, normal = "kind3", filter = "area"})
+    assert.same({"cifar10", 50, 10, 3, 32}, {set.name, set.info.train, set.info.test, set.channels, set.width})
+    assert.equal(("agad.data.cifar10{root = %q}"):format(folder), tostring(set))
+    assert.equal(3, set:label_of "kind3")
+    assert.is_nil(set.superclasses)
+    assert.same({1, 16}, {data.cifar10({root = folder, channels = 1, size = 16}).channels,
+      data.cifar10({root = folder, size = 16}).height})
+  end)
+
+  it("have superclasses, or them for classes", function()
+    local set = data.cifar100 {root = folder}
+    assert.same({100, 20, 100}, {#set.classes, #set.superclasses.names, #set.superclasses.of})
+    assert.same({"coarse0", 0, 19}, {set.superclasses.names[1], set.superclasses.of[5], set.superclasses.of[96]})
+    set = data.load("cifar100", {root = folder, labels = "coarse"})
+    assert.equal(20, #set.classes)
+    assert.equal(19, set.test.labels:max():item())
+  end)
+
+  it("refuse other options, and say what is missing", function()
+    assert.match("cifar100: labels = rough; give fine or coarse", message(data.cifar100, {labels = "rough"}))
+    assert.match("cifar10: unknown option labels; known: channels, fit, root, size",
+      message(data.cifar10, {labels = "fine"}))
+    assert.match("cifar10: fit = crop; give resize or pad", message(data.cifar10, {fit = "crop"}))
+    assert.match("cifar10: its files are missing; looked in .*; put .* agad fetch cifar10",
+      message(data.cifar10, {root = folder .. "/nowhere"}))
   end)
 end)

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -88,8 +89,11 @@ static void remove_stale(const char *path) {
   free(folder);
 }
 
-/* Takes the disk space. A limit on file sizes raises SIGXFSZ, which is held back here and forgotten. */
+/* Takes the disk space. More than is free is not asked for: the disk would be full for all until that fails.
+ * A limit on file sizes raises SIGXFSZ, which is held back here and forgotten. */
 static int take_space(int fd, int64_t bytes) {
+  struct statvfs disk;
+  if (!fstatvfs(fd, &disk) && (uint64_t)bytes / disk.f_frsize > disk.f_bavail) return ENOSPC;
   sigset_t limit, before;
   struct timespec now = {0, 0};
   sigemptyset(&limit);

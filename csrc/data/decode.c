@@ -27,30 +27,46 @@ int data_raster_size(int64_t height, int64_t width, int64_t max_pixels, agad_err
 
 /* ---- upright ---- */
 
-/* EXIF counts what was done to the picture; where row y, column x of the upright one is found. */
-static const uint8_t *upright_pixel(const raster *r, int y, int x) {
-  int last_y = r->height - 1, last_x = r->width - 1;
-  int from_y = r->orientation >= 5 ? x : y, from_x = r->orientation >= 5 ? y : x;
-  switch (r->orientation) {
-  case 2: from_x = last_x - from_x; break;
-  case 3: from_x = last_x - from_x, from_y = last_y - from_y; break;
-  case 4: from_y = last_y - from_y; break;
-  case 6: from_y = last_y - from_y; break;
-  case 7: from_x = last_x - from_x, from_y = last_y - from_y; break;
-  case 8: from_x = last_x - from_x; break;
+enum { TILE = 32 }; /* pixels; rows that become columns stay in the cache */
+
+/* How to walk the file's picture so that its pixels come in upright order: steps in bytes. */
+typedef struct walk {
+  const uint8_t *first;
+  ptrdiff_t down, right;
+} walk;
+
+static walk upright_walk(const raster *r) {
+  ptrdiff_t pixel = r->channels, row = (ptrdiff_t)r->width * r->channels;
+  int o = r->orientation;
+  walk w = {r->pixels, row, pixel};
+  if (o == 3 || o == 4 || o == 6 || o == 7) w.first += (r->height - 1) * row, w.down = -row;
+  if (o == 2 || o == 3 || o == 7 || o == 8) w.first += (r->width - 1) * pixel, w.right = -pixel;
+  return o >= 5 ? (walk){w.first, w.right, w.down} : w;
+}
+
+static void copy_tile(walk w, int channels, uint8_t *out, size_t out_row, int height, int width) {
+  for (int y = 0; y < height; y++) {
+    const uint8_t *in = w.first + y * w.down;
+    uint8_t *to = out + (size_t)y * out_row;
+    if (channels == 1)
+      for (int x = 0; x < width; x++, in += w.right) *to++ = *in;
+    else
+      for (int x = 0; x < width; x++, in += w.right, to += 3) to[0] = in[0], to[1] = in[1], to[2] = in[2];
   }
-  return r->pixels + ((size_t)from_y * r->width + from_x) * r->channels;
 }
 
 static int turn_upright(raster *r, agad_error *error) {
   if (r->orientation < 2) return 0;
   int swap = r->orientation >= 5, height = swap ? r->width : r->height, width = swap ? r->height : r->width;
-  uint8_t *pixels = malloc((size_t)height * width * r->channels), *out = pixels;
+  size_t row = (size_t)width * r->channels;
+  uint8_t *pixels = malloc(row * height);
   if (!pixels) return agad_fail(error, "cannot be read: no memory to turn it upright");
-  for (int y = 0; y < height; y++)
-    for (int x = 0; x < width; x++) {
-      const uint8_t *in = upright_pixel(r, y, x);
-      for (int c = 0; c < r->channels; c++) *out++ = in[c];
+  walk whole = upright_walk(r);
+  for (int y = 0; y < height; y += TILE)
+    for (int x = 0; x < width; x += TILE) {
+      walk tile = {whole.first + y * whole.down + x * whole.right, whole.down, whole.right};
+      copy_tile(tile, r->channels, pixels + (size_t)y * row + (size_t)x * r->channels, row,
+                height - y < TILE ? height - y : TILE, width - x < TILE ? width - x : TILE);
     }
   int file_height = swap ? r->file_width : r->file_height, file_width = swap ? r->file_height : r->file_width;
   free(r->pixels);

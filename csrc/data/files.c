@@ -50,6 +50,8 @@ static void problem(walk *w, const char *what) {
   size_t n = strlen(w->name) + strlen(what) + 3;
   char *text = malloc(n);
   if (text) snprintf(text, n, "%s: %s", *w->name ? w->name : ".", what);
+  for (char *c = text; c && *c; c++)
+    if ((unsigned char)*c < ' ') *c = '?'; /* one line, whatever the name */
   append(w, &w->problems, text);
 }
 

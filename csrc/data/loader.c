@@ -44,13 +44,20 @@ typedef struct loader {
 
 /* ---- what goes wrong with single files ---- */
 
+/* A message is one line, whatever a path holds. */
+static void note_down(failure *f, int64_t row, const char *message) {
+  f->row = row;
+  snprintf(f->message, sizeof f->message, "%s", message);
+  for (char *c = f->message; *c; c++)
+    if ((unsigned char)*c < ' ') *c = '?';
+}
+
 static void keep_lowest(loader *l, int64_t row, const char *message) {
   int at = l->n_skipped < CACHE_EXAMPLES ? l->n_skipped++ : CACHE_EXAMPLES;
   while (at > 0 && l->skipped[at - 1].row > row) at--;
   if (at == CACHE_EXAMPLES) return;
   for (int i = l->n_skipped - 1; i > at; i--) l->skipped[i] = l->skipped[i - 1];
-  l->skipped[at].row = row;
-  snprintf(l->skipped[at].message, sizeof l->skipped[at].message, "%s", message);
+  note_down(&l->skipped[at], row, message);
 }
 
 static int skip(loader *l, int64_t row, const char *message) {
@@ -65,10 +72,7 @@ static int skip(loader *l, int64_t row, const char *message) {
 
 static int refuse(loader *l, int64_t row, const char *message) {
   pthread_mutex_lock(&l->lock);
-  if (l->refused.row < 0 || row < l->refused.row) {
-    l->refused.row = row;
-    snprintf(l->refused.message, sizeof l->refused.message, "%s", message);
-  }
+  if (l->refused.row < 0 || row < l->refused.row) note_down(&l->refused, row, message);
   pthread_mutex_unlock(&l->lock);
   return 1;
 }
@@ -139,7 +143,7 @@ static int settle_channels(loader *l, agad_error *error) {
 
 /* The first picture that can be read has the size of all. */
 static int settle_size(loader *l, agad_error *error) {
-  agad_error first = {""};
+  failure first = {.row = -1};
   l->height = l->decode.height;
   l->width = l->decode.width;
   if (l->o->mask) l->decode.height = l->decode.width = l->decode.channels = 0;
@@ -153,8 +157,8 @@ static int settle_size(loader *l, agad_error *error) {
       free(d.pixels);
       return 0;
     }
-    if (l->o->strict) return -1;
-    if (!first.message[0]) first = *error;
+    if (first.row < 0) note_down(&first, l->first, error->message);
+    if (l->o->strict) return agad_fail(error, "%s", first.message);
   }
   if (!l->n) return agad_fail(error, "load: there are no files");
   return agad_fail(error, "load: none of %lld files can be read; the first one: %.800s", (long long)l->n,
@@ -194,7 +198,8 @@ static int create(loader *l, uint64_t key, loader_result *out, agad_error *error
              reason.message);
   }
   if (!cache_create(&l->rows, NULL, key, l->n, channels, l->height, l->width, &reason)) return 0;
-  return agad_fail(error, "load: %s; take a smaller size, fewer files or a cache on disk", reason.message);
+  return agad_fail(error, "load: %s; take a smaller size, fewer files or a cache on disk%s%.700s", reason.message,
+                   out->note[0] ? "; " : "", out->note);
 }
 
 static int commit(loader *l, loader_result *out) {

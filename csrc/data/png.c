@@ -65,9 +65,9 @@ static int make_rows(png_job *job, uint8_t *pixels, int height, size_t stride) {
   return 0;
 }
 
-/* What changes no pixel here is passed over unread: texts and profiles, which libpng would unpack. */
+/* What changes no pixel here is passed over unread: texts and profiles, which libpng would unpack, and EXIF. */
 static void skip_chunks(png_structp png) {
-  static const png_byte names[] = "iCCP\0iTXt\0tEXt\0zTXt\0sPLT\0hIST\0pCAL\0sCAL\0tRNS";
+  static const png_byte names[] = "eXIf\0iCCP\0iTXt\0tEXt\0zTXt\0sPLT\0hIST\0pCAL\0sCAL\0tRNS";
   png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, names, (int)(sizeof names / 5));
 }
 
@@ -82,13 +82,18 @@ static void set_transforms(png_structp png, png_infop info) {
   png_read_update_info(png, info);
 }
 
-static int orientation(png_structp png, png_infop info) {
-#ifdef PNG_eXIf_SUPPORTED
-  png_uint_32 n = 0;
-  png_bytep tiff = NULL;
-  if (png_get_eXIf_1(png, info, &n, &tiff) && tiff) return data_exif_orientation(tiff, n);
-#endif
-  (void)png, (void)info;
+static uint32_t big_endian(const uint8_t *b) {
+  return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+}
+
+/* EXIF's, looked up here: libpng 1.6 takes as much memory for eXIf as the chunk says it has. */
+static int orientation(const uint8_t *bytes, size_t n) {
+  for (size_t at = 8; n - at >= 12;) { /* length, name, body, checksum */
+    size_t length = big_endian(bytes + at);
+    if (length > n - at - 12) break;
+    if (!memcmp(bytes + at + 4, "eXIf", 4)) return data_exif_orientation(bytes + at + 8, length);
+    at += length + 12;
+  }
   return 1;
 }
 
@@ -100,7 +105,7 @@ static int read_pixels(png_job *job) {
   raster *out = job->out;
   if (setjmp(png_jmpbuf(job->png))) return -1;
   png_set_user_limits(job->png, 0x7fffffff, 0x7fffffff);
-  png_set_chunk_malloc_max(job->png, (png_alloc_size_t)8 << 20);
+  png_set_chunk_malloc_max(job->png, (png_alloc_size_t)64 << 20);
   png_set_chunk_cache_max(job->png, 64);
   skip_chunks(job->png);
   png_set_read_fn(job->png, job, take_bytes);
@@ -120,8 +125,7 @@ static int read_pixels(png_job *job) {
   if (make_rows(job, out->pixels, out->height, (size_t)width * out->channels))
     give_up(job, "cannot be read: no memory for its pixels");
   png_read_image(job->png, job->rows);
-  png_read_end(job->png, job->info);
-  out->orientation = orientation(job->png, job->info);
+  png_read_end(job->png, NULL);
   return 0;
 }
 
@@ -141,7 +145,7 @@ int data_png_raster(const uint8_t *bytes, size_t n, int64_t max_pixels, raster *
   if (status) {
     free(out->pixels);
     memset(out, 0, sizeof *out);
-  }
+  } else out->orientation = orientation(bytes, n);
   return status;
 }
 

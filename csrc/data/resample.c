@@ -1,7 +1,7 @@
 /* resample.c: two passes of weighted means.
  *
- * Columns are blended LANES rows at a time, from a tile that was turned so that one pixel of all the rows lies
- * together: the inner loops run over rows (first pass) or columns (second pass) and never over taps, whose number
+ * Columns are blended LANES rows at a time, from a tile that was transposed so that one pixel of all the rows lies
+ * together: the inner loops run over rows (columns' pass) or columns (rows' pass) and never over taps, whose number
  * is small and differs. All sums are integers, so every clone gives the same bytes. Built with -O3.
  */
 #include "data/resample.h"
@@ -12,6 +12,9 @@
 
 #include "data/images.h"
 
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("fp-contract=off") /* the weights: the same on every processor */
+#endif
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
 #define CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
@@ -21,7 +24,6 @@
 enum {
   BITS = 22,   /* of a weight's fraction: 255 << 22 and the rounding still fit 31 bits */
   LANES = 32,  /* rows of the first pass */
-  TILE = 64,   /* columns that are turned at a time */
   STRIP = 512, /* columns of the second pass whose sums stay in the first-level cache */
 };
 
@@ -102,14 +104,14 @@ static inline uint8_t rounded(int32_t sum) {
   return (uint8_t)(sum > 255 ? 255 : sum);
 }
 
-/* tile (in, LANES) to blended (out, LANES) */
-CLONES static void blend_columns(const axis *a, const uint8_t *tile, uint8_t *blended) {
+/* tile (in, LANES), `step` bytes from one to the next, to blended (out, LANES) */
+CLONES static void blend_columns(const axis *a, const uint8_t *tile, size_t step, uint8_t *blended) {
   for (int x = 0; x < a->out; x++) {
-    const uint8_t *in = tile + (size_t)(a->first[x] - a->low) * LANES;
+    const uint8_t *in = tile + (size_t)(a->first[x] - a->low) * step;
     const int32_t *weights = a->weights + (size_t)x * a->taps;
     int32_t sum[LANES];
     for (int l = 0; l < LANES; l++) sum[l] = 1 << (BITS - 1);
-    for (int t = 0; t < a->count[x]; t++, in += LANES)
+    for (int t = 0; t < a->count[x]; t++, in += step)
       for (int l = 0; l < LANES; l++) sum[l] += in[l] * weights[t];
     for (int l = 0; l < LANES; l++) blended[(size_t)x * LANES + l] = rounded(sum[l]);
   }
@@ -130,77 +132,117 @@ CLONES static void blend_rows(const uint8_t *in, size_t row, const int32_t *weig
   }
 }
 
-/* rows by n pixels, `pixel` bytes apart, to (n, LANES) */
-static void turn_in(const uint8_t *in, size_t row, size_t pixel, int rows, int n, uint8_t *tile) {
-  for (int x = 0; x < n; x += TILE) {
-    int end = n - x < TILE ? n : x + TILE;
-    for (int l = 0; l < rows; l++)
-      for (int i = x; i < end; i++) tile[(size_t)i * LANES + l] = in[(size_t)l * row + (size_t)i * pixel];
+/* ---- rows become columns ---- */
+
+typedef uint8_t bytes16 __attribute__((vector_size(16)));
+#ifdef __clang__
+#define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (bytes16){__VA_ARGS__})
+#endif
+
+/* Four rounds of the perfect shuffle transpose 16 by 16 bytes. */
+static void transpose16(const uint8_t *in, size_t in_row, uint8_t *out, size_t out_row) {
+  bytes16 a[16], b[16];
+  for (int i = 0; i < 16; i++) memcpy(&a[i], in + (size_t)i * in_row, 16);
+  for (int round = 0; round < 4; round++) {
+    for (int i = 0; i < 8; i++) {
+      b[2 * i] = SHUFFLE(a[i], a[i + 8], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+      b[2 * i + 1] = SHUFFLE(a[i], a[i + 8], 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+    }
+    memcpy(a, b, sizeof a);
   }
+  for (int i = 0; i < 16; i++) memcpy(out + (size_t)i * out_row, &a[i], 16);
 }
 
-static void turn_out(const uint8_t *blended, int rows, int n, uint8_t *out, size_t row) {
-  for (int x = 0; x < n; x += TILE) {
-    int end = n - x < TILE ? n : x + TILE;
-    for (int l = 0; l < rows; l++)
-      for (int i = x; i < end; i++) out[(size_t)l * row + i] = blended[(size_t)i * LANES + l];
+/* (rows, n) to (n, rows) */
+static void transpose(const uint8_t *in, size_t in_row, int rows, int n, uint8_t *out, size_t out_row) {
+  int y = 0;
+  for (; y + 16 <= rows; y += 16) {
+    int x = 0;
+    for (; x + 16 <= n; x += 16)
+      transpose16(in + (size_t)y * in_row + x, in_row, out + (size_t)x * out_row + y, out_row);
+    for (; x < n; x++)
+      for (int i = y; i < y + 16; i++) out[(size_t)x * out_row + i] = in[(size_t)i * in_row + x];
   }
+  for (; y < rows; y++)
+    for (int x = 0; x < n; x++) out[(size_t)x * out_row + y] = in[(size_t)y * in_row + x];
 }
+
+/* ---- a picture ---- */
 
 typedef struct job {
   axis x, y;
   int rows_first;
-  uint8_t *tile, *blended; /* (in, LANES), (out, LANES) */
+  uint8_t *tile, *blended; /* (used columns, channels, LANES), (out, LANES) */
   uint8_t *between;        /* after the first of two passes */
 } job;
 
-/* All columns of n rows of one channel, into out. */
-static void pass_columns(const job *j, const uint8_t *in, const resample_source *s, int n, uint8_t *out, size_t row) {
+/* Where a pass writes: distances from channel to channel and row to row. */
+typedef struct target {
+  uint8_t *pixels;
+  size_t plane, row;
+} target;
+
+static void split_channels(const resample_source *in, target out) {
+  for (int c = 0; c < in->channels; c++)
+    for (int y = 0; y < in->height; y++)
+      for (int x = 0; x < in->width; x++)
+        out.pixels[c * out.plane + (size_t)y * out.row + x] =
+            in->pixels[c * in->plane + (size_t)y * in->row + (size_t)x * in->pixel];
+}
+
+/* All columns; channels that lie together are turned together. */
+static void pass_columns(const job *j, const resample_source *in, target out) {
   if (j->x.plain) {
-    for (int y = 0; y < n; y++)
-      for (int x = 0; x < j->x.out; x++) out[(size_t)y * row + x] = in[(size_t)y * s->row + (size_t)x * s->pixel];
+    split_channels(in, out);
     return;
   }
-  in += (size_t)j->x.low * s->pixel;
-  for (int y = 0; y < n; y += LANES) {
-    int rows = n - y < LANES ? n - y : LANES;
-    turn_in(in + (size_t)y * s->row, s->row, s->pixel, rows, j->x.high - j->x.low, j->tile);
-    blend_columns(&j->x, j->tile, j->blended);
-    turn_out(j->blended, rows, j->x.out, out + (size_t)y * row, row);
-  }
-}
-
-/* Rows of n bytes, `from` being row y->low of the input. */
-static void pass_rows(const axis *y, const uint8_t *from, size_t from_row, uint8_t *out, size_t row, int n) {
-  for (int d = 0; d < y->out; d++)
-    blend_rows(from + (size_t)(y->first[d] - y->low) * from_row, from_row, y->weights + (size_t)d * y->taps,
-               y->count[d], out + (size_t)d * row, n);
-}
-
-static void columns_then_rows(const job *j, const resample_source *s, uint8_t *out, size_t plane, size_t row) {
-  for (int c = 0; c < s->channels; c++, out += plane) {
-    const uint8_t *in = s->pixels + c * s->plane;
-    size_t width = (size_t)j->x.out;
-    if (j->y.plain) {
-      pass_columns(j, in, s, j->y.out, out, row);
-      continue;
+  int group = (int)in->pixel, bytes = (j->x.high - j->x.low) * group;
+  for (int first = 0; first < in->channels; first += group)
+    for (int y = 0; y < in->height; y += LANES) {
+      int rows = in->height - y < LANES ? in->height - y : LANES;
+      const uint8_t *from = in->pixels + first * in->plane + (size_t)y * in->row + (size_t)j->x.low * in->pixel;
+      transpose(from, in->row, rows, bytes, j->tile, LANES);
+      for (int c = 0; c < group; c++) {
+        blend_columns(&j->x, j->tile + (size_t)c * LANES, (size_t)group * LANES, j->blended);
+        transpose(j->blended, LANES, j->x.out, rows, out.pixels + (first + c) * out.plane + (size_t)y * out.row,
+                  out.row);
+      }
     }
-    pass_columns(j, in + (size_t)j->y.low * s->row, s, j->y.high - j->y.low, j->between, width);
-    pass_rows(&j->y, j->between, width, out, row, j->x.out);
-  }
 }
 
-/* Interleaved rows are blended as they are, all channels at once. */
-static void rows_then_columns(const job *j, const resample_source *s, uint8_t *out, size_t plane, size_t row) {
-  resample_source smaller = *s;
-  smaller.pixels = j->between;
-  smaller.height = j->y.out;
-  if (s->plane != 1) smaller.plane = (size_t)j->y.out * s->row;
-  for (int c = 0; c < (s->plane == 1 ? 1 : s->channels); c++)
-    pass_rows(&j->y, s->pixels + c * s->plane + (size_t)j->y.low * s->row, s->row, j->between + c * smaller.plane,
-              s->row, s->width * (int)s->pixel);
-  for (int c = 0; c < s->channels; c++)
-    pass_columns(j, j->between + c * smaller.plane, &smaller, j->y.out, out + c * plane, row);
+/* n columns of bytes; `in` is row y->low of the input. */
+static void pass_rows(const axis *y, const uint8_t *in, size_t row, uint8_t *out, size_t out_row, int n) {
+  for (int d = 0; d < y->out; d++)
+    blend_rows(in + (size_t)(y->first[d] - y->low) * row, row, y->weights + (size_t)d * y->taps, y->count[d],
+               out + (size_t)d * out_row, n);
+}
+
+static void columns_then_rows(const job *j, const resample_source *in, target out) {
+  if (j->y.plain) {
+    pass_columns(j, in, out);
+    return;
+  }
+  resample_source used = *in;
+  used.pixels += (size_t)j->y.low * in->row;
+  used.height = j->y.high - j->y.low;
+  target middle = {j->between, (size_t)used.height * j->x.out, (size_t)j->x.out};
+  pass_columns(j, &used, middle);
+  for (int c = 0; c < in->channels; c++)
+    pass_rows(&j->y, middle.pixels + c * middle.plane, middle.row, out.pixels + c * out.plane, out.row, j->x.out);
+}
+
+static void rows_then_columns(const job *j, const resample_source *in, target out) {
+  resample_source lower = *in;
+  int group = (int)in->pixel;
+  lower.pixels = j->between;
+  lower.height = j->y.out;
+  if (group == 1) lower.plane = (size_t)lower.height * in->row;
+  for (int c = 0; c < in->channels; c += group)
+    pass_rows(&j->y, in->pixels + c * in->plane + (size_t)j->y.low * in->row, in->row, j->between + c * lower.plane,
+              in->row, in->width * group);
+  pass_columns(j, &lower, out);
 }
 
 /* ---- fits ---- */
@@ -252,14 +294,13 @@ static int job_make(job *j, const resample_source *in, const placing *p, decode_
   j->rows_first = !j->x.plain && !j->y.plain && p->height < in->height &&
                   in->height - p->height > 2 * ((int64_t)in->width - p->width);
   if (!j->x.plain) {
-    j->tile = calloc((size_t)(j->x.high - j->x.low), LANES); /* rows that a picture lacks are blended too */
+    j->tile = calloc((size_t)(j->x.high - j->x.low) * in->pixel, LANES); /* rows that are not there are blended too */
     j->blended = malloc((size_t)j->x.out * LANES);
     if (!j->tile || !j->blended) return -1;
   }
   if (j->y.plain) return 0;
-  size_t bytes =
-      j->rows_first ? (size_t)p->height * in->width * in->channels : (size_t)(j->y.high - j->y.low) * (size_t)j->x.out;
-  j->between = malloc(bytes);
+  size_t kept = j->rows_first ? (size_t)p->height * in->width : (size_t)(j->y.high - j->y.low) * j->x.out;
+  j->between = malloc(kept * in->channels);
   return j->between ? 0 : -1;
 }
 
@@ -275,9 +316,9 @@ int data_resample(const resample_source *in, uint8_t *out, int height, int width
   job j;
   int status = job_make(&j, in, &p, filter);
   if (status) agad_fail(error, "no memory to bring %d x %d pixels to %d x %d", in->height, in->width, height, width);
-  out += (size_t)p.y * width + p.x;
-  if (!status && j.rows_first) rows_then_columns(&j, in, out, plane, (size_t)width);
-  else if (!status) columns_then_rows(&j, in, out, plane, (size_t)width);
+  target inside = {out + (size_t)p.y * width + p.x, plane, (size_t)width};
+  if (!status && j.rows_first) rows_then_columns(&j, in, inside);
+  else if (!status) columns_then_rows(&j, in, inside);
   axis_free(&j.x);
   axis_free(&j.y);
   free(j.tile);

@@ -11,7 +11,7 @@
 
 #include "data/decode.h"
 
-/* Where pixels lie, so that planes and interleaved pixels are read alike: distances in bytes. */
+/* Where pixels lie, distances in bytes: planes (pixel is 1) or interleaved (plane is 1, pixel is channels). */
 typedef struct resample_source {
   const uint8_t *pixels;
   int channels, height, width;

@@ -94,9 +94,10 @@ static int save(lua_State *L) {
   return bad ? lua_agad_raise(L, &error) : 0;
 }
 
-/* load(path) -> {name = tensor}, function(key) of the metadata is left to the caller: {key = string} */
+/* load(path) -> {name = tensor}, {key = string} (the metadata) */
 static int load(lua_State *L) {
   const char *path = luaL_checkstring(L, 1), *key;
+  json_t *value;
   agad_error error;
   safetensors *f = safetensors_open(path, &error);
   if (!f) return lua_agad_raise(L, &error);
@@ -107,12 +108,10 @@ static int load(lua_State *L) {
     lua_setfield(L, -2, safetensors_name(f, i));
   }
   lua_newtable(L);
-  static const char *const keys[] = {"agad", "agad.checksum", "format", "config", "step", NULL};
-  for (int i = 0; (key = keys[i]); i++)
-    if (safetensors_metadata(f, key)) {
-      lua_pushstring(L, safetensors_metadata(f, key));
-      lua_setfield(L, -2, key);
-    }
+  json_object_foreach(safetensors_about(f), key, value) {
+    lua_pushlstring(L, json_string_value(value) ? json_string_value(value) : "", json_string_length(value));
+    lua_setfield(L, -2, key);
+  }
   safetensors_close(f);
   return lua_agad_end(L, &scope, 2);
 }

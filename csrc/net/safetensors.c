@@ -183,8 +183,10 @@ void safetensors_close(safetensors *f) {
 int safetensors_count(const safetensors *f) { return f->n; }
 const char *safetensors_name(const safetensors *f, int i) { return f->entries[i].name; }
 
+json_t *safetensors_about(const safetensors *f) { return json_object_get(f->header, "__metadata__"); }
+
 const char *safetensors_metadata(const safetensors *f, const char *key) {
-  return json_string_value(json_object_get(json_object_get(f->header, "__metadata__"), key));
+  return json_string_value(json_object_get(safetensors_about(f), key));
 }
 
 int safetensors_find(const safetensors *f, const char *name) {

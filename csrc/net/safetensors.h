@@ -25,6 +25,7 @@ void safetensors_close(safetensors *f);
 int safetensors_count(const safetensors *f);
 const char *safetensors_name(const safetensors *f, int i);
 const char *safetensors_metadata(const safetensors *f, const char *key); /* NULL: none */
+json_t *safetensors_about(const safetensors *f);                         /* all metadata: strings; NULL: none */
 at_tensor *safetensors_get(const safetensors *f, int i);                 /* a copy, of the scope */
 int safetensors_find(const safetensors *f, const char *name);            /* place, or -1 */
 /* Metadata are strings.  0, or -1 with the reason. */

@@ -1,5 +1,5 @@
--- The table of options: names, groups, types, defaults and ranges (the protocol's section 5), what this
--- version cannot run yet, and the evaluation presets. `options.lua` reads it.
+-- The table of options: names, groups, types, defaults and ranges (the protocol's section 5), and the evaluation
+-- presets. `options.lua` reads it.
 
 local UNSET = nil          -- in the default's column: no value unless one is given
 
@@ -32,7 +32,7 @@ local definitions = {
   {"trainer", "betas", "list", {0.5, 0.999}, "Adam's decay rates", of = "number", count = 2, min = 0, below = 1},
   {"trainer", "adam_eps", "number", 1e-8, "Adam's epsilon", above = 0},
   {"trainer", "weight_decay", "number", 0.0, "coupled L2", min = 0},
-  {"trainer", "schedule", "any", UNSET, "option = named schedule"},
+  {"trainer", "schedule", "schedules", UNSET, "lr or a number of the method, over epochs: schedule.lr=cosine:2e-4:0"},
   {"trainer", "grad_clip", "number", 0.0, "largest norm of an update's gradient, 0 = off", min = 0},
   {"trainer", "accumulate", "integer", 1, "micro-batches in a step", min = 1},
   {"trainer", "ema", "number", 0.99, "average of the scoring weights over steps, 0 = off", min = 0, below = 1},
@@ -48,6 +48,8 @@ local definitions = {
   {"trainer", "checkpoint_steps", "integer", 0, "steps between checkpoints, 0 = at the end only", min = 0},
   {"trainer", "checkpoint_minutes", "number", 0.0, "minutes between checkpoints, 0 = at the end only", min = 0},
   {"trainer", "log_every", "integer", 10, "steps between lines of the log", min = 1},
+  {"trainer", "patience", "integer", 0,
+    "evaluations without a better score of the held-out normals before training stops, 0 = never", min = 0},
   {"trainer", "evaluate_every", "integer", 0, "epochs between evaluations, 0 = at the end only", min = 0},
 
   {"evaluation", "preset", "choice", "steady", "which column is called auroc",
@@ -61,16 +63,10 @@ local definitions = {
   {"evaluation", "threshold_quantile", "number", 0.95, "quantile of held-out normal scores", above = 0, below = 1},
 }
 
--- What this version runs of an option that knows more; any other value is one clear error.
-local available = {
-  schedule = {}, grad_clip = {0.0}, accumulate = {1}, deterministic = {false}, checkpoint_steps = {0},
-  checkpoint_minutes = {0.0},
-}
-
 local presets = {
   steady = {bn_eval = "recalibrated", test_order = "shuffled", selection = "last"},
   plain = {bn_eval = "running", test_order = "shuffled", selection = "last"},
   paper_like = {bn_eval = "batch", test_order = "sorted", selection = "best_on_test"},
 }
 
-return {definitions = definitions, available = available, presets = presets}
+return {definitions = definitions, presets = presets}

@@ -9,7 +9,7 @@ local options = {}
 
 local known = require "agad.option_table"
 local schedule = require "agad.schedule"
-local definitions, available, presets = known.definitions, known.available, known.presets
+local definitions, presets = known.definitions, known.presets
 
 local unhashed = {device = true, log_every = true, checkpoint_steps = true, checkpoint_minutes = true,
   out = true, run = true, root = true, cache = true}
@@ -201,7 +201,7 @@ function convert.schedule(key, d, v)
   return schedule.check(key, v, function(x) return convert.number(key, d, x) end)
 end
 
-function convert.any(_, _, v) return v end
+function convert.schedules(key) return fail("%s: give schedule.lr or schedule.NAME", key) end
 
 -- Methods ---------------------------------------------------------------------------------------
 
@@ -260,7 +260,8 @@ end
 local function flatten(given, named, into, prefix)
   for key, v in pairs(given) do
     local name = prefix .. tostring(key)
-    if type(v) == "table" and not named[name] and #v == 0 then flatten(v, named, into, name .. ".")
+    local nested = type(v) == "table" and #v == 0 and not v.schedule and (not named[name] or name == "schedule")
+    if nested then flatten(v, named, into, name .. ".")
     elseif type(v) ~= "userdata" then into[name] = v end          -- JSON's null: not given
   end
   return into
@@ -276,7 +277,7 @@ local function unknown(name, list)
 end
 
 local function check_available(method, key, v)
-  local allowed = (method.implemented or {})[key] or available[key]
+  local allowed = (method.implemented or {})[key]
   if not allowed then return end
   local list = type(allowed) == "table" and allowed or {allowed}
   if contains(list, v) then return end
@@ -290,6 +291,20 @@ local function put(config, name, v)
   config[outer][inner] = v
 end
 
+-- A schedule belongs to `lr` or to a number of the method's own; its values are in that option's range.
+local function convert_scheduled(named, name, v)
+  local d = named[name]
+  if not d or name ~= "lr" and (d.group ~= "method" or d.kind ~= "number") then
+    local can = {"lr"}
+    for other, its in pairs(named) do
+      if its.group == "method" and its.kind == "number" then can[#can + 1] = other end
+    end
+    table.sort(can)
+    fail("schedule.%s: there is no schedule for that; known: %s (gamma takes one itself)", name, words(can))
+  end
+  return schedule.check("schedule." .. name, v, function(x) return convert.number(name, d, x) end)
+end
+
 --- The full configuration of a run: defaults, the method's, and what was given, typed and checked.
 -- Unknown names, values out of range and values this version cannot run raise one clear line.
 -- @param method table a method's table (name, options; optional switches, implemented, ranges)
@@ -300,12 +315,18 @@ function options.resolve(method, given, suggested)
   local list, named = options.schema(method)
   local typed = {}
   for name, v in pairs(flatten(given or {}, named, {}, "")) do
-    local d = named[name] or unknown(name, list)
+    local scheduled = name:match "^schedule%.(.+)$"
+    local d = named[name] or scheduled and named.schedule or unknown(name, list)
     if name == "score" and type(method.score) == "function" then
       fail("score = %s: method %s has a score of its own", show(v), method.name)
     end
-    if not (name == "preset" and v == "custom") then v = convert[d.kind](name, d, v) end
-    typed[name] = v
+    if scheduled then
+      typed.schedule = typed.schedule or {}
+      typed.schedule[scheduled] = convert_scheduled(named, scheduled, v)
+    else
+      if not (name == "preset" and v == "custom") then v = convert[d.kind](name, d, v) end
+      typed[name] = v
+    end
   end
   local preset = presets[typed.preset] or {}
   for name, v in pairs(typed) do
@@ -365,7 +386,12 @@ end
 --- A configuration that JSON can hold: a schedule that is a Lua function becomes {schedule = "function"}.
 function options.plain(config)
   local plain = {}
-  for name, v in pairs(config) do plain[name] = type(v) == "function" and {schedule = "function"} or v end
+  local function one(v) return type(v) == "function" and {schedule = "function"} or v end
+  for name, v in pairs(config) do plain[name] = one(v) end
+  if config.schedule then
+    plain.schedule = {}
+    for name, v in pairs(config.schedule) do plain.schedule[name] = one(v) end
+  end
   return plain
 end
 
@@ -377,17 +403,26 @@ function options.canonical(config)
   return core.json_encode(options.merge(full, options.plain(config)))
 end
 
+--- The part of a configuration that decides the results: without paths, device, log_every, checkpoint_*, and threads
+-- unless deterministic.
+function options.hashed(config)
+  local kept = {}
+  for name, v in pairs(config) do
+    if not unhashed[name] and not (name == "threads" and not config.deterministic) then kept[name] = v end
+  end
+  return kept
+end
+
 --- The hash of a configuration: 16 hexadecimal digits, the same for runs that should agree.
 -- Left out: paths, device, log_every, checkpoint_*, and threads unless deterministic.
 -- A schedule that is a Lua function cannot be hashed and raises.
 function options.hash(config)
-  local core = require "agad.core"
-  local kept = {}
   for name, v in pairs(config) do
-    if type(v) == "function" then fail("%s: a Lua function has no hash; use a named schedule", name) end
-    if not unhashed[name] and not (name == "threads" and not config.deterministic) then kept[name] = v end
+    local functions = type(v) == "function"
+    if name == "schedule" then for _, of in pairs(v) do functions = functions or type(of) == "function" end end
+    if functions then fail("%s: a Lua function has no hash; use a named schedule", name) end
   end
-  return core.hash(core.json_encode(kept))
+  return require("agad.core").hash(require("agad.core").json_encode(options.hashed(config)))
 end
 
 --- Help text: the options of a method, one a line, by group.

@@ -72,6 +72,27 @@ function rundir.create(dir, config_text)
   return self
 end
 
+--- The directory of an earlier run, to go on with it; nil where there is no checkpoint.
+-- @raise another run holds it
+function rundir.reopen(dir)
+  dir = dir:gsub("/+$", "")
+  if not exists(dir .. "/state.safetensors") or not exists(dir .. "/config.json") then return nil end
+  return setmetatable({path = dir, lock = lock(dir)}, rundir)
+end
+
+--- Drops the lines of log.jsonl after a step: those of steps that are made again.
+function rundir:rewind_log(step)
+  local path, lines = self.path .. "/log.jsonl", {}
+  local file = io.open(path)
+  if not file then return end
+  for line in file:lines() do
+    local ok, entry = pcall(core.json_decode, line)
+    if ok and type(entry) == "table" and (entry.step or 0) <= step then lines[#lines + 1] = line .. "\n" end
+  end
+  file:close()
+  core.file_replace(path, table.concat(lines))
+end
+
 --- Appends one line to log.jsonl.
 function rundir:log(entry)
   if not self.log_file then

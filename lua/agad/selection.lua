@@ -8,12 +8,13 @@ local tasks = require "agad.task"
 local selection = {}
 
 --- Refuses a selection that the task and the options cannot give.
--- @raise best_val without held-out normals or without evaluations during training
+-- @raise best_val or patience without held-out normals or without evaluations during training
 function selection.check(config, task)
-  if config.selection ~= "best_val" then return end
+  if config.selection ~= "best_val" and config.patience == 0 then return end
   if #task.held_out == 0 or config.evaluate_every == 0 then
-    error(("selection = best_val compares epochs on held-out normals: give holdout (it is %g) and evaluate_every " ..
-      "(it is %d)"):format(task.options.holdout or 0, config.evaluate_every), 0)
+    local what = config.patience > 0 and "patience" or "selection = best_val"
+    error(("%s compares epochs on held-out normals: give holdout (it is %g) and evaluate_every (it is %d)"):format(what,
+      task.options.holdout or 0, config.evaluate_every), 0)
   end
 end
 

@@ -1,5 +1,7 @@
 --- The state of a step as Lua stages see it: slots as fields, `net`, `loss`, `options`, `n_normal`, `keep`.
 -- Reading a slot gives its tensor (nil when no stage has written it); writing replaces what later stages read.
+-- `losses` are all terms as numbers, `gradient_norms` the norm of each update's gradients, `statistics` the running
+-- means and variances of each net.
 
 local state = {}
 
@@ -18,11 +20,36 @@ local loss_slots = {
   __newindex = function(l, name, value) l.step:set("loss." .. name, value) end,
 }
 
+-- Of each update: the norm of its gradients together; nil before they are computed and after they were used.
+local function gradient_norms(step)
+  local norms = {}
+  for _, update in ipairs(step:updates()) do
+    local sum, any = 0, false
+    for _, g in ipairs(step:gradients(update)) do
+      if g then sum, any = sum + g:to("float64"):square():sum():item(), true end
+    end
+    norms[update] = any and math.sqrt(sum) or nil
+  end
+  return norms
+end
+
+-- Copies of the running statistics of each net: {generator = {["batch_norm1.running_mean"] = tensor, …}, …}
+local function statistics(nets)
+  local all = {}
+  for name, net in pairs(nets) do
+    all[name] = {}
+    for _, b in ipairs(net:buffers()) do all[name][b.name] = b.tensor:clone() end
+  end
+  return all
+end
+
 local slots = {
   __index = function(s, name)
     if methods[name] then return methods[name] end
     if name == "n_normal" then return rawget(s, "step"):n_normal() end
     if name == "losses" then return rawget(s, "step"):losses() end
+    if name == "gradient_norms" then return gradient_norms(rawget(s, "step")) end
+    if name == "statistics" then return statistics(rawget(s, "net")) end
     return rawget(s, "step"):get(name)
   end,
   __newindex = function(s, name, value) rawget(s, "step"):set(name, value) end,

@@ -2,6 +2,7 @@
 
 local agad = require "agad"
 local augment = require "agad.augment"
+local checkpoint = require "agad.checkpoint"
 local core = require "agad.core"
 local evaluate = require "agad.evaluate"
 local methods = require "agad.method"
@@ -56,7 +57,8 @@ local function add_updates(self, phase)
   local c = self.config
   for name, update in pairs(phase.updates) do
     self.step:add_update(name, update.nets, {lr = update.lr or c.lr, beta1 = c.betas[1], beta2 = c.betas[2],
-      eps = c.adam_eps, weight_decay = update.weight_decay or c.weight_decay})
+      eps = c.adam_eps, weight_decay = update.weight_decay or c.weight_decay, clip = c.grad_clip,
+      accumulate = c.accumulate})
   end
 end
 
@@ -84,34 +86,53 @@ local function build_step(self)
   self.step:set_state(self.state)
 end
 
--- What an epoch trains on: gamma may be a schedule, which lengthens the pool; batch_mode = append puts the known
--- anomalies on top of a batch of normals.
+-- What an epoch trains on: gamma may be a schedule, which lengthens the pool.
+-- Gives gamma, the anomalies in a batch, the number of known ones, the batches, and the pictures in one: batch_mode =
+-- append puts the anomalies on top.
 local function epoch_of(self, epoch)
-  local c, o = self.config, self.method_options
+  local c = self.config
   local gamma = schedule.value(c.gamma, epoch, c.epochs)
   local known = self.task:count_at(gamma)
-  local k = known > 0 and core.data.anomalies_per_batch(c.batch, o.min_anom or 0, gamma) or 0
-  local normals = o.batch_mode == "append" and c.batch or c.batch - k
-  return {gamma = gamma, known = known, k = k, normals = normals,
-    batches = math.max(1, #self.task.normals // normals)}
+  local k = known > 0 and core.data.anomalies_per_batch(c.batch, self.method_options.min_anom or 0, gamma) or 0
+  local size = self.method_options.batch_mode == "append" and c.batch + k or c.batch
+  return gamma, k, known, math.max(1, #self.task.normals // (size - k)), size
 end
 
--- Another pool is another sampler, in the state of this epoch: the normals' order is that of (seed, epoch) anyway.
-local function enter_epoch(self, epoch)
-  local e, before = epoch_of(self, epoch), self.entered
-  if not before or e.k ~= before.k or e.known ~= before.known then
-    local seed = seed_of(self.config, 2)
-    self.sampler = core.data.sampler(self.task.normals, self.task:anomalies_at(e.gamma), e.normals + e.k, e.k, seed)
-    self.sampler:set_state {seed = seed, epoch = epoch - 1, batch = 0, cycle = 0, cycle_position = 0}
+-- lr and the method's numbers, where a schedule says what they are in this epoch.
+local function apply_schedules(self, epoch)
+  for name, spec in pairs(self.config.schedule or {}) do
+    local value = schedule.value(spec, epoch, self.config.epochs)
+    if name == "lr" then
+      for _, update in ipairs(self.step:updates()) do
+        if not self.method.phases[1].updates[update].lr then self.step:set_rate(update, value) end
+      end
+    else
+      self.step:set_option(name, value)
+      local outer, inner = name:match "^(.-)%.(.+)$"
+      if outer then self.method_options[outer][inner] = value else self.method_options[name] = value end
+    end
   end
-  self.entered = e
-  return e
+end
+
+local function enter_epoch(self, epoch)
+  apply_schedules(self, epoch)
+  local gamma, k, known, _, size = epoch_of(self, epoch)
+  if k == self.per_batch and known == self.known then return gamma end
+  self.sampler:set_anomalies(self.task:anomalies_at(gamma), k, size)
+  self.per_batch, self.known = k, known
+  return gamma
+end
+
+-- The pool of anomalies of the epoch that a resumed run is in.
+function run:restore_pool()
+  local gamma, k, _, _, size = epoch_of(self, math.max(1, self.epoch))
+  self.sampler:set_anomalies(self.task:anomalies_at(gamma), k, size)
 end
 
 --- A training of a method on a task.
 -- @param task task
 -- @param given table options: method, net, epochs, batch, seed … (`agad.options`); unknown ones are refused
--- @param o table dir: the run directory (none: nothing is written)
+-- @param o table dir: the run directory (none: nothing is written); resume: go on with the run that is there
 -- @return run fit, evaluate, save; config, nets, step, state, history
 -- @raise one line for a wrong option, a net that does not fit, a device that is not there
 function trainer.new(task, given, o)
@@ -123,14 +144,15 @@ function trainer.new(task, given, o)
   config.data = config.data or printable(set.name)
   task:check(config)
   selection.check(config, task)
-  local self = setmetatable({task = task, method = method, config = config, epoch = 0, steps = 0, history = {},
-    losses = {}, train_seconds = 0, images = 0, notes = {}}, run)
+  local self = setmetatable({task = task, method = method, config = config, epoch = 0, done = 0, steps = 0,
+    history = {}, losses = {}, train_seconds = 0, images = 0, notes = {}}, run)
   if config.threads then core.threads(config.threads) end
   config.threads = core.threads()
   self.device = choose_device(config.device)
   self.precision, self.dtype, self.compute = choose_precision(config, self.device)
   if self.device ~= "cpu" then core.allow_tf32(self.precision == "tf32") end
-  self.method_options = options.select(config, "method")
+  core.deterministic(config.deterministic)
+  self.method_options = core.json_decode(core.json_encode(options.select(config, "method")))   -- schedules change it
   self.augment = augment.wanted(config.augment)
   self.shape = {set.channels, set.height, set.width}
   self.programs = method.nets(self.method_options, self.shape)
@@ -147,14 +169,18 @@ function trainer.new(task, given, o)
   end
   build_step(self)
   self.scorer_program = scorer.program(method, config.score, self.programs, self.shape)
-  local first = enter_epoch(self, 1)
-  if #task.normals < first.normals then
+  local gamma, k, known, _, size = epoch_of(self, 1)
+  self.per_batch, self.known = k, known
+  self.sampler = core.data.sampler(task.normals, task:anomalies_at(gamma), size, k, seed_of(config, 2))
+  if #task.normals < size - k then
     self.notes[1] = ("%d normals are fewer than a batch of %d: every epoch is one short step"):format(#task.normals,
       config.batch)
   end
   if o and o.dir then
-    self.rundir = rundir.create(o.dir, options.canonical(config))
+    local earlier = o.resume and rundir.reopen(o.dir)
+    self.rundir = earlier or rundir.create(o.dir, options.canonical(config))
     self.dir = self.rundir.path
+    if earlier then checkpoint.resume(self) end
   end
   return self
 end
@@ -164,11 +190,13 @@ function run:__tostring()
     self.method.name, self.config.net or "-", self.config.epochs, self.config.seed)
 end
 
--- A loss that is NaN or infinite stops the run, named.
+-- A loss that is NaN or infinite stops the run, named, with the last good checkpoint.
 local function check_finite(self)
   for name, value in pairs(self.losses) do
     if value ~= value or value - value ~= 0 then
-      error(("training stopped: loss %s is %s in step %d"):format(name, value, self.steps), 0)
+      local good = self.saved and ("; %s/state.safetensors is of step %d"):format(self.dir, self.saved)
+        or "; no checkpoint was written before (checkpoint_steps, checkpoint_minutes)"
+      error(("training stopped: loss %s is %s in step %d%s"):format(name, value, self.steps, good), 0)
     end
   end
 end
@@ -181,58 +209,147 @@ local function note_losses(self)
   end
 end
 
--- One step on the next batch; nil at the epoch's end.
-local function one_step(self, log)
+--- The next batch of this epoch, as the step takes it.
+-- @return tensor x, normals first; nil at the epoch's end
+-- @return integer how many of its rows are normals
+function run:next_batch()
   local rows, n_normal = self.sampler:next()
   if not rows then return nil end
   local x = core.batch(self.task.train.images, rows, self.method.input[1], self.method.input[2],
     {dtype = self.dtype, device = self.device})
   if self.augment then x = augment.apply(x, self.augment, seed_of(self.config, 4), self.steps, self.method.input) end
+  return x, n_normal
+end
+
+--- Puts the next batch into the step, whose stages can then be run one by one (agad.teach). At the end of an epoch the
+-- next one begins, also past the configured number.
+function run:begin_step()
+  if self.epoch == self.done then
+    self.epoch = self.epoch + 1
+    enter_epoch(self, math.min(self.epoch, self.config.epochs))
+  end
+  local x, n_normal = self:next_batch()
+  if not x then
+    self.sampler:next_epoch()
+    self.done = self.epoch
+    return self:begin_step()
+  end
+  self.images = self.images + x:size(1)
+  self.step:begin(x, n_normal)
+end
+
+-- One step on the next batch; nil at the epoch's end.
+local function one_step(self, log)
+  local x, n_normal = self:next_batch()
+  if not x then return nil end
   local ok, reason = pcall(self.step.run, self.step, x, n_normal)
   if not ok then error(("step %d: %s"):format(self.steps + 1, tostring(reason)), 0) end
-  self.steps, self.images = self.steps + 1, self.images + rows:size(1)
+  self.steps, self.images = self.steps + 1, self.images + x:size(1)
   if log(self.steps) then note_losses(self) end
   return true
 end
 
---- Trains to the configured number of epochs, or until it is interrupted.
--- @param on_event function(event): begin, step, epoch, evaluate, note, end; "stop" as its answer ends after the step
+--- Seconds of this run up to now, those before it was resumed included.
+function run:seconds_so_far() return (self.seconds or 0) + (self.began and core.clock() - self.began or 0) end
+
+-- A checkpoint where one is due: by steps, or by minutes. One that cannot be written is a note, and training goes on.
+local function checkpoint_if_due(self, on_event)
+  local c = self.config
+  if self.steps % c.accumulate ~= 0 or not self.rundir then return end
+  local by_steps = c.checkpoint_steps > 0 and self.steps % c.checkpoint_steps == 0
+  local by_minutes = c.checkpoint_minutes > 0 and core.clock() - self.saved_at >= 60 * c.checkpoint_minutes
+  if not by_steps and not by_minutes then return end
+  self.losses = self.step:losses()
+  check_finite(self)
+  local ok, reason = pcall(self.checkpoint, self)
+  if not ok then
+    self.saved_at = core.clock()
+    on_event {kind = "note", text = ("checkpoint of step %d: %s; the one before it stays"):format(self.steps, reason)}
+  end
+end
+
+local callback_of = {step = "on_step", epoch = "on_epoch", evaluated = "on_evaluate"}
+
+-- One function out of callbacks: a function of every event, or a table of on_step, on_epoch, on_evaluate, on_event.
+local function listener(given)
+  if type(given) == "function" then return given end
+  given = given or {}
+  for name in pairs(given) do
+    if name ~= "on_step" and name ~= "on_epoch" and name ~= "on_evaluate" and name ~= "on_event" then
+      error(("fit: unknown callback %s; known: on_step, on_epoch, on_evaluate, on_event"):format(tostring(name)), 3)
+    end
+  end
+  local show = given.on_event or require("agad.progress").new {}
+  return function(e)
+    local answer, own = show(e), given[callback_of[e.kind]]
+    return own and own(e) or answer
+  end
+end
+
+-- Whether the held-out normals have had no better score for `patience` evaluations.
+local function out_of_patience(self, entry)
+  if self.config.patience == 0 then return false end
+  local better = self.best_value == nil or entry.val > self.best_value
+  self.best_value = better and entry.val or self.best_value
+  self.stale = better and 0 or (self.stale or 0) + 1
+  return self.stale >= self.config.patience
+end
+
+local function end_epoch(self, on_event, gamma)
+  local config = self.config
+  self.sampler:next_epoch()
+  self.step:spare(seed_of(config, 1000 + self.epoch))
+  self.done = self.epoch
+  on_event {kind = "epoch", epoch = self.epoch, gamma = gamma, anomalies = self.known, losses = self.losses}
+  if config.evaluate_every == 0 or self.epoch % config.evaluate_every ~= 0 then return end
+  local entry = self:measure(on_event)
+  on_event {kind = "evaluated", epoch = self.epoch, entry = entry}
+  if out_of_patience(self, entry) then
+    self.stopped = true
+    on_event {kind = "note", text = ("stopped after epoch %d: %d evaluations without a better score of the held-out "
+      .. "normals"):format(self.epoch, self.stale)}
+  end
+end
+
+--- Trains to the configured number of epochs, or until it is interrupted; a resumed run goes on where it was.
+-- @param callbacks function|table a function(event): begin, step, epoch, evaluate, note, end; or a table of on_step,
+--   on_epoch, on_evaluate, each a function(event) (on_event: in place of the progress bar); "stop" as the answer to a
+--   step ends after it
 -- @return run itself
--- @raise a loss that is NaN or infinite (step and term), a stage that raises (step and stage)
-function run:fit(on_event)
-  on_event = on_event or require("agad.progress").new {}
+-- @raise a loss that is NaN or infinite (step, term, last good checkpoint), a stage that raises (step and stage)
+function run:fit(callbacks)
+  local on_event = listener(callbacks)
   local config, total, last = self.config, 0, 0
-  for epoch = 1, config.epochs do total = total + epoch_of(self, epoch).batches end
-  local began, spent = core.clock(), 0
-  local interrupted, stopped = false, false
+  for epoch = 1, config.epochs do total = total + select(4, epoch_of(self, epoch)) end
+  self.began, self.saved_at = core.clock(), core.clock()
+  local interrupted, stopped, first = false, false, self.steps
   on_event {kind = "begin", epochs = config.epochs, batches = math.ceil(total / config.epochs), config = config,
     device = self.device}
   for _, note in ipairs(self.notes) do on_event {kind = "note", text = note} end
+  if self.resumed then on_event {kind = "note", text = ("resumed after step %d"):format(self.resumed)} end
   local function log(step) return step % config.log_every == 0 or step == last or step == 1 end
-  while self.epoch < config.epochs and not interrupted and not stopped do
-    local batch = 0
-    self.epoch = self.epoch + 1
-    local entered = enter_epoch(self, self.epoch)
-    last = self.steps + entered.batches
+  local earlier, spent = self.train_seconds, 0
+  while self.done < config.epochs and not interrupted and not stopped and not self.stopped do
+    if self.epoch == self.done then self.epoch = self.epoch + 1 end
+    local gamma = enter_epoch(self, self.epoch)
+    local batch = self.sampler:state().batch
+    last = self.steps - batch + self.sampler:batches()
     local epoch_began = core.clock()
     while not interrupted and not stopped and one_step(self, log) do
       batch = batch + 1
       local seconds = spent + core.clock() - epoch_began
-      local left = total - self.steps
-      self.images_per_second = self.images / (self.train_seconds + seconds)
+      self.train_seconds = earlier + seconds
+      self.images_per_second = self.images / self.train_seconds
       stopped = on_event {kind = "step", epoch = self.epoch, batch = batch, step = self.steps, losses = self.losses,
-        images_per_second = self.images_per_second, eta = left * seconds / math.max(1, self.steps)} == "stop"
+        images_per_second = self.images_per_second,
+        eta = (total - self.steps) * seconds / math.max(1, self.steps - first)} == "stop"
+      checkpoint_if_due(self, on_event)
       interrupted = core.interrupted()
     end
     spent = spent + core.clock() - epoch_began
-    if not interrupted and not stopped then
-      self.sampler:next_epoch()
-      self.step:spare(seed_of(config, 1000 + self.epoch))
-      on_event {kind = "epoch", epoch = self.epoch, gamma = entered.gamma, anomalies = entered.known}
-      if config.evaluate_every > 0 and self.epoch % config.evaluate_every == 0 then self:measure(on_event) end
-    end
+    if not interrupted and not stopped then end_epoch(self, on_event, gamma) end
   end
-  self.train_seconds, self.seconds = self.train_seconds + spent, (self.seconds or 0) + core.clock() - began
+  self.train_seconds, self.seconds, self.began = earlier + spent, self:seconds_so_far(), nil
   self.interrupted = interrupted
   self:checkpoint()
   on_event {kind = "end", interrupted = interrupted, seconds = self.train_seconds}
@@ -292,8 +409,10 @@ end
 -- Lets the epoch just measured be the one that counts, where it is the best so far.
 local function select_epoch(self, source, entry)
   local config = self.config
-  if config.selection == "best_val" then
+  if config.selection == "best_val" or config.patience > 0 then
     entry.val, entry.criterion = selection.criterion(source, self.task, config)
+  end
+  if config.selection == "best_val" then
     self.best = selection.better(self.best, self.epoch, entry.val, entry.criterion, tensors_of(self, true))
   elseif config.selection == "best_on_test" then
     local result = evaluate.column(source, self.task, evaluate.own(config), config.eval_batch)
@@ -330,13 +449,17 @@ local function about_best(best)
   return best and {epoch = best.epoch, value = best.value, criterion = best.criterion} or core.null
 end
 
---- Writes the run directory's state: raw weights and running statistics.
+--- Every tensor of the nets by its full name ("generator.conv1.weight"); averaged weights where there are some.
+-- @param averaged boolean
+-- @return table name -> tensor
+function run:tensors(averaged) return tensors_of(self, averaged) end
+
+--- Writes the run directory's state: all that resuming needs. Without a run directory nothing is done.
+-- @raise it cannot be written; the checkpoint before it stays
 function run:checkpoint()
   if not self.rundir then return end
-  local list = {}
-  for name, tensor in pairs(tensors_of(self, false)) do list[#list + 1] = {name = name, tensor = tensor} end
-  table.sort(list, function(a, b) return a.name < b.name end)
-  self.rundir:checkpoint(list, {config = options.canonical(self.config), step = tostring(self.steps)})
+  checkpoint.save(self)
+  self.saved, self.saved_at = self.steps, core.clock()
 end
 
 --- Evaluates under every preset.

@@ -7,7 +7,6 @@
 #include "data/idx.c"
 #include "data/images.c"
 #include "data/mnist.c"
-#include "data/png.c"
 #include "data/sampler.c"
 #include "data/weave.c"
 #include "data/weave_defects.c"
@@ -87,36 +86,6 @@ static void broken_idx(int gzip) {
   }
 }
 
-static void broken_png(int channels) {
-  enum { SIDE = 17, ROOM = 8192 };
-  uint8_t pixels[3 * SIDE * SIDE], bad[ROOM];
-  data_random r = data_random_new(2, 2, (uint64_t)channels);
-  data_images set;
-  agad_error error = {""};
-  for (size_t i = 0; i < sizeof pixels; i++) pixels[i] = (uint8_t)(i * i / 7);
-  CHECK(data_png_write(path, pixels, channels, SIDE, SIDE, &error) == 0);
-  size_t n = get(bad, ROOM);
-  CHECK(data_png_read(path, &set, &error) == 0 && set.channels == channels && set.height == SIDE);
-  CHECK(memcmp(set.pixels, pixels, (size_t)channels * SIDE * SIDE) == 0);
-  touch(&set);
-  for (size_t cut = 0; cut < n; cut++) {
-    CHECK(data_png_decode(bad, cut, "cut.png", &set, &error) == -1);
-    one_line(&error);
-  }
-  for (int i = 0; i < 3000; i++) {
-    uint8_t copy[ROOM];
-    memcpy(copy, bad, n);
-    for (int k = data_random_range(&r, 1, 3); k > 0; k--)
-      copy[data_random_below(&r, data_random_below(&r, 2) ? n : 41)] = (uint8_t)data_random_next(&r);
-    if (n > 33 && data_random_below(&r, 2)) { /* a right checksum lets the header's values through */
-      uint32_t sum = (uint32_t)crc32(0, copy + 12, 17);
-      for (int b = 0; b < 4; b++) copy[29 + b] = (uint8_t)(sum >> (24 - 8 * b));
-    }
-    if (data_png_decode(copy, n, "changed.png", &set, &error)) one_line(&error);
-    else touch(&set);
-  }
-}
-
 static void odd_sizes(void) {
   agad_error error = {""};
   data_images set, part;
@@ -185,8 +154,6 @@ int main(void) {
   snprintf(path, sizeof path, "%s/file", folder);
   broken_idx(0);
   broken_idx(1);
-  broken_png(1);
-  broken_png(3);
   odd_sizes();
   whole_sets();
   sampler_pools();

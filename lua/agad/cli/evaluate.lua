@@ -21,7 +21,7 @@ return function(args)
   interrupt.arm()
   local given = common.given(args)
   common.prepare(given)
-  local model = agad.model.open(args.model)
+  local model, normal = agad.model.open(args.model), given.normal
   take(given, model.config, task_names)
   local own = true
   for _, name in ipairs(column_names) do own = own and given[name] == nil end
@@ -29,7 +29,11 @@ return function(args)
   local config = common.prepare(given)
   local of_task = options.select(config, "task")
   of_task.data = nil
-  local task = agad.task.new(common.load(args, of_task), of_task)
+  local set = common.load(args, of_task)
+  -- The normals of other pictures may have another name: a flat folder's are "normal", here they are "good".
+  local known = type(of_task.normal) == "table" or pcall(set.label_of, set, of_task.normal)
+  if normal == nil and set.normal and not known then of_task.normal = set.normal end
+  local task = agad.task.new(set, of_task)
   local show = progress.new {quiet = args.quiet}
   local evaluation = options.select(config, "evaluation")
   evaluation.score, evaluation.threshold_quantile = nil, nil           -- these two were settled when it was saved

@@ -53,6 +53,7 @@ function add.train(c)
   c:argument "data":args "?":description "a known name (agad info --help), a folder or a .csv file"
   c:option "--out":argname "MODEL":count(1):description "the model file to write"
   c:option "--run":argname "DIR":description "the run directory (default: MODEL without its ending, .run)"
+  c:flag "--resume":description "go on with the run in the run directory; start afresh where there is none"
   c:option "--method":argname "NAME":description "the method (default: agad)"
   c:option "--net":argname "NET":description "a net's name or FILE.lua"
   c:option "--gamma":argname "G":description "share of known anomalies; by epoch: 0,0.05 or linear:0:0.1:10"

@@ -15,7 +15,7 @@ return function(args)
   interrupt.arm()
   local set = common.load(args, task_options)
   local task = agad.task.new(set, task_options)
-  local run = agad.trainer(task, run_options, {dir = dir})
+  local run = agad.trainer(task, run_options, {dir = dir, resume = args.resume})
   local show = progress.new {quiet = args.quiet}
 
   local interrupted = false

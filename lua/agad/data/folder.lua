@@ -71,7 +71,7 @@ local function find_masks(dir, found, normal, o, notes)
   notes[#notes + 1] = text .. "; no mask is used"
 end
 
---- One folder, by its layout.
+-- One folder, by its layout.
 function folder.one(dir, given)
   if type(dir) ~= "string" or dir == "" then fail("folder: give the path of a folder") end
   local o, notes = sets.checked("folder", given, pictures.defaults), {}
@@ -104,7 +104,7 @@ local function refuse_overlap(normals, anomalies)
   end
 end
 
---- Two folders: one of normals, one of anomalies whose subfolders are kinds of defect.
+-- Two folders: one of normals, one of anomalies whose subfolders are kinds of defect.
 function folder.two(normals, anomalies, given)
   for _, dir in ipairs {normals, anomalies} do
     if type(dir) ~= "string" or dir == "" then fail("folders: give the paths of two folders") end

@@ -154,7 +154,7 @@ local function plan(name, rows, split)
   return list, classes
 end
 
---- Reads a manifest.
+-- Reads a manifest.
 function manifest.read(path, given)
   if type(path) ~= "string" or path == "" then fail("manifest: give the path of a CSV file") end
   local o, notes = sets.checked("manifest", given, defaults), {}

@@ -17,7 +17,7 @@ named.defaults = {
 
 local fits = {fit = {"resize", "pad"}}
 
---- MNIST and Fashion-MNIST.
+-- MNIST and Fashion-MNIST.
 function named.idx(name, given)
   local defaults = named.defaults[name]
   local o = sets.checked(name, given, defaults, fits)
@@ -25,7 +25,7 @@ function named.idx(name, given)
   return sets.new {name = name, train = train, test = test, classes = classes, options = o, defaults = defaults}
 end
 
---- CIFAR-10 and CIFAR-100.
+-- CIFAR-10 and CIFAR-100.
 function named.cifar(name, given)
   local defaults = named.defaults[name]
   local o = sets.checked(name, given, defaults, fits)
@@ -35,7 +35,7 @@ function named.cifar(name, given)
     options = o, defaults = defaults}
 end
 
---- The built-in textures.
+-- The built-in textures.
 function named.weave(given)
   local defaults = named.defaults.weave
   local o = sets.checked("weave", given, defaults)

@@ -88,7 +88,7 @@ local function class_names(given, labelled, most)
   return names
 end
 
---- Makes a set of tensors.
+-- Makes a set of tensors.
 function tensors.set(o)
   for key in pairs(type(o) == "table" and o or fail "tensors: give a table with images") do
     local near = type(key) == "string" and options.nearest(key, known)

@@ -1,0 +1,31 @@
+/* decode.c: any file with any options, decoded, turned upright and resampled.  The last 8 bytes, which follow the
+ * picture or are its end, are the options too. */
+#include "fuzz.h"
+
+#include "data/decode.h"
+
+static int channels_of(unsigned byte) { return byte % 4 == 0 ? 0 : byte % 4 == 1 ? 1 : 3; }
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
+  if (n < 8) return 0;
+  const uint8_t *knob = bytes + n - 8;
+  decode_options o = {.fit = (decode_fit)(knob[0] % 3), .filter = (decode_filter)(knob[0] / 3 % 2), .fast = knob[0] >> 7};
+  o.channels = channels_of(knob[1]);
+  o.max_pixels = 1 << 18;
+  if (knob[2]) {
+    o.height = 1 + knob[3] + (knob[2] % 16 == 1) * 1000;
+    o.width = 1 + knob[4] + (knob[2] % 16 == 2) * 1000;
+  }
+  agad_error error = {""};
+  decoded out;
+  if (decode_memory(bytes, n, &o, &out, &error)) {
+    check_message(&error);
+    CHECK(!out.pixels);
+    return 0;
+  }
+  CHECK(!o.channels || out.channels == o.channels);
+  CHECK(!o.height || (out.height == o.height && out.width == o.width));
+  touch(out.pixels, (size_t)out.channels * out.height * out.width);
+  free(out.pixels);
+  return 0;
+}

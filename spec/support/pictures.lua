@@ -1,0 +1,82 @@
+-- Folders with pictures for specs: a fresh one for each test, files in it, processes that work on them.
+
+local agad = require "agad"
+local lfs = require "lfs"
+local core, data = agad.core, agad.core.data
+
+local pictures = {}
+local folder
+
+function pictures.shell(...) return assert(os.execute((...):format(select(2, ...)))) end
+
+--- An empty folder, for before_each; its path.
+function pictures.open()
+  folder = os.tmpname()
+  os.remove(folder)
+  assert(lfs.mkdir(folder))
+  return folder
+end
+
+--- Removes it with all that lies in it, for after_each.
+function pictures.close() pictures.shell("chmod -R u+rwx '%s'; rm -rf '%s'", folder, folder) end
+
+--- Writes a file; its path.
+function pictures.write(name, bytes)
+  local path = folder .. "/" .. name
+  local file = assert(io.open(path, "wb"))
+  file:write(bytes)
+  file:close()
+  return path
+end
+
+function pictures.read(path)
+  local file = assert(io.open(path, "rb"))
+  local bytes = file:read "a"
+  file:close()
+  return bytes
+end
+
+--- A PNG whose every pixel is `value`, grey and 4 x 4 unless said otherwise; its path.
+function pictures.one(name, value, height, width, channels)
+  local path = folder .. "/" .. name
+  data.write_png(path, core.from_table({value}, "uint8"):expand({channels or 1, height or 4, width or 4}))
+  return path
+end
+
+--- n pictures with the values 1 to n; their paths.
+function pictures.many(n)
+  local paths = {}
+  for i = 1, n do paths[i] = pictures.one(("p%03d.png"):format(i), i) end
+  return paths
+end
+
+--- The first pixel of every row.
+function pictures.values(images) return images:select(4, 1):select(3, 1):select(2, 1):totable() end
+
+--- Paths whose loading takes seconds on any machine: one large picture, again and again.
+function pictures.slow(n)
+  local path, paths = folder .. "/large.png", {}
+  data.write_png(path, agad.rand(1, 1200, 1200):mul(255):to "uint8")
+  for i = 1, n do paths[i] = path end
+  return paths
+end
+
+--- Runs Lua in a process of its own, with `paths`, `data`, `core` and `pid`, between shell text; its output and exit
+-- status.
+function pictures.child(paths, chunk, before, behind)
+  local script = pictures.write("child.lua", [[
+    local agad = require "agad"
+    local core, data = agad.core, agad.core.data
+    local pid = io.open "/proc/self/stat":read "n"
+    local paths = {}
+    for line in io.lines(arg[1]) do paths[#paths + 1] = line end
+  ]] .. chunk)
+  local list = pictures.write("paths", table.concat(paths, "\n") .. "\n")
+  local command = ("'%s' '%s' '%s' 2>&1"):format(os.getenv "AGAD", script, list)
+  local pipe = io.popen(("%s %s %s"):format(before or "", command, behind or ""))
+  local text = pipe:read "a"
+  local _, how, code = pipe:close()
+  return text, how == "signal" and 128 + code or code
+end
+
+return pictures
