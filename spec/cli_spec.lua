@@ -414,8 +414,8 @@ describe("agad, pictures on disk", function()
     local row = row_of "train list.csv --normal fine --epochs 1 --batch 16 --threads 1 --quiet --json --out p.st"
     assert.same({"list", 6, 10}, {row.config.data, row.counts.test_normals, row.counts.test_anomalies})
     row = row_of "info list.csv --json"
-    assert.same({"fine", 24, 6, "spot", 0, 10}, {row.classes[1].name, row.classes[1].train, row.classes[1].test,
-      row.classes[2].name, row.classes[2].train, row.classes[2].test})
+    local fine, spot = table.unpack(row.classes)
+    assert.same({"fine", 24, 6, "spot", 0, 10}, {fine.name, fine.train, fine.test, spot.name, spot.train, spot.test})
     row = row_of "info parts --size 16 --json"
     assert.same({"parts", {1, 16, 16}, 50}, {row.name, row.shape, row.train})
     assert.matches("1 of 51 pictures cannot be read", row.notes[1])

@@ -184,7 +184,7 @@ data.shortcut = core.data.shortcut
 
 --- A seeded sampler over rows: `for rows, n_normal in s.next, s do … end`, then `s:next_epoch()`.
 -- An epoch is one pass over the normals, shuffled; the last short batch is dropped, unless it is the only one.
--- Methods: next, next_epoch, batches, set_anomalies(rows, k), state, set_state.
+-- Methods: next, next_epoch, batches, set_anomalies(rows, k, batch), state, set_state.
 -- @param normals list|tensor rows, from 0
 -- @param anomalies list|tensor rows, from 0; may be empty
 -- @param batch integer its size
