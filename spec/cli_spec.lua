@@ -329,7 +329,7 @@ describe("agad, a model", function()
     refuses(1, "score w.cut good.png", "the file is cut short or damaged")
     refuses(1, "score w.flip good.png", "w.flip: its checksum is wrong; the file is damaged")
     refuses(1, "score w.run/state.safetensors good.png", "is a safetensors file, but no agad model")
-    refuses(1, "score w.st w.text", "w.text is no PNG file")
+    refuses(1, "score w.st w.text", "w.text: is no PNG or JPEG file")
     refuses(1, "evaluate w.st weave --size 64",
       "w.st takes 1 x 32 x 32 pictures (channels, height, width), weave has 1 x 64 x 64")
     refuses(1, "evaluate w.st weave --run .", "./state.safetensors")
