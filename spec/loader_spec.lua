@@ -224,6 +224,28 @@ describe("load_files", function()
     assert.same({1, 0, 1, 1}, data.load_files(two, {mask = true, height = 1, width = 2}).images:totable())
   end)
 
+  it("lays masks on their pictures", function()
+    for _, fit in ipairs {"resize", "crop", "pad"} do
+      for _, from in ipairs {{7, 30}, {30, 7}, {5, 6}, {64, 33}, {200, 3}} do
+        for _, to in ipairs {{16, 16}, {9, 31}, {40, 12}} do
+          local o = {height = to[1], width = to[2], fit = fit}
+          local path = pictures.one("white.png", 255, from[1], from[2])
+          local picture = data.load_files({path}, o).images
+          o.mask = true
+          local mask = data.load_files({path}, o).images
+          assert.equal(picture:gt(0):to("uint8"):tostring_bytes(), mask:tostring_bytes(), fit)
+          local half = agad.zeros({1, from[1], from[2]}, {dtype = "uint8"})       -- the right half is white
+          half:narrow(3, from[2] // 2 + 1, from[2] - from[2] // 2):fill_(255)
+          data.write_png(path, half)
+          mask = data.load_files({path}, o).images
+          o.mask = nil
+          picture = data.load_files({path}, o).images:gt(127):to "uint8"
+          assert.is_true(picture:ne(mask):sum():item() <= to[1], fit)             -- a column, where it is halfway
+        end
+      end
+    end
+  end)
+
   it("obeys the limits of the decoder", function()
     local paths = {pictures.one("small.png", 1, 4, 4), pictures.one("large.png", 2, 10, 10)}
     local r = data.load_files(paths, {height = 4, width = 4, max_pixels = 99})
