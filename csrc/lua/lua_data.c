@@ -5,7 +5,6 @@
  */
 #include "lua/lua_data.h"
 
-#include "data/decode.h"
 #include "data/idx.h"
 #include "data/png.h"
 #include "data/weave.h"
@@ -146,20 +145,6 @@ static int weave(lua_State *L) {
 
 /* ---- single pictures ---- */
 
-/* read_png(path) -> uint8 (channels, height, width); any picture file, as it is */
-static int read_png(lua_State *L) {
-  const char *path = luaL_checkstring(L, 1);
-  decode_options as_it_is = {0};
-  decoded picture;
-  agad_error error;
-  luaL_checkstack(L, 4, "read_png");
-  if (decode_file(path, &as_it_is, &picture, &error)) return lua_agad_raise(L, &error);
-  at_scope scope = at_open();
-  int64_t sizes[3] = {picture.channels, picture.height, picture.width};
-  lua_agad_push_tensor(L, at_from_memory(picture.pixels, sizes, 3, AT_U8, free, picture.pixels));
-  return lua_agad_end(L, &scope, 1);
-}
-
 /* write_png(path, tensor): uint8 (channels, height, width) or (height, width) */
 static int write_png(lua_State *L) {
   const char *path = luaL_checkstring(L, 1);
@@ -265,9 +250,13 @@ static int shortcut(lua_State *L) {
   return lua_agad_end(L, &scope, 1);
 }
 
-static const luaL_Reg functions[] = {{"mnist", mnist},         {"weave", weave},   {"read_png", read_png},
-                                     {"write_png", write_png}, {"resize", resize}, {"set_channels", set_channels},
-                                     {"shortcut", shortcut},   {NULL, NULL}};
+static const luaL_Reg functions[] = {{"mnist", mnist},
+                                     {"weave", weave},
+                                     {"write_png", write_png},
+                                     {"resize", resize},
+                                     {"set_channels", set_channels},
+                                     {"shortcut", shortcut},
+                                     {NULL, NULL}};
 
 void lua_agad_open_data(lua_State *L) {
   luaL_newmetatable(L, LUA_IMAGES);

@@ -1,7 +1,8 @@
 /* decode.c: picture files against broken copies of themselves, under the sanitizers.
  *
  * Every file of spec/data/decode is cut at every length, which must be an error, and changed at random places from
- * a fixed seed, which may be read or refused. To add a kind: a file there (spec/bench/decode_reference.py). */
+ * a fixed seed, which may be read or refused; so may what spec/fuzz keeps. To add a kind: a file there
+ * (spec/bench/decode_reference.py). */
 #include "data/decode.h"
 
 #include <dirent.h>
@@ -14,7 +15,6 @@
 #include "data/png.h"
 #include "data/random.h"
 
-#define FOLDER "spec/data/decode"
 #define ROOM 16384
 
 #define CHECK(condition)                                              \
@@ -96,22 +96,42 @@ static void written(int channels) {
   remove(path);
 }
 
-int main(void) {
-  DIR *folder = opendir(FOLDER);
+static int is_picture(const char *name) {
+  const char *ending = strrchr(name, '.');
+  return ending && (strcmp(ending, ".png") == 0 || strcmp(ending, ".jpg") == 0);
+}
+
+/* What fuzzing found and learned, once more. */
+static void try_kept(const char *path, uint64_t number) {
+  static uint8_t bytes[ROOM];
+  size_t n = get(path, bytes);
+  decode_options o = {.height = 9, .width = 7, .max_pixels = 1 << 18, .fast = number % 2};
+  o.fit = (decode_fit)(number % 3);
+  try(bytes, n, &o);
+}
+
+static uint64_t each_file(const char *where, void (*f)(const char *, uint64_t), int only_pictures) {
+  DIR *folder = opendir(where);
   struct dirent *entry;
   uint64_t files = 0;
   char path[512];
-  written(1);
-  written(3);
   CHECK(folder);
   while ((entry = readdir(folder))) {
-    const char *ending = strrchr(entry->d_name, '.');
-    if (!ending || (strcmp(ending, ".png") != 0 && strcmp(ending, ".jpg") != 0)) continue;
-    snprintf(path, sizeof path, FOLDER "/%s", entry->d_name);
-    break_file(path, files++);
+    if (entry->d_name[0] == '.' || (only_pictures && !is_picture(entry->d_name))) continue;
+    snprintf(path, sizeof path, "%s/%s", where, entry->d_name);
+    f(path, files++);
   }
   closedir(folder);
-  CHECK(files > 50);
+  return files;
+}
+
+int main(void) {
+  written(1);
+  written(3);
+  CHECK(each_file("spec/data/decode", break_file, 1) > 50);
+  CHECK(each_file("spec/fuzz/kept/png", try_kept, 0) > 0);
+  CHECK(each_file("spec/fuzz/kept/jpeg", try_kept, 0) > 0);
+  CHECK(each_file("spec/fuzz/kept/decode", try_kept, 0) > 0);
   puts("decode: clean");
   return 0;
 }
