@@ -205,7 +205,7 @@ describe("agad train, what it is given", function()
     refuses_here(1, "train mnist --root data --protocol leave_one_out --normal 1 " .. short, "give anomaly = CLASS")
     refuses_here(1, "train weave --normal silk " .. short, "no texture silk; known: cloth, metal, grain, dots")
     refuses_here(1, "train weave --size 40 " .. short, "do not divide by 16; resize the pictures with size")
-    refuses_here(1, "train weave --net unet " .. short, 'unknown net "unet"')
+    refuses_here(1, "train weave --net vnet " .. short, 'unknown net "vnet"')
     refuses_here(1, "train weave --net none.lua " .. short, "net none.lua: there is no such file")
     refuses_here(1, "train weave --device cuda:63 " .. short, "device = cuda:63: ")
     refuses_here(1, "train data " .. short, "data: no pictures in this folder (*.png, *.jpg, *.jpeg)")
@@ -414,7 +414,8 @@ describe("agad, pictures on disk", function()
     local row = row_of "train list.csv --normal fine --epochs 1 --batch 16 --threads 1 --quiet --json --out p.st"
     assert.same({"list", 6, 10}, {row.config.data, row.counts.test_normals, row.counts.test_anomalies})
     row = row_of "info list.csv --json"
-    assert.same({{name = "fine", train = 24, test = 6}, {name = "spot", train = 0, test = 10}}, row.classes)
+    local fine, spot = table.unpack(row.classes)
+    assert.same({"fine", 24, 6, "spot", 0, 10}, {fine.name, fine.train, fine.test, spot.name, spot.train, spot.test})
     row = row_of "info parts --size 16 --json"
     assert.same({"parts", {1, 16, 16}, 50}, {row.name, row.shape, row.train})
     assert.matches("1 of 51 pictures cannot be read", row.notes[1])

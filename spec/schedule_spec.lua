@@ -87,7 +87,7 @@ describe("a schedule", function()
 end)
 
 describe("a run under a schedule", function()
-  local set = agad.data.weave {train_normals = 70, train_defects = 20, test_normals = 10, test_defects = 10}
+  local set = agad.data.weave {train_normals = 40, train_defects = 12, test_normals = 10, test_defects = 10}
   local small = {net = "examples/small_net.lua", batch = 16, min_anom = 2, threads = 1, precision = "fp32"}
 
   local function followed(gammas, epochs)
@@ -104,36 +104,52 @@ describe("a run under a schedule", function()
   end
 
   it("knows more anomalies from epoch to epoch", function()
-    -- 70 normals: gamma .02, .05, .2 are 1.43, 3.68 and 17.5 of them; k = 0, 2, 2, 3 of a batch of 16
+    -- 40 normals: gamma .02, .05, .2 are .82, 2.1 and 10 of them; k = 0, 2, 2, 3, 3 of a batch of 16
     local seen, run, task = followed({0, .02, .05, .2}, 5)
     local known, steps = {}, {}
     for i, s in ipairs(seen) do known[i], steps[i] = s.known, s.steps - (i > 1 and seen[i - 1].steps or 0) end
-    assert.same({0, 1, 4, 18, 18}, known)
-    assert.same({70 // 16, 70 // 14, 70 // 14, 70 // 13, 70 // 13}, steps)
-    assert.equal(4 + 5 + 5 + 5 + 5, run.steps)
-    assert.equal(18, #task.anomalies)
-    assert.equal(5, seen.begin.batches)
+    assert.same({0, 1, 2, 10, 10}, known)
+    assert.same({40 // 16, 40 // 14, 40 // 14, 40 // 13, 40 // 13}, steps)
+    assert.equal(2 + 2 + 2 + 3 + 3, run.steps)
+    assert.equal(10, #task.anomalies)
+    assert.equal(3, seen.begin.batches)            -- 12 steps over 5 epochs
     for _, at in ipairs {.02, .05, .2} do
       for i, row in ipairs(task:anomalies_at(at)) do assert.equal(task.anomalies[i], row) end
     end
   end)
 
+  -- Rows of the anomalies that each epoch of a run draws, its batches' sizes, and the normals of each epoch in turn.
+  local function drawn(task, o)
+    local seen, sizes, orders, run = {}, {}, {}, nil
+    local made = core.data.sampler
+    core.data.sampler = function(...)              -- luacheck: ignore 122
+      local sampler = made(...)
+      return setmetatable({next = function()
+        local rows, n = sampler:next()
+        for i, row in ipairs(rows and rows:totable() or {}) do
+          local into = i > n and seen or orders
+          into[run.epoch] = into[run.epoch] or {}
+          if i > n then into[run.epoch][row] = true else table.insert(into[run.epoch], row) end
+        end
+        if rows then sizes[#sizes + 1] = {rows:size(1), n} end
+        return rows, n
+      end}, {__index = function(_, name) return function(_, ...) return sampler[name](sampler, ...) end end})
+    end
+    for name, v in pairs(small) do if o[name] == nil then o[name] = v end end
+    local ok, reason = pcall(function()
+      run = agad.trainer(task, o)
+      run:fit(function() end)
+    end)
+    core.data.sampler = made                       -- luacheck: ignore 122
+    assert(ok, reason)
+    return seen, sizes, orders
+  end
+
   it("trains on the epoch's own pool only", function()
     local task = agad.task.one_vs_rest(set, {gamma = {0, .05, .2}, holdout = 0})
-    local o = {epochs = 3}
-    for name, v in pairs(small) do o[name] = v end
-    local run = agad.trainer(task, o)
-    local seen, sampler = {}, run.sampler
-    run.sampler = setmetatable({next = function()
-      local rows, n = sampler:next()
-      for i, row in ipairs(rows and rows:totable() or {}) do
-        if i > n then seen[run.epoch] = seen[run.epoch] or {}; seen[run.epoch][row] = true end
-      end
-      return rows, n
-    end}, {__index = function(_, name) return function(_, ...) return sampler[name](sampler, ...) end end})
-    run:fit(function() end)
+    local seen = drawn(task, {epochs = 3})
     assert.is_nil(seen[1])
-    for epoch, known in pairs {[2] = 4, [3] = 18} do
+    for epoch, known in pairs {[2] = 2, [3] = 10} do
       local allowed, n = {}, 0
       for _, row in ipairs(task:anomalies_at(({0, .05, .2})[epoch])) do allowed[row] = true end
       for row in pairs(seen[epoch]) do
@@ -142,6 +158,30 @@ describe("a run under a schedule", function()
       end
       assert.is_true(n > 1 and n <= known, n)
     end
+  end)
+
+  it("keeps its batches' normals where anomalies go on top", function()
+    local task = agad.task.one_vs_rest(set, {gamma = {0, .2}, holdout = 0})
+    local _, sizes = drawn(task, {epochs = 2, batch_mode = "append"})
+    assert.same({{16, 16}, {16, 16}, {19, 16}, {19, 16}}, sizes)
+  end)
+
+  it("resizes a sampler's batch with its pool", function()
+    local s = core.data.sampler({1, 2, 3, 4, 5, 6}, {7}, 2, 1, 1)
+    assert.equal(6, s:batches())
+    s:set_anomalies({7, 8}, 2, 5)
+    local rows, n = s:next()
+    assert.same({2, 5, 3}, {s:batches(), rows:numel(), n})
+    checks.has(checks.refused(s.set_anomalies, s, {7}, 1, 0), "sampler: batch 0; give 1 to")
+    assert.equal(2, s:batches())
+  end)
+
+  it("takes the normals in the order that it would have without a schedule", function()
+    local _, _, orders = drawn(agad.task.one_vs_rest(set, {gamma = {.05, .2}, holdout = 0}), {epochs = 2, min_anom = 3})
+    local _, _, plain = drawn(agad.task.one_vs_rest(set, {gamma = .2, holdout = 0}), {epochs = 2, min_anom = 3})
+    assert.equal(3 * 13, #plain[1])
+    assert.same(plain, orders)
+    assert.not_same(plain[1], plain[2])
   end)
 
   it("of a function has no hash, and its row says why", function()

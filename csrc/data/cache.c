@@ -3,8 +3,7 @@
  *   header, padded to HEADER_BYTES | kept, heights, widths, file_bytes: int64 (capacity) each | padding to a
  *   page | pixels: uint8 (capacity, channels, height, width), cut behind row `count` in the end
  *
- * Numbers are the machine's own: a file from another byte order fails its magic. VERSION changes with the layout
- * and with what the decoder makes of a file.
+ * Numbers are the machine's own: a file from another byte order fails its magic. VERSION changes with the layout.
  */
 #include "data/cache.h"
 
@@ -93,7 +92,8 @@ static void remove_stale(const char *path) {
  * A limit on file sizes raises SIGXFSZ, which is held back here and forgotten. */
 static int take_space(int fd, int64_t bytes) {
   struct statvfs disk;
-  if (!fstatvfs(fd, &disk) && (uint64_t)bytes / disk.f_frsize > disk.f_bavail) return ENOSPC;
+  int told = !fstatvfs(fd, &disk) && disk.f_frsize && disk.f_blocks;
+  if (told && (uint64_t)bytes / disk.f_frsize > disk.f_bavail) return ENOSPC;
   sigset_t limit, before;
   struct timespec now = {0, 0};
   sigemptyset(&limit);

@@ -19,7 +19,7 @@
 #include "data/files.h"
 #include "data/mask.h"
 
-#define KEY_VERSION 1
+#define KEY_VERSION 1 /* changes with the options, and with what the decoder makes of a file */
 
 typedef struct failure {
   int64_t row;

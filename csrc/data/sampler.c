@@ -60,20 +60,13 @@ data_sampler *data_sampler_new(const int64_t *normals, int64_t n_normals, const 
     agad_fail(error, "sampler: no normal picture to train on; choose another normal class");
     return NULL;
   }
-  if (batch < 1 || batch > 1 << 24) {
-    agad_fail(error, "sampler: batch %lld; give 1 to %d", (long long)batch, 1 << 24);
-    return NULL;
-  }
   data_sampler *s = calloc(1, sizeof *s);
-  if (s) s->rows = malloc((size_t)batch * sizeof *s->rows);
-  if (!s || !s->rows) {
-    agad_fail(error, "sampler: no memory for a batch of %lld", (long long)batch);
-    data_sampler_free(s);
+  if (!s) {
+    agad_fail(error, "sampler: no memory");
     return NULL;
   }
-  s->size = batch;
   s->at.seed = seed;
-  if (pool_set(&s->normals, normals, n_normals, error) ||
+  if (data_sampler_set_batch(s, batch, error) || pool_set(&s->normals, normals, n_normals, error) ||
       data_sampler_set_anomalies(s, anomalies, n_anomalies, k, error)) {
     data_sampler_free(s);
     return NULL;
@@ -88,6 +81,16 @@ void data_sampler_free(data_sampler *s) {
   free(s->anomalies.given);
   free(s->rows);
   free(s);
+}
+
+int data_sampler_set_batch(data_sampler *s, int64_t batch, agad_error *error) {
+  if (batch < 1 || batch > 1 << 24)
+    return agad_fail(error, "sampler: batch %lld; give 1 to %d", (long long)batch, 1 << 24);
+  int64_t *rows = realloc(s->rows, (size_t)batch * sizeof *rows);
+  if (!rows) return agad_fail(error, "sampler: no memory for a batch of %lld", (long long)batch);
+  s->rows = rows;
+  s->size = batch;
+  return 0;
 }
 
 int data_sampler_set_anomalies(data_sampler *s, const int64_t *anomalies, int64_t n, int64_t k, agad_error *error) {

@@ -46,6 +46,7 @@ void data_sampler_next_epoch(data_sampler *sampler);
 
 /* Another pool of anomalies (a longer prefix of a schedule), from the next batch on; its list starts
  * anew. A pool must be set before its state is. */
+int data_sampler_set_batch(data_sampler *sampler, int64_t batch, agad_error *error); /* before the pool is set */
 int data_sampler_set_anomalies(data_sampler *sampler, const int64_t *anomalies, int64_t n, int64_t k,
                                agad_error *error);
 

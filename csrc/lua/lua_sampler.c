@@ -51,16 +51,18 @@ static int sampler_batches(lua_State *L) {
   return 1;
 }
 
-/* s:set_anomalies(rows, k) */
+/* s:set_anomalies(rows, k[, batch]) */
 static int sampler_set_anomalies(lua_State *L) {
   data_sampler *s = check_sampler(L);
   lua_data_check_numbers(L, 2);
-  lua_Integer k = luaL_checkinteger(L, 3);
+  lua_Integer k = luaL_checkinteger(L, 3), batch = luaL_optinteger(L, 4, 0);
   agad_error error;
   at_scope scope = at_open();
   int64_t n;
   const int64_t *rows = lua_data_integers(L, 2, &n);
-  if (at_ok() && data_sampler_set_anomalies(s, rows, n, k, &error)) lua_data_fail(&error);
+  if (at_ok() && ((!lua_isnoneornil(L, 4) && data_sampler_set_batch(s, batch, &error)) ||
+                  data_sampler_set_anomalies(s, rows, n, k, &error)))
+    lua_data_fail(&error);
   return lua_agad_end(L, &scope, 0);
 }
 

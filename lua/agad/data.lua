@@ -56,8 +56,9 @@ function data.weave(o) return named.weave(o) end
 --   DIR/{train,test}/CLASS/*   a split
 --   DIR/CLASS/*                no split: a task makes one by its seed
 --   DIR/*                      one class, normal; no anomalies
--- Masks, if there are any, are DIR/ground_truth/CLASS/NAME_mask.png (MVTec AD), or NAME.png. A class called good, normal or ok, in any case, is normal without asking. Files that cannot be read are left out and
--- named in the set's notes. Decoded pictures are kept in a cache file, so that the next time takes no time.
+-- Masks, if there are any, are DIR/ground_truth/CLASS/NAME_mask.png (MVTec AD), or NAME.png. A class called good,
+-- normal or ok, in any case, is normal without asking. Files that cannot be read are left out and named in the set's
+-- notes. Decoded pictures are kept in a cache file, so that the next time takes no time.
 -- @param dir string
 -- @param o table size (a side; nil: as the files are, which must then be equal), channels (1, 3; nil: as the files
 --   are), fit ("resize", "crop", "pad"), filter ("bilinear", "area"), fast_decode (false: JPEG at a fraction of its
@@ -183,7 +184,7 @@ data.shortcut = core.data.shortcut
 
 --- A seeded sampler over rows: `for rows, n_normal in s.next, s do … end`, then `s:next_epoch()`.
 -- An epoch is one pass over the normals, shuffled; the last short batch is dropped, unless it is the only one.
--- Methods: next, next_epoch, batches, set_anomalies(rows, k), state, set_state.
+-- Methods: next, next_epoch, batches, set_anomalies(rows, k, batch), state, set_state.
 -- @param normals list|tensor rows, from 0
 -- @param anomalies list|tensor rows, from 0; may be empty
 -- @param batch integer its size

@@ -417,11 +417,14 @@ end
 -- Left out: paths, device, log_every, checkpoint_*, and threads unless deterministic.
 -- A schedule that is a Lua function cannot be hashed and raises.
 function options.hash(config)
+  local unfit = {}
   for name, v in pairs(config) do
     local functions = type(v) == "function"
     if name == "schedule" then for _, of in pairs(v) do functions = functions or type(of) == "function" end end
-    if functions then fail("%s: a Lua function has no hash; use a named schedule", name) end
+    if functions then unfit[#unfit + 1] = name end
   end
+  table.sort(unfit)
+  if unfit[1] then fail("%s: a Lua function has no hash; use a named schedule", unfit[1]) end
   return require("agad.core").hash(require("agad.core").json_encode(options.hashed(config)))
 end
 

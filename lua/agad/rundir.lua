@@ -11,8 +11,28 @@ local files = {"config.json", "log.jsonl", "state.safetensors", "result.json", "
 
 local function exists(path) return lfs.attributes(path, "mode") end
 
+-- What a kill in the middle of writing leaves beside a file of ours: "state.safetensors.4711.new".
+local function is_half_written(name)
+  local of = name:match "^(.+)%.%d+%.new$"
+  for _, known in ipairs(files) do if of == known then return true end end
+  return false
+end
+
+local function sweep(dir)
+  for name in lfs.dir(dir) do if is_half_written(name) then os.remove(dir .. "/" .. name) end end
+end
+
+-- Nothing but what a run leaves that was killed before it had written anything.
+local function is_empty(dir)
+  for name in lfs.dir(dir) do
+    if name ~= "." and name ~= ".." and name ~= "lock" and not is_half_written(name) then return false end
+  end
+  return true
+end
+
 local function remove(dir)
   for _, name in ipairs(files) do os.remove(dir .. "/" .. name) end
+  sweep(dir)
   lfs.rmdir(dir)
 end
 
@@ -49,9 +69,7 @@ function rundir.create(dir, config_text)
   local previous
   if exists(dir) then
     if exists(dir) ~= "directory" then error(("run directory %s: a file of this name is in the way"):format(dir), 0) end
-    local empty = true
-    for name in lfs.dir(dir) do if name ~= "." and name ~= ".." then empty = false end end
-    if not empty and not exists(dir .. "/config.json") then
+    if not is_empty(dir) and not exists(dir .. "/config.json") then
       error(("run directory %s: this folder is no run; nothing in it was touched"):format(dir), 0)
     end
     local held = lock(dir)
@@ -77,7 +95,9 @@ end
 function rundir.reopen(dir)
   dir = dir:gsub("/+$", "")
   if not exists(dir .. "/state.safetensors") or not exists(dir .. "/config.json") then return nil end
-  return setmetatable({path = dir, lock = lock(dir)}, rundir)
+  local self = setmetatable({path = dir, lock = lock(dir)}, rundir)
+  sweep(dir)
+  return self
 end
 
 --- Drops the lines of log.jsonl after a step: those of steps that are made again.

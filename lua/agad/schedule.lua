@@ -1,7 +1,11 @@
 --- Schedules: the value of an option in each epoch.
--- A number holds always; a list has one value an epoch, and its last one holds on; a named schedule goes `from` a
--- value `to` another over its `epochs`; a Lua function(epoch, epochs) gives any value, but such a run has no hash.
---     0.05    {0, 0, 0.01, 0.05}    {schedule = "linear", from = 0, to = 0.1, epochs = 10}    function(e, n) … end
+-- A number holds always. A list has one value an epoch, and its last one holds on. A named schedule leads from one
+-- value to another over its epochs, and the second one holds on; step keeps the first for its epochs. A Lua
+-- function(epoch, epochs) gives any value, but such a run has no hash.
+--     0.05
+--     {0, 0, 0.01, 0.05}
+--     {schedule = "linear", from = 0, to = 0.1, epochs = 10}
+--     function(epoch, epochs) return epoch < 5 and 0 or 0.05 end
 -- As text: 0.05, 0,0,0.01,0.05 and linear:0:0.1:10.
 
 local schedule = {}

@@ -87,13 +87,15 @@ local function build_step(self)
 end
 
 -- What an epoch trains on: gamma may be a schedule, which lengthens the pool.
--- Gives gamma, the anomalies in a batch, the number of known ones, and the batches.
+-- Gives gamma, the anomalies in a batch, the number of known ones, the batches, and the pictures in one: batch_mode =
+-- append puts the anomalies on top.
 local function epoch_of(self, epoch)
   local c = self.config
   local gamma = schedule.value(c.gamma, epoch, c.epochs)
   local known = self.task:count_at(gamma)
   local k = known > 0 and core.data.anomalies_per_batch(c.batch, self.method_options.min_anom or 0, gamma) or 0
-  return gamma, k, known, math.max(1, #self.task.normals // (c.batch - k))
+  local size = self.method_options.batch_mode == "append" and c.batch + k or c.batch
+  return gamma, k, known, math.max(1, #self.task.normals // (size - k)), size
 end
 
 -- lr and the method's numbers, where a schedule says what they are in this epoch.
@@ -114,17 +116,17 @@ end
 
 local function enter_epoch(self, epoch)
   apply_schedules(self, epoch)
-  local gamma, k, known = epoch_of(self, epoch)
+  local gamma, k, known, _, size = epoch_of(self, epoch)
   if k == self.per_batch and known == self.known then return gamma end
-  self.sampler:set_anomalies(self.task:anomalies_at(gamma), k)
+  self.sampler:set_anomalies(self.task:anomalies_at(gamma), k, size)
   self.per_batch, self.known = k, known
   return gamma
 end
 
 -- The pool of anomalies of the epoch that a resumed run is in.
 function run:restore_pool()
-  local gamma, k = epoch_of(self, math.max(1, self.epoch))
-  self.sampler:set_anomalies(self.task:anomalies_at(gamma), k)
+  local gamma, k, _, _, size = epoch_of(self, math.max(1, self.epoch))
+  self.sampler:set_anomalies(self.task:anomalies_at(gamma), k, size)
 end
 
 --- A training of a method on a task.
@@ -167,10 +169,10 @@ function trainer.new(task, given, o)
   end
   build_step(self)
   self.scorer_program = scorer.program(method, config.score, self.programs, self.shape)
-  local gamma, k, known = epoch_of(self, 1)
+  local gamma, k, known, _, size = epoch_of(self, 1)
   self.per_batch, self.known = k, known
-  self.sampler = core.data.sampler(task.normals, task:anomalies_at(gamma), config.batch, k, seed_of(config, 2))
-  if #task.normals < config.batch - k then
+  self.sampler = core.data.sampler(task.normals, task:anomalies_at(gamma), size, k, seed_of(config, 2))
+  if #task.normals < size - k then
     self.notes[1] = ("%d normals are fewer than a batch of %d: every epoch is one short step"):format(#task.normals,
       config.batch)
   end

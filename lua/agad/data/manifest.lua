@@ -81,7 +81,8 @@ local function resolver(name, dir, outside)
     if path:sub(1, 1) == "/" then
       fail("%s: line %d: %s is absolute; give it relative to the manifest, or outside = true", name, line, path)
     end
-    if ("/" .. path .. "/"):find("/../", 1, true) or leaves(path) then
+    local up = path:find("..", 1, true) and ("/" .. path .. "/"):find("/../", 1, true)
+    if up or leaves(path) then
       fail("%s: line %d: %s leaves the manifest's folder; move it there, or give outside = true", name, line, path)
     end
     return dir .. "/" .. path

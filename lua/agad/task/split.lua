@@ -13,7 +13,6 @@ local origins = {"height", "width", "file_bytes"}
 
 --- Which rows of an unsplit set go to the test side: of every class 20 % of the normals (rounded) and half of the
 -- anomalies (rounded up). A set without anomalies keeps everything for training: there is nothing to measure.
--- @param set set
 -- @param labels list of the label of every row
 -- @param normal table label -> true
 -- @param seed integer

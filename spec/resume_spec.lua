@@ -1,0 +1,320 @@
+-- Resuming: a run that was stopped or killed anywhere ends as one that was not; what is refused; a damaged checkpoint.
+
+local agad = require "agad"
+local core = agad.core
+local luv = require "luv"
+core.threads(1)
+
+local checks = dofile "spec/support/checks.lua"
+local refused, has = checks.refused, checks.has
+
+local set = agad.data.weave {train_normals = 60, train_defects = 20, test_normals = 12, test_defects = 12}
+local task = agad.task.one_vs_rest(set, {gamma = .05})
+
+-- A small generator keeps the spec short.
+local net_file = os.tmpname()
+os.rename(net_file, net_file .. ".lua")
+net_file = net_file .. ".lua"
+do
+  local file = assert(io.open(net_file, "w"))
+  file:write([[
+    local nn = require "agad.nn"
+    return function(shape)
+      local half = {kernel = 4, stride = 2, padding = 1}
+      local b = nn.builder(shape)
+      b:conv(4, half):batch_norm():leaky_relu(.2)
+      return b:conv_transpose(shape[1], half):tanh():build "small"
+    end]])
+  file:close()
+end
+
+local options = {epochs = 3, net = net_file, min_anom = 2, batch = 16, gamma = .05, log_every = 1, threads = 1,
+  evaluate_every = 1, schedule = {lr = "cosine:2e-4:0", lambda = {con = "linear:50:40"}},
+  selection = "best_val", checkpoint_steps = 2,
+  deterministic = true, grad_clip = 1.0, augment = {flip = true, shift = 1}}
+local function quiet() end
+
+local folder = os.tmpname()
+os.remove(folder)
+require("agad.rundir").make_folder(folder)
+local function path(name) return folder .. "/" .. name end
+teardown(function() os.execute(("rm -rf '%s' '%s'"):format(folder, net_file)) end)
+
+local function with(more)
+  local o = {}
+  for key, v in pairs(options) do o[key] = v end
+  for key, v in pairs(more or {}) do o[key] = v end
+  return o
+end
+
+-- Leaves out what differs from run to run: times and the host.
+local function comparable(row)
+  local timed = {seconds = true, train_seconds = true, images_per_second = true}
+  local kept = {}
+  for key, v in pairs(row) do if not timed[key] then kept[key] = v end end
+  return core.json_encode(kept)
+end
+
+local function furthest(a, b)
+  local worst = 0
+  local ta, tb = a:tensors(false), b:tensors(false)
+  for name, t in pairs(ta) do worst = math.max(worst, (t - tb[name]):abs():max():item()) end
+  return worst
+end
+
+local whole, whole_row
+
+local function ended(run)
+  whole = whole or agad.trainer(task, with()):fit(quiet)
+  whole_row = whole_row or comparable(whole:evaluate())
+  assert.equal(whole.steps, run.steps)
+  assert.equal(0, furthest(whole, run))
+  assert.equal(whole_row, comparable(run:evaluate()))
+end
+
+describe("a resumed run", function()
+  it("ends as one that never stopped, to the bit, wherever it was stopped", function()
+    for _, n in ipairs {1, 3, 4} do
+      local run, count = agad.trainer(task, with(), {dir = path("stop" .. n)}), 0
+      run:fit(function(e)
+        count = count + (e.kind == "step" and 1 or 0)
+        return e.kind == "step" and count == n and "stop" or nil
+      end)
+      assert.equal(n, run.steps)
+      run.rundir:close()
+      local again = agad.trainer(task, with(), {dir = path("stop" .. n), resume = true})
+      ended(again:fit(quiet))
+      again.rundir:close()
+      local steps = {}
+      for line in io.lines(path("stop" .. n) .. "/log.jsonl") do
+        local entry = core.json_decode(line)
+        if entry.kind == "step" then steps[#steps + 1] = entry.step end
+      end
+      for i, step in ipairs(steps) do assert.equal(i, step) end      -- every step once, in order
+      assert.equal(again.steps, #steps)
+    end
+  end)
+
+  it("that had finished trains no more and gives the same row", function()
+    local dir = path "finished"
+    local run = agad.trainer(task, with(), {dir = dir}):fit(quiet)
+    ended(run)
+    run.rundir:close()
+    local again = agad.trainer(task, with(), {dir = dir, resume = true})
+    local steps = 0
+    again:fit(function(e) steps = steps + (e.kind == "step" and 1 or 0) end)
+    assert.equal(0, steps)
+    ended(again)
+    again.rundir:close()
+  end)
+
+  it("that was killed at any moment ends as one that was not #slow", function()
+    local script = path "child.lua"
+    local file = assert(io.open(script, "w"))
+    file:write([[
+      local agad = require "agad"
+      agad.core.threads(1)
+      local set = agad.data.weave {train_normals = 60, train_defects = 20, test_normals = 12, test_defects = 12}
+      local task = agad.task.one_vs_rest(set, {gamma = .05})
+      local o = agad.core.json_decode(arg[2])
+      io.stdout:write "ready\n"
+      io.stdout:flush()
+      agad.trainer(task, o, {dir = arg[1], resume = true}):fit(function() end)
+    ]])
+    file:close()
+    local program, text = os.getenv "AGAD" or "build/agad", core.json_encode(options)
+    math.randomseed(11)
+    local killed = 0
+    for i = 1, 20 do
+      local dir = path("kill" .. i)
+      for _ = 1, 2 do                                              -- killed twice, then left alone
+        local out, child = luv.new_pipe(), nil
+        child = luv.spawn(program, {args = {script, dir, text}, stdio = {nil, out, nil}}, function() child:close() end)
+        out:read_start(function(_, data)
+          if data then luv.timer_start(luv.new_timer(), math.random(0, 1200), 0, function()
+            killed = killed + (child:is_active() and 1 or 0)
+            child:kill "sigkill"
+          end) end
+        end)
+        repeat luv.run "once" until child:is_closing()
+        luv.run "nowait"
+      end
+      local run = agad.trainer(task, with(), {dir = dir, resume = true}):fit(quiet)
+      ended(run)
+      run.rundir:close()
+    end
+    assert.is_true(killed >= 20, killed .. " were killed while they ran")
+  end)
+
+  it("names what differs in another configuration, and other data", function()
+    local dir = path "other"
+    local run = agad.trainer(task, with {epochs = 1}, {dir = dir}):fit(quiet)
+    run.rundir:close()
+    has(refused(agad.trainer, task, with {epochs = 2, lr = 1e-4}, {dir = dir, resume = true}), "another configuration",
+      "(epochs, lr)")
+    has(refused(agad.trainer, task, with {epochs = 1, lambda = {adv = 2}}, {dir = dir, resume = true}), "lambda.adv")
+    local less = agad.task.one_vs_rest(set, {gamma = .05, limit = 30})
+    has(refused(agad.trainer, less, with {epochs = 1}, {dir = dir, resume = true}), "cannot resume")
+    local fine = agad.trainer(task, with {epochs = 1, log_every = 3, checkpoint_steps = 5}, {dir = dir, resume = true})
+    assert.equal(run.steps, fine.steps)
+    fine.rundir:close()
+  end)
+
+  it("starts afresh where there is none", function()
+    local run = agad.trainer(task, with {epochs = 1}, {dir = path "none", resume = true})
+    assert.equal(0, run.steps)
+    run.rundir:close()
+  end)
+end)
+
+describe("a checkpoint", function()
+  it("that is cut or changed anywhere is refused, or loads the same", function()
+    local dir = path "damage"
+    local run = agad.trainer(task, with {epochs = 1}, {dir = dir}):fit(quiet)
+    run.rundir:close()
+    local file = assert(io.open(dir .. "/state.safetensors", "rb"))
+    local bytes = file:read "a"
+    file:close()
+    math.randomseed(5)
+    local refusals = 0
+    for i = 1, 60 do
+      local at = i <= 30 and math.random(0, 3000) or math.random(0, #bytes - 1)
+      local damaged = i % 2 == 0 and bytes:sub(1, at)
+        or bytes:sub(1, at) .. string.char(bytes:byte(at + 1) ~ (1 << math.random(0, 7))) .. bytes:sub(at + 2)
+      local out = assert(io.open(dir .. "/state.safetensors", "wb"))
+      out:write(damaged)
+      out:close()
+      local ok, result = pcall(agad.trainer, task, with {epochs = 1}, {dir = dir, resume = true})
+      if ok then
+        assert.equal(0, furthest(run, result))
+        result.rundir:close()
+      else
+        assert.is_nil(tostring(result):find "\n")
+        refusals = refusals + 1
+      end
+      collectgarbage()                                            -- closes the lock of a run that was refused
+    end
+    assert.is_true(refusals >= 55, refusals .. " were refused")
+  end)
+
+  it("that cannot be written is a note, and training goes on", function()
+    local dir = path "full"
+    local run = agad.trainer(task, with {epochs = 1}, {dir = dir})
+    local save, notes, failed = core.save, {}, false
+    core.save = function(...)                                     -- a full disk, once
+      if not failed then failed = true error("No space left on device", 0) end
+      return save(...)
+    end
+    finally(function() core.save = save end)
+    run:fit(function(e) if e.kind == "note" then notes[#notes + 1] = e.text end end)
+    run.rundir:close()
+    has(table.concat(notes, "\n"), "checkpoint of step 2", "No space left", "goes on" and "stays")
+    assert.equal(run.steps, agad.trainer(task, with {epochs = 1}, {dir = dir, resume = true}).steps)
+  end)
+end)
+
+describe("training", function()
+  it("stops early when held-out normals get no better, and says so", function()
+    local notes = {}
+    local run = agad.trainer(task, with {epochs = 30, lr = 0, schedule = {lr = "constant:0"}, patience = 2,
+      selection = "last"})
+    run:fit(function(e) if e.kind == "note" then notes[#notes + 1] = e.text end end)
+    assert.is_true(run.epoch < 30)
+    has(table.concat(notes, "\n"), "stopped after epoch", "2 evaluations")
+    has(refused(agad.trainer, task, {patience = 2}), "patience", "evaluate_every")
+  end)
+
+  it("calls back after steps, epochs and evaluations", function()
+    local seen = {on_step = 0, on_epoch = 0, on_evaluate = 0}
+    local callbacks = {on_event = quiet}
+    for name in pairs(seen) do callbacks[name] = function() seen[name] = seen[name] + 1 end end
+    local run = agad.trainer(task, with {epochs = 2}):fit(callbacks)
+    assert.same({on_step = run.steps, on_epoch = 2, on_evaluate = 2}, seen)
+    has(refused(run.fit, run, {on_stop = quiet}), "unknown callback on_stop", "on_step")
+  end)
+
+  it("accumulates micro-batches into one update", function()
+    local one = agad.trainer(task, with {epochs = 1, accumulate = 2}):fit(quiet)
+    assert.equal(one.steps // 2, math.tointeger(one.step:tensors()["update.generator.count"]:item()))
+  end)
+
+  it("follows schedules of rates and weights, and keeps the configuration as it was given", function()
+    local run = agad.trainer(task, with {epochs = 2, schedule = {lr = {0, 0}, lambda = {con = {10, 20}}}})
+    local before = run:tensors(false)["generator.conv1.weight"]:detach():clone()
+    run:fit(quiet)
+    assert.equal(0, (run:tensors(false)["generator.conv1.weight"] - before):abs():max():item())   -- lr 0
+    assert.equal(50, run.config.lambda.con)
+    assert.equal(20, run.method_options.lambda.con)
+    has(refused(agad.trainer, task, {schedule = {epochs = "linear:1:2"}}), "schedule.epochs", "lambda.con", "lr")
+    has(refused(agad.trainer, task, {schedule = {lr = "linear:-1:2"}}), "lr = -1", "at least 0")
+    has(refused(agad.trainer, task, {schedule = {lambda = {cn = 3}}}), "schedule.lambda.cn")
+  end)
+
+  it("bounds the norm of an update's gradients", function()
+    local function moved(clip)
+      -- so large an epsilon makes Adam's step the gradient itself
+      local run = agad.trainer(task, with {epochs = 1, grad_clip = clip, adam_eps = 1e3, lr = 1.0,
+        schedule = {lr = "constant:1"}, ema = 0})
+      local before = {}
+      for name, t in pairs(run:tensors(false)) do before[name] = t:detach():clone() end
+      run:fit(function(e) return e.kind == "step" and "stop" or nil end)
+      local sum = 0
+      for _, p in ipairs(run.nets.generator:params()) do
+        local d = p.tensor:detach() - before["generator." .. p.name]
+        sum = sum + (d * d):sum():item()
+      end
+      return math.sqrt(sum)
+    end
+    local free = moved(0.0)
+    assert.near(1e-3, moved(1.0), 2e-5)
+    assert.is_true(free > 5e-3)
+  end)
+
+  it("stops at a loss that is no number, with step, term and the last good checkpoint", function()
+    local run = agad.trainer(task, with {checkpoint_steps = 1}, {dir = path "nan"})
+    local count = 0
+    local message = refused(run.fit, run, function(e)
+      count = count + (e.kind == "step" and 1 or 0)
+      if count == 3 then
+        agad.no_grad(function() run.nets.generator:params()[1].tensor:fill_(0 / 0) end)
+      end
+    end)
+    has(message, "training stopped: loss ", "in step 4", "state.safetensors is of step 3")
+    run.rundir:close()
+  end)
+end)
+
+describe("agad.teach", function()
+  it("runs a step stage by stage, equal to the bit to one in training", function()
+    local function new() return agad.trainer(task, with {epochs = 2}) end
+    local taught, names = new(), {}
+    for stage, state, i in agad.teach(taught, {steps = 3}) do
+      names[i] = stage
+      if stage == "generator_loss" then
+        assert.is_true(state.gradient_norms.generator > 0)
+        assert.is_nil(state.gradient_norms.discriminator)
+        assert.equal(state.losses.con, state.loss.con:item())
+        assert.same({16, 1, 32, 32}, state.x_hat2.shape)
+      end
+    end
+    assert.same({"reconstruct", "discriminate", "pseudo_anomaly", "generator_loss", "generator_update",
+      "discriminator_loss", "discriminator_update", "guard_collapse"}, names)
+    local count = 0
+    local trained = new():fit(function(e)
+      count = count + (e.kind == "step" and 1 or 0)
+      return e.kind == "step" and count == 3 and "stop" or nil
+    end)
+    assert.equal(3, taught.steps)
+    assert.equal(0, furthest(taught, trained))
+    assert.is_true(taught.state.statistics.generator["batch_norm1.running_mean"]:abs():max():item() > 0)
+  end)
+
+  it("lets later stages see what is written between them", function()
+    local run = agad.trainer(task, with {epochs = 1})
+    for stage, state in agad.teach(run) do
+      if stage == "reconstruct" then state.x_hat = state.x end
+      if stage == "generator_loss" then assert.equal(0, state.losses.con) end
+    end
+    has(refused(agad.teach, run, {step = 2}), "unknown option step")
+  end)
+end)
