@@ -259,7 +259,9 @@ describe("selection = best_val", function()
     run:save(path)
     local model = agad.model.open(path)
     local again = model:evaluate(task)
+    local other = model:evaluate(task, {config = {preset = "paper_like", selection = "last"}})
     os.remove(path)
+    assert.same({core.null, core.null}, {other.selected, other.auroc})
     assert.same({row.auroc, row.selected, row.threshold}, {again.auroc, again.selected, again.threshold})
     assert.equal(core.null, again.auroc_steady)
     has(notes(again), ("holds the weights of epoch %d (selection = best_val)"):format(best.epoch))
@@ -352,6 +354,21 @@ describe("scores of one picture", function()
     local bare = scorer.score(net, pictures, batch)
     batch.padded = true
     assert.is_true(scorer.score(net, pictures, batch):equal(bare))
+  end)
+end)
+
+describe("deterministic mode", function()
+  teardown(function() core.deterministic(false) end)
+
+  it("gives every picture the same score to the bit in both orders of the test", function()
+    local run = trained {deterministic = true, eval_batch = 16}
+    run:evaluate(quiet)
+    local column = columns.presets.steady
+    local function by_row(order)
+      local result = columns.scores(run.source, task, {weights = column.weights, bn = column.bn, order = order}, 16)
+      return result.scores:index_select(1, core.from_table(result.rows, "int64"):argsort())
+    end
+    assert.is_true(by_row("sorted"):equal(by_row "shuffled"))
   end)
 end)
 

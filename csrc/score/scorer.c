@@ -19,9 +19,10 @@ static at_tensor *batch_at(const net_plan *plan, const at_tensor *pictures, cons
   const struct net *to = plan->net;
   at_tensor *rows = at_narrow(pictures, 0, first, n), *index = NULL;
   if (size > n) {
-    index = at_zeros(&size, 1, AT_I64, at_ok() ? at_device_of(rows) : AT_CPU);
+    index = at_zeros(&size, 1, AT_I64, AT_CPU);
     int64_t *place = at_ok() ? at_data(index) : NULL;
     for (int64_t i = 0; place && i < n; i++) place[i] = i;
+    if (at_ok()) index = at_to(index, AT_I64, at_device_of(rows));
   }
   return pictures_to_batch(rows, index, how->low, how->high, to->dtype, to->device, to->layout);
 }
