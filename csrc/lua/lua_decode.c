@@ -138,7 +138,6 @@ static int resample(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {{"read", read_picture},
-                                     {"read_png", read_picture}, /* its earlier name */
                                      {"resample", resample},
                                      {NULL, NULL}};
 
