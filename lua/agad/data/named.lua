@@ -29,7 +29,8 @@ end
 function named.cifar(name, given)
   local defaults = named.defaults[name]
   local o = sets.checked(name, given, defaults, fits)
-  local train, test, classes, superclasses = core.data.cifar(places.data(o.root), name == "cifar10" and 10 or 100, o.size,
+  local kind = name == "cifar10" and 10 or 100
+  local train, test, classes, superclasses = core.data.cifar(places.data(o.root), kind, o.size,
     o.channels, o.labels or "fine", o.fit)
   return sets.new {name = name, train = train, test = test, classes = classes, superclasses = superclasses,
     options = o, defaults = defaults}
