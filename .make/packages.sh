@@ -53,6 +53,7 @@ for set in "$@"; do
     have gnuplot || like gnuplot-nox;;
   pip) { have python3 && python3 -c 'import pip' 2> /dev/null; } || have pip3 || need python3-pip;;
   test)
+    have curl || like curl
     [ -z "$(lua_modules busted.runner)" ] && have busted || need lua-busted;;
   lint)
     have luacheck || need lua-check

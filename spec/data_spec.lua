@@ -162,7 +162,7 @@ describe("PNG", function()
     for _, channels in ipairs {1, 3} do
       local p, path = picture(channels, 7, 5), folder .. "/p.png"
       data.write_png(path, p)
-      local q = data.read_png(path)
+      local q = data.read(path)
       assert.same({channels, 7, 5}, q.shape)
       assert.same(p:totable(), q:totable())
     end
@@ -171,7 +171,7 @@ describe("PNG", function()
   it("takes a plane, and leaves nothing beside the file", function()
     local path = folder .. "/plane.png"
     data.write_png(path, picture(1, 4, 6):reshape({4, 6}))
-    assert.same({1, 4, 6}, data.read_png(path).shape)
+    assert.same({1, 4, 6}, data.read(path).shape)
     for name in lfs.dir(folder) do assert.is_nil(name:find("%.part$")) end
   end)
 
@@ -181,11 +181,11 @@ describe("PNG", function()
     local file = assert(io.open(path, "rb"))
     local bytes = file:read "a"
     file:close()
-    assert.match("is a PNG file that is cut short", message(data.read_png, write("cut.png", bytes:sub(1, -20))))
-    assert.match("is no PNG or JPEG file .it begins with", message(data.read_png, write("text.png", "hello, you")))
-    assert.match("is empty", message(data.read_png, write("empty.png", "")))
-    assert.match("No such file", message(data.read_png, folder .. "/absent.png"))
-    assert.match("no ordinary file", message(data.read_png, folder))
+    assert.match("is a PNG file that is cut short", message(data.read, write("cut.png", bytes:sub(1, -20))))
+    assert.match("is no PNG or JPEG file .it begins with", message(data.read, write("text.png", "hello, you")))
+    assert.match("is empty", message(data.read, write("empty.png", "")))
+    assert.match("No such file", message(data.read, folder .. "/absent.png"))
+    assert.match("no ordinary file", message(data.read, folder))
   end)
 
   it("does not believe a header that promises more than the file can hold", function()
@@ -204,7 +204,7 @@ describe("PNG", function()
     end
     local header = "IHDR" .. string.pack(">I4I4", 60000, 1000) .. bytes:sub(25, 29)
     local lie = bytes:sub(1, 12) .. header .. string.pack(">I4", crc(header)) .. bytes:sub(34)
-    assert.match("more pixels than its bytes can hold", message(data.read_png, write("lie.png", lie)))
+    assert.match("more pixels than its bytes can hold", message(data.read, write("lie.png", lie)))
   end)
 
   it("refuses to write what is no picture, or where it cannot", function()

@@ -152,7 +152,7 @@ describe("mean pictures", function()
     set.test.images:select(1, 1):fill_(15)                             -- a: (3 * 10 + 15) / 4 = 11.25
     local paths = inspect.mean_pictures(set, dir .. "/deep/er")
     assert.same({dir .. "/deep/er/mean-a.png", dir .. "/deep/er/mean-b_.._c.png", false}, paths)
-    local a, b = agad.data.read_png(paths[1]), agad.data.read_png(paths[2])
+    local a, b = agad.data.read(paths[1]), agad.data.read(paths[2])
     assert.same({1, 8, 8}, a.shape)
     assert.same({11, 11, 10}, {a:max():item(), a:min():item(), b:max():item()})
     local row = inspect.set(set, {out = dir .. "/deep/er"})

@@ -112,14 +112,17 @@ describe("a layer's backward", function()
         end
         check_gradients(programs["batch_norm, leaky_relu"], groups, {dtype = "float64"}) -- channels_last
         local second = {}
-        for i, g in ipairs(groups) do second[i] = {set = i, first = g.first, rows = g.rows, bn = g.bn, track = g.track} end
+        for i, g in ipairs(groups) do
+          second[i] = {set = i, first = g.first, rows = g.rows, bn = g.bn, track = g.track}
+        end
         check_gradients(programs["batch_norm of two sets, relu"], second)
       end)
     end
   end
 
   it("holds for the paper's nets", function()
-    local nets = {{"naive"}, {"naive", {norm = "none", width = 8}}, {"discriminator"}, {"discriminator", {norm = "none"}},
+    local nets = {{"naive"}, {"naive", {norm = "none", width = 8}}, {"discriminator"},
+      {"discriminator", {norm = "none"}},
       {"unet", {width = 8}}, {"unet", {width = 4, norm = "none"}}, {"unet++", {width = 4}},
       {"unet++", {width = 4, norm = "none", depth = 3}}}
     for _, case in ipairs(nets) do

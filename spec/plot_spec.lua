@@ -95,7 +95,7 @@ describe("plot.heat and plot.grid", function()
     local grey = agad.tensor({0, 80, 160, 240}):reshape {1, 2, 2}
     local mask = agad.tensor({1, 0, 0, 0}):reshape {2, 2}
     plot.grid({{{grey}, {grey, mask = mask}}}, dir .. "/grid.png", {side = 6})
-    local t = agad.data.read_png(dir .. "/grid.png")
+    local t = agad.data.read(dir .. "/grid.png")
     assert.same({3, 6 + 2 * 3 + 2 * 5, 2 * (6 + 2 * 3) + 2 * 5}, t.shape)
     local function pixel(x, y) return t:select(3, x + 1):select(2, y + 1):totable() end
     assert.same({32, 32, 32}, pixel(0, 0))

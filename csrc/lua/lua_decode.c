@@ -137,9 +137,6 @@ static int resample(lua_State *L) {
   return lua_agad_end(L, &scope, 1);
 }
 
-static const luaL_Reg functions[] = {{"read", read_picture},
-                                     {"read_png", read_picture}, /* its earlier name */
-                                     {"resample", resample},
-                                     {NULL, NULL}};
+static const luaL_Reg functions[] = {{"read", read_picture}, {"resample", resample}, {NULL, NULL}};
 
 void lua_data_open_decode(lua_State *L) { luaL_setfuncs(L, functions, 0); }

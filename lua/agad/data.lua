@@ -148,11 +148,6 @@ data.read = core.data.read
 -- @return tensor a new one
 data.resample = core.data.resample
 
---- Reads a PNG: uint8 tensor (channels, height, width), 1 channel (grey) or 3 (RGB); alpha is dropped.
--- @param path string
--- @return tensor
-data.read_png = core.data.read_png
-
 --- Writes an 8-bit PNG beside the target, then renames it.
 -- @param path string
 -- @param picture tensor uint8 (channels, height, width) or (height, width), channels 1 or 3

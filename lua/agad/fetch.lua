@@ -3,7 +3,7 @@
 -- something else is moved aside to NAME.old when the right one has come. Downloads go to NAME.part beside their target,
 -- archives are unpacked into FOLDER.part; what is checked is renamed. One process at a time works in a root.
 
-local find_root = require "agad.data_root"
+local places = require "agad.places"
 local lfs = require "lfs"
 local options = require "agad.options"
 local rundir = require "agad.rundir"
@@ -260,7 +260,7 @@ end
 function fetch.get(name, o)
   o = checked(o)
   local source = fetch.source(name, o)
-  local root = absolute(find_root(o.root))
+  local root = absolute(places.data(o.root))
   local folder, notes, event = root .. "/" .. source.folder, {}, o.on_event or function() end
   local list, complete, clean = inspect_all(source, folder)
   local already = complete and clean and not o.force
@@ -294,7 +294,7 @@ end
 -- @return list of {name, title, path, bytes (to download), files, already (all are there; they are not checked here)}
 function fetch.list(o)
   local sources, rows = load_sources(checked(o).sources), {}
-  local root = absolute(find_root((o or {}).root))
+  local root = absolute(places.data((o or {}).root))
   for i, name in ipairs(names_of(sources)) do
     local source = sources[name]
     local row = {name = name, title = source.title, path = root .. "/" .. source.folder, bytes = 0, files = {},

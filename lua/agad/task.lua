@@ -144,7 +144,9 @@ end
 
 -- A task out of its rows.
 local function assemble(set, o, chosen)
-  local t = setmetatable({set = set, train = set.train, options = o, notes = {}, call = call_text(set, o)}, task_type)
+  local notes = {table.unpack(set.notes or {})}
+  local t = {set = set, train = set.train, options = o, notes = notes, call = call_text(set, o)}
+  setmetatable(t, task_type)
   for name, value in pairs(chosen) do t[name] = value end
   t.normal = t.normal_labels[1]
   t.test = split.test_side(set, t.test_rows, classes.keys(t.normal_labels))
@@ -153,8 +155,8 @@ local function assemble(set, o, chosen)
   if largest then a, wanted = known_anomalies(largest, #t.normals, #t.pool) end
   t.anomalies = table.move(t.pool, 1, a, 1, {})
   if wanted > a then
-    t.notes[1] = ("gamma = %g asks for %d known anomalies, the train split has %d; all of them are used"):format(
-      largest, wanted, a)
+    local text = "gamma = %g asks for %d known anomalies, the train split has %d; all of them are used"
+    notes[#notes + 1] = text:format(largest, wanted, a)
   end
   if o.test_set == "ganomaly" and a > 0 then
     t.notes[#t.notes + 1] = ("%d of the test pictures are known anomalies of training: forced"):format(a)

@@ -1,7 +1,7 @@
 -- The sets with a name: what they are by default, and how the core reads them.
 
 local core = require "agad.core"
-local find_root = require "agad.data_root"
+local places = require "agad.places"
 local sets = require "agad.data.set"
 
 local named = {}
@@ -21,7 +21,7 @@ local fits = {fit = {"resize", "pad"}}
 function named.idx(name, given)
   local defaults = named.defaults[name]
   local o = sets.checked(name, given, defaults, fits)
-  local train, test, classes = core.data.mnist(name, find_root(o.root), o.size, o.fit, o.channels)
+  local train, test, classes = core.data.mnist(name, places.data(o.root), o.size, o.fit, o.channels)
   return sets.new {name = name, train = train, test = test, classes = classes, options = o, defaults = defaults}
 end
 
@@ -29,7 +29,8 @@ end
 function named.cifar(name, given)
   local defaults = named.defaults[name]
   local o = sets.checked(name, given, defaults, fits)
-  local train, test, classes, superclasses = core.data.cifar(find_root(o.root), name == "cifar10" and 10 or 100, o.size,
+  local kind = name == "cifar10" and 10 or 100
+  local train, test, classes, superclasses = core.data.cifar(places.data(o.root), kind, o.size,
     o.channels, o.labels or "fine", o.fit)
   return sets.new {name = name, train = train, test = test, classes = classes, superclasses = superclasses,
     options = o, defaults = defaults}

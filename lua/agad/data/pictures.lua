@@ -5,6 +5,7 @@ local core = require "agad.core"
 local lfs = require "lfs"
 local luv = require "luv"
 local sets = require "agad.data.set"
+local user_cache = require("agad.places").cache
 local fail = sets.fail
 
 local pictures = {}
@@ -18,7 +19,7 @@ pictures.defaults = {size = false, channels = false, fit = "resize", filter = "b
 local function cache_path(places, o)
   if not o.cache then return nil end
   if o.cache ~= true then return o.cache end
-  local dir = sets.cache() .. "/agad/decoded"
+  local dir = user_cache() .. "/agad/decoded"
   if not pcall(require("agad.rundir").make_folder, dir) then return nil end
   local key = {}
   for i, place in ipairs(places) do key[i] = luv.fs_realpath(place) or place end

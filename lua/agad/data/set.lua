@@ -76,13 +76,6 @@ function sets.checked(what, given, defaults, allowed)
   return result
 end
 
---- The user's cache folder.
-function sets.cache()
-  local cache = os.getenv "XDG_CACHE_HOME"
-  if not cache or cache == "" then cache = (os.getenv "HOME" or "") .. "/.cache" end
-  return cache
-end
-
 -- The object --------------------------------------------------------------------------------------
 
 local methods = {}
@@ -120,6 +113,7 @@ end
 -- @return set
 function sets.new(o)
   local shape, kept = o.train.images.shape, {}
+  local few = o.train.paths and shape[1] < 10000     -- at 256 a batch, an epoch would be a handful of steps
   for key, value in pairs(o.options) do
     if type(value) ~= "function" then kept[key] = type(value) == "string" and sets.printable(value) or value end
   end
@@ -129,7 +123,7 @@ function sets.new(o)
     name = name, train = o.train, test = o.test, unsplit = not o.test or nil, classes = classes, options = kept,
     channels = shape[2], height = shape[3], width = shape[4], superclasses = o.superclasses,
     normal = o.normal and sets.printable(o.normal),
-    holdout = o.holdout, batch = o.batch, notes = o.notes and #o.notes > 0 and o.notes or nil,
+    holdout = o.holdout, batch = o.batch or few and 64 or nil, notes = o.notes and #o.notes > 0 and o.notes or nil,
     call = call_text(o.call or (o.name:gsub("-", "_")), o.place, kept, o.defaults),
     info = {name = name, classes = classes, channels = shape[2], height = shape[3], width = shape[4],
       train = shape[1], test = o.test and o.test.images.shape[1] or 0},
