@@ -382,6 +382,27 @@ describe("memory", function()
     assert.is_true(most < 60000, ("%d tensors at once"):format(most))
   end)
 
+  it("of large temporaries is used again, in a process that agad starts", function()
+    if (os.getenv "AGAD_BUILD" or ""):find "asan" then return end
+    local chunk = [[local function resident()
+        for line in io.lines "/proc/self/status" do
+          local kb = line:match "^RssAnon:%s+(%d+)"
+          if kb then return kb // 1024 end
+        end
+      end
+      local x, before = agad.zeros(1600000, {dtype = "uint8"}), nil
+      for i = 1, 60 do
+        x:to("float64"):mean()
+        collectgarbage()
+        if i == 10 then before = resident() end
+      end
+      print(resident() - before)]]
+    local pipe = io.popen(("%s -e '%s'"):format(os.getenv "AGAD" or "build/agad", chunk))
+    local more = tonumber(pipe:read "a")
+    pipe:close()
+    assert.is_true(more < 40, ("%s MB more after 50 tensors of 13 MB"):format(more))
+  end)
+
   it("is not collected while the collector is stopped", function()
     collectgarbage "stop"
     local before = core.memory().tensors

@@ -13,6 +13,7 @@
 #include <c10/core/CPUAllocator.h>
 
 #include <atomic>
+#include <cstdint>
 #include <cstdlib>
 #include <map>
 #include <mutex>
@@ -32,6 +33,7 @@ constexpr size_t kHead = 64, kSmallest = 4096;
 struct Head {
   at_arena *arena;
   size_t size;
+  void *base; /* what malloc gave; the head lies at the next multiple of its size */
 };
 static_assert(sizeof(Head) <= kHead && kHead % c10::gAlignment == 0, "the head keeps the alignment");
 
@@ -44,12 +46,17 @@ void count(int64_t change) {
   while (now > peak && !bytes_peak.compare_exchange_weak(peak, now, std::memory_order_relaxed)) {}
 }
 
+/* Not posix_memalign: it cuts small pieces off both ends, which lie in the thread's cache after the block is freed, so
+ * that the next block of that size finds no room there and the heap grows with every one. */
 void *from_system(size_t size) {
-  void *block = nullptr;
-  if (size > SIZE_MAX - kHead || posix_memalign(&block, kHead, size + kHead)) block = nullptr;
-  TORCH_CHECK_WITH(OutOfMemoryError, block, "out of memory: ", size, " bytes could not be had");
+  void *base = size > SIZE_MAX - 2 * kHead ? nullptr : std::malloc(size + 2 * kHead);
+  TORCH_CHECK_WITH(OutOfMemoryError, base, "out of memory: ", size, " bytes could not be had");
+  void *block = (void *)(((uintptr_t)base + kHead - 1) / kHead * kHead);
+  ((Head *)block)->base = base;
   return block;
 }
+
+void to_system(void *block) { std::free(((Head *)block)->base); }
 
 #ifdef __SANITIZE_ADDRESS__
 constexpr size_t kSmall = 0; /* so that a use after the end is seen */
@@ -102,7 +109,7 @@ void *from_arena(at_arena *arena, size_t *size) {
 void drain(at_arena *arena) {
   for (auto &u : arena->unused) {
     arena->held -= (int64_t)u.first;
-    std::free(u.second);
+    to_system(u.second);
   }
   arena->unused.clear();
 }
@@ -114,7 +121,7 @@ void give_back(void *data) {
   count(-(int64_t)head->size);
   at_arena *arena = head->arena;
   if (!arena) {
-    if (!to_spare(block, head->size)) std::free(block);
+    if (!to_spare(block, head->size)) to_system(block);
     return;
   }
   bool last;
@@ -133,7 +140,8 @@ struct Allocator final : c10::Allocator {
     at_arena *arena = size >= kSmallest ? current : nullptr;
     void *block = arena ? from_arena(arena, &size) : from_spare(&size);
     if (!block) block = from_system(size);
-    *(Head *)block = {arena, size};
+    ((Head *)block)->arena = arena;
+    ((Head *)block)->size = size;
     count((int64_t)size);
     void *data = (char *)block + kHead;
     return {data, data, &give_back, c10::Device(c10::DeviceType::CPU)};
@@ -151,7 +159,7 @@ at_spare::~at_spare() {
   for (auto &list : lists)
     while (void *block = list.first) {
       list.first = *(void **)block;
-      std::free(block);
+      to_system(block);
     }
 }
 

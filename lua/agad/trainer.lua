@@ -215,6 +215,7 @@ function run:next_batch()
   if not rows then return nil end
   local x = core.batch(self.task.train.images, rows, self.method.input[1], self.method.input[2],
     {dtype = self.dtype, device = self.device})
+  rows:close()
   if self.augment then x = augment.apply(x, self.augment, seed_of(self.config, 4), self.steps, self.method.input) end
   return x, n_normal
 end
@@ -243,6 +244,7 @@ local function one_step(self, log)
   local ok, reason = pcall(self.step.run, self.step, x, n_normal)
   if not ok then error(("step %d: %s"):format(self.steps + 1, tostring(reason)), 0) end
   self.steps, self.images = self.steps + 1, self.images + x:size(1)
+  x:close()                                              -- the step holds what it needs; the collector is too late
   if log(self.steps) then note_losses(self) end
   return true
 end
