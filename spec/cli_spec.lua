@@ -325,7 +325,7 @@ describe("agad, a model", function()
       {metal.name, metal.train, metal.test, metal.mean_picture})
     assert.equal("\137PNG", read(dir .. "/w.means/mean-metal.png"):sub(1, 4))
     assert.same({0, 0, 0}, {row.duplicates.train, row.duplicates.test, row.duplicates.between})
-    refuses(2, "info naive --out w.means", "--out is for data sets; naive is a net")
+    refuses(2, "info naive --out w.means", "--out of a net is a file NAME.svg, not w.means")
     for _, thing in ipairs {"w.st", "w.run", "naive", "weave"} do
       local status, out, err = agad("info " .. thing)
       assert.same({0, ""}, {status, err})

@@ -209,6 +209,34 @@ describe("a program", function()
   end)
 end)
 
+describe("a drawing", function()
+  local draw = require "agad.draw"
+
+  it("has a node for each layer and an edge for each input", function()
+    local program = nn.program("unet++", {3, 32, 32}, {width = 4, depth = 3})
+    local dot, edges, outputs = draw.dot(program), 0, #program.outputs
+    for _, node in ipairs(program.nodes) do edges = edges + #node.inputs end
+    assert.equal(edges + outputs, select(2, dot:gsub(" %-> ", "")))
+    assert.equal(1 + #program.nodes + outputs, select(2, dot:gsub("%[label=", "")))
+    has(dot, "digraph", "max_pool1", "2, stride 2", "4 x 32 x 32")
+  end)
+
+  it("is SVG where Graphviz is installed, and its graph elsewhere", function()
+    local path = os.tmpname()
+    os.remove(path)
+    local made = draw.svg(nn.program("naive", {1, 32, 32}), path .. ".svg")
+    local file = assert(io.open(made))
+    local text = file:read "a"
+    file:close()
+    os.remove(made)
+    if os.execute "command -v dot > /dev/null 2>&1" then has(text, "<svg", "conv_transpose4", "tanh1")
+    else
+      assert.matches("%.dot$", made)
+      has(text, "digraph", "conv_transpose4")
+    end
+  end)
+end)
+
 describe("the builder", function()
   it("refuses options that a layer does not have, and dimension 0", function()
     local b = nn.builder(small)

@@ -30,10 +30,17 @@ local function of_model(agad, path)
   return row
 end
 
-local function of_net(agad, name, size, channels)
-  local shape = {channels or 3, size or 32, size or 32}
-  local row = agad.nn.net(agad.nn.program(name, shape)):info()
-  row.kind, row.shape = "net", shape
+local function of_net(agad, name, config, out)
+  local shape = {config.channels or 3, config.size or 32, config.size or 32}
+  if out and not out:find "%.svg$" then common.fail("--out of a net is a file NAME.svg, not " .. out, 2) end
+  local program = agad.nn.program(name, shape)
+  local row = agad.nn.net(program):info()
+  row.kind, row.shape, row.name = "net", shape, name
+  for _, l in ipairs(row.layers) do
+    l.bytes = 4
+    for _, d in ipairs(l.shape) do l.bytes = l.bytes * d end
+  end
+  if out then row.drawing = require("agad.draw").svg(program, out) end
   return row
 end
 
@@ -51,10 +58,10 @@ end
 local function shape_text(shape) return table.concat(shape, " x ") end
 
 local function print_layers(layers)
-  local lines = {{"layer", "", "output", "parameters", "MACs"}}
+  local lines = {{"layer", "", "output", "parameters", "MACs", "bytes"}}
   for _, l in ipairs(layers) do
     lines[#lines + 1] = {l.name, l.layer, shape_text(l.shape), l.params > 0 and grouped(l.params) or "-",
-      l.macs > 0 and grouped(l.macs) or "-"}
+      l.macs > 0 and grouped(l.macs) or "-", l.bytes and grouped(l.bytes) or "-"}
   end
   common.print_table(lines)
 end
@@ -150,15 +157,15 @@ return function(args)
   local is_run = mode == "directory" and lfs.attributes(thing .. "/config.json")
   if common.contains(agad.data.names, thing) or agad.data.is_path(thing) and not is_run then
     row = of_data(args, config)
-  elseif is_net or thing:find "%.lua$" and mode == "file" then row = of_net(agad, thing, config.size, config.channels)
+  elseif is_net or thing:find "%.lua$" and mode == "file" then row = of_net(agad, thing, config, args.out)
   elseif mode == "file" then row = of_model(agad, thing)
   elseif is_run then row = of_run(thing)
   else
     common.fail(("%s: neither a model file, a run directory, a net, nor a data set (known: %s)"):format(thing,
       table.concat(agad.data.names, ", ")))
   end
-  if args.out and row.kind ~= "data" then
-    common.fail(("--out is for data sets; %s is a %s"):format(thing, row.kind), 2)
+  if args.out and row.kind ~= "data" and row.kind ~= "net" then
+    common.fail(("--out is for data sets and nets; %s is a %s"):format(thing, row.kind), 2)
   end
   if args.json then common.print_json(row) return end
   print_row(row, thing:gsub("/+$", ""))

@@ -89,7 +89,8 @@ function add.info(c)
   c:option "--normal":argname "CLASS":description "of weave: the texture"
   c:option "--size":argname "N":description "side of the pictures (a net: 32)"
   c:option "--channels":argname "N":description "1 grey, 3 colour (a net: 3)"
-  c:option "--out":argname "DIR":description "of a data set: write each class's mean picture there"
+  c:option "--out":argname "PATH":description("of a data set: a folder for each class's mean picture; " ..
+    "of a net: NAME.svg, its drawing")
   c:option "--method":argname "NAME":description "list the options of this method too"
 end
 

@@ -1,0 +1,75 @@
+--- Networks drawn: a program as a Graphviz graph, and as SVG where Graphviz is installed.
+
+local core = require "agad.core"
+local nn = require "agad.nn"
+
+local draw = {}
+
+local colours = {conv = "lightblue", conv_transpose = "lightcyan", batch_norm = "lightgrey", max_pool = "wheat",
+  concat = "palegreen", op = "thistle"}
+
+local function quoted(text) return '"' .. text:gsub('[\\"]', "\\%0") .. '"' end
+
+-- What stands in a node: its name, what is special about it, the shape that leaves it.
+local function label(node, layer)
+  local lines = {node.name}
+  local function pair(v) return type(v) == "table" and table.concat(v, "x") or tostring(v) end
+  if node.kernel then lines[2] = ("%s, stride %s"):format(pair(node.kernel), pair(node.stride or 1)) end
+  if node.op then lines[2] = node.op end
+  lines[#lines + 1] = table.concat(layer.shape, " x ")
+  return table.concat(lines, "\\n")
+end
+
+--- A program as a graph in Graphviz's language: a node for each layer, with the shape that leaves it.
+-- @param program table
+-- @return string
+-- @raise an unsound program: net, node and reason
+function draw.dot(program)
+  local layers = nn.net(program):info().layers
+  local lines = {"digraph " .. quoted(program.name) .. " {", "  node [shape=box, style=filled, fillcolor=white, " ..
+    'fontname="sans-serif", fontsize=10];', ("  n0 [label=\"input\\n%s\", shape=ellipse];"):format(
+    table.concat(program.input, " x "))}
+  local place = {}
+  for _, layer in ipairs(layers) do place[layer.name] = layer end
+  for i, node in ipairs(program.nodes) do
+    lines[#lines + 1] = ("  n%d [label=%s, fillcolor=%s];"):format(i, '"' .. label(node, place[node.name]) .. '"',
+      colours[node.layer] or "white")
+    for _, from in ipairs(node.inputs) do lines[#lines + 1] = ("  n%d -> n%d;"):format(from, i) end
+  end
+  for i, output in ipairs(program.outputs) do
+    lines[#lines + 1] = ("  o%d [label=%s, shape=ellipse];"):format(i, quoted(output.name))
+    lines[#lines + 1] = ("  n%d -> o%d;"):format(output.node, i)
+  end
+  lines[#lines + 1] = "}\n"
+  return table.concat(lines, "\n")
+end
+
+--- Draws a program: NAME.svg through Graphviz's `dot`; without it the graph itself is written, as NAME.dot.
+-- @param program table
+-- @param path string ends with .svg
+-- @return string the file that was written
+-- @raise it cannot be written; dot fails, with its message
+function draw.svg(program, path)
+  local graph = draw.dot(program)
+  local base = path:gsub("%.svg$", "")
+  local has_dot = os.execute "command -v dot > /dev/null 2>&1"
+  if not has_dot then
+    core.file_replace(base .. ".dot", graph)
+    return base .. ".dot"
+  end
+  local source, drawn = os.tmpname(), os.tmpname()
+  core.file_replace(source, graph)
+  local pipe = io.popen(("dot -Tsvg -o %s %s 2>&1"):format(drawn, source))
+  local message = pipe:read "a"
+  local ok = pipe:close()
+  local file = ok and io.open(drawn, "rb")
+  local svg = file and file:read "a"
+  if file then file:close() end
+  os.remove(source)
+  os.remove(drawn)
+  if not svg then error("draw: dot failed: " .. message:gsub("%s+", " "), 0) end
+  core.file_replace(path, svg)
+  return path
+end
+
+return draw
