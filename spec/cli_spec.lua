@@ -56,7 +56,7 @@ describe("agad, wrong usage", function()
     refuses(2, "train weave --out m.st --nonsense", "unknown option '--nonsense'")
     refuses(2, "score m.st", "missing argument 'path'")
     refuses(2, "-e", "-e needs a chunk")
-    for _, later in ipairs {"bench", "campaign", "teach"} do
+    for _, later in ipairs {"bench", "teach"} do
       refuses(2, later .. " mnist", ("agad %s is not in this version"):format(later))
     end
   end)

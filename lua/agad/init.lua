@@ -28,8 +28,8 @@ function agad.tensor(list, o)
 end
 
 -- Parts are loaded when they are first asked for; what is none of them is an operator.
-local parts = {data = true, draw = true, fetch = true, inspect = true, loss = true, metrics = true, model = true,
-  nn = true, options = true, plot = true, progress = true, schedule = true, task = true, teach = true}
+local parts = {campaign = true, data = true, draw = true, fetch = true, inspect = true, loss = true, metrics = true,
+  model = true, nn = true, options = true, plot = true, progress = true, schedule = true, task = true, teach = true}
 
 setmetatable(agad, {__index = function(_, name)
   if type(name) ~= "string" then return nil end

@@ -7,6 +7,7 @@ local parser = {}
 local help = {
   demo = "Train on the built-in textures and draw what was found",
   train = "Train on a data set, evaluate, save the model",
+  campaign = "Train a grid, one process a run, and print one table",
   fetch = "Get a data set and check it",
   evaluate = "Evaluate a saved model on a data set",
   score = "Score pictures with a saved model",
@@ -82,6 +83,16 @@ function add.score(c)
   c:option "--map":argname "DIR":description "write an error map of each picture there"
 end
 
+function add.campaign(c)
+  c:argument "file":description "a Lua file that returns {data, options, grid}"
+  c:option "--dir":argname "DIR":description "where the runs go (default: FILE without its ending, .runs)"
+  c:option "--root":argname "DIR":description "where the data sets are"
+  c:option "--workers":argname "N":default "1":convert(function(text)
+    local n = math.tointeger(tonumber(text))
+    return n and n >= 1 and n <= 1024 and n or nil, "--workers " .. text .. ": a whole number from 1 is needed"
+  end):description "trainings at a time (default: 1)"
+end
+
 function add.info(c)
   c:argument "thing":description("a model file, a run directory, a net's name, or a data set: " ..
     "mnist, fashion-mnist, cifar10, cifar100, weave, a folder or a .csv file")
@@ -95,7 +106,7 @@ function add.info(c)
 end
 
 --- The names of the subcommands, sorted.
-parser.commands = {"demo", "evaluate", "fetch", "info", "score", "train"}
+parser.commands = {"campaign", "demo", "evaluate", "fetch", "info", "score", "train"}
 
 local epilog = [[
 Without arguments agad starts its REPL. Also:
@@ -104,7 +115,7 @@ Without arguments agad starts its REPL. Also:
   agad --version           say which version this is]]
 
 --- Those of a later version.
-parser.later = {"bench", "campaign", "teach"}
+parser.later = {"bench", "teach"}
 
 --- Builds the parser. `fail(message)` is called with a wrong argument's message and must not return.
 function parser.build(fail)
