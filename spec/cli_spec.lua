@@ -318,7 +318,8 @@ describe("agad, a model", function()
     assert.equal(trained.auroc, row_of("info w.run --json").auroc)
     row = row_of "info naive --json"
     assert.same({2137728, 38404096, 20}, {row.params, row.macs, #row.layers})
-    assert.same({name = "conv1", layer = "conv", shape = {64, 16, 16}, params = 3072, macs = 786432}, row.layers[1])
+    assert.same({name = "conv1", layer = "conv", shape = {64, 16, 16}, params = 3072, macs = 786432, bytes = 65536},
+      row.layers[1])
     row = row_of "info weave --normal metal --json --out w.means"
     local metal = row.classes[1]
     assert.same({"metal", 2000, 500, "w.means/mean-metal.png"},
