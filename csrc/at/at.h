@@ -57,9 +57,8 @@ const char *at_message(void);
 /* Takes a tensor out of its scope (returns it), or hands a kept one to the current scope. */
 at_tensor *at_keep(at_tensor *t);
 at_tensor *at_give(at_tensor *t);
-void at_free(at_tensor *t);                             /* NULL is fine; only for kept tensors */
-int at_is_same(const at_tensor *a, const at_tensor *b); /* two handles of one tensor */
-at_tensor *at_alias(const at_tensor *t);                /* a second handle of the same tensor */
+void at_free(at_tensor *t);              /* NULL is fine; only for kept tensors */
+at_tensor *at_alias(const at_tensor *t); /* a second handle of the same tensor */
 /* A handle in memory of the caller's, such as an object of a scripting language: at_move_in takes the tensor out of
  * t (whose handle is gone then) and returns the handle in `place`; at_move_out ends it.  Nothing else frees it. */
 typedef struct at_place {
@@ -84,10 +83,9 @@ int64_t at_item_int(const at_tensor *t);
 void *at_data(const at_tensor *t); /* of a dense tensor on the processor; NULL otherwise */
 int at_requires_grad(const at_tensor *t);
 int at_has_grad_fn(const at_tensor *t);
-int64_t at_version_of(const at_tensor *t);                  /* counts the changes made in place to its memory */
-int at_same_layout(const at_tensor *a, const at_tensor *b); /* sizes and strides */
-const char *at_dtype_name(at_dtype dtype);                  /* "float32" … */
-int at_dtype_by_name(const char *name, at_dtype *out);      /* 0, or -1 for an unknown name */
+int64_t at_version_of(const at_tensor *t);             /* counts the changes made in place to its memory */
+const char *at_dtype_name(at_dtype dtype);             /* "float32" … */
+int at_dtype_by_name(const char *name, at_dtype *out); /* 0, or -1 for an unknown name */
 size_t at_element_size(at_dtype dtype);
 
 /* ---- making tensors -------------------------------------------------------------------------- */
@@ -131,7 +129,6 @@ at_tensor *at_where(const at_tensor *condition, const at_tensor *a, const at_ten
 void at_copy_(at_tensor *to, const at_tensor *from);
 void at_add_(at_tensor *a, const at_tensor *b, double alpha);
 void at_mul_scalar_(at_tensor *a, double s);
-void at_zero_(at_tensor *a);
 void at_lerp_(at_tensor *a, const at_tensor *end, const at_tensor *weight);
 
 at_tensor *at_convolution(const at_tensor *x, const at_tensor *w, const at_tensor *bias, const int64_t stride[2],
@@ -212,7 +209,6 @@ typedef struct at_arg {
 const at_op *at_op_find(const char *name, const char *overload);   /* "add", "Tensor"; "agad::bn_act", ""; NULL: none */
 int at_op_overloads(const char *name, const at_op **out, int max); /* how many there are; aten:: unless named */
 const char *at_op_schema(const at_op *op);
-const char *at_op_overload(const at_op *op);
 int at_op_args(const at_op *op);
 const at_arg *at_op_arg(const at_op *op, int i);
 int at_op_returns(const at_op *op);
@@ -247,7 +243,6 @@ int at_grad_mode(int on); /* returns what it was */
 int at_grad_enabled(void);
 void at_set_requires_grad(at_tensor *t, int on);
 at_tensor *at_gradient(const at_tensor *t); /* t.grad, or NULL without a failure */
-void at_set_gradient(at_tensor *t, const at_tensor *grad);
 void at_backward(const at_tensor *output, const at_tensor *grad, int retain_graph);
 /* out[i] = d output / d inputs[i]; NULL where unused when allow_unused. */
 int at_grad(at_tensor **out, const at_tensor *output, const at_tensor *grad, at_tensor *const *inputs, int n,

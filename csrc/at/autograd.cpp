@@ -40,10 +40,6 @@ at_tensor *at_gradient(const at_tensor *t) {
   });
 }
 
-void at_set_gradient(at_tensor *t, const at_tensor *grad) {
-  at_do([&] { at_unwrap(t).mutable_grad() = grad ? grad->t : Tensor(); });
-}
-
 void at_backward(const at_tensor *output, const at_tensor *grad, int retain_graph) {
   at_do([&] {
     OneThread one;

@@ -91,7 +91,6 @@ void at_add_(at_tensor *a, const at_tensor *b, double alpha) {
 }
 /* clang-format off */
 void at_mul_scalar_(at_tensor *a, double s) { at_do([&] { T(a).mul_(s); }); }
-void at_zero_(at_tensor *a) { at_do([&] { T(a).zero_(); }); }
 /* clang-format on */
 void at_lerp_(at_tensor *a, const at_tensor *end, const at_tensor *weight) {
   at_do([&] { T(a).lerp_(T(end), T(weight)); });

@@ -25,7 +25,7 @@ using ScalarArg = const at::Scalar &;
 
 struct at_op {
   c10::OperatorHandle handle;
-  std::string schema, overload;
+  std::string schema;
   std::vector<at_arg> args;
   std::vector<c10::IValue> defaults;
   std::vector<bool> optional_tensor_list;
@@ -90,9 +90,7 @@ void find_typed(at_op *op, const c10::FunctionSchema &schema) {
 
 at_op *digest(const c10::OperatorHandle &handle) {
   const c10::FunctionSchema &schema = handle.schema();
-  at_op *op = new at_op{
-      handle, c10::toString(schema), schema.overload_name(), {}, {}, {}, (int)schema.returns().size(), {}, {}, {}, {},
-      {}};
+  at_op *op = new at_op{handle, c10::toString(schema), {}, {}, {}, (int)schema.returns().size(), {}, {}, {}, {}, {}};
   for (const c10::Argument &a : schema.arguments()) {
     at_arg arg = {};
     c10::TypePtr type = unwrap_optional(a.real_type(), &arg.optional);
@@ -238,7 +236,6 @@ int at_op_overloads(const char *name, const at_op **out, int max) {
 }
 
 const char *at_op_schema(const at_op *op) { return op->schema.c_str(); }
-const char *at_op_overload(const at_op *op) { return op->overload.c_str(); }
 int at_op_args(const at_op *op) { return (int)op->args.size(); }
 const at_arg *at_op_arg(const at_op *op, int i) { return &op->args[i]; }
 int at_op_returns(const at_op *op) { return op->returns; }

@@ -80,10 +80,6 @@ int at_has_grad_fn(const at_tensor *t) { return t && t->t.grad_fn() != nullptr; 
 
 int64_t at_version_of(const at_tensor *t) { return t && !t->t.is_inference() ? (int64_t)t->t._version() : 0; }
 
-int at_same_layout(const at_tensor *a, const at_tensor *b) {
-  return a && b && a->t.sizes() == b->t.sizes() && a->t.strides() == b->t.strides();
-}
-
 at_tensor *at_empty(const int64_t *sizes, int ndim, at_dtype dtype, int device, at_layout layout) {
   return at_make([&] {
     at::TensorOptions options = at_options(dtype, device);
@@ -142,5 +138,3 @@ at_tensor *at_like_layout(const at_tensor *t, const at_tensor *other) {
     return y;
   });
 }
-
-int at_is_same(const at_tensor *a, const at_tensor *b) { return a && b && a->t.is_same(b->t); }
