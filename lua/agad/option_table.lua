@@ -15,6 +15,7 @@ local definitions = {
   {"task", "force", "boolean", UNSET, "test_set = ganomaly with gamma > 0, though test pictures are trained on"},
   {"task", "holdout", "number", UNSET, "share of the normals held out for the threshold", min = 0, below = 1},
   {"task", "limit", "integer", UNSET, "at most this many normals", min = 1},
+  {"task", "test_limit", "integer", UNSET, "at most this many anomalies are tested, the same for every seed", min = 1},
   {"task", "size", "integer", UNSET, "pictures are resized to this side", min = 8},
   {"task", "channels", "integer", UNSET, "1 (grey) or 3 (colour)", choices = {1, 3}},
   {"task", "fit", "choice", "resize", "how pictures reach that size", choices = {"resize", "crop", "pad"}},

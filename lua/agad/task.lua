@@ -64,6 +64,7 @@ local function call_text(set, o)
   if o.anom_classes ~= "all" then add("anom_classes", show(o.anom_classes)) end
   if o.holdout ~= (set.holdout or 0.0) then add("holdout", show(o.holdout)) end
   if o.limit then add("limit", show(o.limit)) end
+  if o.test_limit then add("test_limit", show(o.test_limit)) end
   if o.test_set ~= "official" then add("test_set", show(o.test_set)) end
   if o.force then add("force", "true") end
   add("task_seed", show(o.task_seed))
@@ -150,6 +151,7 @@ local function assemble(set, o, chosen)
   for name, value in pairs(chosen) do t[name] = value end
   t.normal = t.normal_labels[1]
   t.test = split.test_side(set, t.test_rows, classes.keys(t.normal_labels))
+  if o.test_limit then t.test = split.with_fewer_anomalies(t.test, o.test_limit) end
   local largest = schedule.largest(o.gamma)
   local a, wanted = #t.pool, #t.pool
   if largest then a, wanted = known_anomalies(largest, #t.normals, #t.pool) end
@@ -182,7 +184,8 @@ end
 -- @param o table normal (a class, a superclass, or a list; default: the set's own), or anomaly with protocol =
 --   "leave_one_out"; gamma (0): share a/(n+a) of known anomalies, or a schedule (`agad.schedule`); anom_classes
 --   ("all", how many, or a list); holdout: share of the normals set aside, at least 20 (or half) and at most 1,000 of
---   them (default: the set's, or 0); limit; test_set ("official", "ganomaly": the anomalies of the train split are
+--   them (default: the set's, or 0); limit: at most so many normals; test_limit: at most so many anomalies are tested,
+--   the same ones for every seed; test_set ("official", "ganomaly": the anomalies of the train split are
 --   tested too) and force (so even with gamma > 0); task_seed (seed, 1)
 -- @return task
 -- @raise unknown class or option, gamma outside [0, 1), no normals

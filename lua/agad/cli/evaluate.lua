@@ -7,7 +7,7 @@ local options = require "agad.options"
 local progress = require "agad.progress"
 
 local task_names = {"normal", "anomaly", "size", "channels", "fit", "filter", "fast_decode", "gamma", "anom_classes",
-  "protocol", "test_set", "force", "holdout", "limit", "task_seed", "eval_batch"}
+  "protocol", "test_set", "force", "holdout", "limit", "test_limit", "task_seed", "eval_batch"}
 local column_names = {"preset", "bn_eval", "test_order", "selection"}
 
 local function take(given, config, names)

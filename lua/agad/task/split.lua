@@ -102,4 +102,25 @@ function split.test_side(set, rows, normal)
   return side
 end
 
+--- A test side with at most so many anomalies: as even over classes as possible, the same ones for every seed.
+-- @param side table a test side
+-- @param most integer
+-- @return table a test side; the one given where it has no more
+function split.with_fewer_anomalies(side, most)
+  local by_class, keep = {}, {}
+  for i, label in ipairs(side.labels:totable()) do
+    if side.anomalous[i] == 0 then keep[#keep + 1] = i - 1
+    else
+      by_class[label] = by_class[label] or {}
+      table.insert(by_class[label], i - 1)
+    end
+  end
+  if #side.anomalous - #keep <= most then return side end
+  table.move(random.interleaved(by_class, random.generator(0)), 1, most, #keep + 1, keep)
+  table.sort(keep)
+  local fewer = split.take(side, keep)
+  fewer.anomalous = take_list(side.anomalous, keep)
+  return fewer
+end
+
 return split
