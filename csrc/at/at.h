@@ -263,6 +263,7 @@ void at_manual_seed(uint64_t seed);                        /* the default genera
 at_generator *at_generator_new(uint64_t seed, int device); /* NULL after a failure */
 void at_generator_free(at_generator *g);
 void at_normal_(at_tensor *t, double mean, double std, at_generator *g);
+void at_uniform_(at_tensor *t, double low, double high, at_generator *g);
 at_tensor *at_generator_state(const at_generator *g); /* uint8; NULL = the default generator */
 void at_generator_set_state(at_generator *g, const at_tensor *state);
 

@@ -143,6 +143,10 @@ void at_normal_(at_tensor *t, double mean, double std, at_generator *g) {
   at_do([&] { at_unwrap(t).normal_(mean, std, g ? c10::optional<at::Generator>(g->g) : c10::nullopt); });
 }
 
+void at_uniform_(at_tensor *t, double low, double high, at_generator *g) {
+  at_do([&] { at_unwrap(t).uniform_(low, high, g ? c10::optional<at::Generator>(g->g) : c10::nullopt); });
+}
+
 at_tensor *at_generator_state(const at_generator *g) {
   return at_make([&] {
     at::Generator generator = at_generator_of(g);

@@ -202,7 +202,7 @@ static int info(lua_State *L) {
   for (int i = 1; i < p->n_nodes; i++) {
     const net_node *node = p->nodes + i;
     int64_t count = 0;
-    for (int j = node->param; j < node->param + node->n_params; j++) {
+    for (int j = node->param; j < node->param + node->n_params && !node->shared; j++) {
       int64_t size = 1;
       for (int d = 0; d < p->params[j].ndim; d++) size *= p->params[j].sizes[d];
       count += size;

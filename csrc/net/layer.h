@@ -52,7 +52,7 @@ typedef struct layer {
 } layer;
 
 extern const layer conv_layer, conv_transpose_layer, batch_norm_layer, leaky_relu_layer, relu_layer, tanh_layer,
-    concat_layer, max_pool_layer, op_layer;
+    concat_layer, max_pool_layer, constant_layer, op_layer;
 
 const layer *layer_find(const char *name);
 const char *layer_names(void); /* "conv, conv_transpose, …", for messages */

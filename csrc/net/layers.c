@@ -6,7 +6,7 @@
 
 static const layer *const layers[] = {
     &conv_layer, &conv_transpose_layer, &batch_norm_layer, &leaky_relu_layer, &relu_layer,
-    &tanh_layer, &concat_layer,         &max_pool_layer,   &op_layer,
+    &tanh_layer, &concat_layer,         &max_pool_layer,   &constant_layer,   &op_layer,
 };
 enum { N_LAYERS = sizeof layers / sizeof *layers };
 

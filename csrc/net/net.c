@@ -1,5 +1,6 @@
 #include "net/net.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,7 +42,10 @@ void net_free(net *n) {
 /* Drawn in the plain layout, so that the numbers do not depend on the net's. */
 at_tensor *net_draw(const net *n, const net_param *p, at_generator *generator) {
   at_tensor *t = at_zeros(p->sizes, p->ndim, n->dtype, AT_CPU);
-  if (p->init != NET_INIT_ZERO) at_normal_(t, p->init == NET_INIT_SCALE, 0.02, generator);
+  if (p->init == NET_INIT_CONV && n->program->uniform_init) {
+    double bound = 1 / sqrt((double)(p->sizes[1] * p->sizes[2] * p->sizes[3]));
+    at_uniform_(t, -bound, bound, generator);
+  } else if (p->init != NET_INIT_ZERO) at_normal_(t, p->init == NET_INIT_SCALE, 0.02, generator);
   t = at_to(t, n->dtype, n->device);
   return p->ndim == 4 ? at_to_layout(t, n->layout) : t;
 }

@@ -42,7 +42,9 @@ net *net_retain(net *n); /* one more owner; each owner calls net_free */
 /* A fresh start value of one parameter, in the net's dtype, device and layout; drawn on the processor, so that
  * every device starts from the same numbers. */
 at_tensor *net_draw(const net *n, const net_param *p, at_generator *generator);
-/* DCGAN: conv weights N(0, 0.02), BN weight N(1, 0.02), biases 0; statistics 0 and 1.  NULL: the default generator. */
+/* DCGAN: conv weights N(0, 0.02), BN weight N(1, 0.02), biases 0; statistics 0 and 1.  A program whose init is "uniform":
+ * conv weights U(-1/sqrt(n), 1/sqrt(n)), n their numbers but for the first dimension (PyTorch's Conv2d).  NULL: the
+ * default generator. */
 void net_init(net *n, at_generator *generator);
 /* Finds a parameter or a buffer by its name; NULL when there is none (no failure). */
 at_tensor **net_find(net *n, const char *name);

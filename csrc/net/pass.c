@@ -79,7 +79,7 @@ static void set_weights(net_pass *pass) {
   const net *n = pass->plan->net;
   for (int i = 1; i < n->program->n_nodes; i++) {
     const net_node *node = n->program->nodes + i;
-    for (int j = node->param; j < node->param + node->n_params; j++)
+    for (int j = node->param; j < node->param + node->n_params && !node->shared; j++)
       at_store(&pass->weights[j], node->layer->full_precision ? at_alias(n->params[j])
                                                               : at_to(n->params[j], pass->plan->dtype, n->device));
   }

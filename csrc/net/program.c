@@ -108,6 +108,31 @@ static int read_inputs(net_program *program, int place, net_node *node, net_shap
   return 0;
 }
 
+/* A node that shares the tensors of an earlier one ("shares": its name): what it has just defined goes again. */
+static int share_tensors(net_program *program, int place, int params, int buffers, agad_error *error) {
+  net_node *node = program->nodes + place;
+  const json_t *shares = json_object_get(node->json, "shares");
+  if (!shares) return 0;
+  const char *name = json_string_value(shares);
+  const net_node *other = NULL;
+  for (int i = 1; name && i < place; i++)
+    if (!strcmp(program->nodes[i].name, name)) other = program->nodes + i;
+  if (!other)
+    return net_node_fail(node, error, "shares the tensors of '%.64s', which is no earlier node", name ? name : "?");
+  int fits = other->layer == node->layer && other->n_params == node->n_params && other->n_buffers == node->n_buffers;
+  for (int i = 0; fits && i < node->n_params; i++) {
+    const net_param *a = program->params + node->param + i, *b = program->params + other->param + i;
+    fits = a->ndim == b->ndim && !memcmp(a->sizes, b->sizes, (size_t)a->ndim * sizeof *a->sizes);
+  }
+  for (int i = 0; fits && i < node->n_buffers; i++)
+    fits = program->buffers[node->buffer + i].sizes[0] == program->buffers[other->buffer + i].sizes[0];
+  if (!fits) return net_node_fail(node, error, "its tensors are not of the same shapes as those of %s", other->name);
+  program->n_params = params, program->n_buffers = buffers;
+  node->param = other->param, node->buffer = other->buffer;
+  node->shared = 1;
+  return 0;
+}
+
 static int check_params(const net_program *program, const net_node *node, agad_error *error) {
   for (int i = node->param; i < node->param + node->n_params; i++) {
     int64_t numbers = 1;
@@ -137,7 +162,9 @@ static int read_node(net_program *program, int place, agad_error *error) {
   net_shape in[NET_MAX_INPUTS];
   if (read_inputs(program, place, node, in, error)) return -1;
   node->shape = in[0];
+  int params = program->n_params, buffers = program->n_buffers;
   if (node->layer->define(program, node, in, error)) return -1;
+  if (share_tensors(program, place, params, buffers, error)) return -1;
   int64_t numbers = 1;
   for (int i = 0; i < node->shape.ndim; i++)
     if (node->shape.d[i] < 1)
@@ -172,6 +199,10 @@ static int read_program(net_program *program, agad_error *error) {
   if (!json_is_object(program->json)) return agad_fail(error, "is no JSON object");
   if (copy_name(program->name, json_string_value(json_object_get(program->json, "name")), "net", error)) return -1;
   if (read_shape(json_object_get(program->json, "input"), &program->input, error)) return -1;
+  const char *init = json_string_value(json_object_get(program->json, "init"));
+  if (init && strcmp(init, "normal") && strcmp(init, "uniform"))
+    return agad_fail(error, "init is normal or uniform, not %.40s", init);
+  program->uniform_init = init && !strcmp(init, "uniform");
   size_t n = json_array_size(json_object_get(program->json, "nodes"));
   if (n < 1 || n > NET_MAX_NODES) return agad_fail(error, "needs 1 to %d nodes", NET_MAX_NODES);
   program->nodes = calloc(n + 1, sizeof *program->nodes);
@@ -182,8 +213,8 @@ static int read_program(net_program *program, agad_error *error) {
     if (read_node(program, i, error)) return -1;
   program->bn_sets = NET_MAX_SETS;
   for (int i = 1; i <= (int)n; i++)
-    if (program->nodes[i].layer == &batch_norm_layer && program->nodes[i].n_params / 2 < program->bn_sets)
-      program->bn_sets = program->nodes[i].n_params / 2;
+    if (program->nodes[i].layer == &batch_norm_layer && program->nodes[i].n_buffers / 2 < program->bn_sets)
+      program->bn_sets = program->nodes[i].n_buffers / 2;
   return read_outputs(program, error);
 }
 

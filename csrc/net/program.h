@@ -39,6 +39,7 @@ typedef struct net_node {
   int consumers;
   int param, n_params;   /* place of the first parameter */
   int buffer, n_buffers; /* place of the first buffer (running statistics) */
+  int shared;            /* they are an earlier node's ("shares"), whose rows alone move its statistics */
   net_shape shape;
   int64_t macs; /* per image */
   /* what layers read from the program */
@@ -61,8 +62,9 @@ typedef struct net_program {
   net_param *params;
   int n_params;
   net_param *buffers;
-  int n_buffers; /* running_mean, running_var: one pair a batch norm and set */
-  int bn_sets;   /* how many sets of them every batch norm has */
+  int n_buffers;    /* running_mean, running_var: one pair a batch norm and set */
+  int uniform_init; /* "init": "uniform" in place of DCGAN's normal numbers */
+  int bn_sets;      /* how many sets of them every batch norm has */
   net_output *outputs;
   int n_outputs;
   json_t *json;

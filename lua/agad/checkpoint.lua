@@ -5,6 +5,7 @@
 local agad = require "agad"
 local core = require "agad.core"
 local options = require "agad.options"
+local phase = require "agad.phase"
 
 local checkpoint = {}
 
@@ -18,7 +19,7 @@ end
 -- The tensors themselves: copying into them restores them.
 local function live(run)
   local all = run.step:tensors()
-  for name, t in pairs(run:tensors(false)) do all[name] = t end
+  for name, t in pairs(run:tensors(false)) do if not name:find "^keep%." then all[name] = t end end
   return all
 end
 
@@ -29,8 +30,8 @@ local function sorted_list(tensors)
   return list
 end
 
-local kept = {"epoch", "done", "steps", "images", "train_seconds", "history", "losses", "per_batch", "known",
-  "stale", "best_value", "stopped"}
+local kept = {"phase_began", "epoch", "done", "steps", "images", "train_seconds", "history", "losses", "per_batch",
+  "known", "stale", "best_value", "stopped"}
 
 --- Writes a run's state beside its target and renames it.
 -- @param run run with a run directory
@@ -38,8 +39,9 @@ local kept = {"epoch", "done", "steps", "images", "train_seconds", "history", "l
 function checkpoint.save(run)
   local tensors, at = live(run), {}
   tensors["random.cpu"] = core.random_state()
+  for name, t in pairs(run.keep) do tensors["keep." .. name] = t end
   for _, name in ipairs(kept) do at[name] = run[name] end
-  at.seconds = run:seconds_so_far()
+  at.phase, at.seconds = run.phase, run:seconds_so_far()
   at.sampler, at.task = run.sampler:state(), fingerprint(run.task)
   if run.best then
     for name, t in pairs(run.best.tensors) do tensors["best." .. name] = t end
@@ -83,6 +85,11 @@ local function check(run, path, metadata)
   return at
 end
 
+local function listed(list, name)
+  for _, other in ipairs(list or {}) do if other == name then return true end end
+  return false
+end
+
 local function copy_into(path, wanted, stored)
   for name, t in pairs(wanted) do
     local from = stored[name] or error(("%s: tensor %s is missing"):format(path, name), 0)
@@ -100,9 +107,12 @@ function checkpoint.resume(run)
   local path = run.dir .. "/state.safetensors"
   local stored, metadata = core.load(path)
   local at = check(run, path, metadata)
+  phase.enter(run, at.phase)
   local wanted = live(run)
-  for name in pairs(stored) do
-    if not wanted[name] and name ~= "random.cpu" and not (at.best and name:find "^best%.") then
+  for name, t in pairs(stored) do
+    local own = name:match "^keep%.(.+)$"
+    if own and listed(run.method.keep, own) then run.keep[own] = t:to {device = run.device, dtype = run.dtype}
+    elseif not wanted[name] and name ~= "random.cpu" and not (at.best and name:find "^best%.") then
       error(("%s: there is no place for its tensor %s"):format(path, name), 0)
     end
   end

@@ -26,22 +26,48 @@ local required = {
     "a list of names or a function(builder, nets)"},
 }
 
+local phase_keys = {name = true, epochs = true, updates = true, step = true, start = true, rate = true}
+
+local function check_phase(m, phase, where)
+  where = ("method %s: phase %s"):format(where, is_table(phase) and tostring(phase.name or "without a name"))
+  local function fail(form, ...) error(where .. form:format(...), 0) end
+  if not is_table(phase) then fail " must be a table" end
+  for key in pairs(phase) do
+    if not phase_keys[key] then
+      fail(": unknown key %s; known: epochs, name, rate, start, step, updates", tostring(key))
+    end
+  end
+  if #m.phases > 1 and not is_text(phase.name) then fail ": it lacks 'name'" end
+  if not is_table(phase.updates) or not next(phase.updates) then fail " lacks 'updates'" end
+  for name, update in pairs(phase.updates) do
+    if not is_table(update) or not is_table(update.nets) or #update.nets == 0 then
+      fail(": update %s lacks 'nets', a list of names", tostring(name))
+    end
+  end
+  local epochs = phase.epochs or "epochs"
+  if epochs ~= "epochs" and math.type(m.options[epochs]) ~= "integer" then
+    fail(": epochs = %s is no whole number among the method's options", tostring(epochs))
+  end
+  for _, key in ipairs {"start", "rate"} do
+    if phase[key] ~= nil and type(phase[key]) ~= "function" then fail(": '%s' must be a function", key) end
+  end
+  if not is_table(phase.step) or #phase.step == 0 then fail " lacks 'step'" end
+  for i, stage in ipairs(phase.step) do
+    if not is_text(stage) and not (is_table(stage) and is_text(stage[1]) and type(stage[2]) == "function") then
+      fail(": stage %d must be a name or {name, function}", i)
+    end
+  end
+end
+
 local function check(m, where)
   if type(m) ~= "table" then error(("method %s: its file must return a table"):format(where), 0) end
   for _, r in ipairs(required) do
     if m[r[1]] == nil then error(("method %s: it lacks the key '%s' (%s)"):format(where, r[1], r[3]), 0) end
     if not r[2](m[r[1]]) then error(("method %s: '%s' must be %s"):format(where, r[1], r[3]), 0) end
   end
-  if #m.phases > 1 then error(("method %s: several phases are not available yet"):format(where), 0) end
-  local phase = m.phases[1]
-  if not is_table(phase.updates) or not next(phase.updates) then
-    error(("method %s: its phase lacks 'updates'"):format(where), 0)
-  end
-  if not is_table(phase.step) or #phase.step == 0 then error(("method %s: its phase lacks 'step'"):format(where), 0) end
-  for i, stage in ipairs(phase.step) do
-    if not is_text(stage) and not (is_table(stage) and is_text(stage[1]) and type(stage[2]) == "function") then
-      error(("method %s: stage %d must be a name or {name, function}"):format(where, i), 0)
-    end
+  for _, phase in ipairs(m.phases) do check_phase(m, phase, where) end
+  if m.keep ~= nil and not (is_table(m.keep) and is_text(m.keep[1])) then
+    error(("method %s: 'keep' must be a list of names"):format(where), 0)
   end
   return m
 end

@@ -46,10 +46,10 @@ function handle:conv_transpose(out, o)
 end
 
 --- Batch norm over batch and pixels (PyTorch's BatchNorm2d).
--- @param o table momentum (0.1), eps (1e-5), sets (1; 2: a second set of weights and statistics), name
+-- @param o table momentum (0.1), eps (1e-5), affine (true), sets (1; 2: a second set of weights and statistics), name
 function handle:batch_norm(o)
   return add(self.b, merged({layer = "batch_norm", inputs = {self.place}}, o,
-    {momentum = true, eps = true, sets = true, name = true}))
+    {momentum = true, eps = true, affine = true, sets = true, name = true}))
 end
 
 --- max(x, slope x).
@@ -63,6 +63,23 @@ function handle:relu() return add(self.b, {layer = "relu", inputs = {self.place}
 
 --- Hyperbolic tangent.
 function handle:tanh() return add(self.b, {layer = "tanh", inputs = {self.place}}) end
+
+--- 1 / (1 + exp(-x)).
+function handle:sigmoid() return self:op("sigmoid") end
+
+--- Sides times a whole number, each pixel repeated (PyTorch's Upsample, nearest).
+-- @param factor integer 2
+function handle:upsample(factor)
+  local times = (factor or 2) + 0.0
+  return self:op("upsample_nearest2d.vec", {scale_factors = {times, times}})
+end
+
+--- A tensor that was computed once and is kept with the net, the same for every image of this node's batch.
+-- @param size list its shape per image
+-- @param o table name
+function handle:constant(size, o)
+  return add(self.b, merged({layer = "constant", inputs = {self.place}, size = size}, o, {name = true}))
+end
 
 --- The largest of each window (PyTorch's MaxPool2d).
 -- @param o table kernel (2), stride (the kernel): a number or {vertical, horizontal}; name
@@ -136,6 +153,22 @@ function handle:mean_square(other)
   return d:op("mul.Tensor", nil, d):op("flatten.using_ints", {start_dim = 2}):op("mean.dim", {dim = {2}})
 end
 
+--- Per image: the sum of (self - other)^2.
+function handle:sum_square(other)
+  local d = self:op("sub.Tensor", nil, other)
+  return d:op("mul.Tensor", nil, d):op("flatten.using_ints", {start_dim = 2}):op("sum.dim_IntList", {dim = {2}})
+end
+
+-- u + v, u + 2, 2 * u: nodes that compute so.
+local function arithmetic(name)
+  return function(u, v)
+    if type(u) == "number" then u, v = v, u end
+    if type(v) == "number" then return u:op(name .. ".Scalar", {other = v}) end
+    return u:op(name .. ".Tensor", nil, v)
+  end
+end
+handle.__add, handle.__mul = arithmetic "add", arithmetic "mul"
+
 --- Per image: the L2 norm of self - other.
 function handle:l2(other)
   return self:op("sub.Tensor", nil, other):op("flatten.using_ints", {start_dim = 2})
@@ -150,12 +183,14 @@ end
 --- Ends the program: its outputs are named.
 -- @param name string
 -- @param outputs list of {name, handle}; without it the node is the one output, "output"
+-- @param more table init: how weights of convolutions start: "normal" (N(0, 0.02), as DCGAN's) or "uniform" (as
+--   PyTorch's)
 -- @return table the program
-function handle:build(name, outputs)
+function handle:build(name, outputs, more)
   local b = self.b
   local list = {}
   for i, o in ipairs(outputs or {{"output", self}}) do list[i] = {name = o[1], node = o[2].place} end
-  return {name = name, input = b.shape, nodes = b.nodes, outputs = list}
+  return {name = name, input = b.shape, nodes = b.nodes, outputs = list, init = more and more.init}
 end
 
 -- The builder -------------------------------------------------------------------------------------
@@ -185,14 +220,16 @@ end
 -- @param program table
 -- @param prefix string
 -- @param input handle what it reads
+-- @param shares string prefix under which the same program is there already: its tensors serve both (nil: none)
 -- @return handle one for each output
-function nn.inline(b, program, prefix, input)
+function nn.inline(b, program, prefix, input, shares)
   local places = {[0] = input.place}
   for i, node in ipairs(program.nodes) do
     local copy, inputs = {}, {}
     for key, value in pairs(node) do copy[key] = value end
     for k, from in ipairs(node.inputs) do inputs[k] = places[from] end
     copy.inputs, copy.name = inputs, prefix .. "." .. node.name
+    copy.shares = shares and shares .. "." .. node.name or copy.shares and prefix .. "." .. copy.shares
     places[i] = add(b, copy).place
   end
   local outputs = {}

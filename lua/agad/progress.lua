@@ -64,11 +64,11 @@ local function losses(values)
 end
 
 --- The line for a step event in at most `width` columns; what does not fit is left out, the bar last.
--- @param e table the event: epoch, batch, losses, images_per_second, eta
+-- @param e table the event: phase (of several), epoch, batch, losses, images_per_second, eta
 -- @param total table the begin event: epochs, batches
 function progress.line(e, total, width, unicode)
   local epochs = tostring(total.epochs)
-  local head = ("epoch %" .. #epochs .. "d/%s"):format(e.epoch, epochs)
+  local head = ("%sepoch %" .. #epochs .. "d/%s"):format(e.phase and e.phase .. " " or "", e.epoch, epochs)
   local done = ((e.epoch - 1) * total.batches + e.batch) / math.max(1, total.epochs * total.batches)
   local tail = {
     e.losses and next(e.losses) and losses(e.losses) or nil,
@@ -135,7 +135,7 @@ end
 function on.epoch(self, e)
   local step = self.latest
   if self.live or not step then return end
-  local parts = {("epoch %d/%d"):format(e.epoch, self.total.epochs)}
+  local parts = {("%sepoch %d/%d"):format(e.phase and e.phase .. " " or "", e.epoch, self.total.epochs)}
   if step.losses and next(step.losses) then parts[#parts + 1] = losses(step.losses) end
   if step.images_per_second then parts[#parts + 1] = ("%.0f images/s"):format(step.images_per_second) end
   if step.eta and step.eta > 0 then parts[#parts + 1] = progress.duration(step.eta) .. " left" end

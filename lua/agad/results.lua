@@ -3,6 +3,7 @@
 local core = require "agad.core"
 local evaluate = require "agad.evaluate"
 local options = require "agad.options"
+local phase = require "agad.phase"
 local report = require "agad.report"
 local scorer = require "agad.scorer"
 local selection = require "agad.selection"
@@ -18,7 +19,7 @@ local function source_of(self, tensors)
   local function net(weights, bn)
     local key = weights .. (bn == "recalibrated" and "" or " raw statistics")
     if not made[key] then
-      made[key] = scorer.net(self.scorer_program, tensors(weights == "average"), bn == "recalibrated", where)
+      made[key] = scorer.net(self:scorer(), tensors(weights == "average"), bn == "recalibrated", where)
       if bn == "recalibrated" then
         core.recalibrate(made[key], tasks.pictures(self.task.train, self.task.normals),
           {low = input[1], high = input[2], batch = batch})
@@ -64,6 +65,18 @@ local function select_epoch(self, source, entry)
         figures = evaluate.figures(source, self.task, result, {curves = true})}
     end
   end
+end
+
+--- The scoring program, made when it is first asked for.
+-- @raise the method keeps what no phase has computed yet
+function run:scorer()
+  if not phase.is_last(self) and self.method.keep then
+    error(("method %s gives no scores before its phase %s; the run is in phase %s"):format(self.method.name,
+      self.method.phases[#self.method.phases].name, self:phase_name()), 0)
+  end
+  self.scorer_program = self.scorer_program or
+    scorer.program(self.method, self.config.score, self.programs, self.shape, self.keep)
+  return self.scorer_program
 end
 
 --- Measures every column now and keeps them in `history`; a column that cannot be had is null.

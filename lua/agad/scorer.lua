@@ -8,29 +8,42 @@ local scorer = {}
 -- Built-in scores: functions of (builder, input, reconstruction).
 local builtin = {l2 = function(b, x, x_hat) return b:l2(x_hat, x) end}
 
+--- The name, in a scoring program, of the tensor that holds what a method keeps.
+-- @param name string of the method's `keep`
+function scorer.kept(name) return "keep." .. name .. ".value" end
+
 --- The scoring program: outputs score, and map and reconstruction where the generator gives a picture.
 -- @param method table
 -- @param score string the name of a built-in score (ignored where the method has a function of its own)
 -- @param programs table name -> program of the method's nets
 -- @param shape list {channels, height, width}
+-- @param keep table the method's kept tensors by name: the third argument of a method's score gives them as nodes
 -- @return table program
-function scorer.program(method, score, programs, shape)
+function scorer.program(method, score, programs, shape, keep)
   local b = nn.builder(shape)
-  local done = {}
+  local done, first = {}, {}
   local nets = setmetatable({}, {__index = function(_, name)
     local program = programs[name] or
       error(("method %s: its score uses net %s, which it does not have"):format(method.name, name), 0)
     return function(input)
       local key = name .. input.place
       if not done[key] then
-        done[key] = table.pack(nn.inline(b, program, next(done) and key or name, input))
+        done[key] = table.pack(nn.inline(b, program, first[name] and name .. "@" .. input.place or name, input,
+          first[name] and name))
+        first[name] = true
       end
       return table.unpack(done[key], 1, done[key].n)
     end
   end})
+  local constants = setmetatable({}, {__index = function(own, name)
+    local t = keep and keep[name] or
+      error(("method %s: its score uses %s, which no phase's start has kept"):format(method.name, name), 0)
+    own[name] = b.x:constant(t.shape, {name = "keep." .. name})
+    return own[name]
+  end})
   local result
   if type(method.score) == "function" then
-    local ok, reason = pcall(method.score, b, nets)
+    local ok, reason = pcall(method.score, b, nets, constants)
     if not ok then error(("method %s: its score raises: %s"):format(method.name, tostring(reason)), 0) end
     result = reason
   else
@@ -58,7 +71,11 @@ function scorer.net(program, tensors, own_buffers, o)
     end
   end
   share(net:params())
-  if not own_buffers then share(net:buffers()) end
+  local shared = {}
+  for _, p in ipairs(net:buffers()) do
+    if not own_buffers or p.name:find "^keep%." then shared[#shared + 1] = p end
+  end
+  share(shared)
   return net
 end
 

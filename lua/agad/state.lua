@@ -1,7 +1,7 @@
 --- The state of a step as Lua stages see it: slots as fields, `net`, `loss`, `options`, `n_normal`, `keep`.
 -- Reading a slot gives its tensor (nil when no stage has written it); writing replaces what later stages read.
 -- `losses` are all terms as numbers, `gradient_norms` the norm of each update's gradients, `statistics` the running
--- means and variances of each net.
+-- means and variances of each net. `keep` holds what a phase's start has computed, for all later phases and the score.
 
 local state = {}
 
@@ -14,6 +14,11 @@ local methods = {}
 function methods:backward(update, loss, o)
   rawget(self, "step"):backward(update, loss, o and o.retain_graph or false)
 end
+
+--- The mean of a net's first output over the training pictures, known anomalies included, with running statistics.
+-- @param net string
+-- @return tensor of the output's shape without the batch
+function methods:mean(net) return rawget(self, "mean_output")(net) end
 
 local loss_slots = {
   __index = function(l, name) return l.step:get("loss." .. name) end,
@@ -58,9 +63,12 @@ local slots = {
 --- @param step userdata the step table
 -- @param nets table name -> net
 -- @param options table of the method
-function state.new(step, nets, options)
+-- @param keep table of tensors by name ({})
+-- @param mean_output function(net) the mean of its output over the training set
+function state.new(step, nets, options, keep, mean_output)
   local loss = setmetatable({step = step}, loss_slots)
-  return setmetatable({step = step, net = nets, options = options, loss = loss, keep = {}}, slots)
+  return setmetatable({step = step, net = nets, options = options, loss = loss, keep = keep or {},
+    mean_output = mean_output}, slots)
 end
 
 return state

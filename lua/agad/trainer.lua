@@ -6,13 +6,12 @@ local checkpoint = require "agad.checkpoint"
 local core = require "agad.core"
 local methods = require "agad.method"
 local options = require "agad.options"
+local phase = require "agad.phase"
 local printable = require("agad.task.classes").printable
 local results = require "agad.results"
 local rundir = require "agad.rundir"
-local schedule = require "agad.schedule"
 local scorer = require "agad.scorer"
 local selection = require "agad.selection"
-local states = require "agad.state"
 
 local run = {}
 run.__index = run
@@ -48,83 +47,26 @@ local function choose_device(wanted)
   return wanted
 end
 
--- Seeds of one run, one for each purpose; from the one seed.
-local function seed_of(config, purpose) return (config.seed * 1000003 + purpose) & math.maxinteger end
-
-local function add_updates(self, phase)
-  local c = self.config
-  for name, update in pairs(phase.updates) do
-    self.step:add_update(name, update.nets, {lr = update.lr or c.lr, beta1 = c.betas[1], beta2 = c.betas[2],
-      eps = c.adam_eps, weight_decay = update.weight_decay or c.weight_decay, clip = c.grad_clip,
-      accumulate = c.accumulate})
-  end
-end
-
-local function build_step(self)
-  local method, c = self.method, self.config
-  local phase = method.phases[1]
-  self.step = core.step(core.json_encode(self.method_options))
-  for name, net in pairs(self.nets) do self.step:add_net(name, net) end
-  add_updates(self, phase)
-  self.averaged = {}
-  if c.ema > 0 then
-    for _, name in ipairs(method.average or {}) do
-      self.step:add_average(name, c.ema)
-      self.averaged[name] = true
-    end
-  end
-  for _, stage in ipairs(phase.step) do
-    if type(stage) == "string" then self.step:add_stage(method.name, stage)
-    else self.step:add_stage(method.name, stage[1], stage[2]) end
-  end
-  if phase.updates.discriminator then
-    self.step:guard("discriminator", self.method_options.delta or 0.0, seed_of(c, 3))
-  end
-  self.state = states.new(self.step, self.nets, self.method_options)
-  self.step:set_state(self.state)
-end
-
--- What an epoch trains on: gamma may be a schedule, which lengthens the pool.
--- Gives gamma, the anomalies in a batch, the number of known ones, the batches, and the pictures in one: batch_mode =
--- append puts the anomalies on top.
-local function epoch_of(self, epoch)
-  local c = self.config
-  local gamma = schedule.value(c.gamma, epoch, c.epochs)
-  local known = self.task:count_at(gamma)
-  local k = known > 0 and core.data.anomalies_per_batch(c.batch, self.method_options.min_anom or 0, gamma) or 0
-  local size = self.method_options.batch_mode == "append" and c.batch + k or c.batch
-  return gamma, k, known, math.max(1, #self.task.normals // (size - k)), size
-end
-
--- lr and the method's numbers, where a schedule says what they are in this epoch.
-local function apply_schedules(self, epoch)
-  for name, spec in pairs(self.config.schedule or {}) do
-    local value = schedule.value(spec, epoch, self.config.epochs)
-    if name == "lr" then
-      for _, update in ipairs(self.step:updates()) do
-        if not self.method.phases[1].updates[update].lr then self.step:set_rate(update, value) end
-      end
-    else
-      self.step:set_option(name, value)
-      local outer, inner = name:match "^(.-)%.(.+)$"
-      if outer then self.method_options[outer][inner] = value else self.method_options[name] = value end
-    end
-  end
-end
-
-local function enter_epoch(self, epoch)
-  apply_schedules(self, epoch)
-  local gamma, k, known, _, size = epoch_of(self, epoch)
-  if k == self.per_batch and known == self.known then return gamma end
-  self.sampler:set_anomalies(self.task:anomalies_at(gamma), k, size)
-  self.per_batch, self.known = k, known
-  return gamma
-end
-
 -- The pool of anomalies of the epoch that a resumed run is in.
 function run:restore_pool()
-  local gamma, k, _, _, size = epoch_of(self, math.max(1, self.epoch))
+  local gamma, k, _, _, size = phase.epoch_of(self, math.max(1, self.epoch))
   self.sampler:set_anomalies(self.task:anomalies_at(gamma), k, size)
+end
+
+-- The nets with their first weights, each from a seed of its own.
+local function make_nets(self)
+  self.programs = self.method.nets(self.method_options, self.shape)
+  self.nets, self.info = {}, {params = 0, macs = 0}
+  local names = {}
+  for name in pairs(self.programs) do names[#names + 1] = name end
+  table.sort(names)
+  for i, name in ipairs(names) do
+    local net = agad.nn.net(self.programs[name], {dtype = self.dtype, compute = self.compute, device = self.device})
+    self.nets[name] = net:init(phase.seed(self.config, 100 + i))
+    local info = net:info()
+    self.info[name] = info
+    self.info.params, self.info.macs = self.info.params + info.params, self.info.macs + info.macs
+  end
 end
 
 --- A training of a method on a task.
@@ -142,8 +84,11 @@ function trainer.new(task, given, o)
   config.data = config.data or printable(set.name)
   task:check(config)
   selection.check(config, task)
-  local self = setmetatable({task = task, method = method, config = config, epoch = 0, done = 0, steps = 0,
-    history = {}, losses = {}, train_seconds = 0, images = 0, notes = {}}, run)
+  if method.needs_anomalies and #task.anomalies == 0 then
+    error(("method %s learns from known anomalies, and the task has none; give gamma"):format(method.name), 0)
+  end
+  local self = setmetatable({task = task, method = method, config = config, steps = 0, keep = {}, history = {},
+    losses = {}, train_seconds = 0, images = 0, notes = {}}, run)
   if config.threads then core.threads(config.threads) end
   config.threads = core.threads()
   self.device = choose_device(config.device)
@@ -153,23 +98,12 @@ function trainer.new(task, given, o)
   self.method_options = core.json_decode(core.json_encode(options.select(config, "method")))   -- schedules change it
   self.augment = augment.wanted(config.augment)
   self.shape = {set.channels, set.height, set.width}
-  self.programs = method.nets(self.method_options, self.shape)
-  self.nets, self.info = {}, {params = 0, macs = 0}
-  local names = {}
-  for name in pairs(self.programs) do names[#names + 1] = name end
-  table.sort(names)
-  for i, name in ipairs(names) do
-    local net = agad.nn.net(self.programs[name], {dtype = self.dtype, compute = self.compute, device = self.device})
-    self.nets[name] = net:init(seed_of(config, 100 + i))
-    local info = net:info()
-    self.info[name] = info
-    self.info.params, self.info.macs = self.info.params + info.params, self.info.macs + info.macs
-  end
-  build_step(self)
-  self.scorer_program = scorer.program(method, config.score, self.programs, self.shape)
-  local gamma, k, known, _, size = epoch_of(self, 1)
+  make_nets(self)
+  phase.enter(self, 1)
+  if not method.keep then self:scorer() end              -- what it cannot score it need not train
+  local gamma, k, known, _, size = phase.epoch_of(self, 1)
   self.per_batch, self.known = k, known
-  self.sampler = core.data.sampler(task.normals, task:anomalies_at(gamma), size, k, seed_of(config, 2))
+  self.sampler = core.data.sampler(task.normals, task:anomalies_at(gamma), size, k, phase.seed(config, 2))
   if #task.normals < size - k then
     self.notes[1] = ("%d normals are fewer than a batch of %d: every epoch is one short step"):format(#task.normals,
       config.batch)
@@ -180,6 +114,7 @@ function trainer.new(task, given, o)
     self.dir = self.rundir.path
     if earlier then checkpoint.resume(self) end
   end
+  if not self.resumed then phase.start(self) end
   return self
 end
 
@@ -216,16 +151,25 @@ function run:next_batch()
   local x = core.batch(self.task.train.images, rows, self.method.input[1], self.method.input[2],
     {dtype = self.dtype, device = self.device})
   rows:close()
-  if self.augment then x = augment.apply(x, self.augment, seed_of(self.config, 4), self.steps, self.method.input) end
+  if self.augment then x = augment.apply(x, self.augment, phase.seed(self.config, 4), self.steps, self.method.input) end
   return x, n_normal
 end
 
+--- Ends the phase that the run is in, whatever is left of it, and begins the next one.
+-- @raise it is the last one
+function run:next_phase()
+  if not phase.next(self) then
+    error(("method %s: %s is its last phase"):format(self.method.name, phase.current(self).name), 0)
+  end
+end
+
 --- Puts the next batch into the step, whose stages can then be run one by one (agad.teach). At the end of an epoch the
--- next one begins, also past the configured number.
+-- next one begins, at the end of a phase the next one; the last phase goes on past the configured number of epochs.
 function run:begin_step()
   if self.epoch == self.done then
+    while self.done >= phase.epochs(self) and phase.next(self) do end
     self.epoch = self.epoch + 1
-    enter_epoch(self, math.min(self.epoch, self.config.epochs))
+    phase.enter_epoch(self, math.min(self.epoch, phase.epochs(self)))
   end
   local x, n_normal = self:next_batch()
   if not x then
@@ -298,10 +242,11 @@ end
 local function end_epoch(self, on_event, gamma)
   local config = self.config
   self.sampler:next_epoch()
-  self.step:spare(seed_of(config, 1000 + self.epoch))
+  self.step:spare(phase.seed(config, 1000 + self.epoch))
   self.done = self.epoch
-  on_event {kind = "epoch", epoch = self.epoch, gamma = gamma, anomalies = self.known, losses = self.losses}
-  if config.evaluate_every == 0 or self.epoch % config.evaluate_every ~= 0 then return end
+  on_event {kind = "epoch", phase = self:phase_name(), epoch = self.epoch, gamma = gamma, anomalies = self.known,
+    losses = self.losses}
+  if not phase.is_last(self) or config.evaluate_every == 0 or self.epoch % config.evaluate_every ~= 0 then return end
   local entry = self:measure(on_event)
   on_event {kind = "evaluated", epoch = self.epoch, entry = entry}
   if out_of_patience(self, entry) then
@@ -311,7 +256,43 @@ local function end_epoch(self, on_event, gamma)
   end
 end
 
---- Trains to the configured number of epochs, or until it is interrupted; a resumed run goes on where it was.
+--- The name of the phase that a run is in; nil where its method has only one.
+function run:phase_name() return #self.method.phases > 1 and phase.current(self).name or nil end
+
+-- Trains the rest of a phase; gives whether it was interrupted, and whether a callback stopped it.
+local function fit_phase(self, on_event)
+  local config, total, first, began = self.config, phase.steps(self), self.steps, core.clock()
+  local epochs, last, interrupted, stopped = phase.epochs(self), 0, false, false
+  on_event {kind = "begin", phase = self:phase_name(), epochs = epochs,
+    batches = math.ceil(total / math.max(1, epochs)), config = config, device = self.device}
+  local function log(step) return step % config.log_every == 0 or step == last or step == 1 end
+  local before, away = self.train_seconds, 0
+  while self.done < epochs and not interrupted and not stopped and not self.stopped do
+    if self.epoch == self.done then self.epoch = self.epoch + 1 end
+    local gamma = phase.enter_epoch(self, self.epoch)
+    local batch = self.sampler:state().batch
+    last = self.steps - batch + self.sampler:batches()
+    while not interrupted and not stopped and one_step(self, log) do
+      batch = batch + 1
+      local seconds = core.clock() - began - away
+      self.train_seconds = before + seconds
+      self.images_per_second = self.images / self.train_seconds
+      stopped = on_event {kind = "step", phase = self:phase_name(), epoch = self.epoch, batch = batch,
+        step = self.steps, losses = self.losses, images_per_second = self.images_per_second,
+        eta = (total - self.steps + self.phase_began) * seconds / math.max(1, self.steps - first)} == "stop"
+      checkpoint_if_due(self, on_event)
+      interrupted = core.interrupted()
+    end
+    local ended = core.clock()
+    self.train_seconds = before + ended - began - away
+    if not interrupted and not stopped then end_epoch(self, on_event, gamma) end
+    away = away + core.clock() - ended                     -- evaluation is not training
+  end
+  return interrupted, stopped
+end
+
+--- Trains to the configured number of epochs of every phase, or until it is interrupted; a resumed run goes on where it
+-- was.
 -- @param callbacks function|table a function(event): begin, step, epoch, evaluate, note, end; or a table of on_step,
 --   on_epoch, on_evaluate, each a function(event) (on_event: in place of the progress bar); "stop" as the answer to a
 --   step ends after it
@@ -319,37 +300,14 @@ end
 -- @raise a loss that is NaN or infinite (step, term, last good checkpoint), a stage that raises (step and stage)
 function run:fit(callbacks)
   local on_event = listener(callbacks)
-  local config, total, last = self.config, 0, 0
-  for epoch = 1, config.epochs do total = total + select(4, epoch_of(self, epoch)) end
   self.began, self.saved_at = core.clock(), core.clock()
-  local interrupted, stopped, first = false, false, self.steps
-  on_event {kind = "begin", epochs = config.epochs, batches = math.ceil(total / config.epochs), config = config,
-    device = self.device}
   for _, note in ipairs(self.notes) do on_event {kind = "note", text = note} end
   if self.resumed then on_event {kind = "note", text = ("resumed after step %d"):format(self.resumed)} end
-  local function log(step) return step % config.log_every == 0 or step == last or step == 1 end
-  local earlier, spent = self.train_seconds, 0
-  while self.done < config.epochs and not interrupted and not stopped and not self.stopped do
-    if self.epoch == self.done then self.epoch = self.epoch + 1 end
-    local gamma = enter_epoch(self, self.epoch)
-    local batch = self.sampler:state().batch
-    last = self.steps - batch + self.sampler:batches()
-    local epoch_began = core.clock()
-    while not interrupted and not stopped and one_step(self, log) do
-      batch = batch + 1
-      local seconds = spent + core.clock() - epoch_began
-      self.train_seconds = earlier + seconds
-      self.images_per_second = self.images / self.train_seconds
-      stopped = on_event {kind = "step", epoch = self.epoch, batch = batch, step = self.steps, losses = self.losses,
-        images_per_second = self.images_per_second,
-        eta = (total - self.steps) * seconds / math.max(1, self.steps - first)} == "stop"
-      checkpoint_if_due(self, on_event)
-      interrupted = core.interrupted()
-    end
-    spent = spent + core.clock() - epoch_began
-    if not interrupted and not stopped then end_epoch(self, on_event, gamma) end
-  end
-  self.train_seconds, self.seconds, self.began = earlier + spent, self:seconds_so_far(), nil
+  local interrupted, stopped
+  repeat
+    interrupted, stopped = fit_phase(self, on_event)
+  until interrupted or stopped or self.stopped or not phase.next(self)
+  self.seconds, self.began = self:seconds_so_far(), nil
   self.interrupted = interrupted
   self:checkpoint()
   on_event {kind = "end", interrupted = interrupted, seconds = self.train_seconds}
@@ -366,6 +324,7 @@ function run:tensors(averaged)
     for i, p in ipairs(net:params()) do tensors[name .. "." .. p.name] = average and average[i] or p.tensor end
     for _, p in ipairs(net:buffers()) do tensors[name .. "." .. p.name] = p.tensor end
   end
+  for name, t in pairs(self.keep) do tensors[scorer.kept(name)] = t:flatten() end
   return tensors
 end
 

@@ -4,7 +4,7 @@
  *
  * x, y [N, C, H, W]; weight, bias, running_mean, running_var [C], always in the master's precision.  With
  * sets = 2 there is a second set of all four (AdvProp's auxiliary batch norms), and a group says which it uses.
- * bn = bypass leaves its rows as they are: no statistics, no scale, no shift.
+ * affine = false has no weight and bias.  bn = bypass leaves its rows as they are: no statistics, no scale, no shift.
  */
 #include "net/layer.h"
 
@@ -14,6 +14,7 @@ static int batch_norm_define(net_program *program, net_node *node, const net_sha
       {"weight_2", "bias_2", "running_mean_2", "running_var_2"},
   };
   double sets;
+  int affine = !json_is_false(json_object_get(node->json, "affine"));
   if (net_read_number(node, "momentum", 0.1, &node->momentum, error) ||
       net_read_number(node, "eps", 1e-5, &node->eps, error) || net_read_number(node, "sets", 1, &sets, error))
     return -1;
@@ -22,23 +23,31 @@ static int batch_norm_define(net_program *program, net_node *node, const net_sha
   if (node->eps < 0) return net_node_fail(node, error, "eps must not be negative");
   if (sets != 1 && sets != NET_MAX_SETS) return net_node_fail(node, error, "sets is 1 or %d", NET_MAX_SETS);
   for (int s = 0; s < (int)sets; s++) {
-    net_add_param(program, node, names[s][0], NET_INIT_SCALE, 1, &in->d[0]);
-    net_add_param(program, node, names[s][1], NET_INIT_ZERO, 1, &in->d[0]);
+    if (affine) {
+      net_add_param(program, node, names[s][0], NET_INIT_SCALE, 1, &in->d[0]);
+      net_add_param(program, node, names[s][1], NET_INIT_ZERO, 1, &in->d[0]);
+    }
     net_add_buffer(program, node, names[s][2], NET_INIT_ZERO, in->d[0]);
     net_add_buffer(program, node, names[s][3], NET_INIT_SCALE, in->d[0]);
   }
   return 0;
 }
 
-/* The group's weight and bias, and its running mean and variance: each a pair. */
-static at_tensor **weights(const net_frame *f, int g) { return f->w + 2 * f->groups[g].set; }
+/* The group's weight and bias, and its running mean and variance: each a pair.  Without them, 1 and 0. */
+static at_tensor **weights(const net_frame *f, int g, at_tensor *pair[2]) {
+  if (f->node->n_params) return f->w + 2 * f->groups[g].set;
+  const at_tensor *like = f->buffers[0];
+  pair[1] = at_zeros((int64_t[]){at_size(like, 0)}, 1, at_dtype_of(like), at_device_of(like));
+  pair[0] = at_add_scalar(pair[1], 1);
+  return pair;
+}
 static at_tensor **statistics(const net_frame *f, int g) { return f->buffers + 2 * f->groups[g].set; }
 
 static at_tensor *group_forward(net_frame *f, at_tensor *x, int g) {
   const net_rows *rows = f->groups + g;
   if (rows->bn == NET_BN_BYPASS) return f->slope == 1 ? at_alias(x) : at_leaky_relu(x, f->slope);
-  int training = rows->bn == NET_BN_BATCH, keep = !training || rows->track;
-  at_tensor **w = weights(f, g), **running = statistics(f, g);
+  int training = rows->bn == NET_BN_BATCH, keep = !training || (rows->track && !f->node->shared);
+  at_tensor *pair[2], **w = weights(f, g, pair), **running = statistics(f, g);
   at_tensor *mean = keep ? running[0] : NULL, *var = keep ? running[1] : NULL;
   if (f->plain && training)
     return at_batch_norm(&f->save[2 * g], &f->save[2 * g + 1], x, w[0], w[1], mean, var, 1, f->momentum, f->node->eps);
@@ -70,7 +79,7 @@ static at_tensor *group_backward(net_frame *f, at_tensor *dy, at_tensor *x, at_t
   const net_rows *rows = f->groups + g;
   if (rows->bn == NET_BN_BYPASS) return f->slope == 1 ? dy : at_leaky_relu_backward(dy, y, f->slope);
   int training = rows->bn == NET_BN_BATCH;
-  at_tensor *dx = NULL, *dw = NULL, *db = NULL, **w = weights(f, g);
+  at_tensor *dx = NULL, *dw = NULL, *db = NULL, *pair[2], **w = weights(f, g, pair);
   at_tensor **to_w = f->want_dw ? &dw : NULL, **to_b = f->want_dw ? &db : NULL;
   if (f->plain)
     at_batch_norm_backward(&dx, to_w, to_b, dy, x, w[0], training ? NULL : f->save[2 * g],

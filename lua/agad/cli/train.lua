@@ -25,6 +25,10 @@ return function(args)
   end)
   show:clear()
   agad.core.interrupt_clear()                    -- saving passes over data too, and is not to be cut short
+  local scores, reason = pcall(run.scorer, run)
+  if interrupted and not scores then
+    common.fail(("interrupted; --resume goes on from %s (%s)"):format(run.dir, reason), 130)
+  end
   run:save(args.out)
   if interrupted then common.fail("interrupted; what was trained is in " .. args.out, 130) end
 

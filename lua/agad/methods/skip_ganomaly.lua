@@ -1,0 +1,51 @@
+-- Skip-GANomaly (Akcay, Atapour-Abarghouei, Breckon, IJCNN 2019, arXiv 1901.08954): a UNet that rebuilds, a
+-- discriminator whose features are the latent; the score is .9 of the squared error of the picture and .1 of that of
+-- the features. It learns from normals alone.
+
+local loss = require "agad.loss"
+local nn = require "agad.nn"
+
+local again = {bn = "batch", track = false}
+
+return {
+  name = "skip_ganomaly",
+  options = {batch = 64, epochs = 15, lambda = {adv = 1.0, con = 40.0, lat = 1.0}, delta = 0.0},
+  ranges = {delta = {min = 0}, ["lambda.adv"] = {min = 0}, ["lambda.con"] = {min = 0}, ["lambda.lat"] = {min = 0}},
+  describe = {["lambda.adv"] = "weight of the adversarial term", ["lambda.con"] = "weight of mean |x^ - x|",
+    ["lambda.lat"] = "weight of mean (f(x^) - f(x))^2, f: the discriminator's features",
+    delta = "D's loss below it: D is re-initialised; 0 = off"},
+  input = {-1, 1},
+  nets = function(_, shape)
+    return {generator = nn.program("skip_ganomaly", shape),
+      discriminator = nn.program("skip_ganomaly", shape, {part = "discriminator"})}
+  end,
+  phases = {{
+    name = "train",
+    updates = {generator = {nets = {"generator"}}, discriminator = {nets = {"discriminator"}}},
+    step = {
+      {"reconstruct", function(s) s.x_hat = s.net.generator(s.x) end},
+      {"generator_loss", function(s)
+        local _, f = s.net.discriminator(s.x)
+        local y_hat, f_hat = s.net.discriminator(s.x_hat, again)
+        local L, w = s.loss, s.options.lambda
+        L.adv, L.con, L.lat = loss.bce(y_hat, 1), loss.l1(s.x_hat, s.x), loss.mse(f_hat, f:detach())
+        s:backward("generator", w.adv * L.adv + w.con * L.con + w.lat * L.lat)
+      end},
+      "generator_update",
+      {"discriminator_loss", function(s)
+        local L = s.loss
+        L.real = loss.bce(s.net.discriminator(s.x, again), 1)
+        L.fake = loss.bce(s.net.discriminator(s.x_hat:detach(), again), 0)
+        s:backward("discriminator", L.real + L.fake)
+      end},
+      "discriminator_update", "guard_collapse",
+    },
+  }},
+  average = {"generator"},
+  score = function(b, n)
+    local x_hat = n.generator(b.x)
+    local _, f = n.discriminator(b.x)
+    local _, f_hat = n.discriminator(x_hat)
+    return 0.9 * b:mean_square(x_hat, b.x) + 0.1 * b:mean_square(f_hat, f)
+  end,
+}
