@@ -45,6 +45,17 @@ local programs = {
   ["op over a list of tensors"] = chain(function(b) return b:tanh():op("cat", {dim = 2}, b.x) end),
   ["one number a row"] = chain(function(b) return b:conv(2):l2(b.x:conv(2)) end),
   ["mean of squares"] = chain(function(b) return b:conv(2):mean_square(b.x:conv(2)) end),
+  ["batch_norm without weight and bias"] = chain(function(b) return b:conv(3):batch_norm({affine = false}):tanh() end),
+  ["batch_norm without weight and bias, leaky_relu"] =
+    chain(function(b) return b:conv(3):batch_norm({affine = false, eps = 1e-4}):leaky_relu(0.01):conv(2) end),
+  ["batch_norm of two sets without weight and bias"] =
+    chain(function(b) return b:conv(3):batch_norm({affine = false, sets = 2}):relu():conv(2) end),
+  ["upsample, sigmoid"] = chain(function(b) return b:conv(2):upsample():conv(2):upsample(3):sigmoid() end),
+  ["a constant, added"] = chain(function(b)
+    local x = b:conv(2, {padding = 1})
+    return 0.5 * (x + b.x:constant {2, 6, 5}) + 2 * x:tanh() + 0.25
+  end),
+  ["distance to a constant"] = chain(function(b) return b:conv(3, {kernel = {6, 5}}):sum_square(b.x:constant {3, 1, 1}) end),
   ["map"] = chain(function(b) return b:difference_map(b.x:conv(2, {padding = 1}), b.x) end),
 }
 do
@@ -53,6 +64,10 @@ do
   local z = h:leaky_relu(0.2)
   programs["several outputs, one of them read on"] =
     z:conv(1):build("several", {{"h", h}, {"z", z}, {"logits", z:conv(1)}, {"again", z}})
+  b = nn.builder(small)                                       -- a net within a net, twice, over one set of tensors
+  local inner = chain(function(c) return c:conv(2, {padding = 1}):batch_norm():tanh() end)
+  local once = nn.inline(b, inner, "inner", b.x)
+  programs["tensors shared by two uses"] = nn.inline(b, inner, "again", once, "inner"):conv(1):build("shared")
   b = nn.builder(small)
   local unused = b:conv(2):batch_norm():relu()
   programs["a branch without output"] = b.x:tanh():build("branch")
