@@ -1,5 +1,5 @@
--- A method of one's own: an autoencoder on normal pictures, the plainest thing that fits the place. Every key is explained
--- in the README; agad.teach shows its stages, and --set changes its options.
+-- A method of one's own: an autoencoder on normal pictures, the plainest thing that fits the place. The README explains
+-- every key; agad.teach shows its stages, and --set changes its options.
 --   agad train weave --method examples/mean_square.lua --out ae.safetensors
 
 local loss = require "agad.loss"

@@ -55,7 +55,8 @@ local programs = {
     local x = b:conv(2, {padding = 1})
     return 0.5 * (x + b.x:constant {2, 6, 5}) + 2 * x:tanh() + 0.25
   end),
-  ["distance to a constant"] = chain(function(b) return b:conv(3, {kernel = {6, 5}}):sum_square(b.x:constant {3, 1, 1}) end),
+  ["distance to a constant"] =
+    chain(function(b) return b:conv(3, {kernel = {6, 5}}):sum_square(b.x:constant {3, 1, 1}) end),
   ["map"] = chain(function(b) return b:difference_map(b.x:conv(2, {padding = 1}), b.x) end),
 }
 do
