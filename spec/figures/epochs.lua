@@ -29,7 +29,8 @@ local function over_seeds(records, normal, column)
   return rows
 end
 
-print "| AUROC %, median of three seeds after epoch 1, 2, … (least to largest at the end) | steady | plain |\n|---|---|---|"
+print "| AUROC %, median of three seeds after epoch 1, 2, … (least–largest at the end) | steady | plain |"
+print "|---|---|---|"
 local script, all = {"set multiplot layout 2,2", "set border 3; set tics nomirror; set key bottom right",
   "set grid ytics lt 1 lw 1 lc rgb '#dddddd'; set yrange [0:1]; set xlabel 'epoch'; set ylabel 'AUROC'"}, {}
 for i, panel in ipairs(panels) do
@@ -41,7 +42,7 @@ for i, panel in ipairs(panels) do
       lines[epoch] = ("%d %.6f %.6f %.6f"):format(epoch, table.unpack(row))
       medians[epoch] = ("%.1f"):format(100 * row[2])
     end
-    local last = rows[#rows]
+    local last = rows[#rows] or error(panel[1] .. ": nothing is measured", 0)
     cells[#cells + 1] = ("%s (%.1f–%.1f)"):format(table.concat(medians, " "), 100 * last[1], 100 * last[3])
     local name = ("$d%d%d"):format(i, k)
     script[#script + 1] = ("%s << EOD\n%s\nEOD"):format(name, table.concat(lines, "\n"))
