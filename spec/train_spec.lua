@@ -1,5 +1,5 @@
--- The training step: gradients of the whole step against finite differences, AGAD in C against its reference over
--- autograd, averages, the collapse guard, stages in Lua, and memory. Against PyTorch: step_spec.lua.
+-- The training step: AGAD in C against its reference over autograd, averages, the collapse guard, stages in Lua, and
+-- memory. Against PyTorch: step_spec.lua; against differences of losses: gradient_spec.lua.
 
 local agad = require "agad"
 local core = agad.core
@@ -14,46 +14,6 @@ local refused, has = checks.refused, checks.has
 local steps = dofile "spec/support/steps.lua"
 local largest, new_run, batches, record, near = steps.largest, steps.new_run, steps.batches, steps.record, steps.near
 local tiny_nets, furthest = steps.tiny_nets, steps.furthest
-
-describe("the gradient of", function()
-  -- stages whose end has the loss; x is fixed, and z does not depend on what is moved
-  local cases = {generator = {"reconstruct", "discriminate", "pseudo_anomaly", "generator_loss"},
-    discriminator = {"reconstruct", "discriminate", "discriminator_loss"}}
-  for name, stages in pairs(cases) do
-    for _, anomalies in ipairs {0, 2} do
-      it(("%s's whole loss equals finite differences, %d anomalies"):format(name, anomalies), function()
-        local run = new_run {stages = stages}
-        local x = batches(1, 6)[1]
-        local function loss()
-          run.step:run(x, 6 - anomalies)
-          return run.step:losses()[name]
-        end
-        loss()
-        local gradients = run.step:gradients(name)
-        for i, g in ipairs(gradients) do gradients[i] = g:clone() end
-        math.randomseed(3)
-        for i, p in ipairs(run.nets[name]:params()) do
-          local w = p.tensor:detach():contiguous():clone()
-          local flat, exact = w:view(-1), gradients[i]:contiguous():view(-1)
-          for _ = 1, 4 do
-            local place, h = math.random(flat:numel()), 1e-6
-            local at = flat:narrow(1, place, 1)
-            at:add_(h)
-            run.nets[name]:set(p.name, w)
-            local up = loss()
-            at:sub_(2 * h)
-            run.nets[name]:set(p.name, w)
-            local down = loss()
-            at:add_(h)
-            run.nets[name]:set(p.name, w)
-            local want = exact:select(1, place):item()
-            assert.near((up - down) / (2 * h), want, 1e-5 * math.max(1, math.abs(want)), p.name)
-          end
-        end
-      end)
-    end
-  end
-end)
 
 describe("AGAD's step", function()
   for _, anomalies in ipairs {0, 2} do

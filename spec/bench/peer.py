@@ -19,6 +19,8 @@ with means over all elements of the rows concerned, z without gradient, and
 x_hat2 = G(x_hat) over the whole batch. G is updated first, then D, on the x_hat
 that G made before its update.
 
+The generator is one of the paper's three (--net), batch norm or none (--norm).
+
     python3 peer.py --batch 64 --channels 1 --precision fp32 --layout channels_last
     python3 peer.py --batch 64 --serve      # "steps 10" -> {"ms": [...]}
 """
@@ -38,13 +40,14 @@ LAMBDA = {"adv": 1.0, "con": 50.0, "adcon": 15.0, "lat": 5.0}
 EPS = 1e-3
 ADAM = {"lr": 2e-4, "betas": (0.5, 0.999), "eps": 1e-8}
 SLOPE = 0.2
+LEVELS = 5                                                  # of the UNets
 RANDOM_BATCHES = 4
 
 
 # ------------------------------------------------------------------ networks
 
-def conv(inputs, outputs, stride=2, padding=1, kernel=4):
-    return nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False)
+def conv(inputs, outputs, stride=2, padding=1, kernel=4, bias=False):
+    return nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=bias)
 
 
 def deconv(inputs, outputs, stride=2, padding=1, kernel=4):
@@ -81,16 +84,85 @@ class Generator(nn.Module):
         return torch.tanh(self.deconv8(h))
 
 
+def node(inputs, outputs, norm):
+    """Two 3 x 3 convolutions, each with batch norm, or a bias where there is none,
+    and ReLU."""
+    layers = []
+    for channels in (inputs, outputs):
+        layers.append(nn.Conv2d(channels, outputs, 3, padding=1, bias=norm == "none"))
+        if norm == "bn":
+            layers.append(nn.BatchNorm2d(outputs))
+        layers.append(nn.ReLU())
+    return nn.Sequential(*layers)
+
+
+class Rise(nn.Module):
+    """The map from below brought up, joined to the maps of its own level."""
+
+    def __init__(self, below, skips, outputs, norm):
+        super().__init__()
+        self.up = nn.ConvTranspose2d(below, outputs, 2, stride=2)
+        self.node = node((skips + 1) * outputs, outputs, norm)
+
+    def forward(self, below, *skips):
+        return self.node(torch.cat([*skips, self.up(below)], dim=1))
+
+
+class UNet(nn.Module):
+    """The paper's Fig. 5a: filters width, 2 width, ... on five levels."""
+
+    def __init__(self, channels, width=32, norm="bn"):
+        super().__init__()
+        f = [width << level for level in range(LEVELS)]
+        self.fall = nn.ModuleList(node(a, b, norm) for a, b in zip([channels, *f], f))
+        self.rise = nn.ModuleList(Rise(2 * a, 1, a, norm) for a in reversed(f[:-1]))
+        self.out = nn.Conv2d(width, channels, 1)
+
+    def forward(self, x):
+        levels = [self.fall[0](x)]
+        for fall in self.fall[1:]:
+            levels.append(fall(F.max_pool2d(levels[-1], 2)))
+        h = levels.pop()                                    # (B, 16 width, h/16, w/16)
+        for rise in self.rise:
+            h = rise(h, levels.pop())
+        return torch.tanh(self.out(h))
+
+
+class UNetPlusPlus(nn.Module):
+    """The paper's Fig. 5b: x(i, j) reads x(i, 0) to x(i, j - 1) and x(i + 1, j - 1)."""
+
+    def __init__(self, channels, width=32, norm="bn"):
+        super().__init__()
+        f = [width << level for level in range(LEVELS)]
+        self.fall = nn.ModuleList(node(a, b, norm) for a, b in zip([channels, *f], f))
+        self.rise = nn.ModuleList(                          # column by column
+            nn.ModuleList(Rise(2 * f[i], j, f[i], norm) for i in range(LEVELS - j))
+            for j in range(1, LEVELS))
+        self.out = nn.Conv2d(width, channels, 1)
+
+    def forward(self, x):
+        rows = [[self.fall[0](x)]]
+        for fall in self.fall[1:]:
+            rows.append([fall(F.max_pool2d(rows[-1][0], 2))])
+        for column in self.rise:
+            below = [row[-1] for row in rows[1:]]
+            for row, rise, h in zip(rows, column, below):
+                row.append(rise(h, *row))
+            rows.pop()                                      # the last level has been read
+        return torch.tanh(self.out(rows[0][-1]))
+
+
 class Discriminator(nn.Module):
     """Logit and latent (the last feature map) of images of 32 x 32."""
 
-    def __init__(self, channels):
+    def __init__(self, channels, norm="bn"):
         super().__init__()
+        bias = norm == "none"
         self.conv1 = conv(channels, 64)
-        self.conv2 = conv(64, 128)
-        self.bn2 = nn.BatchNorm2d(128)
-        self.conv3 = conv(128, 256)
-        self.bn3 = nn.BatchNorm2d(256)
+        self.conv2 = conv(64, 128, bias=bias)
+        self.bn2 = nn.BatchNorm2d(128) if norm == "bn" else nn.Identity()
+        self.conv3 = conv(128, 256, bias=bias)
+        self.bn3 = nn.BatchNorm2d(256) if norm == "bn" else nn.Identity()
         self.classifier = conv(256, 1, stride=1, padding=0)
 
     def forward(self, x):
@@ -100,10 +172,21 @@ class Discriminator(nn.Module):
         return self.classifier(z).flatten(), z              # (B), z
 
 
+def made_nets(net, channels, width=None, norm="bn"):
+    """G and D; a width of None is the paper's."""
+    if net == "naive":
+        generator = Generator(channels)
+    else:
+        generator = (UNet if net == "unet" else UNetPlusPlus)(channels, width or 32, norm)
+    return {"generator": generator, "discriminator": Discriminator(channels, norm)}
+
+
 def dcgan_weights(net):
     for module in net.modules():
         if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
             nn.init.normal_(module.weight, 0.0, 0.02)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
         elif isinstance(module, nn.BatchNorm2d):
             nn.init.normal_(module.weight, 1.0, 0.02)
             nn.init.zeros_(module.bias)
@@ -263,7 +346,9 @@ def summary(args, ms):
         "ms_median": percentile(ms, 50),
         "ms": ms,
         "peak_bytes": peak_bytes(args.device),
-        "net": "naive",
+        "net": args.net,
+        "width": args.width,
+        "norm": args.norm,
         "size": args.size,
         "channels": args.channels,
         "batch": args.batch,
@@ -296,6 +381,9 @@ def options():
     parser = argparse.ArgumentParser(
         description="AGAD's training step in plain PyTorch, timed.")
     add = parser.add_argument
+    add("--net", choices=["naive", "unet", "unet++"], default="naive")
+    add("--width", type=int, help="filters of a UNet's first level (32)")
+    add("--norm", choices=["bn", "none"], default="bn", help="none: UNets only")
     add("--precision", choices=["fp32", "tf32", "bf16", "fp64"], default="fp32",
         help="bf16 through autocast; fp32 on a GPU is strict, tf32 is GPU only")
     add("--layout", choices=["nchw", "channels_last"], default="nchw")
@@ -315,6 +403,8 @@ def options():
     args = parser.parse_args()
     if args.size != 32:
         parser.error("--size: only 32 is supported")
+    if args.net == "naive" and (args.width or args.norm == "none"):
+        parser.error("--width, --norm: of the UNets only")
     if not 0 <= args.anomalies < args.batch:
         parser.error("--anomalies: from 0 to one less than --batch")
     if args.steps < 1:
@@ -342,7 +432,7 @@ def main():
         "memory_format": (torch.channels_last if args.layout == "channels_last"
                           else torch.contiguous_format),
     }
-    nets = [Generator(args.channels), Discriminator(args.channels)]
+    nets = made_nets(args.net, args.channels, args.width, args.norm).values()
     for net in nets:
         dcgan_weights(net)
         net.to(**placed)
@@ -360,7 +450,7 @@ def main():
     if args.json:
         print(json.dumps(row))
         return
-    print(f"naive {args.channels} x {args.size} x {args.size}, batch {args.batch}"
+    print(f"{args.net} {args.channels} x {args.size} x {args.size}, batch {args.batch}"
           f" ({args.anomalies} anomalies), {args.precision}, {args.layout},"
           f" {row['threads']} threads, {row['processor']}, torch {row['torch']}")
     print(f"images/s  {row['images_per_second']:.1f} median,"

@@ -5,16 +5,20 @@ to reach, from PyTorch in float64, for AGAD (peer.py) and for GANomaly.
 Start weights and batches are not stored. Anything over the same libtorch draws
 them again, from two CPU generators of their own, in float64:
 
-  weights   generator seeded with 7. For each parameter in the order listed in
-            the file ("parameters"; G before D):
-            convolution   ((rand(n) * 2) - 1) * 0.035, in PyTorch's layout
+  weights   generator seeded with 7. For each parameter in the order in which the
+            nets run (G before D; listed in the file for naive: "parameters"):
+            convolution   ((rand(n) * 2) - 1) * 0.035, in PyTorch's layout; its
+                          bias, where it has one, the same
             BN weight     1 + ((rand(n) * 2) - 1) * 0.035
             BN bias       0, nothing drawn
+            Cases without BN take sqrt(6 / (n / n_1)) in place of 0.035 for
+            weights of n elements and n_1 rows, so that signals keep their size.
   batches   generator seeded with 11. One after another (rand(n) * 2) - 1,
             n = batch * channels * 32 * 32, as (batch, channels, 32, 32); the
             last `anomalies` rows are the known anomalies.
 
-float32 uses the same numbers, cast. Every case starts both generators anew.
+float32 uses the same numbers, cast. Every case starts both generators anew. The
+first step's gradients are compared over five pairs of seeds (100 + k, 200 + k).
 
     python3 reference.py                                  # writes the file
     python3 reference.py --check --layout channels_last   # compares with it
@@ -22,6 +26,7 @@ float32 uses the same numbers, cast. Every case starts both generators anew.
 
 import argparse
 import json
+import math
 import os
 import sys
 
@@ -35,13 +40,23 @@ from peer import ADAM, SLOPE, bce, conv, deconv
 FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)),
                     "..", "data", "reference.json")
 WEIGHT_SEED, BATCH_SEED, SPREAD, SIZE = 7, 11, 0.035, 32
-AGAD_STEPS, GANOMALY_STEPS = 20, 5
+STEPS = 20
 AGAD_CASES = [
     {"name": "nc1_gamma0", "channels": 1, "batch": 8, "anomalies": 0},
     {"name": "nc1_anomalies", "channels": 1, "batch": 8, "anomalies": 3},
     {"name": "nc3_anomalies", "channels": 3, "batch": 8, "anomalies": 3},
+    {"name": "unet", "net": "unet", "width": 8, "channels": 3, "batch": 8, "anomalies": 3},
+    {"name": "unet_norm_none", "net": "unet", "width": 8, "norm": "none", "channels": 3,
+     "batch": 8, "anomalies": 3},
+    {"name": "unet++", "net": "unet++", "width": 8, "channels": 3, "batch": 8, "anomalies": 3},
 ]
-COUNTS = {3: {"generator": 2137728, "discriminator": 663296}}
+GRADIENT_CASES = ["nc3_anomalies", "unet", "unet++"]
+GRADIENT_SEEDS = [(100 + k, 200 + k) for k in range(1, 6)]  # weights, batch
+COUNTS = [({"net": "naive", "channels": 3}, {"generator": 2137728, "discriminator": 663296}),
+          ({"net": "unet", "channels": 3}, {"generator": 7763107}),
+          ({"net": "unet", "channels": 1, "norm": "none"}, {"generator": 7759521}),
+          ({"net": "unet++", "channels": 3}, {"generator": 9045891}),
+          ({"net": "unet++", "channels": 1, "norm": "none"}, {"generator": 9041601})]
 GANOMALY_CASE = {"name": "nc1", "channels": 1, "batch": 4}
 GANOMALY_COUNTS = {3: {"encoder": 1068800, "decoder": 1068928}}
 
@@ -53,22 +68,23 @@ def draw(count, generator):
 
 
 @torch.no_grad()
-def reproducible_weights(nets):
-    generator = torch.Generator().manual_seed(WEIGHT_SEED)
-    for net in nets:
-        for parameter in net.parameters():
-            if parameter.dim() == 4:
-                values = draw(parameter.numel(), generator) * SPREAD
-                parameter.copy_(values.reshape(parameter.shape))
-            # BN's weight comes before its bias, and both were made as 1 and 0
-            elif torch.all(parameter == 1):
-                parameter.copy_(1 + draw(parameter.numel(), generator) * SPREAD)
-            else:
-                parameter.zero_()
+def reproducible_weights(nets, seed, norm="bn"):
+    generator = torch.Generator().manual_seed(seed)
+    for module in (module for net in nets for module in net.modules()):
+        if isinstance(module, nn.BatchNorm2d):
+            module.weight.copy_(1 + draw(module.weight.numel(), generator) * SPREAD)
+            module.bias.zero_()
+        elif isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+            weight, spread = module.weight, SPREAD
+            if norm == "none":
+                spread = math.sqrt(6 / (weight.numel() // weight.shape[0]))
+            weight.copy_((draw(weight.numel(), generator) * spread).reshape(weight.shape))
+            if module.bias is not None:
+                module.bias.copy_(draw(module.bias.numel(), generator) * SPREAD)
 
 
-def batches(case, steps, place):
-    generator = torch.Generator().manual_seed(BATCH_SEED)
+def batches(case, steps, place, seed=BATCH_SEED):
+    generator = torch.Generator().manual_seed(seed)
     shape = (case["batch"], case["channels"], SIZE, SIZE)
     count = case["batch"] * case["channels"] * SIZE * SIZE
     return [draw(count, generator).reshape(shape).to(**place) for _ in range(steps)]
@@ -84,11 +100,11 @@ def placement(dtype, layout):
             if layout == "channels_last" else torch.contiguous_format}
 
 
-def made(nets, place):
+def made(nets, place, norm="bn", seed=WEIGHT_SEED):
     """The nets in float64 with their weights drawn, then cast and laid out."""
     for net in nets.values():
         net.to(torch.float64)
-    reproducible_weights(nets.values())
+    reproducible_weights(nets.values(), seed, norm)
     for net in nets.values():
         net.to(**place)
     return nets
@@ -101,31 +117,54 @@ def record(steps):
 
 # ---------------------------------------------------------------------- AGAD
 
-def agad_nets(channels):
-    return {"generator": peer.Generator(channels),
-            "discriminator": peer.Discriminator(channels)}
+def agad_nets(case):
+    return peer.made_nets(case.get("net", "naive"), case["channels"], case.get("width"),
+                          case.get("norm", "bn"))
 
 
-def agad_run(case, steps, place):
-    nets = made(agad_nets(case["channels"]), place)
+def agad_run(case, steps, place, seeds=(WEIGHT_SEED, BATCH_SEED)):
+    nets = made(agad_nets(case), place, case.get("norm", "bn"), seeds[0])
     trainer = peer.Trainer(*nets.values(), anomalies=case["anomalies"])
-    losses = [trainer.step(x) for x in batches(case, steps, place)]
+    losses = [trainer.step(x) for x in batches(case, steps, place, seeds[1])]
     return nets, record(losses)
 
 
+def first_gradients(case, seeds, place):
+    """Each net's whole gradient in the first step, as one vector of float64."""
+    nets, _ = agad_run(case, 1, place, seeds)
+    return {name: torch.cat([p.grad.double().flatten() for p in net.parameters()])
+            for name, net in nets.items()}
+
+
+def gradient_distances(case, layout):
+    """|g|, and how far float32's gradient is from float64's, relative to it."""
+    out = {f"{key}_{name}": [] for name in ("generator", "discriminator")
+           for key in ("norm", "distance")}
+    for seeds in GRADIENT_SEEDS:
+        wide = first_gradients(case, seeds, placement(torch.float64, layout))
+        narrow = first_gradients(case, seeds, placement(torch.float32, layout))
+        for name, exact in wide.items():
+            norm = exact.norm().item()
+            out[f"norm_{name}"].append(norm)
+            out[f"distance_{name}"].append((narrow[name] - exact).norm().item() / norm)
+    return out
+
+
 def agad(layout):
-    out = {"steps": AGAD_STEPS, "parameters": parameter_names(agad_nets(1)), "cases": {}}
+    out = {"steps": STEPS, "parameters": parameter_names(agad_nets(AGAD_CASES[0])), "cases": {}}
     for case in AGAD_CASES:
-        nets, losses = agad_run(case, AGAD_STEPS, placement(torch.float64, layout))
+        nets, losses = agad_run(case, STEPS, placement(torch.float64, layout))
         _, first = agad_run(case, 1, placement(torch.float32, layout))
         after = [p.detach() for net in nets.values() for p in net.parameters()]
         out["cases"][case["name"]] = {
-            **{key: case[key] for key in ("channels", "batch", "anomalies")},
+            **{key: value for key, value in case.items() if key != "name"},
             "float64": losses,
             "float32_first_step": {name: values[0] for name, values in first.items()},
             "sum_after": [p.sum().item() for p in after],
             "abs_sum_after": [p.abs().sum().item() for p in after],
         }
+        if case["name"] in GRADIENT_CASES:
+            out["cases"][case["name"]]["gradients"] = gradient_distances(case, layout)
     return out
 
 
@@ -201,8 +240,8 @@ def ganomaly(layout):
     opt_g = torch.optim.Adam([p for net in generator for p in net.parameters()], **ADAM)
     opt_d = torch.optim.Adam(discriminator.parameters(), **ADAM)
     losses = [ganomaly_step(nets, opt_g, opt_d, x)
-              for x in batches(case, GANOMALY_STEPS, place)]
-    return {"steps": GANOMALY_STEPS, "parameters": parameter_names(nets),
+              for x in batches(case, STEPS, place)]
+    return {"steps": STEPS, "parameters": parameter_names(nets),
             "cases": {case["name"]: {"channels": case["channels"], "batch": case["batch"],
                                      "float64": record(losses)}}}
 
@@ -210,13 +249,13 @@ def ganomaly(layout):
 # ---------------------------------------------------------------------- file
 
 def check_counts():
-    for expected, nets in ((COUNTS, agad_nets), (GANOMALY_COUNTS, ganomaly_nets)):
-        for channels, counts in expected.items():
-            built = nets(channels)
-            for name, count in counts.items():
-                found = sum(p.numel() for p in built[name].parameters())
-                if found != count:
-                    sys.exit(f"{name}: {found} parameters, {count} expected")
+    built = [(agad_nets(case), counts) for case, counts in COUNTS]
+    built += [(ganomaly_nets(channels), counts) for channels, counts in GANOMALY_COUNTS.items()]
+    for nets, counts in built:
+        for name, count in counts.items():
+            found = sum(p.numel() for p in nets[name].parameters())
+            if found != count:
+                sys.exit(f"{name}: {found} parameters, {count} expected")
 
 
 def text(value, indent=0):
@@ -252,6 +291,10 @@ def compare(stored, found):
                 sums = deviation(old["sum_after"], new["sum_after"], scale)
                 magnitudes = deviation(scale, new["abs_sum_after"])
                 line += f", parameter sums {sums:.1e}, magnitudes {magnitudes:.1e}"
+            for key, values in old.get("gradients", {}).items():
+                found_values = new["gradients"][key]
+                line += (f", {key} {deviation(values, found_values):.1e}" if "norm" in key else
+                         f", {key} {max(f / s for s, f in zip(values, found_values)):.2f} x")
             print(line)
 
 
@@ -269,6 +312,7 @@ def main():
         "weight_seed": WEIGHT_SEED,
         "batch_seed": BATCH_SEED,
         "spread": SPREAD,
+        "gradient_seeds": GRADIENT_SEEDS,
         "size": SIZE,
         "agad": agad(args.layout),
         "ganomaly": ganomaly(args.layout),
