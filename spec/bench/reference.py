@@ -28,6 +28,7 @@ import argparse
 import json
 import math
 import os
+import statistics
 import sys
 
 import torch
@@ -293,8 +294,9 @@ def compare(stored, found):
                 line += f", parameter sums {sums:.1e}, magnitudes {magnitudes:.1e}"
             for key, values in old.get("gradients", {}).items():
                 found_values = new["gradients"][key]
+                ratios = [f / s for s, f in zip(values, found_values, strict=True)]
                 line += (f", {key} {deviation(values, found_values):.1e}" if "norm" in key else
-                         f", {key} {max(f / s for s, f in zip(values, found_values)):.2f} x")
+                         f", {key} {statistics.median(ratios):.2f} x")
             print(line)
 
 
