@@ -1,6 +1,6 @@
 -- Our training step against the PyTorch peer's (peer.py --serve), alternating: some steps of ours, some of the
 -- peer's, ratio by ratio.  The same net, batch, precision, layout (channels_last) and threads.
--- Usage: step.lua [batch=64] [channels=1] [precision=fp32] [threads=2] [rounds=6] [steps=3]
+-- Usage: step.lua [batch=64] [channels=1] [precision=fp32] [threads=2] [rounds=6] [steps=3] [net=naive]
 -- $AGAD_PEER_PYTHON: a Python with torch (python3).  Without one the comparison is skipped, and said.
 
 local luv = require "luv"
@@ -9,9 +9,11 @@ local core = agad.core
 
 local batch, channels, precision = tonumber(arg[1] or 64), tonumber(arg[2] or 1), arg[3] or "fp32"
 local threads, rounds, steps = tonumber(arg[4] or 2), tonumber(arg[5] or 6), tonumber(arg[6] or 3)
+local net = arg[7] or "naive"
 local compute = {fp32 = "float32", bf16 = "bfloat16"}
 if not (batch and channels and threads and rounds and steps and compute[precision]) then
-  io.stderr:write("usage: step.lua [batch] [channels] [fp32 or bf16] [threads] [rounds] [steps]\n")
+  io.stderr:write("usage: step.lua [batch] [channels] [fp32 or bf16] [threads] [rounds] [steps] [naive, unet or "
+    .. "unet++]\n")
   os.exit(2)
 end
 local python = os.getenv "AGAD_PEER_PYTHON" or "python3"
@@ -31,7 +33,7 @@ local function start_peer()
   local text, ended = "", false
   local child = luv.spawn(python, {args = {"spec/bench/peer.py", "--batch", tostring(batch), "--channels",
     tostring(channels), "--precision", precision, "--layout", "channels_last", "--threads", tostring(threads),
-    "--serve"}, stdio = {stdin, stdout, 2}}, function() ended = true end)
+    "--net", net, "--serve"}, stdio = {stdin, stdout, 2}}, function() ended = true end)
   if not child then return nil, python .. " could not be started" end
   stdout:read_start(function(_, chunk) if chunk then text = text .. chunk else ended = true end end)
   local function ask(line)
@@ -56,7 +58,7 @@ local function new_step()
   core.threads(threads)
   local method = require("agad.method").load "agad"
   local options = require "agad.options"
-  local chosen = options.select(options.resolve(method, {}), "method")
+  local chosen = options.select(options.resolve(method, {net = net}), "method")
   local step = core.step(core.json_encode(chosen))
   local programs = method.nets(chosen, {channels, 32, 32})
   for name, program in pairs(programs) do
@@ -84,7 +86,7 @@ end
 local function load() return io.open("/proc/loadavg"):read "l":match "^(%S+)" end
 
 local ours, ask, close = new_step(), start_peer()
-print(("naive %d x 32 x 32, batch %d, %s, channels_last, %d threads; %s, libtorch %s"):format(channels, batch,
+print(("%s %d x 32 x 32, batch %d, %s, channels_last, %d threads; %s, libtorch %s"):format(net, channels, batch,
   precision, threads, core.processor(), core.libtorch))
 if not ask then
   print("the peer is skipped: " .. close)
@@ -93,8 +95,8 @@ if not ask then
   return
 end
 local load_before = load()
-ours(2)
-ask "steps 2"
+ours(steps < 2 and 1 or 2)                                -- warming up
+ask("steps " .. (steps < 2 and 1 or 2))
 print "round   agad images/s   peer images/s   ratio"
 local ratios, own, peer = {}, {}, {}
 for round = 1, rounds do
