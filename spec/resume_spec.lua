@@ -1,4 +1,4 @@
--- Resuming: a run that was stopped or killed anywhere ends as one that was not; what is refused; a damaged checkpoint.
+-- Resuming: a run that was stopped or killed anywhere ends as one that was not; what is refused.
 
 local agad = require "agad"
 local core = agad.core
@@ -8,69 +8,18 @@ core.threads(1)
 local checks = dofile "spec/support/checks.lua"
 local refused, has = checks.refused, checks.has
 
-local set = agad.data.weave {train_normals = 60, train_defects = 20, test_normals = 12, test_defects = 12}
-local task = agad.task.one_vs_rest(set, {gamma = .05})
-
--- A small generator keeps the spec short.
-local net_file = os.tmpname()
-os.rename(net_file, net_file .. ".lua")
-net_file = net_file .. ".lua"
-do
-  local file = assert(io.open(net_file, "w"))
-  file:write([[
-    local nn = require "agad.nn"
-    return function(shape)
-      local half = {kernel = 4, stride = 2, padding = 1}
-      local b = nn.builder(shape)
-      b:conv(4, half):batch_norm():leaky_relu(.2)
-      return b:conv_transpose(shape[1], half):tanh():build "small"
-    end]])
-  file:close()
-end
-
-local options = {epochs = 3, net = net_file, min_anom = 2, batch = 16, gamma = .05, log_every = 1, threads = 1,
-  evaluate_every = 1, schedule = {lr = "cosine:2e-4:0", lambda = {con = "linear:50:40"}},
-  selection = "best_val", checkpoint_steps = 2,
-  deterministic = true, grad_clip = 1.0, augment = {flip = true, shift = 1}}
-local function quiet() end
+local small = dofile "spec/support/small_run.lua"
+local set, task, options = small.set, small.task, small.options
+local with, quiet, ended, furthest = small.with, small.quiet, small.ended, small.furthest
 
 local folder = os.tmpname()
 os.remove(folder)
 require("agad.rundir").make_folder(folder)
 local function path(name) return folder .. "/" .. name end
-teardown(function() os.execute(("rm -rf '%s' '%s'"):format(folder, net_file)) end)
-
-local function with(more)
-  local o = {}
-  for key, v in pairs(options) do o[key] = v end
-  for key, v in pairs(more or {}) do o[key] = v end
-  return o
-end
-
--- Leaves out what differs from run to run: times and the host.
-local function comparable(row)
-  local timed = {seconds = true, train_seconds = true, images_per_second = true}
-  local kept = {}
-  for key, v in pairs(row) do if not timed[key] then kept[key] = v end end
-  return core.json_encode(kept)
-end
-
-local function furthest(a, b)
-  local worst = 0
-  local ta, tb = a:tensors(false), b:tensors(false)
-  for name, t in pairs(ta) do worst = math.max(worst, (t - tb[name]):abs():max():item()) end
-  return worst
-end
-
-local whole, whole_row
-
-local function ended(run)
-  whole = whole or agad.trainer(task, with()):fit(quiet)
-  whole_row = whole_row or comparable(whole:evaluate())
-  assert.equal(whole.steps, run.steps)
-  assert.equal(0, furthest(whole, run))
-  assert.equal(whole_row, comparable(run:evaluate()))
-end
+teardown(function()
+  small.remove()
+  os.execute(("rm -rf '%s'"):format(folder))
+end)
 
 describe("a resumed run", function()
   it("ends as one that never stopped, to the bit, wherever it was stopped", function()
@@ -164,53 +113,6 @@ describe("a resumed run", function()
     local run = agad.trainer(task, with {epochs = 1}, {dir = path "none", resume = true})
     assert.equal(0, run.steps)
     run.rundir:close()
-  end)
-end)
-
-describe("a checkpoint", function()
-  it("that is cut or changed anywhere is refused, or loads the same", function()
-    local dir = path "damage"
-    local run = agad.trainer(task, with {epochs = 1}, {dir = dir}):fit(quiet)
-    run.rundir:close()
-    local file = assert(io.open(dir .. "/state.safetensors", "rb"))
-    local bytes = file:read "a"
-    file:close()
-    math.randomseed(5)
-    local refusals = 0
-    for i = 1, 60 do
-      local at = i <= 30 and math.random(0, 3000) or math.random(0, #bytes - 1)
-      local damaged = i % 2 == 0 and bytes:sub(1, at)
-        or bytes:sub(1, at) .. string.char(bytes:byte(at + 1) ~ (1 << math.random(0, 7))) .. bytes:sub(at + 2)
-      local out = assert(io.open(dir .. "/state.safetensors", "wb"))
-      out:write(damaged)
-      out:close()
-      local ok, result = pcall(agad.trainer, task, with {epochs = 1}, {dir = dir, resume = true})
-      if ok then
-        assert.equal(0, furthest(run, result))
-        result.rundir:close()
-      else
-        assert.is_nil(tostring(result):find "\n")
-        refusals = refusals + 1
-      end
-      collectgarbage()                                            -- closes the lock of a run that was refused
-    end
-    assert.is_true(refusals >= 55, refusals .. " were refused")
-  end)
-
-  it("that cannot be written is a note, and training goes on", function()
-    local dir = path "full"
-    local run = agad.trainer(task, with {epochs = 1}, {dir = dir})
-    -- the file that is written beside its target cannot be opened: a folder has its name
-    local aside, notes = ("%s/state.safetensors.%d.new"):format(dir, luv.os_getpid()), {}
-    assert(luv.fs_mkdir(aside, 493))
-    run:fit(function(e)
-      if e.kind ~= "note" then return end
-      notes[#notes + 1] = e.text
-      luv.fs_rmdir(aside)
-    end)
-    run.rundir:close()
-    has(table.concat(notes, "\n"), "checkpoint of step 2", "directory", "the one before it stays")
-    assert.equal(run.steps, agad.trainer(task, with {epochs = 1}, {dir = dir, resume = true}).steps)
   end)
 end)
 

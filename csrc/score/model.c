@@ -51,6 +51,43 @@ static int load_weights(agad_model *m, const safetensors *f, agad_error *error) 
   return at_close(&scope, error);
 }
 
+static int has(const net_program *p, const char *name) {
+  for (int i = 0; i < p->n_params; i++)
+    if (!strcmp(p->params[i].name, name)) return 1;
+  for (int i = 0; i < p->n_buffers; i++)
+    if (!strcmp(p->buffers[i].name, name)) return 1;
+  return 0;
+}
+
+/* Whether "discriminator.conv1.weight" is a tensor of the program "discriminator" among those of the file. What a
+ * method keeps ("keep.centre.value") may be there though its score does not read it. */
+static int belongs(json_t *programs, const char *name) {
+  const char *dot = strchr(name, '.'), *key = NULL;
+  json_t *json;
+  agad_error ignored;
+  if (!strncmp(name, "keep.", 5)) return 1;
+  json_object_foreach(programs, key, json) if (dot && !strncmp(key, name, (size_t)(dot - name)) && !key[dot - name]) {
+    char *text = json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(17));
+    net_program *p = text ? net_program_parse(text, &ignored) : NULL;
+    int found = p && has(p, dot + 1);
+    free(text);
+    net_program_free(p);
+    return found;
+  }
+  return 0;
+}
+
+/* Tensors beside the scorer's are those of the method's nets, where the file names them. */
+static int check_extra(const agad_model *m, const safetensors *f, agad_error *error) {
+  json_t *programs = json_object_get(m->about, "programs");
+  for (int i = 0; json_is_object(programs) && i < safetensors_count(f); i++) {
+    const char *name = safetensors_name(f, i);
+    if (!has(m->net->program, name) && !belongs(programs, name))
+      return agad_fail(error, "there is no place for its tensor %s", name);
+  }
+  return 0;
+}
+
 /* The callers' buffers rely on it: the first output is the score, one number a picture; a map has one a pixel. */
 static int sound_outputs(const net_program *p) {
   int map = net_program_output(p, "map");
@@ -89,7 +126,7 @@ static int fill(agad_model *m, const safetensors *f, agad_error *error) {
   m->net = net_new(program, AT_F32, AT_CPU, AT_CHANNELS_LAST);
   if (at_close(&scope, error)) return -1;
   m->plan = net_plan_new(m->net, AT_F32);
-  return load_weights(m, f, error);
+  return load_weights(m, f, error) ? -1 : check_extra(m, f, error);
 }
 
 agad_model *agad_model_open(const char *path, agad_error *error) {

@@ -39,7 +39,11 @@ local kept = {"phase_began", "epoch", "done", "steps", "images", "train_seconds"
 function checkpoint.save(run)
   local tensors, at = live(run), {}
   tensors["random.cpu"] = core.random_state()
-  for name, t in pairs(run.keep) do tensors["keep." .. name] = t end
+  at.keep = setmetatable({}, {__jsontype = "array"})
+  for name, t in pairs(run.keep) do
+    tensors["keep." .. name] = t
+    table.insert(at.keep, name)
+  end
   for _, name in ipairs(kept) do at[name] = run[name] end
   at.phase, at.seconds = run.phase, run:seconds_so_far()
   at.sampler, at.task = run.sampler:state(), fingerprint(run.task)
@@ -73,6 +77,7 @@ end
 local function check(run, path, metadata)
   local before = metadata.config and core.json_decode(metadata.config)
   if not before or not metadata.run then error(path .. ": it is no checkpoint of a run", 0) end
+  if not metadata["agad.checksum"] then error(path .. ": it has no checksum; the file is damaged", 0) end
   local differing = differences(before, core.json_decode(options.canonical(run.config)))
   if #differing > 0 then
     error(("cannot resume %s: it was made with another configuration (%s); give the same options, or train without " ..
@@ -90,14 +95,16 @@ local function listed(list, name)
   return false
 end
 
-local function copy_into(path, wanted, stored)
+local function check_tensors(path, wanted, stored)
   for name, t in pairs(wanted) do
     local from = stored[name] or error(("%s: tensor %s is missing"):format(path, name), 0)
     if table.concat(from.shape, "x") ~= table.concat(t.shape, "x") then
       error(("%s: tensor %s has another shape"):format(path, name), 0)
     end
+    if from.dtype ~= t.dtype then
+      error(("%s: tensor %s is %s, not %s"):format(path, name, from.dtype, t.dtype), 0)
+    end
   end
-  agad.no_grad(function() for name, t in pairs(wanted) do t:copy_(stored[name]) end end)
 end
 
 --- Puts a run, just made, where its checkpoint left it.
@@ -108,15 +115,24 @@ function checkpoint.resume(run)
   local stored, metadata = core.load(path)
   local at = check(run, path, metadata)
   phase.enter(run, at.phase)
-  local wanted = live(run)
   for name, t in pairs(stored) do
     local own = name:match "^keep%.(.+)$"
-    if own and listed(run.method.keep, own) then run.keep[own] = t:to {device = run.device, dtype = run.dtype}
-    elseif not wanted[name] and name ~= "random.cpu" and not (at.best and name:find "^best%.") then
+    if own and listed(run.method.keep, own) then run.keep[own] = t:to {device = run.device, dtype = run.dtype} end
+  end
+  local wanted, beside = live(run), {["random.cpu"] = core.random_state()}
+  for _, name in ipairs(at.keep or {}) do
+    if not run.keep[name] then error(("%s: tensor keep.%s is missing"):format(path, name), 0) end
+    beside["keep." .. name] = run.keep[name]
+  end
+  if at.best then for name, t in pairs(run:tensors(true)) do beside["best." .. name] = t end end
+  for name in pairs(stored) do
+    if not wanted[name] and not beside[name] then
       error(("%s: there is no place for its tensor %s"):format(path, name), 0)
     end
   end
-  copy_into(path, wanted, stored)
+  check_tensors(path, wanted, stored)
+  check_tensors(path, beside, stored)
+  agad.no_grad(function() for name, t in pairs(wanted) do t:copy_(stored[name]) end end)
   for _, name in ipairs(kept) do run[name] = at[name] end
   run.seconds = at.seconds
   run.images_per_second = run.train_seconds > 0 and run.images / run.train_seconds or nil
@@ -133,7 +149,7 @@ function checkpoint.resume(run)
   run.sampler:set_state(at.sampler)
   core.set_random_state(stored["random.cpu"])
   run.rundir:rewind_log(run.steps)
-  run.resumed = run.steps
+  run.saved, run.resumed = run.steps, run.steps
 end
 
 return checkpoint
