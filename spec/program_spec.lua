@@ -134,7 +134,7 @@ describe("a program", function()
     {"concat of other sizes", function(p) p.nodes[1].padding = 0; p.nodes[4].inputs = {3, 0} end, "concat1"},
     {"concat of other dimensions", function(p)
       p.nodes[3] = {layer = "op", op = "flatten", overload = "using_ints", args = {start_dim = 1}, inputs = {2}}
-    end, "dimensions"},
+    end, "the first", "differs in more than its channels"},
     {"conv on a row", function(p)
       p.nodes[4] = {layer = "op", op = "flatten", overload = "using_ints", args = {start_dim = 1}, inputs = {2}}
       p.nodes[5] = {layer = "conv", inputs = {4}, out = 1}
@@ -243,7 +243,7 @@ describe("the builder", function()
     has(refused(b.conv, b, 3, {kernal = 3}), "conv", "unknown option 'kernal'")
     has(refused(b.batch_norm, b, {epsilon = 1}), "unknown option 'epsilon'")
     has(refused(b.op, b, "softmax.int", {dim = 0}), "from 1")
-    assert.is_nil(b.no_such_layer)
+    has(refused(function() return b.no_such_layer end), "unknown layer 'no_such_layer'", "conv_transpose")
   end)
 
   it("names nodes by kind and count, and inlines whole programs", function()

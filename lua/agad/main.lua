@@ -90,5 +90,9 @@ if not ok then
     say(common.message(result))
   end
 end
-io.stdout:flush()
+local flushed, reason = io.stdout:flush()
+if not flushed and status == 0 then
+  say("standard output cannot be written: " .. reason)
+  status = 1
+end
 os.exit(status, true)

@@ -8,7 +8,19 @@ local options = require "agad.options"
 local nn = {}
 
 local handle = {}
-handle.__index = handle
+
+-- A layer that there is not.
+local function unknown_layer(_, name, level)
+  if type(name) ~= "string" then return nil end
+  local known = {}
+  for key in pairs(handle) do if not key:find "^__" then known[#known + 1] = key end end
+  table.sort(known)
+  local near = options.nearest(name, known)
+  error(("net: unknown layer '%s'%s; known: %s"):format(name, near and ("; did you mean %s?"):format(near) or "",
+    table.concat(known, ", ")), level or 2)
+end
+
+handle.__index = setmetatable(handle, {__index = unknown_layer})
 
 local builder = {}
 
@@ -196,7 +208,7 @@ end
 -- The builder -------------------------------------------------------------------------------------
 
 builder.__index = function(b, key)
-  local method = handle[key]
+  local method = rawget(handle, key) or key ~= "current" and unknown_layer(nil, key, 3)
   if not method then return nil end
   -- b:conv(…) goes on from the node added last; b:l2(u, v) is u:l2(v)
   return function(_, first, ...)
@@ -286,6 +298,29 @@ function nn.names()
   return list
 end
 
+local function sizes(list)
+  local parts = {}
+  for i, v in ipairs(list) do parts[i] = tostring(v) end
+  return table.concat(parts, " x ")
+end
+
+--- Fails unless a net takes and gives pictures of one shape, as a generator must.
+-- @param net net
+-- @param program table its program
+-- @param shape list {channels, height, width}
+function nn.check_generator(net, program, shape)
+  if sizes(program.input) ~= sizes(shape) then
+    error(("net %s: its input is %s, the pictures are %s (channels x height x width)"):format(program.name,
+      sizes(program.input), sizes(shape)), 0)
+  end
+  local out = program.outputs[1].node
+  local gives = sizes(out == 0 and program.input or net:info().layers[out].shape)
+  if gives ~= sizes(program.input) then
+    error(("net %s: it makes %s of %s (channels x height x width); a generator gives what it takes"):format(
+      program.name, gives, sizes(program.input)), 0)
+  end
+end
+
 --- A net's program by name ("naive"), or from a file of the user's own ("my_net.lua").
 -- @param name string
 -- @param shape list {channels, height, width}
@@ -310,7 +345,11 @@ function nn.program(name, shape, o)
     make = require(module)
   end
   if type(make) ~= "function" then error("net " .. name .. ": its file must return a function(shape, options)", 0) end
-  local program = make(shape, o or {})
+  local ok, program = pcall(make, shape, o or {})
+  if not ok then
+    local text = tostring(program)
+    error(text:find "^net " and text or ("net %s: its function raises: %s"):format(name, text), 0)
+  end
   if type(program) ~= "table" or not program.nodes then
     error("net " .. name .. ": its function must return a program (end it with :build(name))", 0)
   end
@@ -324,6 +363,10 @@ end
 -- @param o table dtype ("float32"), compute (= dtype), device ("cpu"), layout ("channels_last")
 -- @return net
 -- @raise an unsound program: net, node and reason
-function nn.net(program, o) return core.net(core.json_encode(program), o) end
+function nn.net(program, o)
+  local ok, text = pcall(core.json_encode, program)
+  if not ok then error(("net %s: its program is no data: %s"):format(tostring(program.name), text), 0) end
+  return core.net(text, o)
+end
 
 return nn

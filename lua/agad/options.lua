@@ -212,7 +212,8 @@ local function own(method, key, default)
   if range then d.min, d.max, d.above, d.below = range.min, range.max, range.above, range.below end
   d.choices = (method.switches or method.choices or {})[key]
   if d.choices then d.kind = "choice"
-  elseif key:find("^lambda%.") then d.kind = "number"
+  elseif key:find("^lambda%.") then                    -- a weight: what pulls the other way has its own sign
+    d.kind, d.min = "number", not range and 0 or d.min
   elseif type(default) == "number" then d.kind = math.type(default) == "integer" and "integer" or "number"
   elseif type(default) == "table" then d.kind, d.of = "list", math.type(default[1]) and "number" or "string"
   else d.kind = type(default) end
@@ -302,7 +303,12 @@ local function convert_scheduled(named, name, v)
     table.sort(can)
     fail("schedule.%s: there is no schedule for that; known: %s (gamma takes one itself)", name, words(can))
   end
-  return schedule.check("schedule." .. name, v, function(x) return convert.number(name, d, x) end)
+  if type(v) ~= "function" then
+    return schedule.check("schedule." .. name, v, function(x) return convert.number(name, d, x) end)
+  end
+  return function(epoch, epochs)
+    return convert.number(("schedule.%s in epoch %d: %s"):format(name, epoch, name), d, v(epoch, epochs))
+  end
 end
 
 --- The full configuration of a run: defaults, the method's, and what was given, typed and checked.

@@ -124,9 +124,16 @@ end
 --- Prints a result row.
 -- @param row table
 -- @param o table as for `report.text`
-function report.print(row, o)
-  io.stdout:write(report.text(row, o), "\n")
-  io.stdout:flush()
+-- @raise standard output cannot be written
+function report.print(row, o) report.out(report.text(row, o)) end
+
+--- Prints a text and a newline at once.
+-- @param text string
+-- @raise standard output cannot be written (the disk that it goes to is full)
+function report.out(text)
+  local ok, reason = io.stdout:write(text, "\n")
+  if ok then ok, reason = io.stdout:flush() end
+  if not ok then error("standard output cannot be written: " .. reason, 0) end
 end
 
 return report

@@ -118,6 +118,7 @@ function run:evaluate(on_event, o)
   row.selected = about_best(self.best)
   options.merge(row, evaluate.provenance(require "agad"))
   for _, note in ipairs(self.notes) do table.insert(row.notes, note) end
+  if self.unsaved then table.insert(row.notes, self.unsaved) end
   row.method, row.config = self.method.name, options.plain(self.config)
   local hashed, hash = pcall(options.hash, self.config)
   row.hash = hashed and hash or core.null
@@ -128,7 +129,10 @@ function run:evaluate(on_event, o)
   row.images_per_second = self.images_per_second or core.null
   row.train_seconds = self.train_seconds
   row.seconds = (self.seconds or 0) + core.clock() - began
-  if self.rundir then self.rundir:result(row) end
+  if self.rundir then
+    local ok, reason = pcall(self.rundir.result, self.rundir, row)
+    if not ok then table.insert(row.notes, (tostring(reason):gsub("^%S+%.lua:%d+: ", ""))) end   -- the row is not lost
+  end
   return setmetatable(row, {__tostring = report.text})
 end
 

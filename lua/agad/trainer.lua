@@ -62,6 +62,7 @@ local function make_nets(self)
   table.sort(names)
   for i, name in ipairs(names) do
     local net = agad.nn.net(self.programs[name], {dtype = self.dtype, compute = self.compute, device = self.device})
+    if name == "generator" then agad.nn.check_generator(net, self.programs[name], self.shape) end
     self.nets[name] = net:init(phase.seed(self.config, 100 + i))
     local info = net:info()
     self.info[name] = info
@@ -112,7 +113,11 @@ function trainer.new(task, given, o)
     local earlier = o.resume and rundir.reopen(o.dir)
     self.rundir = earlier or rundir.create(o.dir, options.canonical(config))
     self.dir = self.rundir.path
-    if earlier then checkpoint.resume(self) end
+    local ok, reason = pcall(function() if earlier then checkpoint.resume(self) end end)
+    if not ok then
+      self.rundir:close()                                -- it is not to stay locked until the collector comes
+      error(reason, 0)
+    end
   end
   if not self.resumed then phase.start(self) end
   return self
@@ -123,13 +128,17 @@ function run:__tostring()
     self.method.name, self.config.net or "-", self.config.epochs, self.config.seed)
 end
 
+-- What a run that fails leaves behind.
+local function last_good(self)
+  return self.saved and ("; %s/state.safetensors is of step %d"):format(self.dir, self.saved)
+    or "; no checkpoint was written before (checkpoint_steps, checkpoint_minutes)"
+end
+
 -- A loss that is NaN or infinite stops the run, named, with the last good checkpoint.
 local function check_finite(self)
   for name, value in pairs(self.losses) do
     if value ~= value or value - value ~= 0 then
-      local good = self.saved and ("; %s/state.safetensors is of step %d"):format(self.dir, self.saved)
-        or "; no checkpoint was written before (checkpoint_steps, checkpoint_minutes)"
-      error(("training stopped: loss %s is %s in step %d%s"):format(name, value, self.steps, good), 0)
+      error(("training stopped: loss %s is %s in step %d%s"):format(name, value, self.steps, last_good(self)), 0)
     end
   end
 end
@@ -186,7 +195,7 @@ local function one_step(self, log)
   local x, n_normal = self:next_batch()
   if not x then return nil end
   local ok, reason = pcall(self.step.run, self.step, x, n_normal)
-  if not ok then error(("step %d: %s"):format(self.steps + 1, tostring(reason)), 0) end
+  if not ok then error(("step %d: %s%s"):format(self.steps + 1, tostring(reason), last_good(self)), 0) end
   self.steps, self.images = self.steps + 1, self.images + x:size(1)
   x:close()                                              -- the step holds what it needs; the collector is too late
   if log(self.steps) then note_losses(self) end
@@ -196,7 +205,17 @@ end
 --- Seconds of this run up to now, those before it was resumed included.
 function run:seconds_so_far() return (self.seconds or 0) + (self.began and core.clock() - self.began or 0) end
 
--- A checkpoint where one is due: by steps, or by minutes. One that cannot be written is a note, and training goes on.
+-- A checkpoint; one that cannot be written (the disk is full) is a note, and training goes on.
+local function try_checkpoint(self, on_event)
+  local ok, reason = pcall(self.checkpoint, self)
+  if ok then return end
+  self.saved_at = core.clock()
+  self.unsaved = ("checkpoint of step %d: %s; %s"):format(self.steps, (tostring(reason):gsub("^%S+%.lua:%d+: ", "")),
+    self.saved and "the one before it stays" or "there is none yet")
+  on_event {kind = "note", text = self.unsaved}
+end
+
+-- A checkpoint where one is due: by steps, or by minutes.
 local function checkpoint_if_due(self, on_event)
   local c = self.config
   if self.steps % c.accumulate ~= 0 or not self.rundir then return end
@@ -205,11 +224,7 @@ local function checkpoint_if_due(self, on_event)
   if not by_steps and not by_minutes then return end
   self.losses = self.step:losses()
   check_finite(self)
-  local ok, reason = pcall(self.checkpoint, self)
-  if not ok then
-    self.saved_at = core.clock()
-    on_event {kind = "note", text = ("checkpoint of step %d: %s; the one before it stays"):format(self.steps, reason)}
-  end
+  try_checkpoint(self, on_event)
 end
 
 local callback_of = {step = "on_step", epoch = "on_epoch", evaluated = "on_evaluate"}
@@ -309,7 +324,7 @@ function run:fit(callbacks)
   until interrupted or stopped or self.stopped or not phase.next(self)
   self.seconds, self.began = self:seconds_so_far(), nil
   self.interrupted = interrupted
-  self:checkpoint()
+  try_checkpoint(self, on_event)
   on_event {kind = "end", interrupted = interrupted, seconds = self.train_seconds}
   return self
 end
@@ -333,7 +348,7 @@ end
 function run:checkpoint()
   if not self.rundir then return end
   checkpoint.save(self)
-  self.saved, self.saved_at = self.steps, core.clock()
+  self.saved, self.saved_at, self.unsaved = self.steps, core.clock(), nil
 end
 
 results.extend(run)

@@ -1,14 +1,25 @@
 /* concat.c: joins its inputs along the channels: x_i [N, C_i, H, W], y [N, sum C_i, H, W]. */
 #include "net/layer.h"
 
+#include <stdio.h>
+
+/* "4 x 16 x 16" */
+static const char *sizes(const net_shape *s, char text[64]) {
+  int n = 0;
+  for (int d = 0; d < s->ndim; d++) n += snprintf(text + n, 64 - (size_t)n, "%s%d", d ? " x " : "", (int)s->d[d]);
+  return text;
+}
+
 static int concat_define(net_program *program, net_node *node, const net_shape *in, agad_error *error) {
   (void)program;
   if (in->ndim < 1) return net_node_fail(node, error, "takes {channels, …}, not one number a row");
   for (int i = 1; i < node->n_inputs; i++) {
-    if (in[i].ndim != in->ndim) return net_node_fail(node, error, "input %d has another number of dimensions", i + 1);
-    for (int d = 1; d < in->ndim; d++)
-      if (in[i].d[d] != in->d[d])
-        return net_node_fail(node, error, "input %d differs from the first in more than its channels", i + 1);
+    int fits = in[i].ndim == in->ndim;
+    for (int d = 1; fits && d < in->ndim; d++) fits = in[i].d[d] == in->d[d];
+    char first[64], other[64];
+    if (!fits)
+      return net_node_fail(node, error, "input %d is %s, the first %s: it differs in more than its channels", i + 1,
+                           sizes(in + i, other), sizes(in, first));
     node->shape.d[0] += in[i].d[0];
   }
   return 0;

@@ -143,10 +143,7 @@ end
 -- Rows --------------------------------------------------------------------------------------------
 
 --- Prints one row as one line of JSON on stdout.
-function common.print_json(row)
-  io.stdout:write(require("agad.core").json_encode(row), "\n")
-  io.stdout:flush()
-end
+function common.print_json(row) require("agad.report").out(require("agad.core").json_encode(row)) end
 
 --- Prints lines of cells with aligned columns (`agad.report.align`).
 function common.print_table(lines, out) (out or io.stdout):write(require("agad.report").align(lines)) end

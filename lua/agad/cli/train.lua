@@ -25,11 +25,15 @@ return function(args)
   end)
   show:clear()
   agad.core.interrupt_clear()                    -- saving passes over data too, and is not to be cut short
-  local scores, reason = pcall(run.scorer, run)
+  local scores, why = pcall(run.scorer, run)
   if interrupted and not scores then
-    common.fail(("interrupted; --resume goes on from %s (%s)"):format(run.dir, reason), 130)
+    common.fail(("interrupted; --resume goes on from %s (%s)"):format(run.dir, why), 130)
   end
-  run:save(args.out)
+  local saved, reason = pcall(run.save, run, args.out)
+  if not saved then
+    common.fail(common.message(reason) .. (run.saved == run.steps and
+      ("; what was trained is in %s: with --resume it is saved without training again"):format(dir) or ""))
+  end
   if interrupted then common.fail("interrupted; what was trained is in " .. args.out, 130) end
 
   local row = run:evaluate(show, {curves = args.curves})
