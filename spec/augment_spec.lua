@@ -18,7 +18,7 @@ local function equal(a, b) return a:eq(b):all():item() end
 -- own. All the others must agree.
 local function moved(x, y, i)
   local h, w = x:size(3), x:size(4)
-  local from, to, place = x:select(1, i):totable(), y:select(1, i):totable(), {}
+  local from, to, place = x:select(1, i):flatten():totable(), y:select(1, i):flatten():totable(), {}
   for p, value in ipairs(from) do place[value] = p - 1 end
   local row, column = place[to[2 * w + 3]] // w, place[to[2 * w + 3]] % w
   local flipped = place[to[2 * w + 4]] % w < column

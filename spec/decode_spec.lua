@@ -51,7 +51,7 @@ end
 
 -- The rows of a grey picture, as lists.
 local function rows(t)
-  local out, flat, width = {}, t:totable(), t.shape[3]
+  local out, flat, width = {}, t:flatten():totable(), t.shape[3]
   for y = 1, t.shape[2] do out[y] = table.move(flat, (y - 1) * width + 1, y * width, 1, {}) end
   return out
 end

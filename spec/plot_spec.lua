@@ -88,7 +88,7 @@ describe("plot.heat and plot.grid", function()
   it("gives nothing black-violet and the top light yellow", function()
     local t = plot.heat(agad.tensor {0, 5, 99}:reshape {1, 3}, 5)
     assert.same({3, 1, 3}, t.shape)
-    assert.same({0, 252, 252, 0, 255, 255, 4, 164, 164}, t:totable())
+    assert.same({0, 252, 252, 0, 255, 255, 4, 164, 164}, t:flatten():totable())
   end)
 
   it("frames enlarged pictures, and draws a mask's border outside it", function()

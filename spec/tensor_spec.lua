@@ -9,7 +9,7 @@ local checks = dofile "spec/support/checks.lua"
 local refused, has = checks.refused, checks.has
 
 local function shape(t) return table.concat(t.shape, "x") end
-local function values(t) return t:totable() end
+local function values(t) return t:flatten():totable() end
 local a = agad.tensor {1, 2, 3, 4, 5, 6}
 local t = a:view(2, 3)
 

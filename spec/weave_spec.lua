@@ -79,7 +79,7 @@ describe("weave", function()
   it("changes pixels only where and near where the mask says", function()
     local bright = {}
     local set = data.weave {test_defects = 100, train_normals = 1, train_defects = 0, test_normals = 1}
-    local images, masks = set.test.images:totable(), set.test.masks:totable()
+    local images, masks = set.test.images:flatten():totable(), set.test.masks:flatten():totable()
     for i = 1, #masks do                         -- inside and outside differ in brightness, either way
       local picture, inside = (i - 1) // 1024, masks[i]
       bright[picture] = bright[picture] or {[0] = 0, 0, n = {[0] = 0, 0}}

@@ -242,7 +242,8 @@ static inline at_value at_vd(double d) {
 int at_grad_mode(int on); /* returns what it was */
 int at_grad_enabled(void);
 void at_set_requires_grad(at_tensor *t, int on);
-at_tensor *at_gradient(const at_tensor *t); /* t.grad, or NULL without a failure */
+at_tensor *at_gradient(const at_tensor *t);                    /* t.grad, or NULL without a failure */
+void at_set_gradient(at_tensor *t, const at_tensor *gradient); /* NULL: it has none any more */
 void at_backward(const at_tensor *output, const at_tensor *grad, int retain_graph);
 /* out[i] = d output / d inputs[i]; NULL where unused when allow_unused. */
 int at_grad(at_tensor **out, const at_tensor *output, const at_tensor *grad, at_tensor *const *inputs, int n,

@@ -40,6 +40,17 @@ at_tensor *at_gradient(const at_tensor *t) {
   });
 }
 
+void at_set_gradient(at_tensor *t, const at_tensor *gradient) {
+  at_do([&] {
+    const Tensor &x = at_unwrap(t);
+    Tensor g = gradient ? at_unwrap(gradient) : Tensor();
+    TORCH_CHECK(!gradient || (g.sizes() == x.sizes() && g.dtype() == x.dtype() && g.device() == x.device()),
+                "a gradient has its tensor's shape, dtype and device");
+    TORCH_CHECK(x.is_leaf(), "only tensors that no operator made hold a gradient");
+    x.mutable_grad() = g;
+  });
+}
+
 void at_backward(const at_tensor *output, const at_tensor *grad, int retain_graph) {
   at_do([&] {
     OneThread one;

@@ -143,7 +143,8 @@ static int match(lua_State *L, call *c, const overload *o, int top, int keywords
   }
   c->at = 0; /* says less than what another overload makes of the same arguments */
   if (given < top) return refuse(c, "too many arguments", "", "", "");
-  if (keywords && used < count_keys(L, keywords)) return refuse(c, "a keyword does not belong here", "", "", "");
+  if (keywords && used + c->taken < count_keys(L, keywords))
+    return refuse(c, "a keyword does not belong here", "", "", "");
   return 1;
 }
 
@@ -260,6 +261,25 @@ static int call_of_tensors(lua_State *L, const family *f, int top) {
   return at_close(&scope, &error) ? raise(L, f->name, error.message) : 1;
 }
 
+/* Makes tensors of given sizes: takes a dtype and a device, and no tensor. */
+static int makes_tensors(const family *f) {
+  int dtype = 0;
+  for (int i = 0; i < f->n; i++)
+    for (int j = 0; j < f->list[i].n; j++) {
+      const at_arg *a = f->list[i].args + j;
+      dtype |= a->keyword_only && a->kind == AT_DTYPE;
+    }
+  return dtype;
+}
+
+/* The keyword requires_grad, which no schema has, where a tensor is made: its value, or -1 where it is not given. */
+static int read_requires_grad(lua_State *L, const family *f, int keywords) {
+  if (!keywords) return -1;
+  int given = lua_getfield(L, keywords, "requires_grad"), on = lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  return given == LUA_TBOOLEAN && makes_tensors(f) ? on : -1;
+}
+
 static int call_family(lua_State *L, const family *f) {
   int top = lua_gettop(L);
   if (call_of_tensors(L, f, top)) return 1;
@@ -269,6 +289,8 @@ static int call_family(lua_State *L, const family *f) {
   call c;
   at_value results[MAX_RESULTS];
   agad_error error;
+  int with_gradient = read_requires_grad(L, f, keywords);
+  c.taken = with_gradient >= 0;
   at_scope scope = at_open();
   const overload *o = choose(L, &c, f, top, keywords);
   if (!o) {
@@ -283,6 +305,7 @@ static int call_family(lua_State *L, const family *f) {
     if (r == 0 && o->in_place && results->kind == AT_TENSOR && top) lua_pushvalue(L, 1); /* t:mul_(2) is t */
     else push_result(L, results + r);
   }
+  if (with_gradient > 0 && n == 1 && results->kind == AT_TENSOR) at_set_requires_grad(lua_agad_test_tensor(L, -1), 1);
   return at_close(&scope, &error) ? raise(L, f->name, error.message) : n;
 }
 

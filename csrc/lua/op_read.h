@@ -23,6 +23,7 @@ typedef struct call {
   at_value values[MAX_ARGS], items[MAX_ITEMS];
   signed char types[MAX_ARGS]; /* of the positional arguments */
   int n_items, level, at;
+  int taken;     /* keywords that are read elsewhere */
   int wrong;     /* the problem stands whatever the overload */
   problem worst; /* of the overload that could be read furthest */
 } call;

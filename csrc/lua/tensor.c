@@ -8,7 +8,7 @@
  * alive pass a budget, and when so many tensors have piled up that its cost, which grows with Lua's heap, stays
  * small beside theirs.  `collectgarbage "stop"` stops both; the generational mode keeps up by itself.
  */
-#include "lua/lua_agad.h"
+#include "lua/tensor_parts.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -24,6 +24,7 @@ typedef struct tensor_box {
   int64_t bytes;
 } tensor_box;
 
+static const char formatter = 0; /* its address: the function's key in the registry */
 static const char metatable = 0; /* its address is the metatable's key in the registry: no string is hashed */
 
 static tensor_box *test(lua_State *L, int index) {
@@ -150,7 +151,8 @@ static void push_device(lua_State *L, const at_tensor *t) {
   else lua_pushfstring(L, "cuda:%d", device);
 }
 
-static int to_string(lua_State *L) {
+/* summary(t): dtype, shape, device in one line; of a tensor without dimension its number too */
+static int summary(lua_State *L) {
   tensor_box *box = luaL_checkudata(L, 1, LUA_TENSOR);
   if (!box->t) return lua_pushliteral(L, "[closed tensor]"), 1;
   int64_t sizes[AT_MAX_DIM];
@@ -170,6 +172,29 @@ static int to_string(lua_State *L) {
   push_device(L, box->t);
   lua_pushfstring(L, "%s %s%s]", text, lua_tostring(L, -1), at_requires_grad(box->t) ? ", grad" : "");
   return 1;
+}
+
+/* tostring(t): what set_formatter's function makes of it and its summary; without one the summary alone. */
+static int to_string(lua_State *L) {
+  lua_settop(L, 1);
+  summary(L);
+  lua_insert(L, 2); /* above it may lie what it was made of */
+  lua_settop(L, 2);
+  if (test(L, 1)->t && lua_rawgetp(L, LUA_REGISTRYINDEX, &formatter) == LUA_TFUNCTION) {
+    lua_pushvalue(L, 1);
+    lua_pushvalue(L, 2);
+    lua_call(L, 2, 1);
+    return 1;
+  }
+  lua_settop(L, 2);
+  return 1;
+}
+
+static int set_formatter(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_settop(L, 1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &formatter);
+  return 0;
 }
 
 static int requires_grad_(lua_State *L) {
@@ -235,9 +260,7 @@ static int index_tensor(lua_State *L) {
   lua_pushvalue(L, 2);
   if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL) return 1;
   lua_pop(L, 1);
-  if (lua_type(L, 2) != LUA_TSTRING)
-    return luaL_error(L, "a tensor cannot be indexed by a %s here; use t:select(dim, i) or t:narrow(dim, i, n)",
-                      luaL_typename(L, 2));
+  if (lua_type(L, 2) != LUA_TSTRING) return lua_agad_index(L, 2);
   const char *key = lua_tostring(L, 2);
   if (strcmp(key, "requires_grad") && lua_agad_push_op(L, key)) {
     lua_pushvalue(L, 2);
@@ -246,6 +269,20 @@ static int index_tensor(lua_State *L) {
     return 1;
   }
   return attribute(L);
+}
+
+/* t.requires_grad = b, t.grad = tensor or nil, or a part of it */
+static int assign(lua_State *L) {
+  if (lua_type(L, 2) != LUA_TSTRING || !strcmp(lua_tostring(L, 2), "...")) return lua_agad_assign(L);
+  at_tensor *t = lua_agad_check_tensor(L, 1);
+  const char *key = lua_tostring(L, 2);
+  at_scope scope = at_open();
+  if (!strcmp(key, "requires_grad") && lua_isboolean(L, 3)) at_set_requires_grad(t, lua_toboolean(L, 3));
+  else if (!strcmp(key, "grad") && (lua_isnil(L, 3) || lua_agad_test_tensor(L, 3)))
+    at_set_gradient(t, lua_agad_test_tensor(L, 3));
+  else
+    at_fail("a tensor's field '%s' cannot be set so; grad (a tensor or nil) and requires_grad (true, false) can", key);
+  return lua_agad_end(L, &scope, 0);
 }
 
 /* agad.grad(output, inputs[, gradient][, {retain_graph=, allow_unused=}]) -> one gradient per input */
@@ -301,76 +338,23 @@ static int set_random_state(lua_State *L) {
   return lua_agad_end(L, &scope, 0);
 }
 
-/* from_table(list[, dtype]) -> 1-d tensor of numbers */
-static int from_table(lua_State *L) {
-  luaL_checktype(L, 1, LUA_TTABLE);
-  const char *name = luaL_optstring(L, 2, "float32");
-  at_dtype dtype;
-  luaL_argcheck(L, !at_dtype_by_name(name, &dtype), 2, "unknown dtype");
-  int64_t n = (int64_t)lua_rawlen(L, 1);
-  at_scope scope = at_open();
-  at_tensor *t = at_empty(&n, 1, dtype <= AT_I64 ? AT_I64 : AT_F64, AT_CPU, AT_NCHW);
-  double *d = at_data(t);
-  int64_t *whole = at_data(t);
-  int bad = 0;
-  for (int64_t i = 0; i < n && at_ok() && !bad; i++) {
-    lua_rawgeti(L, 1, i + 1);
-    int integer = 1;
-    bad = lua_type(L, -1) != LUA_TNUMBER;
-    if (dtype <= AT_I64) whole[i] = lua_tointegerx(L, -1, &integer);
-    else d[i] = lua_tonumber(L, -1);
-    lua_pop(L, 1);
-    if (bad || !integer)
-      bad = 1, at_fail("item %lld of the list is no %s", (long long)i + 1, integer ? "number" : "integer");
-  }
-  lua_agad_push_tensor(L, at_to(t, dtype, AT_CPU));
-  return lua_agad_end(L, &scope, 1);
-}
-
-/* to_table(t) -> list of its numbers in order */
-static int to_table(lua_State *L) {
-  at_tensor *t = lua_agad_check_tensor(L, 1);
-  at_dtype dtype = at_dtype_of(t);
-  int whole = dtype <= AT_I64;
-  at_scope scope = at_open();
-  at_tensor *c = at_to_layout(at_to(at_detach(t), whole ? AT_I64 : AT_F64, AT_CPU), AT_NCHW);
-  const double *d = at_data(c);
-  const int64_t *i64 = at_data(c);
-  int64_t n = at_numel(c);
-  lua_createtable(L, (int)(n < 1 << 26 ? n : 0), 0);
-  for (int64_t i = 0; i < n && at_ok(); i++) {
-    if (whole) lua_pushinteger(L, i64[i]);
-    else lua_pushnumber(L, d[i]);
-    lua_rawseti(L, -2, i + 1);
-  }
-  return lua_agad_end(L, &scope, 1);
-}
-
-/* bytes(t) -> string of its memory in order */
-static int bytes(lua_State *L) {
-  at_tensor *t = lua_agad_check_tensor(L, 1);
-  at_scope scope = at_open();
-  at_tensor *c = at_to_layout(at_to(at_detach(t), at_dtype_of(t), AT_CPU), AT_NCHW);
-  if (at_ok()) lua_pushlstring(L, at_data(c) ? at_data(c) : "", (size_t)at_nbytes(c));
-  return lua_agad_end(L, &scope, 1);
-}
-
 /* clang-format off */
 static const luaL_Reg methods[] = {{"item", item},          {"size", size},       {"numel", numel},   {"dim", dim},
                                    {"cpu", to_cpu},         {"cuda", to_cuda},         {"close", close_tensor},
-                                   {"is_closed", is_closed}, {"backward", backward}, {"totable", to_table},
-                                   {"tostring_bytes", bytes}, {"requires_grad_", requires_grad_}, {NULL, NULL}};
+                                   {"is_closed", is_closed}, {"backward", backward}, {"requires_grad_", requires_grad_},
+                                   {"rows", lua_agad_rows}, {"summary", summary}, {NULL, NULL}};
 /* clang-format on */
 static const luaL_Reg functions[] = {{"grad", grad},
                                      {"grad_mode", grad_mode},
                                      {"manual_seed", manual_seed},
-                                     {"from_table", from_table},
                                      {"random_state", random_state},
                                      {"set_random_state", set_random_state},
+                                     {"set_formatter", set_formatter},
                                      {NULL, NULL}};
 
 void lua_agad_open_tensor(lua_State *L) {
   luaL_setfuncs(L, functions, 0);
+  luaL_setfuncs(L, lua_agad_tensor_makers, 0);
   luaL_newmetatable(L, LUA_TENSOR);
   lua_pushvalue(L, -1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &metatable);
@@ -379,12 +363,27 @@ void lua_agad_open_tensor(lua_State *L) {
   lua_pushcfunction(L, to_string), lua_setfield(L, -2, "__tostring");
   lua_pushcfunction(L, no_order), lua_setfield(L, -2, "__lt");
   lua_pushcfunction(L, no_order), lua_setfield(L, -2, "__le");
+  lua_pushcfunction(L, assign), lua_setfield(L, -2, "__newindex");
+  lua_pushcfunction(L, lua_agad_length), lua_setfield(L, -2, "__len");
+  lua_pushcfunction(L, lua_agad_concat), lua_setfield(L, -2, "__concat");
   static const struct {
     const char *event, *op;
     int args;
-  } events[] = {
-      {"__add", "add", 2}, {"__sub", "sub", 2}, {"__mul", "mul", 2}, {"__div", "div", 2}, {"__unm", "neg", 1}};
-  for (int i = 0; i < 5; i++) {
+  } events[] = {{"__add", "add", 2},
+                {"__sub", "sub", 2},
+                {"__mul", "mul", 2},
+                {"__div", "div", 2},
+                {"__unm", "neg", 1},
+                {"__pow", "pow", 2},
+                {"__mod", "remainder", 2},
+                {"__idiv", "floor_divide", 2},
+                {"__band", "bitwise_and", 2},
+                {"__bor", "bitwise_or", 2},
+                {"__bxor", "bitwise_xor", 2},
+                {"__bnot", "bitwise_not", 1},
+                {"__shl", "bitwise_left_shift", 2},
+                {"__shr", "bitwise_right_shift", 2}};
+  for (size_t i = 0; i < sizeof events / sizeof *events; i++) {
     lua_pushstring(L, events[i].op);
     lua_pushinteger(L, events[i].args);
     lua_pushnil(L);
@@ -393,6 +392,7 @@ void lua_agad_open_tensor(lua_State *L) {
   }
   lua_newtable(L);
   luaL_setfuncs(L, methods, 0);
+  luaL_setfuncs(L, lua_agad_tensor_takers, 0);
   lua_pushvalue(L, -1);
   lua_setfield(L, -4, "tensor_methods");
   lua_pushcclosure(L, index_tensor, 1);

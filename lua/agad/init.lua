@@ -9,6 +9,8 @@ local devices, device_note = core.probe()
 local agad = {core = core, version = "0.1.0", libtorch_version = core.libtorch, devices = devices,
   device_note = device_note, grad = core.grad, manual_seed = core.manual_seed, memory = core.memory}
 
+core.set_formatter(function(t, footer) return require("agad.tensor_text").of(t, footer) end)
+
 --- Runs f without gradients and returns its results.
 -- @param f function
 function agad.no_grad(f, ...)
@@ -19,12 +21,23 @@ function agad.no_grad(f, ...)
   return table.unpack(results, 2, results.n)
 end
 
---- A tensor of one dimension from a list of numbers.
--- @param list table
--- @param o table|string {dtype = "float32"}, or the dtype
+local making = {dtype = true, device = true, requires_grad = true}
+
+--- A tensor from nested tables of numbers, or of booleans: agad.tensor {{1, 2}, {3, 4}}.
+-- @param list table nested as deep as there are dimensions; also a number
+-- @param o table|string dtype ("float32"; of booleans "bool"), device ("cpu"), requires_grad (false); or the dtype
 -- @return tensor
+-- @raise branches of different shapes, what is no number, numbers and booleans mixed
 function agad.tensor(list, o)
-  return core.from_table(list, type(o) == "table" and o.dtype or type(o) == "string" and o or "float32")
+  if type(o) == "string" then o = {dtype = o} end
+  for key in pairs(o or {}) do
+    if not making[key] then error(("tensor: unknown option %s; known: dtype, device, requires_grad"):format(key), 2) end
+  end
+  local single = type(list) ~= "table"
+  local t = core.from_table(single and {list} or list, o and o.dtype)
+  if single then t = t[1]:clone() end
+  if o and o.device then t = t:to {device = o.device} end
+  return o and o.requires_grad and t:requires_grad_() or t
 end
 
 -- Parts are loaded when they are first asked for; what is none of them is an operator.

@@ -1,0 +1,176 @@
+/* tensor_make.c: tensors out of Lua's tables and strings, and back.
+ *
+ *   from_table({{1, 2}, {3, 4}}[, dtype])   nested as deep as the tensor has dimensions; all branches of one shape
+ *   t:totable()                             the same way back; a number (or boolean) where there is no dimension
+ *   from_string(bytes, dtype, {sizes})      its memory in order, as t:tostring_bytes() gives it
+ *
+ * Without a dtype numbers make float32 (1 and 1.0 are one to who writes Lua), booleans bool.
+ */
+#include "lua/tensor_parts.h"
+
+#include <string.h>
+
+enum { DEEPEST = 16 };
+
+typedef struct nest {
+  int64_t sizes[DEEPEST];
+  int ndim;
+  int64_t count; /* leaves so far */
+  int numbers, booleans;
+  double *d; /* NULL: only look */
+  int64_t *i;
+} nest;
+
+static int is_leaf(lua_State *L, int index) { return !lua_istable(L, index); }
+
+/* The shape by the first branch. */
+static void measure(lua_State *L, int index, nest *n) {
+  int top = lua_gettop(L);
+  lua_pushvalue(L, index);
+  for (n->ndim = 0; lua_istable(L, -1); n->ndim++) {
+    if (n->ndim == DEEPEST) {
+      at_fail("tables nested more than %d deep", DEEPEST);
+      break;
+    }
+    n->sizes[n->ndim] = (int64_t)lua_rawlen(L, -1);
+    if (!n->sizes[n->ndim]) {
+      n->ndim++;
+      break;
+    }
+    lua_rawgeti(L, -1, 1);
+  }
+  lua_settop(L, top);
+}
+
+static void leaf(lua_State *L, int index, nest *n) {
+  if (lua_isboolean(L, index)) n->booleans = 1;
+  else if (lua_type(L, index) != LUA_TNUMBER)
+    at_fail("item %lld is a %s, not a number", (long long)n->count + 1, luaL_typename(L, index));
+  else n->numbers = 1;
+  if (n->d) n->d[n->count] = lua_isboolean(L, index) ? lua_toboolean(L, index) : lua_tonumber(L, index);
+  if (n->i) {
+    int whole = 1;
+    n->i[n->count] = lua_isboolean(L, index) ? lua_toboolean(L, index) : lua_tointegerx(L, index, &whole);
+    if (!whole) at_fail("item %lld is no integer", (long long)n->count + 1);
+  }
+  n->count++;
+}
+
+/* Walks all branches: their lengths, and their numbers into d or i. */
+static void walk(lua_State *L, int index, int depth, nest *n) {
+  if (depth == n->ndim) {
+    if (is_leaf(L, index)) leaf(L, index, n);
+    else at_fail("item %lld is a table; the branches before it are not so deep", (long long)n->count + 1);
+    return;
+  }
+  if (is_leaf(L, index)) {
+    at_fail("item %lld is a %s where the branches before it hold tables", (long long)n->count + 1,
+            luaL_typename(L, index));
+    return;
+  }
+  int64_t length = (int64_t)lua_rawlen(L, index);
+  if (length != n->sizes[depth]) {
+    at_fail("a table of %lld where the others of dimension %d have %lld", (long long)length, depth + 1,
+            (long long)n->sizes[depth]);
+    return;
+  }
+  for (int64_t i = 1; i <= length && at_ok(); i++) {
+    lua_rawgeti(L, index, i);
+    walk(L, lua_gettop(L), depth + 1, n);
+    lua_pop(L, 1);
+  }
+}
+
+static at_dtype dtype_at(lua_State *L, int index, at_dtype standard) {
+  at_dtype dtype = standard;
+  if (!lua_isnoneornil(L, index))
+    luaL_argcheck(L, !at_dtype_by_name(luaL_checkstring(L, index), &dtype), index, "unknown dtype");
+  return dtype;
+}
+
+static int from_table(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  at_dtype given = dtype_at(L, 2, AT_C128);
+  luaL_checkstack(L, DEEPEST + 8, "nested tables");
+  nest n = {{0}, 0, 0, 0, 0, NULL, NULL};
+  at_scope scope = at_open();
+  measure(L, 1, &n);
+  walk(L, 1, 0, &n);
+  if (n.booleans && n.numbers) at_fail("the table mixes booleans and numbers");
+  at_dtype dtype = given != AT_C128 ? given : n.booleans ? AT_B8 : AT_F32;
+  int whole = dtype <= AT_I64 || (dtype == AT_B8 && n.booleans);
+  at_tensor *t = at_empty(n.sizes, n.ndim, whole ? AT_I64 : AT_F64, AT_CPU, AT_NCHW);
+  n.count = 0;
+  if (at_ok() && whole) n.i = at_data(t);
+  else if (at_ok()) n.d = at_data(t);
+  if (at_ok() && at_numel(t)) walk(L, 1, 0, &n);
+  lua_agad_push_tensor(L, at_ok() ? at_to(t, dtype, AT_CPU) : NULL);
+  return lua_agad_end(L, &scope, 1);
+}
+
+static void push_nested(lua_State *L, const int64_t *sizes, int ndim, const double *d, const int64_t *i, int boolean,
+                        int64_t *next) {
+  if (!ndim) {
+    if (boolean) lua_pushboolean(L, i[*next] != 0);
+    else if (i) lua_pushinteger(L, i[*next]);
+    else lua_pushnumber(L, d[*next]);
+    ++*next;
+    return;
+  }
+  lua_createtable(L, sizes[0] < 1 << 26 ? (int)sizes[0] : 0, 0);
+  for (int64_t k = 1; k <= sizes[0]; k++) {
+    push_nested(L, sizes + 1, ndim - 1, d, i, boolean, next);
+    lua_rawseti(L, -2, k);
+  }
+}
+
+static int to_table(lua_State *L) {
+  at_tensor *t = lua_agad_check_tensor(L, 1);
+  at_dtype dtype = at_dtype_of(t);
+  luaL_argcheck(L, dtype != AT_C64 && dtype != AT_C128, 1, "complex numbers: take t:view_as_real():totable()");
+  luaL_checkstack(L, AT_MAX_DIM + 8, "nested tables");
+  int boolean = dtype == AT_B8, whole = boolean || dtype <= AT_I64;
+  int64_t sizes[AT_MAX_DIM], next = 0;
+  int ndim = at_sizes(t, sizes);
+  at_scope scope = at_open();
+  at_tensor *c = at_to_layout(at_to(at_detach(t), whole ? AT_I64 : AT_F64, AT_CPU), AT_NCHW);
+  if (at_ok()) push_nested(L, sizes, ndim, whole ? NULL : at_data(c), whole ? at_data(c) : NULL, boolean, &next);
+  else lua_pushnil(L);
+  return lua_agad_end(L, &scope, 1);
+}
+
+/* from_string(bytes, dtype, {sizes}) */
+static int from_string(lua_State *L) {
+  size_t length;
+  const char *bytes = luaL_checklstring(L, 1, &length);
+  at_dtype dtype = dtype_at(L, 2, AT_F32);
+  int64_t sizes[AT_MAX_DIM], numbers = 1;
+  luaL_checktype(L, 3, LUA_TTABLE);
+  int ndim = (int)lua_rawlen(L, 3);
+  luaL_argcheck(L, ndim <= AT_MAX_DIM, 3, "too many dimensions");
+  for (int i = 0; i < ndim; i++) {
+    lua_rawgeti(L, 3, i + 1);
+    sizes[i] = luaL_checkinteger(L, -1);
+    luaL_argcheck(L, sizes[i] >= 0 && (!sizes[i] || numbers <= INT64_MAX / 16 / sizes[i]), 3, "a size is out of range");
+    numbers *= sizes[i];
+    lua_pop(L, 1);
+  }
+  if ((uint64_t)numbers * at_element_size(dtype) != length)
+    return luaL_error(L, "from_string: %d bytes, but %d numbers of %s take %d", (int)length, (int)numbers,
+                      at_dtype_name(dtype), (int)(numbers * (int64_t)at_element_size(dtype)));
+  at_scope scope = at_open();
+  lua_agad_push_tensor(L, at_copy_of(bytes, sizes, ndim, dtype));
+  return lua_agad_end(L, &scope, 1);
+}
+
+/* tostring_bytes(t) -> string of its memory in order */
+static int to_bytes(lua_State *L) {
+  at_tensor *t = lua_agad_check_tensor(L, 1);
+  at_scope scope = at_open();
+  at_tensor *c = at_to_layout(at_to(at_detach(t), at_dtype_of(t), AT_CPU), AT_NCHW);
+  if (at_ok()) lua_pushlstring(L, at_data(c) ? at_data(c) : "", (size_t)at_nbytes(c));
+  return lua_agad_end(L, &scope, 1);
+}
+
+const luaL_Reg lua_agad_tensor_makers[] = {{"from_table", from_table}, {"from_string", from_string}, {NULL, NULL}};
+const luaL_Reg lua_agad_tensor_takers[] = {{"totable", to_table}, {"tostring_bytes", to_bytes}, {NULL, NULL}};
