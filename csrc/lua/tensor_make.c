@@ -172,5 +172,12 @@ static int to_bytes(lua_State *L) {
   return lua_agad_end(L, &scope, 1);
 }
 
-const luaL_Reg lua_agad_tensor_makers[] = {{"from_table", from_table}, {"from_string", from_string}, {NULL, NULL}};
+/* element_size(dtype) -> bytes of a number */
+static int element_size(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)at_element_size(dtype_at(L, 1, AT_F32)));
+  return 1;
+}
+
+const luaL_Reg lua_agad_tensor_makers[] = {
+    {"element_size", element_size}, {"from_table", from_table}, {"from_string", from_string}, {NULL, NULL}};
 const luaL_Reg lua_agad_tensor_takers[] = {{"totable", to_table}, {"tostring_bytes", to_bytes}, {NULL, NULL}};

@@ -34,11 +34,35 @@ function agad.tensor(list, o)
     if not making[key] then error(("tensor: unknown option %s; known: dtype, device, requires_grad"):format(key), 2) end
   end
   local single = type(list) ~= "table"
-  local t = core.from_table(single and {list} or list, o and o.dtype)
+  local ok, t = pcall(core.from_table, single and {list} or list, o and o.dtype)
+  if not ok then error("tensor: " .. t:gsub("^[^:]+:%d+: ", ""), 2) end
   if single then t = t[1]:clone() end
   if o and o.device then t = t:to {device = o.device} end
   return o and o.requires_grad and t:requires_grad_() or t
 end
+
+--- A tensor out of its memory in order, as t:tostring_bytes() gives it.
+-- @param bytes string
+-- @param o table dtype ("float32"), size (a list: its shape; one dimension)
+-- @return tensor
+-- @raise as many bytes as the shape needs are not there
+function agad.from_string(bytes, o)
+  for key in pairs(o or {}) do
+    if key ~= "dtype" and key ~= "size" then
+      error(("from_string: unknown option %s; known: dtype, size"):format(tostring(key)), 2)
+    end
+  end
+  local dtype = o and o.dtype or "float32"
+  local size = o and o.size or {#bytes // core.element_size(dtype)}
+  local ok, t = pcall(core.from_string, bytes, dtype, size)
+  if not ok then error(t:gsub("^[^:]+:%d+: ", ""), 2) end
+  return t
+end
+
+function core.tensor_methods.show(t, o) return require("agad.show").picture(t, o) end
+
+function agad.save(...) return require("agad.files").save(...) end
+function agad.load(...) return require("agad.files").load(...) end
 
 -- Parts are loaded when they are first asked for; what is none of them is an operator.
 local parts = {campaign = true, data = true, draw = true, fetch = true, inspect = true, loss = true, metrics = true,

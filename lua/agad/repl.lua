@@ -39,6 +39,7 @@ end
 function repl.show(v, width, depth, inner)
   if type(v) == "string" then return inner and ("%q"):format(v):gsub("\\\n", "\\n") or v end
   local meta = getmetatable(v)
+  if inner and type(v) == "userdata" and v.summary then return v:summary() end    -- a tensor in a table
   if type(v) ~= "table" or meta and meta.__tostring then return tostring(v) end
   depth, width = depth or 3, width or 79
   if depth == 0 then return next(v) == nil and "{}" or "{…}" end
