@@ -11,6 +11,7 @@
 #include <c10/core/Allocator.h>
 #include <c10/core/alignment.h>
 #include <c10/core/CPUAllocator.h>
+#include <c10/core/CachingDeviceAllocator.h>
 
 #include <atomic>
 #include <cstdint>
@@ -187,6 +188,17 @@ at_arena *at_arena_use(at_arena *arena) {
 }
 
 int64_t at_arena_bytes(const at_arena *arena) { return arena ? arena->held : 0; }
+
+void at_device_memory(int device, int64_t *bytes, int64_t *peak) {
+  *bytes = *peak = 0;
+  at_do([&] {
+    auto *allocator = dynamic_cast<c10::DeviceAllocator *>(c10::GetAllocator(at::kCUDA));
+    if (!allocator || !allocator->initialized()) return;
+    auto stats = allocator->getDeviceStats((c10::DeviceIndex)device);
+    const auto &all = stats.allocated_bytes[(size_t)c10::CachingAllocator::StatType::AGGREGATE];
+    *bytes = all.current, *peak = all.peak;
+  });
+}
 
 at_memory_use at_memory(void) {
   return {at_handles(), bytes_alive.load(std::memory_order_relaxed), bytes_peak.load(std::memory_order_relaxed)};

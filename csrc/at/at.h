@@ -54,6 +54,7 @@ int at_ok(void);
 /* Remembers a failure (the first one stays); returns -1. */
 int at_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 const char *at_message(void);
+int at_out_of_memory(void); /* whether the last failure was for want of memory; asking forgets it */
 /* Takes a tensor out of its scope (returns it), or hands a kept one to the current scope. */
 at_tensor *at_keep(at_tensor *t);
 at_tensor *at_give(at_tensor *t);
@@ -278,8 +279,9 @@ at_arena *at_arena_use(at_arena *arena); /* returns the one that was current; NU
 typedef struct at_memory_use {
   int64_t tensors, bytes, peak;
 } at_memory_use;
-at_memory_use at_memory(void);                 /* handles alive; bytes of the processor alive, and most */
-int64_t at_arena_bytes(const at_arena *arena); /* held by the arena, used or not */
+at_memory_use at_memory(void); /* handles alive; bytes of the processor alive, and most */
+void at_device_memory(int device, int64_t *bytes, int64_t *peak); /* of cuda:n; 0, 0 where nothing is known */
+int64_t at_arena_bytes(const at_arena *arena);                    /* held by the arena, used or not */
 
 /* ---- devices, threads, versions --------------------------------------------------------------- */
 

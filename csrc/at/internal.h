@@ -32,7 +32,7 @@ struct at_thread_state {
   at_spare spare;
   std::vector<at_tensor *> owned, unused; /* unused: freed handles, so that a new one costs no allocation */
   int depth = 0;
-  bool failed = false;
+  bool failed = false, out_of_memory = false; /* the second: the last failure that was caught was for want of memory */
   char message[sizeof(((agad_error *)nullptr)->message)] = "";
   at_thread_state();
   ~at_thread_state();

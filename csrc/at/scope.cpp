@@ -87,6 +87,8 @@ int at_fail(const char *format, ...) {
   return -1;
 }
 
+int at_out_of_memory(void) { return std::exchange(at_thread().out_of_memory, false); }
+
 const char *at_message(void) { return at_thread().message; }
 
 /* libtorch's messages may run over several lines: the first that says something is kept. */
@@ -103,8 +105,12 @@ static void fail_with(const char *what) {
 void at_caught() {
   try {
     throw;
+  } catch (const c10::OutOfMemoryError &e) {
+    fail_with(e.what_without_backtrace());
+    at_thread().out_of_memory = true;
   } catch (const c10::Error &e) { fail_with(e.what_without_backtrace()); } catch (const std::bad_alloc &) {
     at_fail("out of memory");
+    at_thread().out_of_memory = true;
   } catch (const std::exception &e) { fail_with(e.what()); } catch (...) {
     at_fail("unknown C++ exception");
   }

@@ -187,6 +187,17 @@ static int memory(lua_State *L) {
   lua_pushinteger(L, use.tensors), lua_setfield(L, -2, "tensors");
   lua_pushinteger(L, use.bytes), lua_setfield(L, -2, "bytes");
   lua_pushinteger(L, use.peak), lua_setfield(L, -2, "peak");
+  lua_newtable(L);
+  for (int device = AT_CPU; device < at_devices(); device++) {
+    char name[32] = "cpu";
+    int64_t bytes = use.bytes, peak = use.peak;
+    if (device >= 0) snprintf(name, sizeof name, "cuda:%d", device), at_device_memory(device, &bytes, &peak);
+    lua_createtable(L, 0, 2);
+    lua_pushinteger(L, bytes), lua_setfield(L, -2, "bytes");
+    lua_pushinteger(L, peak), lua_setfield(L, -2, "peak");
+    lua_setfield(L, -2, name);
+  }
+  lua_setfield(L, -2, "device");
   return 1;
 }
 

@@ -22,6 +22,7 @@ int lua_agad_end(lua_State *L, at_scope *scope, int results); /* closes; returns
 #define LUA_TENSOR "agad.tensor"
 /* Pushes a tensor (or nil for NULL), which then belongs to Lua.  May run a full collection. */
 void lua_agad_push_tensor(lua_State *L, at_tensor *t);
+void lua_agad_collect(lua_State *L);                       /* a full collection, counted */
 at_tensor *lua_agad_check_tensor(lua_State *L, int index); /* raises; never NULL */
 at_tensor *lua_agad_test_tensor(lua_State *L, int index);  /* NULL when it is none (or closed) */
 int lua_agad_is_tensor(lua_State *L, int index);           /* closed or not */

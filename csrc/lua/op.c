@@ -257,7 +257,14 @@ static int call_of_tensors(lua_State *L, const family *f, int top) {
   if (at_op_returns(op) != 1) return 0;
   agad_error error;
   at_scope scope = at_open();
-  if (at_op_call(op, values, top, &result, 1) == 1) push_result(L, &result);
+  int n = at_op_call(op, values, top, &result, 1);
+  if (n < 0 && at_out_of_memory()) {
+    at_close(&scope, &error);
+    lua_agad_collect(L);
+    scope = at_open();
+    n = at_op_call(op, values, top, &result, 1);
+  }
+  if (n == 1) push_result(L, &result);
   return at_close(&scope, &error) ? raise(L, f->name, error.message) : 1;
 }
 
@@ -280,8 +287,19 @@ static int read_requires_grad(lua_State *L, const family *f, int keywords) {
   return given == LUA_TBOOLEAN && makes_tensors(f) ? on : -1;
 }
 
+/* AGAD_GC_STRESS=1: a full collection before every operator, which finds what holds a tensor too loosely. */
+static void stress(lua_State *L) {
+  static int on = -1;
+  if (on < 0) {
+    const char *value = getenv("AGAD_GC_STRESS");
+    on = value && !strcmp(value, "1");
+  }
+  if (on) lua_agad_collect(L);
+}
+
 static int call_family(lua_State *L, const family *f) {
   int top = lua_gettop(L);
+  stress(L);
   if (call_of_tensors(L, f, top)) return 1;
   int keywords = 0, kind = top ? holds_keywords(L, top) : 0;
   if (kind < 0) return luaL_error(L, "%s: the last table mixes list items and keywords", f->name);
@@ -300,6 +318,12 @@ static int call_family(lua_State *L, const family *f) {
     return raise(L, f->name, error.message);
   }
   int n = at_op_call(o->op, c.values, o->n, results, MAX_RESULTS);
+  if (n < 0 && at_out_of_memory() && !o->in_place) { /* what Lua no longer needs may be enough */
+    at_close(&scope, &error);
+    lua_agad_collect(L);
+    scope = at_open();
+    n = at_op_call(o->op, c.values, o->n, results, MAX_RESULTS);
+  }
   if (n > 8 && !lua_checkstack(L, n)) n = at_fail("too many results");
   for (int r = 0; r < n; r++) {
     if (r == 0 && o->in_place && results->kind == AT_TENSOR && top) lua_pushvalue(L, 1); /* t:mul_(2) is t */

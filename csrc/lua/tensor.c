@@ -16,6 +16,8 @@
 enum { SMALLEST_BUDGET = 256 << 20, FEWEST = 1000, TENSORS_A_KB = 10 };
 static int64_t lua_bytes = 0, budget = SMALLEST_BUDGET; /* bytes of tensors */
 static int64_t alive = 0, collect_at = FEWEST;          /* tensors */
+static int64_t collections = 0;
+static int scopes = 0; /* open ones (agad.scope); each is a list in the registry of what was made in it */
 
 typedef struct tensor_box {
   const void *mark; /* &metatable: tells a tensor's block from any other at the cost of a comparison */
@@ -32,8 +34,13 @@ static tensor_box *test(lua_State *L, int index) {
   return box && lua_rawlen(L, index) == sizeof *box && box->mark == &metatable ? box : NULL;
 }
 
+void lua_agad_collect(lua_State *L) {
+  collections++;
+  lua_gc(L, LUA_GCCOLLECT);
+}
+
 static void collect(lua_State *L) {
-  if (lua_gc(L, LUA_GCISRUNNING)) lua_gc(L, LUA_GCCOLLECT);
+  if (lua_gc(L, LUA_GCISRUNNING)) lua_agad_collect(L);
   int64_t more = (int64_t)lua_gc(L, LUA_GCCOUNT) * TENSORS_A_KB;
   collect_at = alive + (more > FEWEST ? more : FEWEST);
   if (lua_bytes > budget / 5 * 4) budget += budget / 5 * 2;
@@ -54,7 +61,56 @@ void lua_agad_push_tensor(lua_State *L, at_tensor *t) {
   box->t = at_move_in(&box->place, t);
   box->bytes = at_nbytes(box->t);
   lua_bytes += box->bytes;
+  if (scopes) {
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &scopes);
+    lua_rawgeti(L, -1, scopes);
+    lua_pushvalue(L, -3);
+    lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+    lua_pop(L, 2);
+  }
   if (++alive > collect_at || lua_bytes > budget) collect(L);
+}
+
+/* open_scope() -> its number; tensors that are made from now on are noted in it */
+static int open_scope(lua_State *L) {
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &scopes) != LUA_TTABLE) {
+    lua_newtable(L);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &scopes);
+  }
+  lua_newtable(L);
+  lua_rawseti(L, -2, ++scopes);
+  lua_pushinteger(L, scopes);
+  return 1;
+}
+
+/* close_scope(number) -> list of what was made in it; scopes within it that are still open end too */
+static int close_scope(lua_State *L) {
+  lua_Integer number = luaL_checkinteger(L, 1);
+  luaL_argcheck(L, number >= 1 && number <= scopes, 1, "no such scope is open");
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &scopes);
+  lua_rawgeti(L, -1, number);
+  for (; scopes >= number; scopes--) {
+    lua_pushnil(L);
+    lua_rawseti(L, 2, scopes);
+  }
+  return 1;
+}
+
+/* note_in_scope(tensor): notes it in the innermost scope, where it is handed out of an inner one */
+static int note_in_scope(lua_State *L) {
+  luaL_checkudata(L, 1, LUA_TENSOR);
+  if (!scopes) return 0;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &scopes);
+  lua_rawgeti(L, -1, scopes);
+  lua_pushvalue(L, 1);
+  lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+  return 0;
+}
+
+static int count_collections(lua_State *L) {
+  lua_pushinteger(L, collections);
+  return 1;
 }
 
 at_tensor *lua_agad_test_tensor(lua_State *L, int index) {
@@ -350,6 +406,10 @@ static const luaL_Reg functions[] = {{"grad", grad},
                                      {"random_state", random_state},
                                      {"set_random_state", set_random_state},
                                      {"set_formatter", set_formatter},
+                                     {"open_scope", open_scope},
+                                     {"close_scope", close_scope},
+                                     {"note_in_scope", note_in_scope},
+                                     {"collections", count_collections},
                                      {NULL, NULL}};
 
 void lua_agad_open_tensor(lua_State *L) {

@@ -7,7 +7,7 @@ local core = require "agad.core"
 local devices, device_note = core.probe()
 
 local agad = {core = core, version = "0.1.0", libtorch_version = core.libtorch, devices = devices,
-  device_note = device_note, grad = core.grad, manual_seed = core.manual_seed, memory = core.memory}
+  device_note = device_note, grad = core.grad, manual_seed = core.manual_seed}
 
 core.set_formatter(function(t, footer) return require("agad.tensor_text").of(t, footer) end)
 
@@ -22,6 +22,40 @@ function agad.no_grad(f, ...)
 end
 
 local making = {dtype = true, device = true, requires_grad = true}
+
+-- Marks the tensors among results, also those in plain tables.
+local function mark(v, kept, depth)
+  if type(v) == "userdata" then kept[v] = true
+  elseif type(v) == "table" and depth > 0 then
+    for _, inner in pairs(v) do mark(inner, kept, depth - 1) end
+  end
+end
+
+--- Runs f and frees, at its end, all tensors that were made in it but for those it returns (also in tables).
+-- What f stores elsewhere is closed too: return it.
+-- @param f function
+-- @return what f returns
+-- @raise what f raises; the tensors made so far are freed
+function agad.scope(f, ...)
+  local number = core.open_scope()
+  local results = table.pack(pcall(f, ...))
+  local made, kept = core.close_scope(number), {}
+  if results[1] then for i = 2, results.n do mark(results[i], kept, 8) end end
+  for _, t in ipairs(made) do
+    if kept[t] then core.note_in_scope(t) else t:close() end
+  end
+  if not results[1] then error(results[2], 0) end
+  return table.unpack(results, 2, results.n)
+end
+
+--- What tensors hold now.
+-- @return table tensors (their number), bytes (of main memory), peak (the most bytes so far), collections (full ones,
+--   made because of tensors), device: bytes and peak by device ("cpu", "cuda:0")
+function agad.memory()
+  local use = core.memory()
+  use.collections = core.collections()
+  return use
+end
 
 --- A tensor from nested tables of numbers, or of booleans: agad.tensor {{1, 2}, {3, 4}}.
 -- @param list table nested as deep as there are dimensions; also a number
