@@ -250,6 +250,12 @@ void at_backward(const at_tensor *output, const at_tensor *grad, int retain_grap
 int at_grad(at_tensor **out, const at_tensor *output, const at_tensor *grad, at_tensor *const *inputs, int n,
             int retain_graph, int create_graph, int allow_unused);
 
+/* Calls f with the gradient of t whenever one is computed (gradient mode off, inside a scope); a tensor that it returns
+ * takes the gradient's place.  `release(context)` is called when the hook dies, also on failure. */
+typedef at_tensor *(*at_hook_fn)(void *context, at_tensor *gradient);
+int at_hook(const at_tensor *t, at_hook_fn f, void *context, void (*release)(void *), unsigned *id);
+void at_unhook(const at_tensor *t, unsigned id);
+
 /* One autograd node with a backward of the caller's.  grad_out[i] may be NULL (no gradient came);
  * grad_in[i] is wanted where needed[i]; it is called with gradient mode off, inside a scope, once. */
 typedef int (*at_backward_fn)(void *context, at_tensor *const *grad_out, int n_out, at_tensor **grad_in,

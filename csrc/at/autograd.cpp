@@ -106,6 +106,28 @@ struct CNode final : torch::autograd::Node {
 
 } // namespace
 
+int at_hook(const at_tensor *t, at_hook_fn f, void *context, void (*release)(void *), unsigned *id) {
+  std::shared_ptr<void> held(context, release); /* from the start: released whatever happens */
+  return at_try(
+      [&] {
+        *id = at_unwrap(t).register_hook([f, held](const Tensor &gradient) -> Tensor {
+          at::NoGradGuard off;
+          at_scope scope = at_open();
+          at_tensor *result = f(held.get(), at_wrap(gradient));
+          Tensor replaced = result ? result->t : Tensor();
+          agad_error error;
+          if (at_close(&scope, &error)) throw std::runtime_error(error.message);
+          return replaced;
+        });
+        return 0;
+      },
+      -1);
+}
+
+void at_unhook(const at_tensor *t, unsigned id) {
+  at_do([&] { at_unwrap(t).remove_hook(id); });
+}
+
 int at_node(const char *name, at_tensor *const *inputs, int n_in, at_tensor **outputs, int n_out,
             at_backward_fn backward, void *context, void (*release)(void *)) {
   /* held from the start, so that the context is released whatever happens */

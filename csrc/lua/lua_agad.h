@@ -27,6 +27,9 @@ at_tensor *lua_agad_check_tensor(lua_State *L, int index); /* raises; never NULL
 at_tensor *lua_agad_test_tensor(lua_State *L, int index);  /* NULL when it is none (or closed) */
 int lua_agad_is_tensor(lua_State *L, int index);           /* closed or not */
 
+/* Who is called back while libtorch walks a graph (hooks, backwards in Lua); returns who was: autograd.c */
+lua_State *lua_agad_set_caller(lua_State *L);
+
 /* ---- values ---- */
 /* Pushes a Lua value of a JSON text / reads canonical JSON of a value: json.c */
 int lua_agad_json_encode(lua_State *L);

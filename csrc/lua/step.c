@@ -250,8 +250,10 @@ static int backward(lua_State *L) {
   at_tensor *loss = lua_agad_check_tensor(L, 3);
   int place = step_find_update(s->state, update);
   luaL_argcheck(L, place >= 0, 2, "no such update");
+  lua_State *before = lua_agad_set_caller(L);
   at_scope scope = at_open();
   step_backward(s->state, place, loss, lua_toboolean(L, 4));
+  lua_agad_set_caller(before);
   return lua_agad_end(L, &scope, 0);
 }
 

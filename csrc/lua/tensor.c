@@ -253,45 +253,6 @@ static int set_formatter(lua_State *L) {
   return 0;
 }
 
-static int requires_grad_(lua_State *L) {
-  at_tensor *t = lua_agad_check_tensor(L, 1);
-  int on = lua_isnone(L, 2) || lua_toboolean(L, 2);
-  at_scope scope = at_open();
-  at_set_requires_grad(t, on);
-  lua_settop(L, 1);
-  return lua_agad_end(L, &scope, 1);
-}
-
-/* Reads [gradient][, {key = boolean, …}] from `first` on: the gradient or NULL, and the flags that are given. */
-static at_tensor *flags(lua_State *L, int first, const char *const *keys, int *values) {
-  at_tensor *gradient = NULL;
-  int last = lua_gettop(L);
-  if (last >= first && !lua_istable(L, first) && !lua_isnil(L, first)) gradient = lua_agad_check_tensor(L, first);
-  luaL_argcheck(L, last <= first + 1, first + 2, "nothing is expected here");
-  if (last < first || (last == first && gradient)) return gradient;
-  if (lua_isnil(L, last)) return gradient;
-  luaL_checktype(L, last, LUA_TTABLE);
-  lua_pushnil(L);
-  while (lua_next(L, last)) {
-    int i = 0;
-    while (keys[i] && (lua_type(L, -2) != LUA_TSTRING || strcmp(keys[i], lua_tostring(L, -2)))) i++;
-    if (!keys[i]) luaL_argerror(L, last, "unknown option; known: retain_graph, and for grad allow_unused");
-    values[i] = lua_toboolean(L, -1);
-    lua_pop(L, 1);
-  }
-  return gradient;
-}
-
-/* backward([gradient][, {retain_graph = true}]) */
-static int backward(lua_State *L) {
-  static const char *const keys[] = {"retain_graph", NULL};
-  int retain = 0;
-  at_tensor *t = lua_agad_check_tensor(L, 1), *gradient = flags(L, 2, keys, &retain);
-  at_scope scope = at_open();
-  at_backward(t, gradient, retain);
-  return lua_agad_end(L, &scope, 0);
-}
-
 static int no_order(lua_State *L) {
   return luaL_error(L, "tensors are not ordered in Lua; use t:lt(u), t:le(u), t:gt(u) or t:ge(u)");
 }
@@ -341,37 +302,6 @@ static int assign(lua_State *L) {
   return lua_agad_end(L, &scope, 0);
 }
 
-/* agad.grad(output, inputs[, gradient][, {retain_graph=, allow_unused=}]) -> one gradient per input */
-static int grad(lua_State *L) {
-  enum { MAX_GRADS = 256 };
-  at_tensor *output = lua_agad_check_tensor(L, 1), *inputs[MAX_GRADS], *grads[MAX_GRADS] = {NULL};
-  static const char *const keys[] = {"retain_graph", "allow_unused", NULL};
-  int n = 0, values[2] = {0, 0};
-  if (lua_agad_is_tensor(L, 2)) inputs[n++] = lua_agad_check_tensor(L, 2);
-  else {
-    luaL_checktype(L, 2, LUA_TTABLE);
-    lua_Integer count = (lua_Integer)lua_rawlen(L, 2);
-    luaL_argcheck(L, count > 0 && count <= MAX_GRADS, 2, "a list of 1 to 256 tensors");
-    for (lua_Integer i = 1; i <= count; i++) {
-      lua_rawgeti(L, 2, i);
-      inputs[n++] = lua_agad_check_tensor(L, lua_gettop(L));
-      lua_pop(L, 1);
-    }
-  }
-  at_tensor *gradient = flags(L, 3, keys, values);
-  luaL_checkstack(L, n + 4, "gradients");
-  at_scope scope = at_open();
-  if (!at_grad(grads, output, gradient, inputs, n, values[0], 0, values[1]))
-    for (int i = 0; i < n; i++) lua_agad_push_tensor(L, grads[i]);
-  return lua_agad_end(L, &scope, n);
-}
-
-static int grad_mode(lua_State *L) {
-  if (lua_isnone(L, 1)) lua_pushboolean(L, at_grad_enabled());
-  else lua_pushboolean(L, at_grad_mode(lua_toboolean(L, 1)));
-  return 1;
-}
-
 static int manual_seed(lua_State *L) {
   lua_Integer seed = luaL_checkinteger(L, 1);
   at_scope scope = at_open();
@@ -397,24 +327,17 @@ static int set_random_state(lua_State *L) {
 /* clang-format off */
 static const luaL_Reg methods[] = {{"item", item},          {"size", size},       {"numel", numel},   {"dim", dim},
                                    {"cpu", to_cpu},         {"cuda", to_cuda},         {"close", close_tensor},
-                                   {"is_closed", is_closed}, {"backward", backward}, {"requires_grad_", requires_grad_},
-                                   {"rows", lua_agad_rows}, {"summary", summary}, {NULL, NULL}};
+                                   {"is_closed", is_closed}, {"rows", lua_agad_rows}, {"summary", summary}, {NULL, NULL}};
 /* clang-format on */
-static const luaL_Reg functions[] = {{"grad", grad},
-                                     {"grad_mode", grad_mode},
-                                     {"manual_seed", manual_seed},
-                                     {"random_state", random_state},
-                                     {"set_random_state", set_random_state},
-                                     {"set_formatter", set_formatter},
-                                     {"open_scope", open_scope},
-                                     {"close_scope", close_scope},
-                                     {"note_in_scope", note_in_scope},
-                                     {"collections", count_collections},
-                                     {NULL, NULL}};
+static const luaL_Reg functions[] = {
+    {"manual_seed", manual_seed},     {"random_state", random_state},     {"set_random_state", set_random_state},
+    {"set_formatter", set_formatter}, {"open_scope", open_scope},         {"close_scope", close_scope},
+    {"note_in_scope", note_in_scope}, {"collections", count_collections}, {NULL, NULL}};
 
 void lua_agad_open_tensor(lua_State *L) {
   luaL_setfuncs(L, functions, 0);
   luaL_setfuncs(L, lua_agad_tensor_makers, 0);
+  luaL_setfuncs(L, lua_agad_autograd_functions, 0);
   luaL_newmetatable(L, LUA_TENSOR);
   lua_pushvalue(L, -1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &metatable);
@@ -453,6 +376,7 @@ void lua_agad_open_tensor(lua_State *L) {
   lua_newtable(L);
   luaL_setfuncs(L, methods, 0);
   luaL_setfuncs(L, lua_agad_tensor_takers, 0);
+  luaL_setfuncs(L, lua_agad_autograd_methods, 0);
   lua_pushvalue(L, -1);
   lua_setfield(L, -4, "tensor_methods");
   lua_pushcclosure(L, index_tensor, 1);

@@ -13,5 +13,7 @@ int lua_agad_rows(lua_State *L);
 
 /* tensor_make.c: functions of the module, methods of tensors */
 extern const luaL_Reg lua_agad_tensor_makers[], lua_agad_tensor_takers[];
+/* autograd.c: the same */
+extern const luaL_Reg lua_agad_autograd_functions[], lua_agad_autograd_methods[];
 
 #endif

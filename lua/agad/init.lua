@@ -23,6 +23,32 @@ end
 
 local making = {dtype = true, device = true, requires_grad = true}
 
+--- A function with a derivative of its own.
+-- @param o table forward: function(c, …) gives tensors; backward: function(c, …) gets the gradient of each of them (nil
+--   where none came) and gives one for each argument of forward (nil for what is no tensor); c is a table for what
+--   backward needs; name
+-- @return function(…) of forward's arguments; gradients go through it, once
+-- @raise what forward or backward raises
+function agad.differentiable(o)
+  if type(o) ~= "table" or type(o.forward) ~= "function" or type(o.backward) ~= "function" then
+    error("differentiable: {forward = function(c, …), backward = function(c, …)} is needed", 2)
+  end
+  return function(...)
+    local c, given = {}, table.pack(...)
+    local inputs, places = {}, {}
+    for i = 1, given.n do
+      if type(given[i]) == "userdata" then inputs[#inputs + 1], places[#places + 1] = given[i], i end
+    end
+    local outputs = table.pack(agad.no_grad(o.forward, c, ...))
+    if #inputs == 0 then return table.unpack(outputs, 1, outputs.n) end
+    return core.node(o.name or "differentiable", inputs, outputs, function(...)
+      local all, some = table.pack(o.backward(c, ...)), {}
+      for k, i in ipairs(places) do some[k] = all[i] end
+      return table.unpack(some, 1, #places)
+    end)
+  end
+end
+
 -- Marks the tensors among results, also those in plain tables.
 local function mark(v, kept, depth)
   if type(v) == "userdata" then kept[v] = true
@@ -99,7 +125,7 @@ function agad.save(...) return require("agad.files").save(...) end
 function agad.load(...) return require("agad.files").load(...) end
 
 -- Parts are loaded when they are first asked for; what is none of them is an operator.
-local parts = {campaign = true, data = true, draw = true, fetch = true, inspect = true, loss = true, metrics = true,
+local parts = {gradcheck = true, campaign = true, data = true, draw = true, fetch = true, inspect = true, loss = true, metrics = true,
   model = true, nn = true, options = true, plot = true, progress = true, schedule = true, task = true, teach = true}
 
 setmetatable(agad, {__index = function(_, name)
