@@ -120,7 +120,8 @@ describe("an operator", function()
   end)
 
   it("says which argument, what was expected, and how it is called", function()
-    has(refused(t.softmax, t, "x"), "softmax", "'dim'", "integer", "string", "aten::softmax.int(")
+    has(refused(t.softmax, t, true), "softmax", "'dim'", "integer", "boolean", "aten::softmax.int(")
+    has(refused(t.softmax, t, "x"), "softmax", "'x'")           -- a name of a dimension
     has(refused(t.mm, t, "x"), "'mat2'", "a tensor", "string", "aten::mm(")
     has(refused(t.sum, t, {dim = {1}, keepdim = 1}), "'keepdim'", "true or false", "number")
     has(refused(agad.zeros, 2, {dtype = "float23"}), "'dtype'", "float32", "float23")

@@ -204,11 +204,14 @@ typedef struct at_arg {
   const char *name;
   at_kind kind; /* AT_NUMBER takes ints, doubles and bools; of a list the items' kind is `item` */
   at_kind item;
-  int optional, has_default, keyword_only, list_size, item_optional, written;
+  int optional, has_default, keyword_only, list_size, item_optional, written, names_dims;
 } at_arg;
 
 const at_op *at_op_find(const char *name, const char *overload);   /* "add", "Tensor"; "agad::bn_act", ""; NULL: none */
 int at_op_overloads(const char *name, const at_op **out, int max); /* how many there are; aten:: unless named */
+/* Every operator of the dispatcher that has a schema. */
+void at_op_each(void (*visit)(void *context, const char *name, const char *overload, const char *schema),
+                void *context);
 const char *at_op_schema(const at_op *op);
 int at_op_args(const at_op *op);
 const at_arg *at_op_arg(const at_op *op, int i);

@@ -100,10 +100,12 @@ at_op *digest(const c10::OperatorHandle &handle) {
     if (arg.kind == AT_LIST) {
       c10::TypePtr item = unwrap_optional(type->castRaw<c10::ListType>()->getElementType(), &arg.item_optional);
       arg.item = kind_of(item);
-      if (arg.item == AT_STRING || arg.item == AT_LIST) arg.kind = AT_UNSUPPORTED;
+      if (arg.item == AT_LIST) arg.kind = AT_UNSUPPORTED;
       optional_items = arg.item_optional;
       arg.list_size = a.N() ? (int)*a.N() : 0;
     }
+    bool text = arg.kind == AT_STRING || (arg.kind == AT_LIST && arg.item == AT_STRING);
+    arg.names_dims = text && (a.name().rfind("dim", 0) == 0 || a.name() == "names" || a.name() == "order");
     arg.has_default = a.default_value().has_value();
     arg.keyword_only = a.kwarg_only();
     arg.written = a.alias_info() && a.alias_info()->isWrite();
@@ -117,6 +119,11 @@ at_op *digest(const c10::OperatorHandle &handle) {
 
 std::mutex cache_lock;
 auto &cache = *new std::unordered_map<std::string, at_op *>; /* until the very end: callers keep its handles */
+
+/* A name of a dimension is a symbol of its own space. */
+std::string text_of(const at_value &v, const at_arg &arg) {
+  return arg.names_dims ? std::string("dimname::") + v.as.s : v.as.s;
+}
 
 c10::IValue to_list(const at_value &v, const at_arg &arg, bool optional_items) {
   switch (arg.item) {
@@ -144,6 +151,11 @@ c10::IValue to_list(const at_value &v, const at_arg &arg, bool optional_items) {
       list.push_back(v.items[i].kind == AT_DOUBLE ? v.items[i].as.d : (double)v.items[i].as.i);
     return list;
   }
+  case AT_STRING: { /* names of dimensions */
+    c10::List<std::string> list;
+    for (int i = 0; i < v.n; i++) list.push_back(text_of(v.items[i], arg));
+    return list;
+  }
   case AT_BOOL: {
     c10::List<bool> list;
     for (int i = 0; i < v.n; i++) list.push_back(v.items[i].as.i != 0);
@@ -166,7 +178,7 @@ c10::IValue to_ivalue(const at_value &v, const at_arg &arg, bool optional_items)
   case AT_INT: return arg.kind == AT_DOUBLE ? c10::IValue((double)v.as.i) : c10::IValue(v.as.i);
   case AT_DOUBLE: return v.as.d;
   case AT_BOOL: return arg.kind == AT_INT ? c10::IValue(v.as.i) : c10::IValue(v.as.i != 0);
-  case AT_STRING: return std::string(v.as.s);
+  case AT_STRING: return text_of(v, arg);
   case AT_DTYPE:
   case AT_MEMORY_FORMAT:
   case AT_LAYOUT_KIND: return v.as.i;
@@ -233,6 +245,17 @@ int at_op_overloads(const char *name, const at_op **out, int max) {
     if (op && n < max) out[n++] = op;
   }
   return n;
+}
+
+void at_op_each(void (*visit)(void *context, const char *name, const char *overload, const char *schema),
+                void *context) {
+  for (const c10::OperatorName &n : c10::Dispatcher::singleton().getAllOpNames()) {
+    auto handle = c10::Dispatcher::singleton().findSchema(n);
+    if (!handle) continue;
+    std::ostringstream schema;
+    schema << handle->schema();
+    visit(context, n.name.c_str(), n.overload_name.c_str(), schema.str().c_str());
+  }
 }
 
 const char *at_op_schema(const at_op *op) { return op->schema.c_str(); }

@@ -30,6 +30,9 @@ int lua_agad_is_tensor(lua_State *L, int index);           /* closed or not */
 /* Who is called back while libtorch walks a graph (hooks, backwards in Lua); returns who was: autograd.c */
 lua_State *lua_agad_set_caller(lua_State *L);
 
+#define LUA_GENERATOR "agad.generator"
+at_generator *lua_agad_test_generator(lua_State *L, int index); /* NULL when it is none (or closed) */
+
 /* ---- values ---- */
 /* Pushes a Lua value of a JSON text / reads canonical JSON of a value: json.c */
 int lua_agad_json_encode(lua_State *L);

@@ -31,14 +31,21 @@ typedef struct family {
   const overload *of_tensors[3]; /* the one that 1 or 2 tensors mean, by their number */
 } family;
 
-static int usable(const at_op *op) {
-  if (at_op_args(op) > MAX_ARGS) return 0;
+/* Why an overload cannot be called from Lua, or NULL. */
+static const char *unusable(const at_op *op) {
+  if (at_op_args(op) > MAX_ARGS) return "more than 32 arguments";
   for (int i = 0; i < at_op_args(op); i++) {
     const at_arg *a = at_op_arg(op, i);
-    if (a->kind == AT_UNSUPPORTED && !a->has_default && !a->optional) return 0;
-    if (a->kind == AT_STRING && !strncmp(a->name, "dim", 3)) return 0; /* named dimensions */
+    if (a->kind == AT_UNSUPPORTED && !a->has_default && !a->optional) return a->name;
   }
-  return 1;
+  return NULL;
+}
+
+/* Takes names of dimensions: such overloads are tried, and shown, after those that count them. */
+static int is_named(const at_op *op) {
+  for (int i = 0; i < at_op_args(op); i++)
+    if (at_op_arg(op, i)->names_dims) return 1;
+  return 0;
 }
 
 static int has_out(const at_op *op) {
@@ -83,8 +90,9 @@ static family *family_new(const char *lua_name) {
     n = at_op_overloads(own, found, MAX_OVERLOADS);
   }
   for (int out = 0; out < 2; out++)
-    for (int i = 0; i < n; i++)
-      if (usable(found[i]) && has_out(found[i]) == out) digest(f, found[i], name);
+    for (int named = 0; named < 2; named++)
+      for (int i = 0; i < n; i++)
+        if (!unusable(found[i]) && has_out(found[i]) == out && is_named(found[i]) == named) digest(f, found[i], name);
   if (f->n) return f;
   free(f->list);
   free(f);
@@ -142,6 +150,7 @@ static int match(lua_State *L, call *c, const overload *o, int top, int keywords
     }
   }
   c->at = 0; /* says less than what another overload makes of the same arguments */
+  while (given < top && lua_isnil(L, given + 1)) given++; /* f(x, nil) is f(x) */
   if (given < top) return refuse(c, "too many arguments", "", "", "");
   if (keywords && used + c->taken < count_keys(L, keywords))
     return refuse(c, "a keyword does not belong here", "", "", "");
@@ -226,7 +235,7 @@ static const overload *choose(lua_State *L, call *c, const family *f, int top, i
   c->worst = (problem){"its arguments fit no way of calling it", "", "", "", -1};
   c->level = EXACT;
   for (int i = 0; i < top && i < MAX_ARGS; i++) c->types[i] = (signed char)lua_type(L, i + 1);
-  for (int i = 0; top <= MAX_ARGS && i < f->n; i++)
+  for (int i = 0; top <= MAX_ARGS && i < f->n && !c->wrong; i++)
     if (plausible(c, f->list + i, top, keywords) && match(L, c, f->list + i, top, keywords)) return f->list + i;
   if (c->wrong) return NULL;
   for (c->level = EXACT; c->level < LEVELS; c->level++)
@@ -314,7 +323,7 @@ static int call_family(lua_State *L, const family *f) {
   if (!o) {
     at_close(&scope, &error);
     if (!c.wrong) return no_overload(L, f, &c.worst, keywords);
-    snprintf(error.message, sizeof error.message, c.worst.form, c.worst.name, c.worst.expected);
+    snprintf(error.message, sizeof error.message, c.worst.form, c.worst.name, c.worst.expected, c.worst.got);
     return raise(L, f->name, error.message);
   }
   int n = at_op_call(o->op, c.values, o->n, results, MAX_RESULTS);
@@ -379,7 +388,31 @@ static int operator_function(lua_State *L) {
   return 1;
 }
 
+static void list_operator(void *context, const char *name, const char *variant, const char *schema) {
+  lua_State *L = context;
+  const at_op *op = at_op_find(name, variant);
+  lua_createtable(L, 0, 5);
+  lua_pushstring(L, name), lua_setfield(L, -2, "name");
+  lua_pushstring(L, variant), lua_setfield(L, -2, "overload");
+  lua_pushstring(L, schema), lua_setfield(L, -2, "schema");
+  lua_pushboolean(L, op && has_out(op)), lua_setfield(L, -2, "out");
+  if (op && unusable(op)) lua_pushstring(L, unusable(op)), lua_setfield(L, -2, "unusable");
+  lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+}
+
+/* operators() -> list of {name, overload, schema, out (takes its result as a keyword), unusable (the argument that Lua
+ * has no value for)}: the dispatcher's catalogue */
+static int operators(lua_State *L) {
+  lua_settop(L, 0);
+  luaL_checkstack(L, 10, "operators");
+  lua_newtable(L);
+  at_op_each(list_operator, L);
+  return 1;
+}
+
 void lua_agad_open_op(lua_State *L) {
   lua_pushcfunction(L, operator_function);
   lua_setfield(L, -2, "operator");
+  lua_pushcfunction(L, operators);
+  lua_setfield(L, -2, "operators");
 }

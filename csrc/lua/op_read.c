@@ -153,6 +153,10 @@ int read_value(lua_State *L, call *c, int index, const at_arg *arg, at_kind kind
            mismatch(c, arg, expected[kind],
                     lua_type(L, index) == LUA_TSTRING ? lua_tostring(L, index) : luaL_typename(L, index));
   }
+  case AT_GENERATOR:
+    out->kind = AT_GENERATOR;
+    out->as.generator = lua_agad_test_generator(L, index);
+    return out->as.generator ? 1 : mismatch(c, arg, "a generator (agad.generator(seed))", luaL_typename(L, index));
   default: return mismatch(c, arg, "left out", luaL_typename(L, index));
   }
 }
@@ -165,6 +169,7 @@ unsigned lua_types(const at_arg *arg) {
   case AT_DOUBLE: return optional | number;
   case AT_NUMBER: return optional | number | 1u << LUA_TBOOLEAN;
   case AT_BOOL: return optional | 1u << LUA_TBOOLEAN;
+  case AT_GENERATOR: return optional | 1u << LUA_TUSERDATA;
   case AT_LIST: return optional | 1u << LUA_TTABLE | (arg->list_size ? number | 1u << LUA_TBOOLEAN : 0);
   default: return optional | 1u << LUA_TSTRING;
   }

@@ -388,6 +388,7 @@ static int loss(lua_State *L, loss_kind kind) {
 
 static int loss_l1(lua_State *L) { return loss(L, LOSS_L1); }
 static int loss_mse(lua_State *L) { return loss(L, LOSS_MSE); }
+static int loss_l2_rows(lua_State *L) { return loss(L, LOSS_L2_ROWS); }
 static int loss_bce(lua_State *L) { return loss(L, LOSS_BCE); }
 
 /* batch(pictures, index or nil, low, high[, {dtype=, device=}]) -> float tensor, channels_last */
@@ -431,8 +432,13 @@ static const luaL_Reg methods[] = {{"add_net", add_net},
                                    {"tensors", tensors},
                                    {"collapses", collapses},
                                    {NULL, NULL}};
-static const luaL_Reg functions[] = {{"step", new_step},     {"loss_l1", loss_l1}, {"loss_mse", loss_mse},
-                                     {"loss_bce", loss_bce}, {"batch", batch},     {NULL, NULL}};
+static const luaL_Reg functions[] = {{"step", new_step},
+                                     {"loss_l1", loss_l1},
+                                     {"loss_mse", loss_mse},
+                                     {"loss_l2_rows", loss_l2_rows},
+                                     {"loss_bce", loss_bce},
+                                     {"batch", batch},
+                                     {NULL, NULL}};
 
 void lua_agad_open_step(lua_State *L) {
   lua_agad_type(L, LUA_STEP, methods, close_step);

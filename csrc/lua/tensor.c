@@ -336,6 +336,7 @@ static const luaL_Reg functions[] = {
 
 void lua_agad_open_tensor(lua_State *L) {
   luaL_setfuncs(L, functions, 0);
+  lua_agad_open_generator(L);
   luaL_setfuncs(L, lua_agad_tensor_makers, 0);
   luaL_setfuncs(L, lua_agad_autograd_functions, 0);
   luaL_newmetatable(L, LUA_TENSOR);

@@ -172,12 +172,59 @@ static int to_bytes(lua_State *L) {
   return lua_agad_end(L, &scope, 1);
 }
 
+/* ---- generators: random numbers with a seed of their own ---- */
+
+static void close_generator(void *generator) { at_generator_free(generator); }
+
+/* generator(seed[, device]) */
+static int new_generator(lua_State *L) {
+  lua_Integer seed = luaL_checkinteger(L, 1);
+  int device = AT_CPU;
+  if (!lua_isnoneornil(L, 2))
+    luaL_argcheck(L, !lua_agad_device(L, luaL_checkstring(L, 2), &device) && device < at_devices(), 2,
+                  "no such device");
+  void **box = lua_agad_new_box(L, LUA_GENERATOR);
+  at_scope scope = at_open();
+  *box = at_generator_new((uint64_t)seed, device);
+  return lua_agad_end(L, &scope, 1);
+}
+
+/* generator:state() -> its state, uint8; generator:set_state(that) */
+static int generator_state(lua_State *L) {
+  at_generator *g = lua_agad_check_box(L, 1, LUA_GENERATOR);
+  at_scope scope = at_open();
+  lua_agad_push_tensor(L, at_generator_state(g));
+  return lua_agad_end(L, &scope, 1);
+}
+
+static int generator_set_state(lua_State *L) {
+  at_generator *g = lua_agad_check_box(L, 1, LUA_GENERATOR);
+  at_tensor *state = lua_agad_check_tensor(L, 2);
+  at_scope scope = at_open();
+  at_generator_set_state(g, state);
+  lua_settop(L, 1);
+  return lua_agad_end(L, &scope, 1);
+}
+
+at_generator *lua_agad_test_generator(lua_State *L, int index) {
+  void **box = luaL_testudata(L, index, LUA_GENERATOR);
+  return box ? *box : NULL;
+}
+
+void lua_agad_open_generator(lua_State *L) {
+  static const luaL_Reg methods[] = {{"state", generator_state}, {"set_state", generator_set_state}, {NULL, NULL}};
+  lua_agad_type(L, LUA_GENERATOR, methods, close_generator);
+}
+
 /* element_size(dtype) -> bytes of a number */
 static int element_size(lua_State *L) {
   lua_pushinteger(L, (lua_Integer)at_element_size(dtype_at(L, 1, AT_F32)));
   return 1;
 }
 
-const luaL_Reg lua_agad_tensor_makers[] = {
-    {"element_size", element_size}, {"from_table", from_table}, {"from_string", from_string}, {NULL, NULL}};
+const luaL_Reg lua_agad_tensor_makers[] = {{"element_size", element_size},
+                                           {"generator", new_generator},
+                                           {"from_table", from_table},
+                                           {"from_string", from_string},
+                                           {NULL, NULL}};
 const luaL_Reg lua_agad_tensor_takers[] = {{"totable", to_table}, {"tostring_bytes", to_bytes}, {NULL, NULL}};

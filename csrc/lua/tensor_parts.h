@@ -13,6 +13,7 @@ int lua_agad_rows(lua_State *L);
 
 /* tensor_make.c: functions of the module, methods of tensors */
 extern const luaL_Reg lua_agad_tensor_makers[], lua_agad_tensor_takers[];
+void lua_agad_open_generator(lua_State *L);
 /* autograd.c: the same */
 extern const luaL_Reg lua_agad_autograd_functions[], lua_agad_autograd_methods[];
 

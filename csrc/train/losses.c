@@ -61,13 +61,26 @@ static int loss_backward(void *context, at_tensor *const *grad_out, int n_out, a
   loss_node *n = context;
   (void)n_out, (void)n_in;
   if (!grad_out[0]) return 0;
-  at_tensor *da = n->kind == LOSS_L1    ? l1_backward(n->a, n->b, 1)
-                  : n->kind == LOSS_MSE ? mse_backward(n->a, n->b, 1)
-                                        : bce_backward(n->a, n->target, 1);
+  at_tensor *da = NULL;
+  switch (n->kind) {
+  case LOSS_L1: da = l1_backward(n->a, n->b, 1); break;
+  case LOSS_MSE: da = mse_backward(n->a, n->b, 1); break;
+  case LOSS_L2_ROWS: da = l2_rows_backward(n->a, n->b, 1); break;
+  case LOSS_BCE: da = bce_backward(n->a, n->target, 1); break;
+  }
   da = at_mul(da, grad_out[0]);
   if (needed[0]) grad_in[0] = da;
   if (n_in > 1 && needed[1]) grad_in[1] = at_neg(da);
   return at_ok() ? 0 : -1;
+}
+
+static at_tensor *loss_forward(loss_kind kind, at_tensor *a, at_tensor *b, double target) {
+  switch (kind) {
+  case LOSS_L1: return l1_forward(a, b);
+  case LOSS_MSE: return mse_forward(a, b);
+  case LOSS_L2_ROWS: return l2_rows_forward(a, b);
+  default: return bce_forward(a, target);
+  }
 }
 
 at_tensor *loss_call(loss_kind kind, at_tensor *a, at_tensor *b, double target) {
@@ -75,7 +88,7 @@ at_tensor *loss_call(loss_kind kind, at_tensor *a, at_tensor *b, double target) 
   int64_t a_sizes[AT_MAX_DIM] = {0}, b_sizes[AT_MAX_DIM] = {0};
   if (b && at_ok() && (at_sizes(a, a_sizes) != at_sizes(b, b_sizes) || memcmp(a_sizes, b_sizes, sizeof a_sizes)))
     at_fail("loss: its two tensors differ in shape");
-  at_tensor *loss = kind == LOSS_L1 ? l1_forward(a, b) : kind == LOSS_MSE ? mse_forward(a, b) : bce_forward(a, target);
+  at_tensor *loss = loss_forward(kind, a, b, target);
   at_grad_mode(mode);
   if (!mode || !at_ok()) return loss;
   loss_node *node = malloc(sizeof *node);

@@ -22,7 +22,7 @@ at_tensor *bce_forward(const at_tensor *logits, double target);
 at_tensor *bce_backward(const at_tensor *logits, double target, double scale);
 
 /* The same under autograd: one node a call.  `b` may be NULL for bce, which takes `target`. */
-typedef enum loss_kind { LOSS_L1, LOSS_MSE, LOSS_BCE } loss_kind;
+typedef enum loss_kind { LOSS_L1, LOSS_MSE, LOSS_L2_ROWS, LOSS_BCE } loss_kind;
 at_tensor *loss_call(loss_kind kind, at_tensor *a, at_tensor *b, double target);
 
 #endif

@@ -7,7 +7,8 @@ local core = require "agad.core"
 local devices, device_note = core.probe()
 
 local agad = {core = core, version = "0.1.0", libtorch_version = core.libtorch, devices = devices,
-  device_note = device_note, grad = core.grad, manual_seed = core.manual_seed}
+  device_note = device_note, grad = core.grad, manual_seed = core.manual_seed,
+  generator = core.generator}
 
 core.set_formatter(function(t, footer) return require("agad.tensor_text").of(t, footer) end)
 

@@ -369,4 +369,10 @@ function nn.net(program, o)
   return core.net(text, o)
 end
 
-return nn
+-- Single layers: agad/layers.lua, when one is first asked for.
+return setmetatable(nn, {__index = function(_, name)
+  if type(name) ~= "string" then return nil end
+  local made = require("agad.layers")[name]
+  rawset(nn, name, made)
+  return made
+end})
