@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SMALLEST_BUDGET = 256 << 20, FEWEST = 1000, TENSORS_A_KB = 10 };
+enum { SMALLEST_BUDGET = 96 << 20, FEWEST = 1000, TENSORS_A_KB = 10 };
 static int64_t lua_bytes = 0, budget = SMALLEST_BUDGET; /* bytes of tensors */
 static int64_t alive = 0, collect_at = FEWEST;          /* tensors */
 static int64_t collections = 0;
@@ -26,7 +26,7 @@ typedef struct tensor_box {
   int64_t bytes;
 } tensor_box;
 
-static const char formatter = 0; /* its address: the function's key in the registry */
+static const char formatter = 0, nearest = 0; /* their addresses: keys of functions in the registry */
 static const char metatable = 0; /* its address is the metatable's key in the registry: no string is hashed */
 
 static tensor_box *test(lua_State *L, int index) {
@@ -246,10 +246,19 @@ static int to_string(lua_State *L) {
   return 1;
 }
 
+/* set_formatter(function(t, summary)): what tostring shows */
 static int set_formatter(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   lua_settop(L, 1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &formatter);
+  return 0;
+}
+
+/* set_nearest(function(name)): the name that was meant, or nil */
+static int set_nearest(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_settop(L, 1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &nearest);
   return 0;
 }
 
@@ -269,6 +278,12 @@ static int attribute(lua_State *L) {
     at_scope scope = at_open();
     lua_agad_push_tensor(L, at_gradient(t));
     return lua_agad_end(L, &scope, 1);
+  }
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &nearest) == LUA_TFUNCTION) {
+    lua_pushvalue(L, 2);
+    lua_call(L, 1, 1);
+    if (lua_isstring(L, -1))
+      return luaL_error(L, "a tensor has no field or operator '%s'; did you mean %s?", key, lua_tostring(L, -1));
   }
   return luaL_error(L, "a tensor has no field or operator '%s'", key);
 }
@@ -329,10 +344,11 @@ static const luaL_Reg methods[] = {{"item", item},          {"size", size},     
                                    {"cpu", to_cpu},         {"cuda", to_cuda},         {"close", close_tensor},
                                    {"is_closed", is_closed}, {"rows", lua_agad_rows}, {"summary", summary}, {NULL, NULL}};
 /* clang-format on */
-static const luaL_Reg functions[] = {
-    {"manual_seed", manual_seed},     {"random_state", random_state},     {"set_random_state", set_random_state},
-    {"set_formatter", set_formatter}, {"open_scope", open_scope},         {"close_scope", close_scope},
-    {"note_in_scope", note_in_scope}, {"collections", count_collections}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"manual_seed", manual_seed},           {"random_state", random_state},
+                                     {"set_random_state", set_random_state}, {"set_formatter", set_formatter},
+                                     {"set_nearest", set_nearest},           {"open_scope", open_scope},
+                                     {"close_scope", close_scope},           {"note_in_scope", note_in_scope},
+                                     {"collections", count_collections},     {NULL, NULL}};
 
 void lua_agad_open_tensor(lua_State *L) {
   luaL_setfuncs(L, functions, 0);

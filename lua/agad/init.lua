@@ -12,6 +12,25 @@ local agad = {core = core, version = "0.1.0", libtorch_version = core.libtorch, 
 
 core.set_formatter(function(t, footer) return require("agad.tensor_text").of(t, footer) end)
 
+-- The operator whose name is nearest to a mistyped one, or nil.
+local operator_names
+local function nearest_operator(name)
+  if not operator_names then
+    local seen = {}
+    for _, o in ipairs(core.operators()) do
+      local public = o.name:match "^aten::(%a[%w_]*)$"
+      if public and not public:find "_backward" and not o.unusable then seen[public] = true end
+    end
+    for field in pairs {shape = 1, dtype = 1, device = 1, grad = 1, requires_grad = 1} do seen[field] = true end
+    for method in pairs(core.tensor_methods) do if not method:find "^_" then seen[method] = true end end
+    operator_names = {}
+    for known in pairs(seen) do operator_names[#operator_names + 1] = known end
+    table.sort(operator_names)
+  end
+  return require("agad.options").nearest(name, operator_names)
+end
+core.set_nearest(nearest_operator)
+
 --- Runs f without gradients and returns its results.
 -- @param f function
 function agad.no_grad(f, ...)
@@ -135,7 +154,11 @@ setmetatable(agad, {__index = function(_, name)
   if name == "metrics" then value = core.metrics
   elseif name == "trainer" then value = require("agad.trainer").new
   elseif parts[name] then value = require("agad." .. name)
-  else value = core.operator(name) end
+  else
+    value = core.operator(name)
+    local meant = value == nil and #name > 2 and nearest_operator(name)
+    if meant then error(("agad has no '%s'; did you mean %s?"):format(name, meant), 2) end
+  end
   rawset(agad, name, value)
   return value
 end})
