@@ -348,6 +348,18 @@ describe("memory", function()
     assert.is_false(agad.ones(1):is_closed())
   end)
 
+  it("of what nobody holds is given back within a scope too", function()
+    local most = agad.scope(function()
+      local largest = 0
+      for _ = 1, 200 do
+        local _ = agad.ones(1 << 18)                            -- 1 MB
+        largest = math.max(largest, agad.memory().bytes)
+      end
+      return largest
+    end)
+    assert.is_true(most < 120 << 20, most)
+  end)
+
   it("is told", function()
     local before = agad.memory()
     local held = agad.ones(1 << 20)

@@ -48,6 +48,16 @@ static void collect(lua_State *L) {
     budget = lua_bytes > SMALLEST_BUDGET / 2 ? 2 * lua_bytes : SMALLEST_BUDGET;
 }
 
+/* Notes the tensor at `index` in the innermost scope, weakly: what nobody holds is collected as ever. */
+static void note(lua_State *L, int index) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &scopes);
+  lua_rawgeti(L, -1, scopes);
+  lua_pushvalue(L, index);
+  lua_pushboolean(L, 1);
+  lua_rawset(L, -3);
+  lua_pop(L, 2);
+}
+
 void lua_agad_push_tensor(lua_State *L, at_tensor *t) {
   if (!t) {
     lua_pushnil(L);
@@ -61,13 +71,7 @@ void lua_agad_push_tensor(lua_State *L, at_tensor *t) {
   box->t = at_move_in(&box->place, t);
   box->bytes = at_nbytes(box->t);
   lua_bytes += box->bytes;
-  if (scopes) {
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &scopes);
-    lua_rawgeti(L, -1, scopes);
-    lua_pushvalue(L, -3);
-    lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
-    lua_pop(L, 2);
-  }
+  if (scopes) note(L, lua_gettop(L));
   if (++alive > collect_at || lua_bytes > budget) collect(L);
 }
 
@@ -79,12 +83,16 @@ static int open_scope(lua_State *L) {
     lua_rawsetp(L, LUA_REGISTRYINDEX, &scopes);
   }
   lua_newtable(L);
+  lua_createtable(L, 0, 1);
+  lua_pushliteral(L, "k");
+  lua_setfield(L, -2, "__mode");
+  lua_setmetatable(L, -2);
   lua_rawseti(L, -2, ++scopes);
   lua_pushinteger(L, scopes);
   return 1;
 }
 
-/* close_scope(number) -> list of what was made in it; scopes within it that are still open end too */
+/* close_scope(number) -> a set of what was made in it; scopes within it that are still open end too */
 static int close_scope(lua_State *L) {
   lua_Integer number = luaL_checkinteger(L, 1);
   luaL_argcheck(L, number >= 1 && number <= scopes, 1, "no such scope is open");
@@ -100,11 +108,7 @@ static int close_scope(lua_State *L) {
 /* note_in_scope(tensor): notes it in the innermost scope, where it is handed out of an inner one */
 static int note_in_scope(lua_State *L) {
   luaL_checkudata(L, 1, LUA_TENSOR);
-  if (!scopes) return 0;
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &scopes);
-  lua_rawgeti(L, -1, scopes);
-  lua_pushvalue(L, 1);
-  lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+  if (scopes) note(L, 1);
   return 0;
 }
 

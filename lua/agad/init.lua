@@ -87,7 +87,7 @@ function agad.scope(f, ...)
   local results = table.pack(pcall(f, ...))
   local made, kept = core.close_scope(number), {}
   if results[1] then for i = 2, results.n do mark(results[i], kept, 8) end end
-  for _, t in ipairs(made) do
+  for t in pairs(made) do
     if kept[t] then core.note_in_scope(t) else t:close() end
   end
   if not results[1] then error(results[2], 0) end
