@@ -207,7 +207,7 @@ describe("a printed tensor", function()
     assert.matches("^[ …]+$", got[4])
     assert.matches("^ +9900 .* 9999$", got[7])
     local began = os.clock()
-    assert.is_true(#tostring(agad.zeros(300, 300, 300)) < 4000)
+    assert.is_true(#tostring(agad.zeros(1, 1, 1):expand {300, 300, 300}) < 4000)
     assert.is_true(os.clock() - began < 2)
   end)
 
