@@ -109,7 +109,8 @@ end)
 
 describe("every method", function()
   for _, name in ipairs {"deep_sad", "supervised", "skip_ganomaly", "ganomaly"} do
-    it(name .. " trains, gives a row, and a model that scores as the run does", function()
+    local slow = name == "skip_ganomaly" and " #slow" or ""
+    it(name .. " trains, gives a row, and a model that scores as the run does" .. slow, function()
       local run = new(name, nil, {dir = path(name)}):fit(quiet)
       local row = run:evaluate(quiet)
       assert.equal(name, row.method)
@@ -125,7 +126,6 @@ describe("every method", function()
       run.rundir:close()
     end)
 
-    local slow = name == "skip_ganomaly" and " #slow" or ""
     it(name .. " is the same to the bit for the same seed, and resumed" .. slow, function()
       local whole = new(name):fit(quiet)
       local half = new(name, nil, {dir = path(name .. ".half")})
@@ -304,7 +304,7 @@ describe("supervised", function()
 end)
 
 describe("skip_ganomaly", function()
-  it("scores .9 of the picture's error and .1 of the features', both by one discriminator", function()
+  it("scores .9 of the picture's error and .1 of the features', both by one discriminator #slow", function()
     local run = new("skip_ganomaly"):fit(quiet)
     run:save(path "skip.st")
     local tensors = core.load(path "skip.st")
