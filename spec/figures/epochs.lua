@@ -42,8 +42,9 @@ for i, panel in ipairs(panels) do
       lines[epoch] = ("%d %.6f %.6f %.6f"):format(epoch, table.unpack(row))
       medians[epoch] = ("%.1f"):format(100 * row[2])
     end
-    local last = rows[#rows] or error(panel[1] .. ": nothing is measured", 0)
-    cells[#cells + 1] = ("%s (%.1f–%.1f)"):format(table.concat(medians, " "), 100 * last[1], 100 * last[3])
+    local last = rows[#rows]
+    cells[#cells + 1] = last and ("%s (%.1f–%.1f)"):format(table.concat(medians, " "), 100 * last[1], 100 * last[3])
+      or "not measured"
     local name = ("$d%d%d"):format(i, k)
     script[#script + 1] = ("%s << EOD\n%s\nEOD"):format(name, table.concat(lines, "\n"))
     curves[#curves + 1] = ("%s using 1:2:4 with filledcurves fs transparent solid .2 noborder lc rgb '%s' notitle")
@@ -51,8 +52,10 @@ for i, panel in ipairs(panels) do
     curves[#curves + 1] = ("%s using 1:3 with lines lw 2 lc rgb '%s' title '%s'"):format(name, column[3], column[2])
   end
   print("| " .. table.concat(cells, " | ") .. " |")
-  script[#script + 1] = ("set title '%s' noenhanced"):format(panel[3])
-  script[#script + 1] = "plot " .. table.concat(curves, ", ")
+  if cells[2] ~= "not measured" then
+    script[#script + 1] = ("set title '%s' noenhanced"):format(panel[3])
+    script[#script + 1] = "plot " .. table.concat(curves, ", ")
+  end
 end
 script[#script + 1] = "unset multiplot"
 plot.gnuplot(table.concat(script, "\n"), "examples/epochs.svg")
