@@ -360,6 +360,30 @@ describe("memory", function()
     assert.is_true(most < 120 << 20, most)
   end)
 
+  local function child(before, chunk)
+    local program = os.getenv "AGAD" or "build/agad"
+    local pipe = assert(io.popen(("%s '%s' -e '%s' 2>&1"):format(before, program, chunk)))
+    local said = pipe:read "a"
+    pipe:close()
+    return (said:gsub("%s+$", ""))
+  end
+
+  it("that cannot be had is asked for again after a full collection", function()
+    assert.equal("20 true", child("ulimit -v 4000000;", [[
+      collectgarbage "stop"
+      local n = 0
+      for _ = 1, 20 do agad.empty(1 << 27) n = n + 1 end
+      print(n .. " " .. tostring(agad.memory().collections > 0))]]))
+    assert.matches("out of memory", child("ulimit -v 4000000;", "agad.empty(1 << 31)"))
+  end)
+
+  it("is collected before every operator where AGAD_GC_STRESS says so", function()
+    assert.equal("5 5.0", child("AGAD_GC_STRESS=1", [[
+      local x = agad.ones(2)
+      for _ = 1, 4 do x = x + 1 end
+      print(agad.memory().collections .. " " .. x[1]:item())]]))
+  end)
+
   it("is told", function()
     local before = agad.memory()
     local held = agad.ones(1 << 20)
