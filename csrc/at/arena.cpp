@@ -4,7 +4,9 @@
  * an arena is current on a thread, blocks of 4 KB and more come from its free lists (same size, or up to an
  * eighth larger); freed ones go back there, whoever frees them.  A training step asks for the same sizes
  * again and again: after the first step it takes no memory from the system and meets no page fault.
- * Blocks of up to 512 bytes, those of scalars and other small tensors, are kept by the thread that frees them.
+ * Blocks of up to 512 bytes, those of scalars and other small tensors, are kept by the thread that frees them; of those
+ * of half a megabyte and more outside arenas, 64 MB are kept for the next one, since the system would clear their pages
+ * anew.  They count as free.
  */
 #include "internal.h"
 
@@ -47,10 +49,13 @@ void count(int64_t change) {
   while (now > peak && !bytes_peak.compare_exchange_weak(peak, now, std::memory_order_relaxed)) {}
 }
 
+bool forget_kept();
+
 /* Not posix_memalign: it cuts small pieces off both ends, which lie in the thread's cache after the block is freed, so
  * that the next block of that size finds no room there and the heap grows with every one. */
 void *from_system(size_t size) {
   void *base = size > SIZE_MAX - 2 * kHead ? nullptr : std::malloc(size + 2 * kHead);
+  if (!base && forget_kept() && size <= SIZE_MAX - 2 * kHead) base = std::malloc(size + 2 * kHead);
   TORCH_CHECK_WITH(OutOfMemoryError, base, "out of memory: ", size, " bytes could not be had");
   void *block = (void *)(((uintptr_t)base + kHead - 1) / kHead * kHead);
   ((Head *)block)->base = base;
@@ -91,6 +96,48 @@ bool to_spare(void *block, size_t size) {
   return true;
 }
 
+/* Large blocks that were freed outside arenas. */
+struct Kept {
+  std::mutex lock;
+  std::multimap<size_t, void *> blocks;
+  size_t bytes = 0;
+};
+Kept &kept = *new Kept; /* until the very end: tensors may outlive it otherwise */
+#ifdef __SANITIZE_ADDRESS__
+constexpr size_t kLarge = SIZE_MAX, kMostKept = 0;
+#else
+constexpr size_t kLarge = 512 << 10, kMostKept = 64 << 20;
+#endif
+
+void *from_kept(size_t *size) {
+  if (*size < kLarge) return nullptr;
+  std::lock_guard<std::mutex> guard(kept.lock);
+  auto found = kept.blocks.lower_bound(*size);
+  if (found == kept.blocks.end() || found->first > *size + *size / 8) return nullptr;
+  void *block = found->second;
+  kept.bytes -= *size = found->first;
+  kept.blocks.erase(found);
+  return block;
+}
+
+bool to_kept(void *block, size_t size) {
+  if (size < kLarge) return false;
+  std::lock_guard<std::mutex> guard(kept.lock);
+  if (kept.bytes + size > kMostKept) return false;
+  kept.blocks.emplace(size, block);
+  kept.bytes += size;
+  return true;
+}
+
+bool forget_kept() {
+  std::lock_guard<std::mutex> guard(kept.lock);
+  bool any = !kept.blocks.empty();
+  for (auto &b : kept.blocks) to_system(b.second);
+  kept.blocks.clear();
+  kept.bytes = 0;
+  return any;
+}
+
 void *from_arena(at_arena *arena, size_t *size) {
   std::lock_guard<std::mutex> guard(arena->lock);
   auto found = arena->unused.lower_bound(*size);
@@ -122,7 +169,7 @@ void give_back(void *data) {
   count(-(int64_t)head->size);
   at_arena *arena = head->arena;
   if (!arena) {
-    if (!to_spare(block, head->size)) to_system(block);
+    if (!to_spare(block, head->size) && !to_kept(block, head->size)) to_system(block);
     return;
   }
   bool last;
@@ -140,6 +187,7 @@ struct Allocator final : c10::Allocator {
   c10::DataPtr allocate(size_t size) override {
     at_arena *arena = size >= kSmallest ? current : nullptr;
     void *block = arena ? from_arena(arena, &size) : from_spare(&size);
+    if (!block) block = from_kept(&size);
     if (!block) block = from_system(size);
     ((Head *)block)->arena = arena;
     ((Head *)block)->size = size;

@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SMALLEST_BUDGET = 96 << 20, FEWEST = 1000, TENSORS_A_KB = 10 };
+enum { SMALLEST_BUDGET = 32 << 20, FEWEST = 1000, TENSORS_A_KB = 10 };
 static int64_t lua_bytes = 0, budget = SMALLEST_BUDGET; /* bytes of tensors */
 static int64_t alive = 0, collect_at = FEWEST;          /* tensors */
 static int64_t collections = 0;
@@ -40,7 +40,9 @@ void lua_agad_collect(lua_State *L) {
 }
 
 static void collect(lua_State *L) {
-  if (lua_gc(L, LUA_GCISRUNNING)) lua_agad_collect(L);
+  if (!lua_gc(L, LUA_GCISRUNNING)) return;
+  if (alive <= collect_at) lua_gc(L, LUA_GCSTEP, 0); /* in the generational mode: what is young, at little cost */
+  if (alive > collect_at || lua_bytes > budget / 5 * 4) lua_agad_collect(L);
   int64_t more = (int64_t)lua_gc(L, LUA_GCCOUNT) * TENSORS_A_KB;
   collect_at = alive + (more > FEWEST ? more : FEWEST);
   if (lua_bytes > budget / 5 * 4) budget += budget / 5 * 2;
