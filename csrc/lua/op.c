@@ -388,20 +388,35 @@ static int operator_function(lua_State *L) {
   return 1;
 }
 
+/* Pushes {argument = "dimension", "position", "end" or "as it is"} for those that are integers or lists of them. */
+static void push_integers(lua_State *L, const char *name, const at_op *op) {
+  static const char *const shifts[] = {
+      [PLAIN] = "as it is", [DIMENSION] = "dimension", [POSITION] = "position", [STOP] = "end"};
+  const char *space = strstr(name, "::");
+  lua_newtable(L);
+  for (int i = 0; op && i < at_op_args(op); i++) {
+    const at_arg *a = at_op_arg(op, i);
+    if (a->kind != AT_INT && (a->kind != AT_LIST || a->item != AT_INT)) continue;
+    lua_pushstring(L, shifts[shift_of(space ? space + 2 : name, a->name)]);
+    lua_setfield(L, -2, a->name);
+  }
+}
+
 static void list_operator(void *context, const char *name, const char *variant, const char *schema) {
   lua_State *L = context;
   const at_op *op = at_op_find(name, variant);
-  lua_createtable(L, 0, 5);
+  lua_createtable(L, 0, 6);
   lua_pushstring(L, name), lua_setfield(L, -2, "name");
   lua_pushstring(L, variant), lua_setfield(L, -2, "overload");
   lua_pushstring(L, schema), lua_setfield(L, -2, "schema");
   lua_pushboolean(L, op && has_out(op)), lua_setfield(L, -2, "out");
+  push_integers(L, name, op), lua_setfield(L, -2, "integers");
   if (op && unusable(op)) lua_pushstring(L, unusable(op)), lua_setfield(L, -2, "unusable");
   lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
 }
 
-/* operators() -> list of {name, overload, schema, out (takes its result as a keyword), unusable (the argument that Lua
- * has no value for)}: the dispatcher's catalogue */
+/* operators() -> list of {name, overload, schema, out (takes its result as a keyword), integers (how each is read),
+ * unusable (the argument that Lua has no value for)}: the dispatcher's catalogue */
 static int operators(lua_State *L) {
   lua_settop(L, 0);
   luaL_checkstack(L, 10, "operators");

@@ -7,12 +7,19 @@
 
 #include <string.h>
 
+/* select, narrow, slice and their variants: select_copy, slice_scatter, … */
+static int is_variant_of(const char *op, const char *base) {
+  size_t n = strlen(base);
+  return !strncmp(op, base, n) && (op[n] == '_' || !op[n]);
+}
+
 shift shift_of(const char *op, const char *arg) {
+  static const char *const others[] = {"start_dim", "end_dim", "source", "destination", "ch_axis", "physical_layout"};
   if (!strcmp(op, "tile")) return PLAIN; /* its `dims` are counts */
-  if (!strncmp(arg, "dim", 3) || !strncmp(arg, "axis", 4) || !strncmp(arg, "axes", 4) || !strcmp(arg, "start_dim") ||
-      !strcmp(arg, "end_dim") || !strcmp(arg, "source") || !strcmp(arg, "destination"))
-    return DIMENSION;
-  if (strcmp(op, "select") && strcmp(op, "narrow") && strcmp(op, "slice")) return PLAIN;
+  if (!strncmp(arg, "dim", 3) || !strncmp(arg, "axis", 4) || !strncmp(arg, "axes", 4)) return DIMENSION;
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+    if (!strcmp(arg, others[i])) return DIMENSION;
+  if (!is_variant_of(op, "select") && !is_variant_of(op, "narrow") && !is_variant_of(op, "slice")) return PLAIN;
   if (!strcmp(arg, "index") || !strcmp(arg, "start")) return POSITION;
   return !strcmp(arg, "end") ? STOP : PLAIN;
 }
