@@ -13,8 +13,9 @@ end
 
 -- What Lua has no value for: memory without a tensor, and streams of a device.
 local left_out = {
-  ["set.source_Storage"] = "source", ["set_.source_Storage"] = "source", ["set.source_Storage_storage_offset"] = "source",
-  ["set_.source_Storage_storage_offset"] = "source", ["record_stream."] = "s",
+  ["set.source_Storage"] = "source", ["set_.source_Storage"] = "source",
+  ["set.source_Storage_storage_offset"] = "source", ["set_.source_Storage_storage_offset"] = "source",
+  ["record_stream."] = "s",
 }
 
 local function set(words)

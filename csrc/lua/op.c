@@ -144,6 +144,10 @@ static int match(lua_State *L, call *c, const overload *o, int top, int keywords
     int good = !found || read_value(L, c, lua_gettop(L), arg, arg->kind, s, v);
     if (keywords) lua_pop(L, 1);
     if (!good) return 0;
+    if (!found && keywords && arg->optional && !arg->has_default && c->level >= SPREAD) {
+      v->kind = AT_NONE; /* among keywords nil cannot be written */
+      continue;
+    }
     if (!found && (arg->keyword_only ? arg->written || (!arg->has_default && !arg->optional) : !arg->has_default)) {
       if (arg->written) c->at = -2; /* the variant with out = …: not what was meant */
       return refuse(c, "argument '%s' is missing", arg->name, "", "");
