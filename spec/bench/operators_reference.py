@@ -1,9 +1,10 @@
 """Writes spec/data/operators.json: PyTorch's results of the calls below, for spec/operators_values_spec.lua.
 
 A line of spec/bench/operators/*.txt is a call in Python, `=>`, the same call in Lua; a line that starts with # names a
-family.  The operator of a case is the last one called in its Lua text, unless `##` names another.  Marks after `##`: `nograd` leaves
-gradients out, `-x` that of input x; `shape` keeps shapes and dtypes alone (random numbers).  Stored are the inputs, each case's outputs and
-the gradients of the sum over all outputs o of sum(o * weights(o)) with respect to its inputs of floating point.
+family.  The operator of a case is the last one called in its Lua text, unless `##` names another.  Marks after `##`:
+`nograd` leaves gradients out, `-x` that of input x; `shape` keeps shapes and dtypes alone (random numbers).  Stored are
+the inputs, each case's outputs and the gradients of the sum over all outputs o of sum(o * weights(o)) with respect to
+its inputs of floating point.
 
     python3 spec/bench/operators_reference.py        (needs PyTorch 2.11.0)
 """
@@ -34,8 +35,8 @@ def inputs():
     return {
         "x": normal(3, 4), "y": normal(3, 4), "pos": uniform(.2, 3, 3, 4), "pos2": uniform(.5, 3, 3, 4),
         "unit": uniform(-.9, .9, 3, 4), "prob": uniform(.05, .95, 3, 4), "row": normal(4), "col": normal(3, 1),
-        "v": normal(5), "w": normal(5), "c3": normal(2, 3, 4), "e3": normal(2, 4, 3), "m": normal(4, 2), "v4": normal(4),
-        "v3": normal(3), "u3": normal(3), "s": normal(3, 3) + 2.5 * torch.eye(3), "s2": normal(3, 2),
+        "v": normal(5), "w": normal(5), "c3": normal(2, 3, 4), "e3": normal(2, 4, 3), "m": normal(4, 2),
+        "v4": normal(4), "v3": normal(3), "u3": normal(3), "s": normal(3, 3) + 2.5 * torch.eye(3), "s2": normal(3, 2),
         "spd": (spd @ spd.T + torch.eye(3)).float(), "d": normal(3, 4, dtype=torch.float64),
         "d2": normal(3, 4, dtype=torch.float64), "dpos": uniform(.2, 3, 3, 4, dtype=torch.float64),
         "sd": normal(3, 3, dtype=torch.float64) + 2.5 * torch.eye(3, dtype=torch.float64),
@@ -43,10 +44,12 @@ def inputs():
         "i32": whole(-9, 10, 3, 4, dtype=torch.int32), "byte": whole(0, 256, 3, 4, dtype=torch.uint8),
         "b": whole(0, 2, 3, 4).bool(), "b2": whole(0, 2, 3, 4).bool(), "keep": torch.tensor([True, False, True]),
         "i3": torch.tensor([2, 0, 2]), "i2": torch.tensor([2, 0]), "gi": whole(0, 4, 3, 2), "gs": normal(3, 2),
-        "ti": whole(0, 12, 2, 3), "src": normal(2, 4), "labels": torch.tensor([3, 0, 1]), "sign": torch.tensor([1., -1, 1]),
+        "ti": whole(0, 12, 2, 3), "src": normal(2, 4), "labels": torch.tensor([3, 0, 1]),
+        "sign": torch.tensor([1., -1, 1]),
         "hot": whole(0, 2, 3, 4).float(), "z": torch.complex(normal(2, 3), normal(2, 3)),
         "z2": torch.complex(normal(2, 3), normal(2, 3)), "signal": normal(1, 2, 8), "k1": normal(3, 2, 3),
-        "kt1": normal(2, 3, 3), "img": normal(1, 2, 4, 4), "k2": normal(2, 2, 2, 2), "bias2": normal(2), "scale2": normal(2), "bias3": normal(3),
+        "kt1": normal(2, 3, 3), "img": normal(1, 2, 4, 4), "k2": normal(2, 2, 2, 2), "bias2": normal(2),
+        "scale2": normal(2), "bias3": normal(3),
         "deep": normal(1, 4, 2, 3), "vol": normal(1, 1, 2, 3, 4), "k3": normal(1, 1, 2, 2, 2), "table": normal(5, 3),
         "words": torch.tensor([[4, 0], [1, 4]]), "grid": uniform(-1.2, 1.2, 1, 2, 3, 2), "theta": normal(1, 2, 3),
         "mean2": normal(2), "var2": uniform(.5, 2, 2), "sorted": torch.tensor([-1., -.25, .5, 1.5]),
@@ -146,8 +149,8 @@ def main():
         file.write(",\n".join(f"{pack(n)}:{pack(stored(t))}" for n, t in pool.items()))
         file.write('},"cases":[\n' + ",\n".join(map(pack, cases)) + "\n]}\n")
     graded = sum("gradients" in c for c in cases)
-    print(f"{path}: {os.path.getsize(path)} bytes, {len(cases)} cases of {len({c['operator'] for c in cases})} operators,"
-          f" {graded} with gradients")
+    operators = len({c["operator"] for c in cases})
+    print(f"{path}: {os.path.getsize(path)} bytes, {len(cases)} cases of {operators} operators, {graded} with gradients")
 
 
 main()
