@@ -309,7 +309,8 @@ describe("a bad picture file", function()
 
   it("is read with black for a palette's missing colours", function()
     local short = change_chunk(stored "palette8.png", "PLTE", function(body) return body:sub(1, 300) end)
-    local whole, got = read(STORED .. "palette8.png"):flatten():totable(), read(write("short.png", short)):flatten():totable()
+    local function flat(t) return t:flatten():totable() end
+    local whole, got = flat(read(STORED .. "palette8.png")), flat(read(write("short.png", short)))
     local black = 0
     for i = 1, 117 do
       local there = got[i] == whole[i] and got[117 + i] == whole[117 + i] and got[234 + i] == whole[234 + i]

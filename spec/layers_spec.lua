@@ -98,7 +98,8 @@ describe("a layer", function()
     net:eval()
     assert.is_true(net(x):equal(net(x)))
     assert.equal("float64", net:to({dtype = "float64"})(x:to "float64").dtype)
-    assert.matches("^agad%.nn%.sequential%(agad%.nn%.conv%(1, 4, {padding = 1}%), agad%.nn%.batch_norm%(4%)", tostring(net))
+    assert.matches("^agad%.nn%.sequential%(agad%.nn%.conv%(1, 4, {padding = 1}%), agad%.nn%.batch_norm%(4%)",
+      tostring(net))
   end)
 
   it("learns: gradient descent on its parameters lowers a loss", function()

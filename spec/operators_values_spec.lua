@@ -142,3 +142,36 @@ describe("values and gradients as PyTorch's:", function()
     assert.is_true(gradients >= 450, gradients)
   end)
 end)
+
+describe("names of PyTorch's Python side", function()
+  local checks = dofile "spec/support/checks.lua"
+  local t = agad.tensor {3, 1, 3, 2}
+
+  it("are there as functions and methods", function()
+    assert.same({1, 2, 3}, t:unique():totable())
+    local values, inverse, counts = agad.unique(t, {return_inverse = true, return_counts = true})
+    assert.same({{1, 2, 3}, {2, 0, 2, 1}, {1, 1, 2}}, {values:totable(), inverse:totable(), counts:totable()})
+    assert.same({{1, 2}, {3, 4}}, agad.tensor({{3, 4}, {1, 2}, {3, 4}}):unique({dim = 1}):totable())
+    assert.same({"int64", "float64", "bool", "bfloat16"},
+      {t:long().dtype, t:double().dtype, t:bool().dtype, t:bfloat16().dtype})
+    assert.near(math.log(4), agad.cross_entropy(agad.zeros(2, 4), agad.tensor({0, 3}, "int64")):item(), 1e-6)
+    assert.same({2}, agad.cross_entropy(agad.zeros(2, 4), agad.tensor({0, 3}, "int64"), {reduction = "none"}).shape)
+    assert.equal(23, agad.mse_loss(t, t * 2, {reduction = "sum"}):item())
+    assert.near(1, t:reshape({2, 2}):normalize():square():sum(2)[1]:item(), 1e-6)
+    local x = agad.arange(4):float():reshape {1, 1, 2, 2}
+    assert.same({0, 0, 1, 1}, x:interpolate({scale_factor = 2})[{1, 1, 1}]:totable())
+    assert.same({0, .25, .75, 1}, x:interpolate({size = 4, mode = "bilinear"})[{1, 1, 1}]:totable())
+    assert.same({1.5}, x:interpolate({size = 1, mode = "area"}):flatten():totable())
+    local centre = agad.grid_sample(x, agad.zeros(1, 1, 1, 2))
+    assert.equal(1.5, centre:item())
+  end)
+
+  it("check their options", function()
+    local x = agad.rand(1, 1, 2, 2)
+    checks.has(checks.refused(agad.interpolate, x, {mode = "x", size = 3}), "mode = x", "bilinear")
+    checks.has(checks.refused(agad.interpolate, x), "size or scale_factor")
+    checks.has(checks.refused(agad.unique, t, {sortd = true}), "did you mean sorted")
+    checks.has(checks.refused(agad.mse_loss, t, t, {reduction = "some"}), "reduction")
+    checks.has(checks.refused(agad.normalize, t, 3), "options are a table")
+  end)
+end)

@@ -22,7 +22,8 @@ describe("a part of a tensor", function()
 
   it("is named by one item a dimension", function()
     for _, case in ipairs {
-      {{1, 2}, {4, 5, 6, 7}}, {{1, 2, 3}, {6}}, {{{}, {2, 3}, 1}, {4, 8, 16, 20}}, {{"...", -1}, {3, 7, 11, 15, 19, 23}},
+      {{1, 2}, {4, 5, 6, 7}}, {{1, 2, 3}, {6}}, {{{}, {2, 3}, 1}, {4, 8, 16, 20}},
+      {{"...", -1}, {3, 7, 11, 15, 19, 23}},
       {{1, "...", {1, 4, 2}}, {0, 2, 4, 6, 8, 10}}, {{{2}, 1, 1}, {12}}, {{2, {-2, -1}, 4}, {19, 23}},
       {{{}, {}, {4}}, {3, 7, 11, 15, 19, 23}}, {{}, values(t)}, {{"..."}, values(t)}, {{{2, 1}}, {}},
       {{"...", 1, 1}, {0, 12}}, {{1, "...", 1, 1}, {0}},
@@ -82,14 +83,17 @@ describe("a part of a tensor", function()
       {3, "no position 3 in dimension 1, which has 2"}, {-3, "no position -3"}, {0, "position 0", "counted from 1"},
       {{1, 1, 1, 1}, "4 positions for a tensor of 3 dimensions"}, {{1, {1, 9}}, "no position 9 in dimension 1"},
       {{{0}}, "position 0"}, {1.5, "whole number"}, {{{1, 2, 0}}, "step is at least 1"}, {{{1, 2, 3, 4}}, "a range is"},
-      {{{"a"}}, "a range is"}, {true, "not boolean"}, {agad.rand(2), "float32"}, {agad.ones(2, {dtype = "uint8"}), "uint8"},
+      {{{"a"}}, "a range is"}, {true, "not boolean"}, {agad.rand(2), "float32"},
+      {agad.ones(2, {dtype = "uint8"}), "uint8"},
       {bool {true}, ""}, {agad.ones(2, 3, 4, 5):gt(0), "mask of 4 dimensions for the 3"}, {closed, "closed tensor"},
       {print, "not function"}, {int {2}, "out of"},
     } do has(refused(function() return t[case[1]] end), table.unpack(case, 2)) end
     local u = t:clone()
     for _, case in ipairs {
-      {{1, 2}, agad.ones(7), "must match"}, {1, "x", "not to string"}, {1, closed, "closed tensor"}, {"shape", 3, "shape"},
-      {t:gt(3), agad.ones(3), "shape"}, {5, 1, "no position 5"}, {"grad", 3, "grad"}, {"requires_grad", 1, "requires_grad"},
+      {{1, 2}, agad.ones(7), "must match"}, {1, "x", "not to string"}, {1, closed, "closed tensor"},
+      {"shape", 3, "shape"},
+      {t:gt(3), agad.ones(3), "shape"}, {5, 1, "no position 5"}, {"grad", 3, "grad"},
+      {"requires_grad", 1, "requires_grad"},
     } do has(refused(function() u[case[1]] = case[2] end), table.unpack(case, 3)) end
     assert.same(values(t), values(u))
     has(refused(function() return closed[1] end), "closed")
@@ -289,7 +293,8 @@ describe("autograd from Lua", function()
     assert.is_false((scaled_square(agad.ones(2), 1)).requires_grad)
     local wrong = agad.differentiable {forward = function(_, a) return a * 1 end, backward = function() return "g" end}
     has(refused(x.backward, wrong(x):sum()), "input 1", "string")
-    wrong = agad.differentiable {forward = function(_, a) return a * 1 end, backward = function() error("no way", 0) end}
+    wrong = agad.differentiable {forward = function(_, a) return a * 1 end,
+      backward = function() error("no way", 0) end}
     has(refused(x.backward, wrong(x):sum()), "no way")
     has(refused(agad.differentiable, {forward = print}), "backward")
   end)

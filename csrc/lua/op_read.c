@@ -68,6 +68,14 @@ static int read_memory_format(const char *name, int64_t *out) {
   return 0;
 }
 
+/* What losses do with their elements; the schema has numbers for it. */
+static int read_reduction(lua_State *L, int index, int64_t *out) {
+  static const char *const words[] = {"none", "mean", "sum"};
+  for (int i = 0; i < 3; i++)
+    if (!strcmp(lua_tostring(L, index), words[i])) return *out = i, 1;
+  return 0;
+}
+
 static int read_list(lua_State *L, call *c, int index, const at_arg *arg, shift s, at_value *out) {
   at_arg item = *arg;
   item.optional = arg->item_optional;
@@ -133,6 +141,8 @@ int read_value(lua_State *L, call *c, int index, const at_arg *arg, at_kind kind
     return mismatch(c, arg, "a tensor", kind_name(L, index));
   case AT_INT:
     out->kind = AT_INT;
+    if (!strcmp(arg->name, "reduction") && lua_type(L, index) == LUA_TSTRING && read_reduction(L, index, &out->as.i))
+      return 1;
     if (!read_integer(L, index, &out->as.i)) return mismatch(c, arg, "an integer", luaL_typename(L, index));
     return shift_integer(c, &out->as.i, s, arg);
   case AT_DOUBLE:
@@ -172,7 +182,7 @@ unsigned lua_types(const at_arg *arg) {
   unsigned number = 1u << LUA_TNUMBER, optional = arg->optional ? 1u << LUA_TNIL : 0;
   switch (arg->kind) {
   case AT_TENSOR: return optional | 1u << LUA_TUSERDATA;
-  case AT_INT:
+  case AT_INT: return optional | number | (!strcmp(arg->name, "reduction") ? 1u << LUA_TSTRING : 0);
   case AT_DOUBLE: return optional | number;
   case AT_NUMBER: return optional | number | 1u << LUA_TBOOLEAN;
   case AT_BOOL: return optional | 1u << LUA_TBOOLEAN;

@@ -15,7 +15,7 @@ local function as_picture(t, o)
   end
   if t.dtype == "uint8" and not low and not high then return t:cpu():contiguous() end
   low, high = low or 0, high or 1
-  if not (low < high) then error(("low = %g must be below high = %g"):format(low, high), 0) end
+  if low >= high or low ~= low or high ~= high then error(("low = %g must be below high = %g"):format(low, high), 0) end
   local scaled = (t:detach():to "float64" - low) * (255 / (high - low))
   return scaled:nan_to_num(0):clamp(0, 255):round():to "uint8":cpu():contiguous()
 end

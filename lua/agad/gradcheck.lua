@@ -54,7 +54,8 @@ return function(f, inputs, o)
       local numeric = (at(before + eps) - at(before - eps)) / (2 * eps)
       flat[j] = before
       local got = own and own[j] or 0.0
-      if not (math.abs(got - numeric) <= atol + rtol * math.abs(numeric)) then
+      local apart = math.abs(got - numeric)
+      if apart ~= apart or apart > atol + rtol * math.abs(numeric) then
         error(("gradcheck: input %d, number %d: the gradient is %.9g, differences say %.9g"):format(places[k], j, got,
           numeric), 2)
       end

@@ -139,14 +139,18 @@ function agad.from_string(bytes, o)
   return t
 end
 
+local names = require "agad.names"
+for name, f in pairs(names) do core.tensor_methods[name], agad[name] = f, f end
+
 function core.tensor_methods.show(t, o) return require("agad.show").picture(t, o) end
 
 function agad.save(...) return require("agad.files").save(...) end
 function agad.load(...) return require("agad.files").load(...) end
 
 -- Parts are loaded when they are first asked for; what is none of them is an operator.
-local parts = {gradcheck = true, campaign = true, data = true, draw = true, fetch = true, inspect = true, loss = true, metrics = true,
-  model = true, nn = true, options = true, plot = true, progress = true, schedule = true, task = true, teach = true}
+local parts = {campaign = true, data = true, draw = true, fetch = true, gradcheck = true, inspect = true, loss = true,
+  metrics = true, model = true, nn = true, options = true, plot = true, progress = true, schedule = true, task = true,
+  teach = true}
 
 setmetatable(agad, {__index = function(_, name)
   if type(name) ~= "string" then return nil end

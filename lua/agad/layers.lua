@@ -59,7 +59,8 @@ end
 -- Making ----------------------------------------------------------------------------------------
 
 local function new(kind, arguments, o)
-  return setmetatable({kind = kind, arguments = arguments, options = o, training = true, nets = {}, tensors = {}}, layer)
+  return setmetatable({kind = kind, arguments = arguments, options = o, training = true, nets = {}, tensors = {}},
+    layer)
 end
 
 -- Shares the layer's tensors with a net, by name.

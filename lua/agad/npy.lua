@@ -22,7 +22,9 @@ local function parse_header(path, text)
   local order, kind = text:match "'descr'%s*:%s*'([<>|=]?)(%a%d+)'"
   local fortran = text:match "'fortran_order'%s*:%s*(%a+)"
   local shape = text:match "'shape'%s*:%s*%(([^)]*)%)"
-  if not kind then fail(path, "numbers of this kind cannot be read: %s", text:match "'descr'%s*:%s*([^,]*)" or "none") end
+  if not kind then
+    fail(path, "numbers of this kind cannot be read: %s", text:match "'descr'%s*:%s*([^,]*)" or "none")
+  end
   if not types[kind] then fail(path, "numbers of type %s cannot be read", kind) end
   if not shape or fortran ~= "True" and fortran ~= "False" then fail(path, "its header is damaged") end
   local sizes = {}
@@ -57,7 +59,9 @@ function npy.read(path)
   local numbers = 1
   for _, size in ipairs(sizes) do numbers = numbers * size end
   local data = bytes:sub(first + length)
-  if numbers * width ~= #data then fail(path, "it has %d bytes of numbers, and %d are needed", #data, numbers * width) end
+  if numbers * width ~= #data then
+    fail(path, "it has %d bytes of numbers, and %d are needed", #data, numbers * width)
+  end
   if header.swapped then data = swapped_bytes(data, header.kind:sub(1, 1) == "c" and width // 2 or width) end
   local order, stored = {}, sizes
   if header.fortran then

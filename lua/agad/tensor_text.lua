@@ -45,7 +45,8 @@ end
 
 local function complex_format(v) return ("%.4g%+.4gi"):format(v[1], v[2]) end
 
--- The first and the last few along every dimension, where there are too many elements: positions, 0 for what is left out.
+-- The first and the last few along every dimension, where there are too many elements: positions, 0 for what is left
+-- out.
 local function shown_positions(t)
   local positions, all = {}, t:numel() <= MOST
   for d, size in ipairs(t.shape) do
