@@ -213,12 +213,12 @@ describe("load_files", function()
       return data.load_files({path}, o).images
     end
     assert.same({1, 1, 2, 4}, mask({}).shape)
-    assert.same({0, 0, 1, 1, 0, 0, 0, 1}, mask({}):totable())
-    assert.same({0, 1, 0, 0}, mask({height = 2, width = 2, fit = "crop"}):totable())      -- the middle columns
-    assert.same({0, 1, 0, 1}, mask({height = 2, width = 2}):totable())
-    assert.same({0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 1, 0, 0, 0, 0}, mask({height = 4, width = 4, fit = "pad"}):totable())
+    assert.same({0, 0, 1, 1, 0, 0, 0, 1}, mask({}):flatten():totable())
+    assert.same({0, 1, 0, 0}, mask({height = 2, width = 2, fit = "crop"}):flatten():totable())      -- the middle columns
+    assert.same({0, 1, 0, 1}, mask({height = 2, width = 2}):flatten():totable())
+    assert.same({0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 1, 0, 0, 0, 0}, mask({height = 4, width = 4, fit = "pad"}):flatten():totable())
     data.write_png(path, core.from_table({0, 0, 1, 0, 0, 0}, "uint8"):reshape({3, 1, 2}))
-    assert.same({1, 0}, mask({height = 1, width = 2}):totable())                           -- any channel counts
+    assert.same({1, 0}, mask({height = 1, width = 2}):flatten():totable())                           -- any channel counts
     local two = {path, pictures.one("n.png", 3)}
     has(refused(data.load_files, two, {mask = true}), "m.png has 1 x 2 pixels but ", "n.png 4 x 4; give a size")
     assert.same({1, 0, 1, 1}, data.load_files(two, {mask = true, height = 1, width = 2}).images:totable())
