@@ -212,16 +212,17 @@ describe("load_files", function()
       o.mask = true
       return data.load_files({path}, o).images
     end
+    local function flat(t) return t:flatten():totable() end
     assert.same({1, 1, 2, 4}, mask({}).shape)
-    assert.same({0, 0, 1, 1, 0, 0, 0, 1}, mask({}):flatten():totable())
-    assert.same({0, 1, 0, 0}, mask({height = 2, width = 2, fit = "crop"}):flatten():totable())      -- the middle columns
-    assert.same({0, 1, 0, 1}, mask({height = 2, width = 2}):flatten():totable())
-    assert.same({0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 1, 0, 0, 0, 0}, mask({height = 4, width = 4, fit = "pad"}):flatten():totable())
+    assert.same({0, 0, 1, 1, 0, 0, 0, 1}, flat(mask({})))
+    assert.same({0, 1, 0, 0}, flat(mask({height = 2, width = 2, fit = "crop"})))      -- the middle columns
+    assert.same({0, 1, 0, 1}, flat(mask({height = 2, width = 2})))
+    assert.same({0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 1, 0, 0, 0, 0}, flat(mask({height = 4, width = 4, fit = "pad"})))
     data.write_png(path, core.from_table({0, 0, 1, 0, 0, 0}, "uint8"):reshape({3, 1, 2}))
-    assert.same({1, 0}, mask({height = 1, width = 2}):flatten():totable())                           -- any channel counts
+    assert.same({1, 0}, flat(mask({height = 1, width = 2})))                           -- any channel counts
     local two = {path, pictures.one("n.png", 3)}
     has(refused(data.load_files, two, {mask = true}), "m.png has 1 x 2 pixels but ", "n.png 4 x 4; give a size")
-    assert.same({1, 0, 1, 1}, data.load_files(two, {mask = true, height = 1, width = 2}).images:totable())
+    assert.same({1, 0, 1, 1}, flat(data.load_files(two, {mask = true, height = 1, width = 2}).images))
   end)
 
   it("lays masks on their pictures", function()
