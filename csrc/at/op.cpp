@@ -9,6 +9,7 @@
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/core/jit_type.h>
 #include <ATen/core/stack.h>
+#include <ATen/EmptyTensor.h>
 #include <ATen/ops/scalar_tensor.h>
 
 #include <cstring>
@@ -107,6 +108,7 @@ at_op *digest(const c10::OperatorHandle &handle) {
     bool text = arg.kind == AT_STRING || (arg.kind == AT_LIST && arg.item == AT_STRING);
     arg.names_dims = text && (a.name().rfind("dim", 0) == 0 || a.name() == "names" || a.name() == "order");
     arg.has_default = a.default_value().has_value();
+    arg.may_be_empty = arg.has_default && a.default_value()->isList() && a.default_value()->toListRef().empty();
     arg.keyword_only = a.kwarg_only();
     arg.written = a.alias_info() && a.alias_info()->isWrite();
     op->args.push_back(arg);
@@ -189,12 +191,14 @@ c10::IValue to_ivalue(const at_value &v, const at_arg &arg, bool optional_items)
   }
 }
 
-/* Results that are lists live here until the next call of the thread. */
+/* Results that are lists live here until the next call of the thread that is not within another: while they are
+ * read, Lua's finalisers may call operators. */
 thread_local std::deque<std::vector<at_value>> lists;
 
 at_value from_ivalue(const c10::IValue &v) {
   at_value r = {};
   if (v.isTensor()) {
+    TORCH_CHECK(!v.toTensor().is_nested(), "its result is a nested tensor, for which there is no shape here");
     r.as.tensor = at_wrap(v.toTensor());
     r.kind = r.as.tensor ? AT_TENSOR : AT_NONE;
   } else if (v.isInt()) r.kind = AT_INT, r.as.i = v.toInt();
@@ -322,7 +326,24 @@ static bool call_typed(const at_op *op, const at_value *values, int n, at::Tenso
   return false;
 }
 
-int at_op_call(const at_op *op, const at_value *values, int n, at_value *results, int max) {
+/* libtorch sets a tensor's sizes before it asks for their memory: where that is not had, it would be read and written
+ * beyond its end.  Such a tensor is left empty. */
+static void shrink(const at_value &v) {
+  if (v.kind == AT_LIST)
+    for (int i = 0; i < v.n; i++) shrink(v.items[i]);
+  if (v.kind != AT_TENSOR || !at_is_dense(v.as.tensor)) return;
+  const at::Tensor &t = at_unwrap(v.as.tensor);
+  bool fits = false;
+  try {
+    size_t needed =
+        at::detail::computeStorageNbytes(t.sizes(), t.strides(), t.element_size(), (size_t)t.storage_offset());
+    fits = t.numel() == 0 || needed <= t.storage().nbytes();
+  } catch (...) { /* more than can be counted */
+  }
+  if (!fits) t.unsafeGetTensorImpl()->set_sizes_contiguous(at::IntArrayRef{0});
+}
+
+static int call_or_fail(const at_op *op, const at_value *values, int n, at_value *results, int max) {
   return at_try(
       [&] {
         at::Tensor one;
@@ -340,12 +361,20 @@ int at_op_call(const at_op *op, const at_value *values, int n, at_value *results
           else stack.push_back(op->defaults[i]);
         }
         op->handle.callBoxed(stack);
-        if (!lists.empty()) lists.clear();
+        if (!lists.empty() && at_thread().depth <= 1) lists.clear();
         int count = (int)stack.size();
         for (int i = 0; i < count && i < max; i++) results[i] = from_ivalue(stack[i]);
         return count < max ? count : max;
       },
       -1);
+}
+
+int at_op_call(const at_op *op, const at_value *values, int n, at_value *results, int max) {
+  if (!at_ok()) return -1;
+  int count = call_or_fail(op, values, n, results, max);
+  for (int i = 0; count < 0 && i < (int)op->args.size() && i < n; i++)
+    if (op->args[i].written) shrink(values[i]);
+  return count;
 }
 
 at_tensor *at_number(const at_value *v) {

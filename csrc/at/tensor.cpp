@@ -53,7 +53,18 @@ int64_t at_size(const at_tensor *t, int dim) {
 }
 
 int64_t at_numel(const at_tensor *t) { return t ? t->t.numel() : 1; }
-int64_t at_nbytes(const at_tensor *t) { return t ? (int64_t)t->t.nbytes() : 0; }
+int at_is_dense(const at_tensor *t) { return t && t->t.layout() == at::kStrided && t->t.has_storage(); }
+
+/* Of what is sparse or packed only a guess: its entries that are not 0. */
+int64_t at_nbytes(const at_tensor *t) {
+  if (!t) return 0;
+  if (at_is_dense(t)) return (int64_t)t->t.nbytes();
+  try {
+    bool coo = t->t.layout() == at::kSparse, packed = t->t.is_mkldnn();
+    int64_t entries = packed ? t->t.numel() : t->t._nnz();
+    return entries * (int64_t)(t->t.element_size() + (coo ? 8 * t->t.sparse_dim() : 8));
+  } catch (...) { return 0; }
+}
 
 int at_sizes(const at_tensor *t, int64_t sizes[AT_MAX_DIM]) {
   if (!t) return 0;
@@ -71,8 +82,10 @@ int64_t at_item_int(const at_tensor *t) {
 }
 
 void *at_data(const at_tensor *t) {
-  if (!t || !t->t.is_cpu() || !t->t.is_contiguous()) return nullptr;
-  return t->t.data_ptr();
+  if (!t || !t->t.is_cpu()) return nullptr;
+  if (!at_is_dense(t))
+    return at_fail("a tensor that is sparse or packed has no memory in order; t:to_dense() has"), nullptr;
+  return t->t.is_contiguous() ? t->t.data_ptr() : nullptr;
 }
 
 int at_requires_grad(const at_tensor *t) { return t && t->t.requires_grad(); }

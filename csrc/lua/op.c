@@ -28,6 +28,7 @@ typedef struct family {
   char name[128];
   overload *list; /* those with out = … come last */
   int n;
+  refusal refuse;
   const overload *of_tensors[3]; /* the one that 1 or 2 tensors mean, by their number */
 } family;
 
@@ -73,7 +74,7 @@ static void digest(family *f, const at_op *op, const char *name) {
     if (!a->has_default && !(a->keyword_only && a->optional && !a->written)) o->least++;
   }
   for (int n = 1; n <= 2; n++)
-    if (!f->of_tensors[n] && !o->has_out && is_of_tensors(o, n)) f->of_tensors[n] = o;
+    if (!f->of_tensors[n] && !f->refuse && !o->has_out && is_of_tensors(o, n)) f->of_tensors[n] = o;
 }
 
 /* In-place names of Lua's reserved words and of TorchScript's builtins are not offered. */
@@ -83,6 +84,7 @@ static family *family_new(const char *lua_name) {
   family *f = calloc(1, sizeof *f);
   f->list = calloc(MAX_OVERLOADS, sizeof *f->list);
   snprintf(f->name, sizeof f->name, "%s", name);
+  f->refuse = refusal_of(name);
   int n = at_op_overloads(name, found, MAX_OVERLOADS);
   if (!n && !strchr(name, ':')) {
     char own[160];
@@ -330,6 +332,8 @@ static int call_family(lua_State *L, const family *f) {
     snprintf(error.message, sizeof error.message, c.worst.form, c.worst.name, c.worst.expected, c.worst.got);
     return raise(L, f->name, error.message);
   }
+  const char *why = f->refuse ? f->refuse(o->op, c.values) : NULL;
+  if (why) at_fail("refused, libtorch does not survive it: %s", why);
   int n = at_op_call(o->op, c.values, o->n, results, MAX_RESULTS);
   if (n < 0 && at_out_of_memory() && !o->in_place) { /* what Lua no longer needs may be enough */
     at_close(&scope, &error);

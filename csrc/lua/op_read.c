@@ -92,9 +92,16 @@ static int read_list(lua_State *L, call *c, int index, const at_arg *arg, shift 
     return 1;
   }
   lua_Integer n = (lua_Integer)lua_rawlen(L, index);
-  if (n > MAX_ITEMS - c->n_items) return mismatch(c, arg, "a shorter list", "one of over 500 items");
+  static const char *const counts[] = {"a shorter list", "",           "a list of 2", "a list of 3", "a list of 4",
+                                       "a list of 5",    "a list of 6"};
+  /* A list of 2 and more: of just so many, or of one for all; libtorch itself does not look in every place. */
+  int fixed = arg->list_size > 1 && arg->item != AT_TENSOR, fill = fixed && n == 1 ? arg->list_size - 1 : 0;
+  if (fixed && n != arg->list_size && !fill && (n || !arg->may_be_empty))
+    return mismatch(c, arg, counts[arg->list_size < 7 ? arg->list_size : 0],
+                    n ? "one of another length" : "an empty one");
+  if (n + fill > MAX_ITEMS - c->n_items) return mismatch(c, arg, "a shorter list", "one of over 500 items");
   at_value *items = c->items + c->n_items;
-  c->n_items += (int)n;
+  c->n_items += (int)n + fill;
   out->n = (int)n;
   for (lua_Integer i = 1; i <= n; i++) {
     lua_rawgeti(L, index, i);
@@ -102,6 +109,7 @@ static int read_list(lua_State *L, call *c, int index, const at_arg *arg, shift 
     lua_pop(L, 1);
     if (!good) return 0;
   }
+  for (; out->n < (int)n + fill; out->n++) items[out->n] = *items;
   return 1;
 }
 

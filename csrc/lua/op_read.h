@@ -32,6 +32,10 @@ typedef struct call {
 int refuse(call *c, const char *form, const char *name, const char *expected, const char *got);
 int read_value(lua_State *L, call *c, int index, const at_arg *arg, at_kind kind, shift s, at_value *out);
 
+/* What is wrong with values that would kill the process, or NULL; NULL for nearly all operators: op_refuse.c */
+typedef const char *(*refusal)(const at_op *op, const at_value *values);
+refusal refusal_of(const char *op);
+
 /* The Lua types that can be read exactly as this argument, 1 << LUA_T… each. */
 unsigned lua_types(const at_arg *arg);
 

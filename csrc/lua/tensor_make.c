@@ -134,7 +134,8 @@ static int to_table(lua_State *L) {
   int ndim = at_sizes(t, sizes);
   at_scope scope = at_open();
   at_tensor *c = at_to_layout(at_to(at_detach(t), whole ? AT_I64 : AT_F64, AT_CPU), AT_NCHW);
-  if (at_ok()) push_nested(L, sizes, ndim, whole ? NULL : at_data(c), whole ? at_data(c) : NULL, boolean, &next);
+  const void *data = at_data(c);
+  if (at_ok()) push_nested(L, sizes, ndim, whole ? NULL : data, whole ? data : NULL, boolean, &next);
   else lua_pushnil(L);
   return lua_agad_end(L, &scope, 1);
 }
@@ -168,7 +169,8 @@ static int to_bytes(lua_State *L) {
   at_tensor *t = lua_agad_check_tensor(L, 1);
   at_scope scope = at_open();
   at_tensor *c = at_to_layout(at_to(at_detach(t), at_dtype_of(t), AT_CPU), AT_NCHW);
-  if (at_ok()) lua_pushlstring(L, at_data(c) ? at_data(c) : "", (size_t)at_nbytes(c));
+  const void *data = at_data(c);
+  if (at_ok()) lua_pushlstring(L, data ? data : "", data ? (size_t)at_nbytes(c) : 0);
   return lua_agad_end(L, &scope, 1);
 }
 

@@ -138,9 +138,9 @@ function maker:tensor_text()
   elseif r < .135 and #shape == 2 then text = text .. ":to_sparse_csr()"
   elseif r < .145 and dtype == "float32" then text = text .. ":to_mkldnn()"
   elseif r < .15 and dtype:find "^complex" then text = text .. ":conj()"
-  elseif r < .155 and #shape > 0 then text = text .. ":refine_names({\"...\"})"
+  elseif r < .155 and #shape > 0 then text = text .. ":refine_names({" .. ('"a", "b", "c", "d", "e"'):sub(1, 5 * #shape - 2) .. "})"
   elseif r < .16 and #shape == 4 then text = text .. ":contiguous({memory_format = \"channels_last\"})"
-  elseif r < .24 and (dtype:find "^float" or dtype:find "^complex") then text = text .. ":requires_grad_()" end
+  elseif r < .2 and (dtype:find "^float" or dtype:find "^complex") then text = text .. ":requires_grad_()" end
   return text
 end
 

@@ -158,7 +158,7 @@ local y = %s:to("float32"):detach():requires_grad_()
 local z, loss = y * 2
 z:register_hook(function() %s end)
 loss = z:sum()
-%s
+do %s end
 return y
 ]]):format(t, pick {"loss:close()", "y:close()", "z:close() collectgarbage()", "loss:close() y:close() z:close()"},
       pick {"loss:backward()", "return agad.grad(loss, y)", "return agad.grad(loss, {y, z}, {create_graph = true})"})
