@@ -197,8 +197,8 @@ asan:
 	@$(MAKE) B=build/asan SANITIZE='-fsanitize=address,undefined -fno-omit-frame-pointer' OPTIMISE='-O1 -g' all
 	@CC='$(CC)' LUA='$(LUA)' DEPS='$(DEPS_CFLAGS) $(DEPS_LIBS)' .make/asan.sh build/asan
 
-# FUZZ=NAME: one harness of spec/fuzz. SECONDS=0: only the inputs that are kept.
-fuzz:
+# FUZZ=NAME: one harness of spec/fuzz. SECONDS=0: only the inputs that are kept. FUZZ=operators: CALLS= SEED=
+fuzz: $(if $(filter operators,$(FUZZ)),all)
 	@DEPS_CFLAGS='$(DEPS_CFLAGS)' DEPS_LIBS='$(DEPS_LIBS)' .make/fuzz.sh $(or $(SECONDS),600) $(FUZZ)
 
 lint:
@@ -226,6 +226,7 @@ clean:
 #: make figures    the long runs whose results are committed
 #: make asan       the quick tests under AddressSanitizer; SPEC= as above
 #: make fuzz       the decoders against hostile files, 10 minutes each; needs clang. SECONDS= FUZZ=
+#:                 FUZZ=operators: random calls from Lua instead, without clang. CALLS= SEED=
 #: make lint       luacheck, clang-format, the rooms' rules
 #: make format     clang-format over csrc, in place
 #: make cuda       the CUDA plugin; needs nvcc, no GPU

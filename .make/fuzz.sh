@@ -2,7 +2,9 @@
 # fuzz.sh SECONDS [NAME...]: builds the harnesses spec/fuzz/NAME.c with clang, libFuzzer, AddressSanitizer and UBSan
 # and runs each for SECONDS, one at a time; 0: only the kept inputs.  A crash, leak, or an input that takes over a
 # second fails.  What is learned goes to build/fuzz/NAME, what is found to build/fuzz/found.
+# `operators` is no such harness: $CALLS (100000) random calls from Lua, seed $SEED (1).
 set -eu
+[ "${2:-}" != operators ] || exec nice -n 10 build/agad spec/fuzz/operators.lua "${CALLS:-100000}" "${SEED:-1}"
 seconds=$1; shift
 out=build/fuzz status=0
 sanitize=-fsanitize=fuzzer,address,undefined

@@ -53,6 +53,8 @@ int64_t at_size(const at_tensor *t, int dim) {
 }
 
 int64_t at_numel(const at_tensor *t) { return t ? t->t.numel() : 1; }
+static const char NO_MEMORY[] = "a tensor that is sparse or packed has no memory in order; t:to_dense() has";
+
 int at_is_dense(const at_tensor *t) { return t && t->t.layout() == at::kStrided && t->t.has_storage(); }
 
 /* Of what is sparse or packed only a guess: its entries that are not 0. */
@@ -84,7 +86,7 @@ int64_t at_item_int(const at_tensor *t) {
 void *at_data(const at_tensor *t) {
   if (!t || !t->t.is_cpu()) return nullptr;
   if (!at_is_dense(t))
-    return at_fail("a tensor that is sparse or packed has no memory in order; t:to_dense() has"), nullptr;
+    return at_fail("%s", NO_MEMORY), nullptr;
   return t->t.is_contiguous() ? t->t.data_ptr() : nullptr;
 }
 
@@ -138,6 +140,7 @@ at_tensor *at_to(const at_tensor *t, at_dtype dtype, int device) {
 at_tensor *at_to_layout(const at_tensor *t, at_layout layout) {
   return at_make([&] {
     const at::Tensor &x = at_unwrap(t);
+    TORCH_CHECK(at_is_dense(t), NO_MEMORY);
     return x.dim() == 4 ? x.contiguous(at_format(layout)) : x.contiguous();
   });
 }

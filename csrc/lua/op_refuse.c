@@ -1,6 +1,6 @@
 /* op_refuse.c: operators that kill the process in libtorch itself when they are given what fits their schema.
  *
- * Found by spec/fuzz/operators.lua; spec/refused_spec.lua has a reproducer of each.  A check looks at the arguments and
+ * Found by spec/fuzz/operators.lua; spec/fuzz_spec.lua has a reproducer of each.  A check looks at the arguments and
  * says what is wrong with them, or NULL; where no cheap look tells good ones from bad, the operator is refused as a
  * whole.  Looked up once a name: what is not in the table costs nothing.
  */
@@ -53,13 +53,18 @@ static const char *dense_copy(const at_op *op, const at_value *values) {
                                                                 : "a sparse or packed tensor; t:to_dense() can be";
 }
 
+static const char *always(const at_op *op, const at_value *values) {
+  (void)op, (void)values;
+  return "it is a part of another operator, which checks its arguments; call that one";
+}
+
 static const struct {
   const char *name;
   refusal check;
 } refused[] = {
     {"slow_conv3d", slow_conv3d}, {"slow_conv3d_forward", slow_conv3d},
     {"align_to", align_to},       {"align_tensors", align_tensors},
-    {"copy", dense_copy},         {"quantized_lstm_cell", two_states},
+    {"copy", dense_copy}, {"mkldnn_rnn_layer", always},         {"quantized_lstm_cell", two_states},
 };
 
 refusal refusal_of(const char *op) {

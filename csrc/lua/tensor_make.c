@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-enum { DEEPEST = 16 };
+enum { DEEPEST = 16, MOST_EMPTY = 1 << 20 };
 
 typedef struct nest {
   int64_t sizes[DEEPEST];
@@ -135,6 +135,10 @@ static int to_table(lua_State *L) {
   at_scope scope = at_open();
   at_tensor *c = at_to_layout(at_to(at_detach(t), whole ? AT_I64 : AT_F64, AT_CPU), AT_NCHW);
   const void *data = at_data(c);
+  int64_t tables = 1; /* of what is empty: it has no numbers but may have any number of rows */
+  for (int i = 0; i < ndim && sizes[i] && !at_numel(t) && tables <= MOST_EMPTY; i++)
+    tables = sizes[i] > MOST_EMPTY ? sizes[i] : tables * sizes[i];
+  if (tables > MOST_EMPTY) at_fail("totable: over %d empty tables", MOST_EMPTY);
   if (at_ok()) push_nested(L, sizes, ndim, whole ? NULL : data, whole ? data : NULL, boolean, &next);
   else lua_pushnil(L);
   return lua_agad_end(L, &scope, 1);

@@ -9,7 +9,7 @@ local script = arg[0]
 package.path = (script:match "^(.*)/[^/]*$" or ".") .. "/?.lua;" .. package.path
 local calls = require "calls"
 
-local HANGS_AFTER = 120                                 -- seconds for one call
+local HANGS_AFTER = 30                                  -- seconds for one call
 local EVERY, LEAST = 2000, 200                          -- calls between two looks at memory; tensors that may be left
 
 -- ---- one call ----
@@ -115,8 +115,10 @@ end
 local function run_child(seed, first, last, dir)
   local status, signal, hung, handle = nil, nil, false, nil
   local err = assert(luv.fs_open(dir .. "/stderr", "w", 420))
-  -- AddressSanitizer maps terabytes; elsewhere a child may not take all memory.
-  local limit = (os.getenv "ASAN_OPTIONS" and "" or "ulimit -v 8000000; ") .. "ulimit -c 0; exec \"$@\""
+  -- A child may not take all memory: what asks for too much gets none.  (AddressSanitizer itself maps terabytes.)
+  local limit = (os.getenv "ASAN_OPTIONS" and
+    "export ASAN_OPTIONS=$ASAN_OPTIONS:allocator_may_return_null=1:max_allocation_size_mb=4000; " or
+    "ulimit -v 8000000; ") .. "ulimit -c 0; exec \"$@\""
   handle = assert(luv.spawn("sh", {cwd = dir, stdio = {nil, err, err}, args = {"-c", limit, "sh",
     os.getenv "AGAD_PROGRAM", luv.fs_realpath(script), "--child", seed, first, last, dir}}, function(code, by)
     status, signal = code, by

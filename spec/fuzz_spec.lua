@@ -1,0 +1,100 @@
+-- Random calls of operators in a child process (spec/fuzz/operators.lua), and what they found: calls that killed the
+-- process and now raise one line.
+
+local agad = require "agad"
+local checks = dofile "spec/support/checks.lua"
+
+local refused, has = checks.refused, checks.has
+
+local function fuzz(count, seed)
+  local program = os.getenv "AGAD" or "build/agad"
+  local out = assert(io.popen(("OMP_NUM_THREADS=1 nice -n 5 %s spec/fuzz/operators.lua %d %d 2>&1"):format(program, count,
+    seed)))
+  local text = out:read "a"
+  return out:close(), text
+end
+
+describe("random calls of operators", function()
+  it("leave the interpreter alive, its errors in one line, and no tensor behind", function()
+    local ok, text = fuzz(2000, 16)
+    assert.is_true(ok, text)
+    local through, failed = text:match "(%d+) got through, (%d+) errors%), 0 deaths"
+    assert.is_true(tonumber(through) > 500, text)
+    assert.equal(2000, through + failed)
+  end)
+
+  it("do so for long #slow", function()
+    local ok, text = fuzz(50000, 17)
+    assert.is_true(ok, text)
+  end)
+end)
+
+describe("what libtorch does not survive", function()
+  local x, w = agad.ones(1, 3, 4, 4, 4), agad.ones(4, 3, 2, 2, 2)
+
+  it("is refused where a look at the arguments tells", function()
+    has(refused(agad.slow_conv3d, x, w, {4, 3, 3}), "kernel_size is not weight's")
+    has(refused(agad.slow_conv3d, x, agad.ones(4), {1, 1, 1}), "weight has 5")
+    has(refused(agad.slow_conv3d_forward, x, agad.ones(4, 24), {4, 4, 4}, nil, {1, 1, 1}, {0, 0, 0}), "weight has 5")
+    assert.same({1, 4, 3, 3, 3}, agad.slow_conv3d(x, w, {2, 2, 2}).shape)
+    has(refused(agad.align_to, agad.ones(3, 1), {"a"}, 3), "ellipsis_idx is outside of order")
+    has(refused(agad.align_tensors, {}), "at least one tensor")
+    has(refused(agad.copy, agad.ones(4, 1):to_mkldnn(), agad.ones(4, 1)), "packed")
+    assert.same({1, 1}, agad.copy(agad.zeros(2), agad.ones(2)):totable())
+  end)
+
+  it("is refused as a whole where none does", function()
+    has(refused(agad.mkldnn_rnn_layer, x, w, w, w, w, w, w, false, {3}, 3, 1, 2, true, true, false, false), "refused")
+  end)
+
+  it("is a list of another length than the schema says", function()
+    has(refused(agad.slow_conv3d, x, w, {2, 2, 2}, nil, {1, 1, 1}, {}), "a list of 3, not an empty one")
+    has(refused(agad.max_pool2d, agad.ones(1, 4, 4), {2, 2, 2}), "a list of 2, not one of another length")
+    assert.same({1, 4, 3, 3, 3}, agad.slow_conv3d(x, w, {2, 2, 2}, nil, {1}).shape)      -- one stands for all
+    assert.same({1, 2, 2}, agad.max_pool2d(agad.ones(1, 4, 4), {2, 2}, {}).shape)        -- its default has none
+  end)
+end)
+
+describe("what used to kill", function()
+  it("a result that has no room leaves its tensor empty, not beyond its memory", function()
+    local t = agad.ones(2, 3)
+    refused(agad.ones, {1 << 40, 4, 5}, {out = t})
+    assert.same({0}, t.shape)
+    assert.equal(0, t:sum():item())
+    refused(agad.arange, 2^53, {out = t})
+    refused(t.resize_, t, {1 << 50})
+    assert.same({0}, t.shape)
+    assert.same({3}, agad.arange(3, {out = agad.ones(0)}).shape)
+  end)
+
+  it("sparse and packed tensors are tensors; what needs memory in order says so", function()
+    local sparse, packed = agad.eye(3):to_sparse(), agad.ones(2, 2):to_mkldnn()
+    assert.same({3, 3}, sparse.shape)
+    has(refused(sparse.tostring_bytes, sparse), "sparse")
+    has(refused(packed.tostring_bytes, packed), "packed")
+    assert.same({{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}, sparse:to_dense():totable())
+    assert.same({{1, 1}, {1, 1}}, packed:to_dense():totable())
+  end)
+
+  it("an empty tensor of very many rows is no table", function()
+    has(refused(agad.empty(math.maxinteger, 0).totable, agad.empty(math.maxinteger, 0)), "empty tables")
+    assert.same({{}, {}}, agad.empty(2, 0, 1 << 50):totable())
+  end)
+
+  it("finalisers call operators while the list of an operator is handed over", function()
+    local calls = 0
+    for round = 1, 20 do
+      for _ = 1, 50 do
+        setmetatable({}, {__gc = function()
+          agad.split(agad.ones(6), 1)
+          calls = calls + 1
+        end})
+      end
+      local parts = {}
+      for i = 1, 40 do parts[i] = agad.tensor_split(agad.arange(60), 60) end
+      for i = 1, 60 do assert.equal(i - 1, parts[round][i]:item()) end
+    end
+    collectgarbage()
+    assert.equal(1000, calls)
+  end)
+end)
