@@ -8,8 +8,8 @@ local refused, has = checks.refused, checks.has
 
 local function fuzz(count, seed)
   local program = os.getenv "AGAD" or "build/agad"
-  local out = assert(io.popen(("OMP_NUM_THREADS=1 nice -n 5 %s spec/fuzz/operators.lua %d %d 2>&1"):format(program, count,
-    seed)))
+  local command = ("OMP_NUM_THREADS=1 nice -n 5 %s spec/fuzz/operators.lua %d %d 2>&1"):format(program, count, seed)
+  local out = assert(io.popen(command))
   local text = out:read "a"
   return out:close(), text
 end

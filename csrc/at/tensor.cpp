@@ -85,8 +85,7 @@ int64_t at_item_int(const at_tensor *t) {
 
 void *at_data(const at_tensor *t) {
   if (!t || !t->t.is_cpu()) return nullptr;
-  if (!at_is_dense(t))
-    return at_fail("%s", NO_MEMORY), nullptr;
+  if (!at_is_dense(t)) return at_fail("%s", NO_MEMORY), nullptr;
   return t->t.is_contiguous() ? t->t.data_ptr() : nullptr;
 }
 

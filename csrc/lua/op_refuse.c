@@ -62,9 +62,13 @@ static const struct {
   const char *name;
   refusal check;
 } refused[] = {
-    {"slow_conv3d", slow_conv3d}, {"slow_conv3d_forward", slow_conv3d},
-    {"align_to", align_to},       {"align_tensors", align_tensors},
-    {"copy", dense_copy}, {"mkldnn_rnn_layer", always},         {"quantized_lstm_cell", two_states},
+    {"slow_conv3d", slow_conv3d},
+    {"slow_conv3d_forward", slow_conv3d},
+    {"align_to", align_to},
+    {"align_tensors", align_tensors},
+    {"copy", dense_copy},
+    {"mkldnn_rnn_layer", always},
+    {"quantized_lstm_cell", two_states},
 };
 
 refusal refusal_of(const char *op) {

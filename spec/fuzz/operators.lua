@@ -1,5 +1,5 @@
--- build/agad spec/fuzz/operators.lua [CALLS [SEED [FIRST]]]: random calls of operators and of our tensor functions, run
--- in a child process.  Every failure must be a Lua error of one line without a C++ trace, and no tensor may be left over.
+-- build/agad spec/fuzz/operators.lua [CALLS [SEED [FIRST]]]: random calls of operators and of our tensor functions,
+-- run in a child process.  Every failure must be a Lua error of one line without a C++ trace, and no tensor may be left.
 -- An operator whose call kills (or halts) the child is noted with its reproducer and left out from then on.
 --   build/agad spec/fuzz/operators.lua --show SEED NUMBER     the text of one call
 --   build/agad spec/fuzz/operators.lua --run SEED NUMBER      runs it in this process
@@ -32,8 +32,8 @@ local function look(v, depth)
   end
 end
 
--- Runs the text: whether it got through, its error, and what is wrong with that.  What an error handler of the call's own
--- raises (error {}, an error object) may be anything.
+-- Runs the text: whether it got through, its error, and what is wrong with that.  What the call's own functions raise
+-- (error {}) may be anything.
 local function run(agad, text)
   local chunk = assert(load(text, "=call"))
   local own = text:find("error {}", 1, true) or text:find("__index = error", 1, true)
@@ -72,8 +72,8 @@ local function child(seed, first, last, dir)
     local alive = agad.memory().tensors
     if not start then start = alive
     elseif alive > start + LEAST then
-      found:write(("memory: %d tensors are left before call %d of seed %d, %d at the start\n"):format(alive, number, seed,
-        start))
+      found:write(("memory: %d tensors are left before call %d of seed %d, %d at the start\n"):format(alive, number,
+        seed, start))
       start = alive
     end
   end
@@ -87,7 +87,8 @@ local function child(seed, first, last, dir)
       local through, message, fault = run(agad, text)
       if through then good = good + 1 else bad = bad + 1 end
       if fault then
-        found:write(("%s: seed %d call %d, %s: %s\n"):format(fault, seed, number, name, tostring(message):gsub("\n", "\\n")))
+        local text_of_it = tostring(message):gsub("\n", "\\n")
+        found:write(("%s: seed %d call %d, %s: %s\n"):format(fault, seed, number, name, text_of_it))
         found:flush()
       end
     end
@@ -182,8 +183,8 @@ local function parent(count, seed, first)
   io.stdout:write(found)
   local names = {}
   for i, death in ipairs(deaths) do names[i] = death.name end
-  print(("%d calls of seed %d (in children that ended well: %d got through, %d errors), %d deaths%s%s"):format(count, seed,
-    good, bad, #deaths, #deaths > 0 and ": " or "", table.concat(names, ", ")))
+  print(("%d calls of seed %d (in children that ended well: %d got through, %d errors), %d deaths%s%s"):format(count,
+    seed, good, bad, #deaths, #deaths > 0 and ": " or "", table.concat(names, ", ")))
   os.execute(("rm -rf %s"):format(dir))
   os.exit(#deaths == 0 and found == "" and 0 or 1, true)
 end

@@ -6,14 +6,14 @@ local function pick(list) return list[math.random(#list)] end
 -- What stands in t[…].
 local function position(m)
   local r = math.random()
-  if r < .35 then return m:integer() end
-  if r < .55 then return ("{%s, %s}"):format(m:integer(), m:integer()) end
-  if r < .6 then return ("{%s, %s, %s}"):format(m:integer(), m:integer(), m:integer()) end
+  if r < .35 then return m.integer() end
+  if r < .55 then return ("{%s, %s}"):format(m.integer(), m.integer()) end
+  if r < .6 then return ("{%s, %s, %s}"):format(m.integer(), m.integer(), m.integer()) end
   if r < .7 then return "{}" end
   if r < .8 then return m:tensor() end
   if r < .85 then return m:tensor() .. ":gt(0)" end
   if r < .9 then return '"..."' end
-  if r < .93 then return "{" .. m:integer() .. "}" end
+  if r < .93 then return "{" .. m.integer() .. "}" end
   return m:wrong()
 end
 
@@ -37,7 +37,7 @@ local function leaf_of(m)
   local kind = math.random(4)
   return function()
     if math.random() < .01 then return m:wrong() end
-    return kind == 1 and m:integer() or kind == 2 and m:float() or kind == 3 and tostring(math.random() < .5) or
+    return kind == 1 and m.integer() or kind == 2 and m.float() or kind == 3 and tostring(math.random() < .5) or
       tostring(math.random(9))
   end
 end
@@ -64,7 +64,8 @@ local function layer(m)
   local n = function() return math.random() < .9 and tostring(math.random(4)) or m:wrong() end
   local o = function()
     local list = {}
-    for _, key in ipairs {"kernel", "stride", "padding", "bias", "affine", "output_padding", "momentum", "init", "seed"} do
+    for _, key in ipairs {"kernel", "stride", "padding", "bias", "affine", "output_padding", "momentum", "init",
+      "seed"} do
       if math.random() < .3 then
         list[#list + 1] = key .. " = " .. pick {n(), n(), "{" .. n() .. ", " .. n() .. "}", "true", "false"}
       end
@@ -76,13 +77,13 @@ local function layer(m)
     function() return ("conv_transpose(%s, %s, %s)"):format(n(), n(), o()) end,
     function() return ("batch_norm(%s, %s)"):format(n(), o()) end,
     function() return ("linear(%s, %s, %s)"):format(n(), n(), o()) end,
-    function() return ("leaky_relu(%s)"):format(m:float()) end,
+    function() return ("leaky_relu(%s)"):format(m.float()) end,
     function() return pick {"relu()", "tanh()", "sigmoid()", "identity()", "flatten()"} end,
     function() return ("max_pool({kernel = %s})"):format(n()) end,
     function() return ("avg_pool({kernel = %s, stride = %s})"):format(n(), n()) end,
     function() return ("upsample(%s)"):format(n()) end,
     function() return ("concat(%s)"):format(n()) end,
-    function() return ("dropout(%s)"):format(m:float()) end,
+    function() return ("dropout(%s)"):format(m.float()) end,
   }
   return "agad.nn." .. pick(kinds)()
 end
@@ -90,7 +91,7 @@ end
 local own = {
   {"index", function(m) return ("return %s[%s]\n"):format(m:tensor(), index(m)) end},
   {"assign", function(m)
-    local value = pick {m:tensor(), m:float(), m:integer(), "true", m:wrong()}
+    local value = pick {m:tensor(), m.float(), m.integer(), "true", m:wrong()}
     return ("local t = %s t[%s] = %s return t\n"):format(m:tensor(), index(m), value)
   end},
   {"tensor", function(m)
@@ -98,29 +99,32 @@ local own = {
     return ("return agad.tensor(%s, %s)\n"):format(nested(math.random(0, 4), leaf_of(m)), o)
   end},
   {"from_string", function(m)
-    local o = pick {"nil", "{dtype = " .. dtype() .. "}", ("{size = {%s, %s}}"):format(m:integer(), m:integer()),
-      ("{dtype = %s, size = {%s}}"):format(dtype(), m:integer()), "{size = " .. m:wrong() .. "}", m:wrong()}
+    local o = pick {"nil", "{dtype = " .. dtype() .. "}", ("{size = {%s, %s}}"):format(m.integer(), m.integer()),
+      ("{dtype = %s, size = {%s}}"):format(dtype(), m.integer()), "{size = " .. m:wrong() .. "}", m:wrong()}
     return ("return agad.from_string(%s, %s)\n"):format(bytes(math.random(0, 24)), o)
   end},
   {"read_out", function(m)
     local t = m:tensor()
-    return "return " .. t .. pick {":totable()", ":tostring_bytes()", ":item()", ":summary()", ":size(" .. m:integer() .. ")",
+    return "return " .. t .. pick {":totable()", ":tostring_bytes()", ":item()", ":summary()",
+      ":size(" .. m.integer() .. ")",
       ".shape", ".grad", ".dtype", ".device", ":numel()", ":dim()", ":cpu()", ":cuda()", ".nonsense", ":is_closed()",
-      ":rows(" .. m:integer() .. ")", ":tostring_bytes():len()"} .. "\n"
+      ":rows(" .. m.integer() .. ")", ":tostring_bytes():len()"} .. "\n"
   end},
   {"rows", function(m)
     return ("local n = 0 for i, row in %s:rows(%s) do n = n + row:numel() end return n\n"):format(m:tensor(),
-      pick {"", m:integer(), m:wrong()})
+      pick {"", m.integer(), m:wrong()})
   end},
   {"rows_changed", function(m)
     local t = m:tensor()
-    return ("for i, row in %s:rows() do %s end\n"):format(t, pick {t .. ":resize_({})", t .. ":close()", t .. ":squeeze_()",
+    return ("for i, row in %s:rows() do %s end\n"):format(t, pick {t .. ":resize_({})", t .. ":close()",
+      t .. ":squeeze_()",
       "agad.unbind(row)"})
   end},
   {"concat", function(m) return ("return %s .. %s\n"):format(m:tensor(), pick {m:tensor(), m:wrong()}) end},
   {"arithmetic", function(m)
-    local a, b = m:tensor(), pick {m:tensor(), m:float(), m:integer(), m:wrong()}
-    return ("return %s %s (%s)\n"):format(a, pick {"+", "-", "*", "/", "//", "%", "^", "&", "|", "~", "<<", ">>", "<", "=="}, b)
+    local a, b = m:tensor(), pick {m:tensor(), m.float(), m.integer(), m:wrong()}
+    return ("return %s %s (%s)\n"):format(a, pick {"+",
+       "-", "*", "/", "//", "%", "^", "&", "|", "~", "<<", ">>", "<", "=="}, b)
   end},
   {"scope", function(m)
     local t = m:tensor()
@@ -146,10 +150,12 @@ local remove = z:register_hook(function(g) %s end)
 local loss = z:sum()
 loss:backward(%s)
 return y.grad
-]]):format(t, pick {"y * 2", "y", "y:exp()", "y[1]"}, pick {"error 'x'", "error {}", "return g * 2", "return 1", "return g[1]",
+]]):format(t, pick {"y * 2", "y", "y:exp()", "y[1]"}, pick {"error 'x'", "error {}", "return g * 2", "return 1",
+      "return g[1]",
       "collectgarbage() return agad.unbind(g:unsqueeze(1))", "g:close()", "y:close()", "return g:sum():backward()",
       "z:close()", "coroutine.yield()", "return coroutine.wrap(function() return g + 1 end)()", "remove()", ""},
-      pick {"", "remove()", "remove() remove()", "z:close()"}, pick {"", m:wrong(), "agad.ones({})", "{retain_graph = true}"})
+      pick {"", "remove()", "remove() remove()", "z:close()"},
+      pick {"", m:wrong(), "agad.ones({})", "{retain_graph = true}"})
   end},
   {"backward_closing", function(m)
     local t = m:tensor()
@@ -181,11 +187,13 @@ local a = %s:to("float32"):detach():requires_grad_()
 local y = f(a, %s)
 y:sum():backward()
 return a.grad
-]]):format(pick {"return a * 2", "return a, b", "return", "return 1", "error 'x'", "return a:sum(), a", "a:close() return b"},
-      pick {"return g * 2", "return nil", "return 1", "error {}", "return g:sum(), g", "c.a:close() return g", "return h",
+]]):format(pick {"return a * 2", "return a, b", "return", "return 1", "error 'x'", "return a:sum(), a",
+      "a:close() return b"},
+      pick {"return g * 2", "return nil", "return 1", "error {}", "return g:sum(), g", "c.a:close() return g",
+        "return h",
         "collectgarbage() return g"}, t, pick {u, "3", "nil"})
   end},
-  {"load_npy", function(m)
+  {"load_npy", function()
     local header = ("{'descr': '%s', 'fortran_order': %s, 'shape': (%s), }"):format(
       pick {"<f4", "<f8", ">i2", "|b1", "<u4", "<c8", "|O", "<f3", "<M8[ns]"}, pick {"True", "False", "1"},
       pick {"2, 2", "4,", "", "-1,", "0, 3", "9223372036854775807, 2", "1e3,", "nan,", "4294967296, 4294967296"})
@@ -201,24 +209,27 @@ return a.grad
   end},
   {"save_load", function(m)
     local path = pick {"out.npy", "out.png", "out.safetensors", "out.txt", "no/such/dir/out.npy"}
-    local what = path:find "safetensors" and ("{a = %s, b = %s}"):format(m:tensor(), pick {m:tensor(), m:wrong()}) or m:tensor()
+    local what = path:find "safetensors" and 
+      ("{a = %s, b = %s}"):format(m:tensor(), pick {m:tensor(), m:wrong()}) or m:tensor()
     return ("agad.save(%q, %s, %s)\nreturn agad.load(%q)\n"):format(path, what, pick {"nil", "{low = -1, high = 1}",
       "{low = 0/0}", m:wrong()}, path)
   end},
   {"layer", function(m)
     local t = m:tensor()
     return ("local l = %s\nlocal y = l(%s)\n%sreturn y, tostring(l), l:parameters()\n"):format(layer(m), pick {t, t,
-      t .. ", " .. m:tensor(), m:wrong()}, pick {"", "y:sum():backward()\n", "l:eval()\n", "l:to {dtype = \"float64\"}\n"})
+      t .. ", " .. m:tensor(), m:wrong()}, pick {"",
+      "y:sum():backward()\n", "l:eval()\n", "l:to {dtype = \"float64\"}\n"})
   end},
   {"loss", function(m)
     return ("return agad.loss.%s(%s, %s, %s)\n"):format(pick {"l1", "mse", "bce", "l2_rows", "adversarial", "context",
-      "latent", "reciprocal", "discriminator"}, m:tensor(), pick {m:tensor(), "0", "1", m:wrong()}, pick {"nil", '"l2"', m:wrong()})
+      "latent", "reciprocal", "discriminator"}, m:tensor(),
+      pick {m:tensor(), "0", "1", m:wrong()}, pick {"nil", '"l2"', m:wrong()})
   end},
   {"generator", function(m)
-    return ("local g = agad.generator(%s)\n%s\nreturn agad.rand({2}, {generator = g}), g:state()\n"):format(m:integer(),
+    return ("local g = agad.generator(%s)\n%s\nreturn agad.rand({2}, {generator = g}), g:state()\n"):format(m.integer(),
       pick {"", "g:set_state(" .. m:tensor() .. ")", "g:set_state(g:state())", "getmetatable(g).__gc(g)"})
   end},
-  {"many_dimensions", function(m)
+  {"many_dimensions", function()
     return ("local t = %s:reshape({%s})\nreturn t, t[{%s}], t:totable(), t:summary()\n"):format("agad.ones(1)",
       ("1, "):rep(math.random(60, 80)), ("1, "):rep(math.random(1, 80)))
   end},
@@ -235,8 +246,11 @@ return parts[1]
   {"core", function(m)
     local f = pick {"set_random_state", "from_table", "from_string", "element_size", "grad_mode", "node", "close_scope",
       "note_in_scope", "generator", "loss_l1", "loss_bce", "json_encode", "json_decode", "operator"}
-    return ("local r = table.pack(pcall(agad.core.%s, %s, %s, %s))\nagad.core.grad_mode(true)\nif not r[1] then error(r[2], 0) end\n")
-      :format(f, pick {m:tensor(), m:wrong(), m:wrong()}, pick {m:tensor(), m:wrong(), "{" .. m:tensor() .. "}"},
+    return ([[
+local r = table.pack(pcall(agad.core.%s, %s, %s, %s))
+agad.core.grad_mode(true)
+if not r[1] then error(r[2], 0) end
+]]):format(f, pick {m:tensor(), m:wrong(), m:wrong()}, pick {m:tensor(), m:wrong(), "{" .. m:tensor() .. "}"},
         pick {m:wrong(), "{" .. m:tensor() .. "}", "print"})
   end},
   {"coroutine", function(m)
