@@ -115,7 +115,7 @@ local function list_text(items) return "{" .. table.concat(items, ", ") .. "}" e
 -- The text of a new tensor; its kinds of memory differ.
 function maker:tensor_text()
   local shape, dtype = self:shape(), chance(.7) and self.dtype or pick(DTYPES)
-  local sizes, r, text = list_text(shape), random()
+  local sizes, r = list_text(shape), random()
   local text
   if dtype:find "^float" or dtype == "bfloat16" or dtype:find "^complex" then
     if r < .8 or self.tame then text = ("agad.randn(%s, {dtype = %q})"):format(sizes, dtype)

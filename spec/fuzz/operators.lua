@@ -1,5 +1,5 @@
 -- build/agad spec/fuzz/operators.lua [CALLS [SEED [FIRST]]]: random calls of operators and of our tensor functions,
--- run in a child process.  Every failure must be a Lua error of one line without a C++ trace, and no tensor may be left.
+-- run in a child process.  Every failure must be a Lua error of one line without a C++ trace, and no tensor be left.
 -- An operator whose call kills (or halts) the child is noted with its reproducer and left out from then on.
 --   build/agad spec/fuzz/operators.lua --show SEED NUMBER     the text of one call
 --   build/agad spec/fuzz/operators.lua --run SEED NUMBER      runs it in this process

@@ -209,7 +209,7 @@ return a.grad
   end},
   {"save_load", function(m)
     local path = pick {"out.npy", "out.png", "out.safetensors", "out.txt", "no/such/dir/out.npy"}
-    local what = path:find "safetensors" and 
+    local what = path:find "safetensors" and
       ("{a = %s, b = %s}"):format(m:tensor(), pick {m:tensor(), m:wrong()}) or m:tensor()
     return ("agad.save(%q, %s, %s)\nreturn agad.load(%q)\n"):format(path, what, pick {"nil", "{low = -1, high = 1}",
       "{low = 0/0}", m:wrong()}, path)
