@@ -40,6 +40,10 @@ describe("what libtorch does not survive", function()
     has(refused(agad.align_to, agad.ones(3, 1), {"a"}, 3), "ellipsis_idx is outside of order")
     has(refused(agad.align_tensors, {}), "at least one tensor")
     has(refused(agad.copy, agad.ones(4, 1):to_mkldnn(), agad.ones(4, 1)), "packed")
+    local x4 = agad.tensor {1, 2, 3, 4}
+    has(refused(agad.choose_qparams_optimized, x4, 2, -1, .5, -1), "n_bins is at least 1")
+    has(refused(agad.choose_qparams_optimized, x4, 5, 200, .16, 8), "numel is 1 to")
+    assert.is_true(agad.choose_qparams_optimized(x4, 4, 200, .16, 8):item() >= 4)
     assert.same({1, 1}, agad.copy(agad.zeros(2), agad.ones(2)):totable())
   end)
 

@@ -53,6 +53,19 @@ static const char *dense_copy(const at_op *op, const at_value *values) {
                                                                 : "a sparse or packed tensor; t:to_dense() can be";
 }
 
+/* Reads `numel` numbers of input as floats, and searches without end where there is no step. */
+static const char *choose_qparams(const at_op *op, const at_value *values) {
+  const at_tensor *input = tensor(op, values, "input");
+  const at_value *numel = argument(op, values, "numel"), *bins = argument(op, values, "n_bins"),
+                 *ratio = argument(op, values, "ratio"), *bits = argument(op, values, "bit_width");
+  if (!input || !numel || !bins || !ratio || !bits) return "all its arguments are needed";
+  if (at_dtype_of(input) != AT_F32 || !at_is_dense(input)) return "input is a dense float32 tensor";
+  if (numel->as.i < 1 || numel->as.i > at_numel(input)) return "numel is 1 to input's number of elements";
+  if (bins->as.i < 1 || bins->as.i > 1 << 20 || !(ratio->as.d >= 0 && ratio->as.d <= 1))
+    return "n_bins is at least 1, ratio 0 to 1";
+  return bits->as.i < 1 || bits->as.i > 8 ? "bit_width is 1 to 8" : NULL;
+}
+
 static const char *always(const at_op *op, const at_value *values) {
   (void)op, (void)values;
   return "it is a part of another operator, which checks its arguments; call that one";
@@ -68,6 +81,7 @@ static const struct {
     {"align_tensors", align_tensors},
     {"copy", dense_copy},
     {"mkldnn_rnn_layer", always},
+    {"choose_qparams_optimized", choose_qparams},
     {"quantized_lstm_cell", two_states},
 };
 

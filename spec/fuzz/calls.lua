@@ -2,6 +2,8 @@
 -- or of what the project adds to tensors (own_calls.lua).  Mostly values of the right kinds, so that calls get
 -- through.  The text is a chunk whose argument is the module `agad`; it can be run by itself.
 
+local recipes = require "recipes"
+
 local calls = {}
 
 local random = math.random
@@ -30,9 +32,8 @@ local NEEDS = {closed = "local closed = agad.ones(2) closed:close()\n", cycle = 
 
 -- "Tensor(a!)[] self=[]" -> {kind, list, size, optional, name, default}
 local function parse_argument(text)
-  local kind, name = text:match "^(%S+)%s+([%w_]+)"
+  local kind, name = text:gsub("%b()", ""):match "^(%S+)%s+([%w_]+)"
   if not kind then return nil end
-  kind = kind:gsub("%b()", "")
   local optional = kind:sub(-1) == "?"
   if optional then kind = kind:sub(1, -2) end
   local item, size = kind:match "^(.-)%[(%d*)%]$"
@@ -206,12 +207,17 @@ for word in ("and break do else elseif for function goto if in local nil not or 
 -- Positional arguments, then the rest as keywords.
 function maker:call(op)
   local positional, keywords, named = {}, {}, chance(.2)
+  local recipe = recipes[op.name] or recipes[op.name:gsub("_$", "")] or {}
+  if chance(.35) then recipe = {} end
   for i, a in ipairs(op.args) do
     named = named or a.keyword
     local left_out = a.default and chance(.5) or a.keyword and a.optional and chance(.6)
     if left_out then named = true
     else
-      local value = self:value(a)
+      local value = recipe[a.name]
+      if value and chance(.92) then
+        value = value:gsub("#", function() return tostring(chance(.9) and random(0, 3) or self.integer()) end)
+      else value = self:value(a) end
       if named and i > 1 then keywords[#keywords + 1] = (RESERVED[a.name] or a.name) .. " = " .. value
       else positional[#positional + 1] = value end
     end
