@@ -28,7 +28,8 @@ typedef struct at_op at_op;
 typedef enum at_dtype {
   /* clang-format off */
   AT_U8 = 0, AT_I8 = 1, AT_I16 = 2, AT_I32 = 3, AT_I64 = 4, AT_F16 = 5, AT_F32 = 6, AT_F64 = 7,
-  AT_C64 = 9, AT_C128 = 10, AT_B8 = 11, AT_BF16 = 15
+  AT_C64 = 9, AT_C128 = 10, AT_B8 = 11, AT_BF16 = 15,
+  AT_OTHER = 127 /* others have no name here, but are as good */
   /* clang-format on */
 } at_dtype;
 
@@ -78,7 +79,7 @@ int at_ndim(const at_tensor *t);
 int64_t at_size(const at_tensor *t, int dim); /* dim from 0, negative from the end */
 int64_t at_numel(const at_tensor *t);
 int64_t at_nbytes(const at_tensor *t);
-int at_is_dense(const at_tensor *t);                         /* has memory of its own: neither sparse nor packed */
+int at_is_dense(const at_tensor *t);                         /* has memory of its own: not sparse */
 int at_sizes(const at_tensor *t, int64_t sizes[AT_MAX_DIM]); /* returns ndim, at most AT_MAX_DIM */
 double at_item(const at_tensor *t);                          /* of one element; NaN after a failure */
 int64_t at_item_int(const at_tensor *t);

@@ -53,18 +53,17 @@ int64_t at_size(const at_tensor *t, int dim) {
 }
 
 int64_t at_numel(const at_tensor *t) { return t ? t->t.numel() : 1; }
-static const char NO_MEMORY[] = "a tensor that is sparse or packed has no memory in order; t:to_dense() has";
+static const char NO_MEMORY[] = "a tensor that is sparse has no memory in order; t:to_dense() has";
 
 int at_is_dense(const at_tensor *t) { return t && t->t.layout() == at::kStrided && t->t.has_storage(); }
 
-/* Of what is sparse or packed only a guess: its entries that are not 0. */
+/* Of what is sparse only a guess: its entries that are not 0. */
 int64_t at_nbytes(const at_tensor *t) {
   if (!t) return 0;
   if (at_is_dense(t)) return (int64_t)t->t.nbytes();
   try {
-    bool coo = t->t.layout() == at::kSparse, packed = t->t.is_mkldnn();
-    int64_t entries = packed ? t->t.numel() : t->t._nnz();
-    return entries * (int64_t)(t->t.element_size() + (coo ? 8 * t->t.sparse_dim() : 8));
+    bool coo = t->t.layout() == at::kSparse;
+    return t->t._nnz() * (int64_t)(t->t.element_size() + (coo ? 8 * t->t.sparse_dim() : 8));
   } catch (...) { return 0; }
 }
 

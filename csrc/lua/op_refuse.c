@@ -19,17 +19,31 @@ static at_tensor *tensor(const at_op *op, const at_value *values, const char *na
   return v && v->kind == AT_TENSOR ? v->as.tensor : NULL;
 }
 
-/* Reads the kernel's sides from the list and the weight's memory by them, whatever the weight is. */
-static const char *slow_conv3d(const at_op *op, const at_value *values) {
+/* These read the sides from the list and the weight's memory by them, whatever the weight is. */
+static const char *kernel_size(const at_op *op, const at_value *values, int transposed) {
   const at_tensor *self = tensor(op, values, "self"), *weight = tensor(op, values, "weight");
   const at_value *kernel = argument(op, values, "kernel_size");
-  if (!self || !weight || !kernel || kernel->n != 3) return "self, weight and kernel_size are needed";
-  if ((at_ndim(self) != 4 && at_ndim(self) != 5) || at_ndim(weight) != 5)
-    return "self has 4 or 5 dimensions, weight has 5";
-  for (int i = 0; i < 3; i++)
+  if (!self || !weight || !kernel) return "self, weight and kernel_size are needed";
+  int sides = kernel->n;
+  if (at_ndim(weight) != sides + 2 || (at_ndim(self) != sides + 1 && at_ndim(self) != sides + 2))
+    return "weight has two dimensions more than kernel_size, self one or two";
+  for (int i = 0; i < sides; i++)
     if (kernel->items[i].as.i != at_size(weight, 2 + i)) return "kernel_size is not weight's";
-  if (at_size(self, -4) != at_size(weight, 1)) return "self has not as many channels as weight takes";
+  if (at_size(self, -1 - sides) != at_size(weight, transposed ? 0 : 1))
+    return "self has not as many channels as weight takes";
   return at_dtype_of(self) == at_dtype_of(weight) ? NULL : "self and weight have different dtypes";
+}
+
+static const char *convolution(const at_op *op, const at_value *values) { return kernel_size(op, values, 0); }
+static const char *transposed(const at_op *op, const at_value *values) { return kernel_size(op, values, 1); }
+
+/* Divides by the step once it is an integer, as the result. */
+static const char *range(const at_op *op, const at_value *values) {
+  const at_tensor *out = tensor(op, values, "out");
+  const at_value *dtype = argument(op, values, "dtype"), *step = argument(op, values, "step");
+  at_dtype as = out ? at_dtype_of(out) : dtype && dtype->kind == AT_DTYPE ? (at_dtype)dtype->as.i : AT_F32;
+  int below_one = step && step->kind == AT_DOUBLE && step->as.d > -1 && step->as.d < 1;
+  return as <= AT_I64 && below_one ? "a step below 1 is 0 as an integer" : NULL;
 }
 
 static const char *align_to(const at_op *op, const at_value *values) {
@@ -47,12 +61,6 @@ static const char *two_states(const at_op *op, const at_value *values) {
   return hx && hx->kind == AT_LIST && hx->n != 2 ? "hx is a list of two tensors" : NULL;
 }
 
-static const char *dense_copy(const at_op *op, const at_value *values) {
-  const at_tensor *self = tensor(op, values, "self"), *from = tensor(op, values, "src");
-  return self && from && at_is_dense(self) && at_is_dense(from) ? NULL
-                                                                : "a sparse or packed tensor; t:to_dense() can be";
-}
-
 /* Reads `numel` numbers of input as floats, and searches without end where there is no step. */
 static const char *choose_qparams(const at_op *op, const at_value *values) {
   const at_tensor *input = tensor(op, values, "input");
@@ -66,23 +74,45 @@ static const char *choose_qparams(const at_op *op, const at_value *values) {
   return bits->as.i < 1 || bits->as.i > 8 ? "bit_width is 1 to 8" : NULL;
 }
 
-static const char *always(const at_op *op, const at_value *values) {
+static const char *embedding_bag(const at_op *op, const at_value *values) {
+  const at_value *mode = argument(op, values, "mode");
+  return mode && (mode->as.i < 0 || mode->as.i > 2) ? "mode is 0 (sum), 1 (mean) or 2 (max)" : NULL;
+}
+
+/* Does not look at the sizes of its weights. */
+static const char *part(const at_op *op, const at_value *values) {
   (void)op, (void)values;
   return "it is a part of another operator, which checks its arguments; call that one";
+}
+
+/* Such tensors have no memory in order, and half of the operators read it all the same: copy, index_copy_. */
+static const char *packed(const at_op *op, const at_value *values) {
+  (void)op, (void)values;
+  return "packed tensors are not offered; operators pack by themselves";
 }
 
 static const struct {
   const char *name;
   refusal check;
 } refused[] = {
-    {"slow_conv3d", slow_conv3d},
-    {"slow_conv3d_forward", slow_conv3d},
+    {"slow_conv3d", convolution},
+    {"slow_conv3d_forward", convolution},
+    {"thnn_conv2d", convolution},
+    {"_slow_conv2d_forward", convolution},
+    {"slow_conv_dilated2d", convolution},
+    {"slow_conv_dilated3d", convolution},
+    {"slow_conv_transpose2d", transposed},
+    {"slow_conv_transpose3d", transposed},
+    {"range", range},
     {"align_to", align_to},
     {"align_tensors", align_tensors},
-    {"copy", dense_copy},
-    {"mkldnn_rnn_layer", always},
-    {"choose_qparams_optimized", choose_qparams},
     {"quantized_lstm_cell", two_states},
+    {"embedding_bag", embedding_bag},
+    {"_embedding_bag", embedding_bag},
+    {"_embedding_bag_forward_only", embedding_bag},
+    {"choose_qparams_optimized", choose_qparams},
+    {"mkldnn_rnn_layer", part},
+    {"to_mkldnn", packed},
 };
 
 refusal refusal_of(const char *op) {

@@ -137,7 +137,6 @@ function maker:tensor_text()
   elseif r < .12 then text = text .. ":unsqueeze(1):expand({3" .. (", -1"):rep(#shape) .. "})"
   elseif r < .13 then text = text .. ":to_sparse()"
   elseif r < .135 and #shape == 2 then text = text .. ":to_sparse_csr()"
-  elseif r < .145 and dtype == "float32" then text = text .. ":to_mkldnn()"
   elseif r < .15 and dtype:find "^complex" then text = text .. ":conj()"
   elseif r < .155 and #shape > 0 then
     text = text .. ":refine_names({" .. ('"a", "b", "c", "d", "e"'):sub(1, 5 * #shape - 2) .. "})"

@@ -4,6 +4,8 @@
 --   build/agad spec/fuzz/operators.lua --show SEED NUMBER     the text of one call
 --   build/agad spec/fuzz/operators.lua --run SEED NUMBER      runs it in this process
 -- Exit status 0: nothing was found.  FUZZ_KEEP=DIR: keeps what is found there.
+-- FUZZ_COLLECT=1: collects after each call, so that spoilt memory is noticed at once; with LD_PRELOAD=libc_malloc_debug.so
+-- MALLOC_CHECK_=3 also where libtorch spoils it.
 
 local script = arg[0]
 package.path = (script:match "^(.*)/[^/]*$" or ".") .. "/?.lua;" .. package.path
@@ -66,7 +68,7 @@ local function child(seed, first, last, dir)
   local catalogue, without = calls.catalogue(agad.core, {}), read_lines(dir .. "/without")
   local now, found = assert(io.open(dir .. "/now", "wb")), assert(io.open(dir .. "/found", "ab"))
   now:setvbuf "full"
-  local good, bad, start = 0, 0, nil
+  local good, bad, start, collects = 0, 0, nil, os.getenv "FUZZ_COLLECT"
   local function memory_at(number)
     collectgarbage() collectgarbage()
     local alive = agad.memory().tensors
@@ -85,6 +87,7 @@ local function child(seed, first, last, dir)
       now:write(number, "\n", name, "\n", text, "\0")
       now:flush()
       local through, message, fault = run(agad, text)
+      if collects then collectgarbage() end
       if through then good = good + 1 else bad = bad + 1 end
       if fault then
         local text_of_it = tostring(message):gsub("\n", "\\n")
