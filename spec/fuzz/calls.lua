@@ -171,7 +171,7 @@ end
 
 function maker:single(kind)
   if kind == "Tensor" then return self:tensor() end
-  if self.tame and (kind == "int" or kind == "Scalar" or kind == "float") then return tostring(random(-2, 40)) end
+  if self.tame and (kind:find "[iI]nt$" or kind == "Scalar" or kind == "float") then return tostring(random(-2, 40)) end
   if kind == "int" or kind == "SymInt" then return self.integer() end
   if kind == "float" then return self.float() end
   if kind == "Scalar" then
@@ -241,7 +241,7 @@ function calls.make(catalogue, seed, number)
     name, last = own(m, random)
   else
     local op = pick(catalogue)
-    m.tame = op.name:find "_polynomial_"                -- as many steps as the number says
+    m.tame = op.name:find "_polynomial_" or op.name:find "_pad%dd"     -- as many steps as the number says
     name, last = op.name, m:call(op)
   end
   return ("local agad = ...\nagad.manual_seed(%d)\n"):format(number) .. table.concat(m.lines) .. last, name
