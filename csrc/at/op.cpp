@@ -12,6 +12,7 @@
 #include <ATen/EmptyTensor.h>
 #include <ATen/ops/scalar_tensor.h>
 
+#include <algorithm>
 #include <cstring>
 #include <deque>
 #include <mutex>
@@ -31,6 +32,7 @@ struct at_op {
   std::vector<c10::IValue> defaults;
   std::vector<bool> optional_tensor_list;
   int returns;
+  bool has_out; /* writes a result to a keyword */
   /* Of tensors and numbers only (neg, add, mul, lt and their like): one of these, called without boxing. */
   Handle<> unary;
   Handle<TensorArg> with_tensor;
@@ -91,7 +93,8 @@ void find_typed(at_op *op, const c10::FunctionSchema &schema) {
 
 at_op *digest(const c10::OperatorHandle &handle) {
   const c10::FunctionSchema &schema = handle.schema();
-  at_op *op = new at_op{handle, c10::toString(schema), {}, {}, {}, (int)schema.returns().size(), {}, {}, {}, {}, {}};
+  at_op *op =
+      new at_op{handle, c10::toString(schema), {}, {}, {}, (int)schema.returns().size(), false, {}, {}, {}, {}, {}};
   for (const c10::Argument &a : schema.arguments()) {
     at_arg arg = {};
     c10::TypePtr type = unwrap_optional(a.real_type(), &arg.optional);
@@ -111,6 +114,7 @@ at_op *digest(const c10::OperatorHandle &handle) {
     arg.may_be_empty = arg.has_default && a.default_value()->isList() && a.default_value()->toListRef().empty();
     arg.keyword_only = a.kwarg_only();
     arg.written = a.alias_info() && a.alias_info()->isWrite();
+    op->has_out |= arg.written && arg.keyword_only;
     op->args.push_back(arg);
     op->optional_tensor_list.push_back(optional_items);
     op->defaults.push_back(arg.has_default ? *a.default_value() : c10::IValue());
@@ -343,6 +347,38 @@ static void shrink(const at_value &v) {
   if (!fits) t.unsafeGetTensorImpl()->set_sizes_contiguous(at::IntArrayRef{0});
 }
 
+/* Several operators give their result its sizes before they read an argument that is the same tensor, and then read and
+ * write beyond it: such an argument is copied first.  Two results in one tensor are refused. */
+static void separate(const at_op *op, torch::jit::Stack &stack) {
+  std::vector<const c10::StorageImpl *> outs;
+  auto memory = [](const at::Tensor &t) {
+    return t.defined() && t.has_storage() ? t.storage().unsafeGetStorageImpl() : nullptr;
+  };
+  auto written = [&](const at::Tensor &t) {
+    return memory(t) && std::find(outs.begin(), outs.end(), memory(t)) != outs.end();
+  };
+  auto add = [&](const at::Tensor &t) {
+    TORCH_CHECK(!written(t), "two results cannot be written to one tensor");
+    if (memory(t)) outs.push_back(memory(t));
+  };
+  for (size_t i = 0; i < op->args.size(); i++) {
+    if (!op->args[i].written || !op->args[i].keyword_only) continue;
+    if (stack[i].isTensor()) add(stack[i].toTensor());
+    else if (stack[i].isTensorList())
+      for (const at::Tensor &t : stack[i].toTensorVector()) add(t);
+  }
+  for (size_t i = 0; i < op->args.size() && !outs.empty(); i++) {
+    if (op->args[i].written) continue;
+    if (stack[i].isTensor() && written(stack[i].toTensor())) stack[i] = stack[i].toTensor().clone();
+    else if (stack[i].isTensorList()) {
+      std::vector<at::Tensor> list = stack[i].toTensorVector();
+      for (at::Tensor &t : list)
+        if (written(t)) t = t.clone();
+      stack[i] = c10::IValue(list);
+    }
+  }
+}
+
 static int call_or_fail(const at_op *op, const at_value *values, int n, at_value *results, int max) {
   return at_try(
       [&] {
@@ -360,6 +396,7 @@ static int call_or_fail(const at_op *op, const at_value *values, int n, at_value
             stack.push_back(to_ivalue(values[i], op->args[i], op->optional_tensor_list[i]));
           else stack.push_back(op->defaults[i]);
         }
+        if (op->has_out) separate(op, stack);
         op->handle.callBoxed(stack);
         if (!lists.empty() && at_thread().depth <= 1) lists.clear();
         int count = (int)stack.size();

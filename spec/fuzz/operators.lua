@@ -4,8 +4,7 @@
 --   build/agad spec/fuzz/operators.lua --show SEED NUMBER     the text of one call
 --   build/agad spec/fuzz/operators.lua --run SEED NUMBER      runs it in this process
 -- Exit status 0: nothing was found.  FUZZ_KEEP=DIR: keeps what is found there.
--- FUZZ_COLLECT=1: collects after each call, so that spoilt memory is noticed at once; with LD_PRELOAD=libc_malloc_debug.so
--- MALLOC_CHECK_=3 also where libtorch spoils it.
+-- FUZZ_COLLECT=1: collects after each call, so that spoilt memory is noticed at once.
 
 local script = arg[0]
 package.path = (script:match "^(.*)/[^/]*$" or ".") .. "/?.lua;" .. package.path
