@@ -79,6 +79,15 @@ static const char *embedding_bag(const at_op *op, const at_value *values) {
   return mode && (mode->as.i < 0 || mode->as.i > 2) ? "mode is 0 (sum), 1 (mean) or 2 (max)" : NULL;
 }
 
+/* LAPACK's routine does not survive them; linalg_eig looks for them itself. */
+static const char *all_finite(const at_op *op, const at_value *values) {
+  const at_tensor *self = tensor(op, values, "self");
+  if (!self || !at_is_dense(self) || at_device_of(self) != AT_CPU) return NULL;
+  const at_tensor *good =
+      at_call("all", "", (at_value[]){at_v(at_call("isfinite", "", (at_value[]){at_v(self)}, 1))}, 1);
+  return at_ok() && !at_item_int(good) ? "its input holds what is not finite" : NULL;
+}
+
 /* Does not look at the sizes of its weights. */
 static const char *part(const at_op *op, const at_value *values) {
   (void)op, (void)values;
@@ -111,6 +120,8 @@ static const struct {
     {"_embedding_bag", embedding_bag},
     {"_embedding_bag_forward_only", embedding_bag},
     {"choose_qparams_optimized", choose_qparams},
+    {"linalg_eigvals", all_finite},
+    {"_linalg_eigvals", all_finite},
     {"mkldnn_rnn_layer", part},
     {"to_mkldnn", packed},
 };
