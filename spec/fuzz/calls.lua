@@ -241,7 +241,7 @@ function calls.make(catalogue, seed, number)
     name, last = own(m, random)
   else
     local op = pick(catalogue)
-    m.tame = op.name:find "_polynomial_" or op.name:find "_pad%dd"     -- as many steps as the number says
+    m.tame = op.name:find "_polynomial_" or op.name:find "_pad%dd" or op.name:find "split"  -- as many steps as it says
     name, last = op.name, m:call(op)
   end
   return ("local agad = ...\nagad.manual_seed(%d)\n"):format(number) .. table.concat(m.lines) .. last, name

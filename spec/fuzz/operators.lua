@@ -168,7 +168,7 @@ local function parent(count, seed, first)
       local number, name, text = slurp(dir .. "/now"):match "^(%d+)\n([^\n]*)\n([^%z]*)"
       if not number then error("the child did not start: " .. slurp(dir .. "/stderr")) end
       local why = hung and "no end" or signal ~= 0 and "signal " .. signal or "exit " .. status
-      local notes = slurp(dir .. "/stderr"):gsub("%[W[^\n]*\n", "")      -- libtorch's warnings
+      local notes = slurp(dir .. "/stderr"):gsub("%[W[^\n]*\n", ""):gsub("==%d+==WARNING[^\n]*\n", "")
       deaths[#deaths + 1] = {name = name, text = text}
       local line = ("== %s: %s (seed %d, call %s)\n%s%s\n"):format(name, why, seed, number, text,
         #notes > 6000 and notes:sub(1, 3500) .. "\n...\n" .. notes:sub(-2500) or notes)
