@@ -39,6 +39,8 @@ describe("what libtorch does not survive", function()
     assert.same({1, 4, 3, 3, 3}, agad.slow_conv3d(x, w, {2, 2, 2}).shape)
     has(refused(agad.align_to, agad.ones(3, 1), {"a"}, 3), "ellipsis_idx is outside of order")
     has(refused(agad.align_tensors, {}), "at least one tensor")
+    has(refused(agad.core.operator "copy", agad.randn({2, 5}):to_sparse_csr(), agad.randn({}), {out = agad.ones(2, 5)}),
+      "self is a dense tensor")
     local t = agad.ones(2, 3, 6, 6, 6)
     has(refused(agad.slow_conv_transpose3d, t, agad.ones(3, 2, 2, 2, 2), 1), "kernel_size is not weight's")
     assert.same({2, 2, 7, 7, 7}, agad.slow_conv_transpose3d(t, agad.ones(3, 2, 2, 2, 2), 2).shape)

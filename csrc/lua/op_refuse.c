@@ -100,6 +100,12 @@ static const char *packed(const at_op *op, const at_value *values) {
   return "packed tensors are not offered; operators pack by themselves";
 }
 
+/* Writes a sparse self into out as if it had memory in order. */
+static const char *copied(const at_op *op, const at_value *values) {
+  const at_tensor *self = tensor(op, values, "self"), *out = tensor(op, values, "out");
+  return self && out && !at_is_dense(self) ? "self is a dense tensor where there is an out" : NULL;
+}
+
 static const struct {
   const char *name;
   refusal check;
@@ -113,6 +119,7 @@ static const struct {
     {"slow_conv_transpose2d", transposed},
     {"slow_conv_transpose3d", transposed},
     {"range", range},
+    {"copy", copied},
     {"align_to", align_to},
     {"align_tensors", align_tensors},
     {"quantized_lstm_cell", two_states},
