@@ -174,6 +174,7 @@ demo: all
 
 # SPEC="spec/a_spec.lua ...": only these files.
 check: all
+	@CC='$(CC)' CXX='$(CXX)' .make/packages.sh test
 	@LUA='$(LUA)' AGAD_BUILD=$(B) .make/test.sh --exclude-tags=slow
 
 test: all

@@ -81,7 +81,8 @@ describe("a part of a tensor", function()
     closed:close()
     for _, case in ipairs {
       {3, "no position 3 in dimension 1, which has 2"}, {-3, "no position -3"}, {0, "position 0", "counted from 1"},
-      {{1, 1, 1, 1}, "4 positions for a tensor of 3 dimensions"}, {{1, {1, 9}}, "no position 9 in dimension 1"},
+      {{1, 1, 1, 1}, "4 positions for a tensor of 3 dimensions"},
+      {{1, {1, 9}}, "no position 9 in dimension 2, which has 3"}, {{{}, 1, 9}, "no position 9 in dimension 3"},
       {{{0}}, "position 0"}, {1.5, "whole number"}, {{{1, 2, 0}}, "step is at least 1"}, {{{1, 2, 3, 4}}, "a range is"},
       {{{"a"}}, "a range is"}, {true, "not boolean"}, {agad.rand(2), "float32"},
       {agad.ones(2, {dtype = "uint8"}), "uint8"},

@@ -150,8 +150,47 @@ describe("an operator", function()
     has(refused(t.view, t, 4, 4), "view:", "[4, 4]")
     has(refused(t.index_select, t, 1, agad.tensor {1.5}), "index_select:")
     has(refused(t.item, t), "6 elements")
-    has(refused(t.sum, t, 3), "out of range")
+    has(refused(t.sum, t, 3), "there is no dimension 3; the last is 2")
     assert.equal(21, t:sum():item()) -- and the next call works
+  end)
+
+  it("speaks of dimensions and positions as Lua counts them", function()
+    has(refused(t.transpose, t, 1, -3), "there is no dimension -3; the last is 2")
+    has(refused(t.unsqueeze, t, 4), "no dimension 4; the last is 3")
+    has(refused(t.select, t, 1, 4), "no position 4 in a tensor of size [2, 3] at dimension 1")
+    has(refused(t.narrow, t, 2, 3, 2), "2 positions from 3 on, but the dimension has 3")
+    has(refused(agad.cat, {t, agad.ones(2, 4)}, 1), "except in dimension 1", "size 3 but got size 4", "tensor number 2")
+    has(refused(agad.stack, {t, agad.ones(2, 4)}), "[2, 3] at entry 1 and [2, 4] at entry 2")
+    has(refused(t.add, t, agad.ones(2, 4)), "(3)", "(4)", "at non-singleton dimension 2")
+    has(refused(t.sum, t, {dim = {2, 2}}), "dim 2 appears multiple times")
+    has(refused(t.gather, t, 2, agad.tensor({{9}}, "int64")), "index 9 is out of bounds for dimension 2 with size 3")
+    has(refused(agad.bmm, t, t), "3D")                       -- counts of dimensions stay
+    has(refused(agad.trace, agad.ones(2)), "with dim 1")
+  end)
+
+  it("names the way of calling that was meant, and who is at fault", function()
+    local message = refused(t.max, t, {keepdim = true})
+    has(message, "argument 'dim' is missing", "aten::max.dim(")
+    assert.is_nil(message:find("names_dim", 1, true))
+    has(refused(agad.cat, t), "'tensors' must be a list, not a tensor")
+    local file = debug.getinfo(1, "S").short_src
+    local line
+    local _, caught = pcall(function()
+      line = debug.getinfo(1, "l").currentline + 1
+      t[1][1] = agad.cross_entropy(t, agad.tensor({9, 0}, "int64"))
+    end)
+    has(caught, ("%s:%d: "):format(file, line), "Target 9 is out of bounds")
+  end)
+
+  it("to takes a dtype, a device, both, or a tensor", function()
+    assert.equal("bfloat16", t:to("bf16").dtype)
+    assert.equal("cpu", t:to("cpu").device)
+    assert.equal("float64 cpu", t:to("cpu", "float64").dtype .. " " .. t:to("cpu", "float64").device)
+    assert.equal("int64", agad.to(t, agad.ones(1, {dtype = "int64"})).dtype)
+    assert.equal("int32", t:to({dtype = "int32", device = "cpu"}).dtype)
+    has(refused(t.to, t, "gpu"), '"gpu" is no dtype', 'no device (such as "cpu"')
+    has(refused(t.to, t, "cuda:100"), "there is no device 'cuda:100' here")
+    has(refused(agad.rand, 2, {device = "cuda:100"}), "there is no device 'cuda:100' here")
   end)
 
   it("in place returns the same object, and may be named by its own namespace", function()

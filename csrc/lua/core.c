@@ -3,6 +3,7 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,12 +14,36 @@
 
 int luaopen_agad_core(lua_State *L);
 
-int lua_agad_raise(lua_State *L, const agad_error *error) {
+static char own_files[512]; /* "@", and where the module's Lua files are */
+
+/* own_files(prefix): errors name the line that called them, not one of theirs */
+static int set_own_files(lua_State *L) {
+  snprintf(own_files, sizeof own_files, "%s", luaL_checkstring(L, 1));
+  return 0;
+}
+
+void lua_agad_where(lua_State *L) {
+  lua_Debug ar;
+  for (int level = 1; *own_files && lua_getstack(L, level, &ar); level++) {
+    lua_getinfo(L, "Sl", &ar);
+    if (ar.currentline <= 0 || !strncmp(ar.source, own_files, strlen(own_files))) continue;
+    lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
+    return;
+  }
   luaL_where(L, 1);
-  lua_pushstring(L, error->message);
+}
+
+int lua_agad_error(lua_State *L, const char *format, ...) {
+  lua_agad_where(L);
+  va_list args;
+  va_start(args, format);
+  lua_pushvfstring(L, format, args);
+  va_end(args);
   lua_concat(L, 2);
   return lua_error(L);
 }
+
+int lua_agad_raise(lua_State *L, const agad_error *error) { return lua_agad_error(L, "%s", error->message); }
 
 int lua_agad_end(lua_State *L, at_scope *scope, int results) {
   agad_error error;
@@ -223,6 +248,7 @@ static const luaL_Reg functions[] = {{"arm_interrupt", arm_interrupt},
                                      {"terminal_width", terminal_width},
                                      {"clock", clock_seconds},
                                      {"hash", hash},
+                                     {"set_own_files", set_own_files},
                                      {"processor", processor},
                                      {"probe", probe},
                                      {"threads", threads},

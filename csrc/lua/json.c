@@ -90,7 +90,7 @@ int lua_agad_json_encode(lua_State *L) {
   char *text = json_dumps(value, JSON_SORT_KEYS | JSON_ENCODE_ANY | JSON_REAL_PRECISION(17) |
                                      (indent ? JSON_INDENT(indent) : JSON_COMPACT));
   json_decref(value);
-  if (!text) return luaL_error(L, "JSON: out of memory");
+  if (!text) return lua_agad_error(L, "JSON: out of memory");
   lua_pushstring(L, text);
   free(text);
   return 1;
@@ -131,7 +131,7 @@ int lua_agad_json_decode(lua_State *L) {
   const char *text = luaL_checklstring(L, 1, &n);
   json_error_t where;
   json_t *value = json_loadb(text, n, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &where);
-  if (!value) return luaL_error(L, "JSON: %s (line %d, column %d)", where.text, where.line, where.column);
+  if (!value) return lua_agad_error(L, "JSON: %s (line %d, column %d)", where.text, where.line, where.column);
   push(L, value);
   json_decref(value);
   return 1;

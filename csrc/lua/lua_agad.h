@@ -15,6 +15,9 @@
 #include <lua.h>
 
 /* ---- errors ---- */
+/* Pushes "FILE:LINE: " of the innermost Lua function that is not the module's own. */
+void lua_agad_where(lua_State *L);
+int lua_agad_error(lua_State *L, const char *format, ...);    /* as luaL_error, from there */
 int lua_agad_raise(lua_State *L, const agad_error *error);    /* does not return */
 int lua_agad_end(lua_State *L, at_scope *scope, int results); /* closes; returns `results` or raises */
 

@@ -15,7 +15,7 @@ enum { MOST_BINS = 100000 };
 static lua_Number number_field(lua_State *L, int index, const char *name, lua_Number standard) {
   if (!lua_istable(L, index)) return standard;
   lua_getfield(L, index, name);
-  if (!lua_isnil(L, -1) && !lua_isnumber(L, -1)) luaL_error(L, "%s is no number", name);
+  if (!lua_isnil(L, -1) && !lua_isnumber(L, -1)) lua_agad_error(L, "%s is no number", name);
   lua_Number value = luaL_optnumber(L, -1, standard);
   lua_pop(L, 1);
   return value;
@@ -24,7 +24,7 @@ static lua_Number number_field(lua_State *L, int index, const char *name, lua_Nu
 static lua_Integer integer_field(lua_State *L, int index, const char *name, lua_Integer standard) {
   lua_Integer value = 0;
   if (!lua_numbertointeger(number_field(L, index, name, (lua_Number)standard), &value))
-    luaL_error(L, "%s is no integer", name);
+    lua_agad_error(L, "%s is no integer", name);
   return value;
 }
 

@@ -21,7 +21,7 @@ static void check_keys(lua_State *L, int index, const char *const *known, const 
     const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : luaL_typename(L, -2);
     int i = 0;
     while (known[i] && strcmp(known[i], key) != 0) i++;
-    if (!known[i]) luaL_error(L, "unknown option %s; known: %s", key, list);
+    if (!known[i]) lua_agad_error(L, "unknown option %s; known: %s", key, list);
   }
 }
 
@@ -30,7 +30,8 @@ static int64_t integer_option(lua_State *L, int index, const char *name, int64_t
   if (lua_getfield(L, index, name) == LUA_TNIL) return lua_pop(L, 1), 0;
   int64_t value = lua_tointegerx(L, -1, &whole);
   if (!whole || value < 1 || value > most)
-    luaL_error(L, "%s = %s; give a whole number from 1 to %I", name, luaL_tolstring(L, -1, NULL), (LUAI_UACINT)most);
+    lua_agad_error(L, "%s = %s; give a whole number from 1 to %I", name, luaL_tolstring(L, -1, NULL),
+                   (LUAI_UACINT)most);
   lua_pop(L, 1);
   return value;
 }
@@ -40,7 +41,7 @@ static int choice_option(lua_State *L, int index, const char *name, const char *
   const char *value = luaL_tolstring(L, -1, NULL);
   for (int i = 0; choices[i]; i++)
     if (strcmp(choices[i], value) == 0) return lua_pop(L, 2), i;
-  return luaL_error(L, "%s = %s; give %s", name, value, list);
+  return lua_agad_error(L, "%s = %s; give %s", name, value, list);
 }
 
 static decode_options check_options(lua_State *L, int index) {
@@ -59,8 +60,8 @@ static decode_options check_options(lua_State *L, int index) {
   lua_getfield(L, index, "fast");
   o.fast = lua_toboolean(L, -1);
   lua_pop(L, 1);
-  if (!o.height != !o.width) luaL_error(L, "give height and width, or neither");
-  if (o.channels == 2) luaL_error(L, "channels = 2; give 1 (grey) or 3 (colour)");
+  if (!o.height != !o.width) lua_agad_error(L, "give height and width, or neither");
+  if (o.channels == 2) lua_agad_error(L, "channels = 2; give 1 (grey) or 3 (colour)");
   return o;
 }
 

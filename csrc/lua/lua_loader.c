@@ -23,9 +23,9 @@ static const char **check_paths(lua_State *L, int index, int64_t *n) {
   size_t bytes = 0, length;
   for (int64_t i = 1; i <= *n; i++, lua_pop(L, 1)) {
     if (lua_rawgeti(L, index, i) != LUA_TSTRING)
-      luaL_error(L, "load_files: item %I of the paths is a %s, not a string", (lua_Integer)i, luaL_typename(L, -1));
+      lua_agad_error(L, "load_files: item %I of the paths is a %s, not a string", (lua_Integer)i, luaL_typename(L, -1));
     const char *path = lua_tolstring(L, -1, &length);
-    if (strlen(path) != length) luaL_error(L, "load_files: path %I holds a zero byte", (lua_Integer)i);
+    if (strlen(path) != length) lua_agad_error(L, "load_files: path %I holds a zero byte", (lua_Integer)i);
     bytes += length + 1;
   }
   const char **paths = lua_newuserdatauv(L, (size_t)(*n + 1) * sizeof *paths + bytes, 0);
@@ -43,7 +43,7 @@ static int64_t whole_field(lua_State *L, const char *name, int64_t least, int64_
   int whole = 1;
   lua_Integer value = lua_getfield(L, 2, name) == LUA_TNIL ? 0 : lua_tointegerx(L, -1, &whole);
   if (!whole || (value != 0 && value < least) || value < 0 || value > most)
-    luaL_error(L, "load_files: %s is a whole number from %I to %I", name, (lua_Integer)least, (lua_Integer)most);
+    lua_agad_error(L, "load_files: %s is a whole number from %I to %I", name, (lua_Integer)least, (lua_Integer)most);
   lua_pop(L, 1);
   return value;
 }
@@ -62,8 +62,8 @@ static int choice_field(lua_State *L, const char *name, const char *const *choic
     for (int i = 0; choices[i]; i++)
       if (!strcmp(choices[i], lua_tostring(L, -1))) chosen = i;
   if (chosen < 0)
-    luaL_error(L, "load_files: %s = %s; give %s, %s%s%s", name, luaL_tolstring(L, -1, NULL), choices[0], choices[1],
-               choices[2] ? " or " : "", choices[2] ? choices[2] : "");
+    lua_agad_error(L, "load_files: %s = %s; give %s, %s%s%s", name, luaL_tolstring(L, -1, NULL), choices[0], choices[1],
+                   choices[2] ? " or " : "", choices[2] ? choices[2] : "");
   lua_pop(L, 1);
   return chosen;
 }
@@ -76,10 +76,10 @@ static void check_known(lua_State *L) {
     int found = 0;
     for (int i = 0; known[i] && lua_type(L, -2) == LUA_TSTRING; i++) found |= !strcmp(known[i], lua_tostring(L, -2));
     if (!found)
-      luaL_error(L,
-                 "load_files: unknown option %s; known: cache, channels, fast_decode, filter, fit, height, mask, "
-                 "max_bytes, max_pixels, on_progress, strict, threads, width",
-                 luaL_tolstring(L, -2, NULL));
+      lua_agad_error(L,
+                     "load_files: unknown option %s; known: cache, channels, fast_decode, filter, fit, height, mask, "
+                     "max_bytes, max_pixels, on_progress, strict, threads, width",
+                     luaL_tolstring(L, -2, NULL));
   }
 }
 
@@ -101,10 +101,10 @@ static loader_options check_options(lua_State *L) {
   o.threads = (int)whole_field(L, "threads", 1, 4096);
   o.strict = flag_field(L, "strict");
   o.mask = flag_field(L, "mask");
-  if (o.decode.channels == 2) luaL_error(L, "load_files: channels = 2; give 1 (grey), 3 (colour) or neither");
-  if (!o.decode.height != !o.decode.width) luaL_error(L, "load_files: give both height and width, or neither");
+  if (o.decode.channels == 2) lua_agad_error(L, "load_files: channels = 2; give 1 (grey), 3 (colour) or neither");
+  if (!o.decode.height != !o.decode.width) lua_agad_error(L, "load_files: give both height and width, or neither");
   if (lua_getfield(L, 2, "cache") != LUA_TNIL && lua_type(L, -1) != LUA_TSTRING)
-    luaL_error(L, "load_files: cache is the path of a file");
+    lua_agad_error(L, "load_files: cache is the path of a file");
   o.cache = lua_tostring(L, -1);
   lua_pop(L, 1);
   return o;
@@ -185,7 +185,7 @@ static int load_files(lua_State *L) {
   loader_options o = check_options(L);
   watcher w = {L, 0, 0};
   if (lua_istable(L, 2) && lua_getfield(L, 2, "on_progress") != LUA_TNIL) {
-    if (!lua_isfunction(L, -1)) luaL_error(L, "load_files: on_progress is a function");
+    if (!lua_isfunction(L, -1)) lua_agad_error(L, "load_files: on_progress is a function");
     w.function = lua_gettop(L);
     o.progress = on_progress;
     o.watcher = &w;

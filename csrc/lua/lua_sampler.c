@@ -82,7 +82,7 @@ static lua_Integer integer_field(lua_State *L, const char *name) {
   int found;
   lua_getfield(L, 2, name);
   lua_Integer value = lua_tointegerx(L, -1, &found);
-  if (!found) luaL_error(L, "a sampler's state has the integer %s", name);
+  if (!found) lua_agad_error(L, "a sampler's state has the integer %s", name);
   lua_pop(L, 1);
   return value;
 }

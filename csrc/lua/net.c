@@ -35,7 +35,7 @@ static void known_keys(lua_State *L, int index, const char *const *keys) {
       luaL_buffinit(L, &known);
       for (i = 0; keys[i]; i++) luaL_addstring(&known, i ? ", " : ""), luaL_addstring(&known, keys[i]);
       luaL_pushresult(&known);
-      luaL_error(L, "net: unknown option '%s'; known: %s", key, lua_tostring(L, -1));
+      lua_agad_error(L, "net: unknown option '%s'; known: %s", key, lua_tostring(L, -1));
     }
     lua_pop(L, 1);
   }

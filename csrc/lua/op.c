@@ -116,6 +116,16 @@ static int count_keys(lua_State *L, int index) {
   return n;
 }
 
+/* How many keywords an overload does not know: the one that knows most is what was meant. */
+static int foreign_keywords(lua_State *L, const overload *o, int keywords) {
+  int known = 0;
+  for (int i = 0; keywords && i < o->n; i++) {
+    known += push_keyword(L, keywords, o->args[i].name);
+    lua_pop(L, 1);
+  }
+  return keywords ? count_keys(L, keywords) - known : 0;
+}
+
 /* Numbers one by one for a list of integers that comes first (or after self). */
 static int spread(lua_State *L, const call *c, const at_arg *arg, int i, int index, int top) {
   return c->level >= SPREAD && arg->kind == AT_LIST && arg->item == AT_INT && !arg->list_size && i <= 1 &&
@@ -223,11 +233,11 @@ static int no_overload(lua_State *L, const family *f, const problem *p, int keyw
   const char *unknown = unknown_keyword(L, f, keywords);
   if (unknown) snprintf(text, sizeof text, "unknown keyword '%.60s'", unknown);
   else snprintf(text, sizeof text, p->form, p->name, p->expected, p->got);
-  luaL_where(L, 1);
+  lua_agad_where(L);
   lua_pushfstring(L, "%s: %s; it is called as", f->name, text);
   int shown = 0;
   for (int i = 0; i < f->n && shown < 6; i++) {
-    if (f->list[i].has_out && shown) break;
+    if ((f->list[i].has_out || is_named(f->list[i].op)) && shown) break;
     lua_pushfstring(L, "%s %s", shown++ ? " or" : "", at_op_schema(f->list[i].op));
     lua_concat(L, 2);
   }
@@ -238,8 +248,8 @@ static int no_overload(lua_State *L, const family *f, const problem *p, int keyw
 /* The overload that fits the arguments, or NULL with c->worst.  The first round only saves time. */
 static const overload *choose(lua_State *L, call *c, const family *f, int top, int keywords) {
   c->wrong = 0;
-  c->worst = (problem){"its arguments fit no way of calling it", "", "", "", -1};
-  c->level = EXACT;
+  c->worst = (problem){"its arguments fit no way of calling it", "", "", "", -1, 0};
+  c->level = EXACT, c->foreign = 0;
   for (int i = 0; i < top && i < MAX_ARGS; i++) c->types[i] = (signed char)lua_type(L, i + 1);
   for (int i = 0; top <= MAX_ARGS && i < f->n && !c->wrong; i++)
     if (plausible(c, f->list + i, top, keywords) && match(L, c, f->list + i, top, keywords)) return f->list + i;
@@ -249,14 +259,18 @@ static const overload *choose(lua_State *L, call *c, const family *f, int top, i
       if (match(L, c, f->list + i, top, keywords)) return f->list + i;
       if (c->wrong) return NULL;
     }
+  if (!keywords) return NULL;
+  c->worst.foreign = MAX_ARGS; /* once more, only to say what is wrong */
+  for (int i = 0; i < f->n; i++) {
+    c->level = SPREAD, c->foreign = foreign_keywords(L, f->list + i, keywords);
+    match(L, c, f->list + i, top, keywords);
+  }
   return NULL;
 }
 
-static int raise(lua_State *L, const char *name, const char *message) {
-  luaL_where(L, 1);
-  lua_pushfstring(L, "%s: %s", name, message);
-  lua_concat(L, 2);
-  return lua_error(L);
+static int raise(lua_State *L, const char *name, agad_error *error) {
+  one_based(error->message, sizeof error->message);
+  return lua_agad_error(L, "%s: %s", name, error->message);
 }
 
 /* One or two tensors and nothing else: what most calls are.  0: it is not that. */
@@ -280,7 +294,7 @@ static int call_of_tensors(lua_State *L, const family *f, int top) {
     n = at_op_call(op, values, top, &result, 1);
   }
   if (n == 1) push_result(L, &result);
-  return at_close(&scope, &error) ? raise(L, f->name, error.message) : 1;
+  return at_close(&scope, &error) ? raise(L, f->name, &error) : 1;
 }
 
 /* Makes tensors of given sizes: takes a dtype and a device, and no tensor. */
@@ -317,7 +331,7 @@ static int call_family(lua_State *L, const family *f) {
   stress(L);
   if (call_of_tensors(L, f, top)) return 1;
   int keywords = 0, kind = top ? holds_keywords(L, top) : 0;
-  if (kind < 0) return luaL_error(L, "%s: the last table mixes list items and keywords", f->name);
+  if (kind < 0) return lua_agad_error(L, "%s: the last table mixes list items and keywords", f->name);
   if (kind > 0) keywords = top--;
   call c;
   at_value results[MAX_RESULTS];
@@ -329,8 +343,8 @@ static int call_family(lua_State *L, const family *f) {
   if (!o) {
     at_close(&scope, &error);
     if (!c.wrong) return no_overload(L, f, &c.worst, keywords);
-    snprintf(error.message, sizeof error.message, c.worst.form, c.worst.name, c.worst.expected, c.worst.got);
-    return raise(L, f->name, error.message);
+    return lua_agad_error(L, lua_pushfstring(L, "%s: %s", f->name, c.worst.form), c.worst.name, c.worst.expected,
+                          c.worst.got);
   }
   const char *why = f->refuse ? f->refuse(o->op, c.values) : NULL;
   if (why) at_fail("refused, libtorch does not survive it: %s", why);
@@ -347,7 +361,7 @@ static int call_family(lua_State *L, const family *f) {
     else push_result(L, results + r);
   }
   if (with_gradient > 0 && n == 1 && results->kind == AT_TENSOR) at_set_requires_grad(lua_agad_test_tensor(L, -1), 1);
-  return at_close(&scope, &error) ? raise(L, f->name, error.message) : n;
+  return at_close(&scope, &error) ? raise(L, f->name, &error) : n;
 }
 
 static int call_upvalue(lua_State *L) { return call_family(L, lua_touserdata(L, lua_upvalueindex(1))); }

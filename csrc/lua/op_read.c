@@ -25,7 +25,8 @@ shift shift_of(const char *op, const char *arg) {
 }
 
 int refuse(call *c, const char *form, const char *name, const char *expected, const char *got) {
-  if (c->at > c->worst.reached || c->wrong) c->worst = (problem){form, name, expected, got, c->at};
+  int nearer = c->foreign != c->worst.foreign ? c->foreign < c->worst.foreign : c->at > c->worst.reached;
+  if (nearer || c->wrong) c->worst = (problem){form, name, expected, got, c->at, c->foreign};
   return 0;
 }
 
@@ -34,6 +35,7 @@ static int mismatch(call *c, const at_arg *arg, const char *expected, const char
 }
 
 static const char *kind_name(lua_State *L, int index) {
+  if (lua_agad_test_tensor(L, index)) return "a tensor";
   return lua_agad_is_tensor(L, index) ? "a closed one" : luaL_typename(L, index);
 }
 
@@ -135,6 +137,13 @@ static int read_name(lua_State *L, int index, at_kind kind, at_value *out) {
   return kind == AT_STRING;
 }
 
+/* A device that could be, whatever was asked for: t:to("cuda") where there is none. */
+static int is_missing_device(lua_State *L, int index) {
+  int device;
+  if (lua_type(L, index) != LUA_TSTRING || lua_agad_device(L, lua_tostring(L, index), &device)) return 0;
+  return device >= at_devices();
+}
+
 int read_value(lua_State *L, call *c, int index, const at_arg *arg, at_kind kind, shift s, at_value *out) {
   if (lua_isnil(L, index) && arg->optional) return out->kind = AT_NONE, 1;
   switch (kind) {
@@ -174,8 +183,13 @@ int read_value(lua_State *L, call *c, int index, const at_arg *arg, at_kind kind
                                                                : "\"cpu\" (this machine has no device)",
                                     [AT_MEMORY_FORMAT] = "\"contiguous\" or \"channels_last\"",
                                     [AT_LAYOUT_KIND] = "\"strided\""};
-    return read_name(L, index, kind, out) ||
-           mismatch(c, arg, expected[kind],
+    if (read_name(L, index, kind, out)) return 1;
+    if (is_missing_device(L, index)) {
+      c->wrong = 1;
+      return refuse(c, "there is no device '%s' here (agad.devices: how many there are)", lua_tostring(L, index), "",
+                    "");
+    }
+    return mismatch(c, arg, expected[kind],
                     lua_type(L, index) == LUA_TSTRING ? lua_tostring(L, index) : luaL_typename(L, index));
   }
   case AT_GENERATOR:

@@ -16,7 +16,7 @@ enum { EXACT, SPREAD, WRAP, LEVELS };
 
 typedef struct problem {
   const char *form, *name, *expected, *got;
-  int reached;
+  int reached, foreign;
 } problem;
 
 typedef struct call {
@@ -24,6 +24,7 @@ typedef struct call {
   signed char types[MAX_ARGS]; /* of the positional arguments */
   int n_items, level, at;
   int taken;     /* keywords that are read elsewhere */
+  int foreign;   /* keywords that the overload which is being read does not know */
   int wrong;     /* the problem stands whatever the overload */
   problem worst; /* of the overload that could be read furthest */
 } call;
@@ -31,6 +32,9 @@ typedef struct call {
 /* Each returns 1, or notes what is wrong and returns 0. */
 int refuse(call *c, const char *form, const char *name, const char *expected, const char *got);
 int read_value(lua_State *L, call *c, int index, const at_arg *arg, at_kind kind, shift s, at_value *out);
+
+/* Rewrites a message of libtorch's: dimensions and positions from 1: op_message.c */
+void one_based(char *text, size_t size);
 
 /* What is wrong with values that would kill the process, or NULL; NULL for nearly all operators: op_refuse.c */
 typedef const char *(*refusal)(const at_op *op, const at_value *values);

@@ -269,7 +269,7 @@ static int set_nearest(lua_State *L) {
 }
 
 static int no_order(lua_State *L) {
-  return luaL_error(L, "tensors are not ordered in Lua; use t:lt(u), t:le(u), t:gt(u) or t:ge(u)");
+  return lua_agad_error(L, "tensors are not ordered in Lua; use t:lt(u), t:le(u), t:gt(u) or t:ge(u)");
 }
 
 /* The miss of a method: an attribute of the tensor, or an operator, which is kept as a method. */
@@ -289,9 +289,9 @@ static int attribute(lua_State *L) {
     lua_pushvalue(L, 2);
     lua_call(L, 1, 1);
     if (lua_isstring(L, -1))
-      return luaL_error(L, "a tensor has no field or operator '%s'; did you mean %s?", key, lua_tostring(L, -1));
+      return lua_agad_error(L, "a tensor has no field or operator '%s'; did you mean %s?", key, lua_tostring(L, -1));
   }
-  return luaL_error(L, "a tensor has no field or operator '%s'", key);
+  return lua_agad_error(L, "a tensor has no field or operator '%s'", key);
 }
 
 static int index_tensor(lua_State *L) {

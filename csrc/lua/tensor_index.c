@@ -27,12 +27,12 @@ static at_tensor *call_slice(at_tensor *t, int dim, int64_t start, int64_t end, 
 }
 
 /* A position from 1, or from the end by -1, as one from 0; -1 and the sticky error where there is none. */
-static int64_t position(lua_Integer i, int64_t size, int dim) {
-  int64_t at = i > 0 ? i - 1 : size + i;
+static int64_t position(const part *p, lua_Integer i) {
+  int64_t size = at_size(p->view, p->dim), at = i > 0 ? i - 1 : size + i;
   if (i != 0 && at >= 0 && at < size) return at;
-  if (i == 0)
-    return at_fail("position 0 in dimension %d; positions are counted from 1, or from the end by -1", dim + 1);
-  return at_fail("there is no position %lld in dimension %d, which has %lld", (long long)i, dim + 1, (long long)size);
+  int dim = p->dim + p->n_dims - at_ndim(p->view) + 1; /* of the whole tensor, from 1 */
+  if (i == 0) return at_fail("position 0 in dimension %d; positions are counted from 1, or from the end by -1", dim);
+  return at_fail("there is no position %lld in dimension %d, which has %lld", (long long)i, dim, (long long)size);
 }
 
 static int needs_dim(const part *p) {
@@ -50,7 +50,6 @@ static int read_integer(lua_State *L, int index, lua_Integer *out) {
 /* {}, {a}, {a, b} or {a, b, step} */
 static void add_range(lua_State *L, int index, part *p) {
   lua_Integer item[3] = {1, -1, 1}, n = (lua_Integer)lua_rawlen(L, index);
-  int64_t size = at_size(p->view, p->dim);
   for (int i = 0; i < 3 && i < n; i++) {
     lua_rawgeti(L, index, i + 1);
     if (!read_integer(L, -1, item + i)) at_fail("a range is {first, last} or {first, last, step}, of whole numbers");
@@ -61,7 +60,7 @@ static void add_range(lua_State *L, int index, part *p) {
   if (!at_ok()) return;
   if (n == 1) item[1] = item[0];
   if (n > 0) {
-    int64_t first = position(item[0], size, p->dim), last = position(item[1], size, p->dim);
+    int64_t first = position(p, item[0]), last = position(p, item[1]);
     if (!at_ok()) return;
     p->view = call_slice(p->view, p->dim, first, last < first ? first : last + 1, item[2]);
   }
@@ -96,7 +95,7 @@ static void add_item(lua_State *L, int index, part *p, int left) {
   if (!at_ok() || !needs_dim(p)) return;
   if (t) add_tensor(p, t);
   else if (read_integer(L, index, &i)) {
-    int64_t at = position(i, at_size(p->view, p->dim), p->dim);
+    int64_t at = position(p, i);
     if (at_ok()) p->view = at_call("select", "int", (at_value[]){at_v(p->view), at_vi(p->dim), at_vi(at)}, 3);
   } else if (lua_istable(L, index)) add_range(L, index, p);
   else
@@ -168,8 +167,8 @@ int lua_agad_assign(lua_State *L) {
   at_value items[MOST];
   int number = lua_type(L, 3) == LUA_TNUMBER || lua_isboolean(L, 3);
   if (!from && !number)
-    return luaL_error(L, "a part of a tensor can be set to a tensor or a number, not to %s",
-                      lua_agad_is_tensor(L, 3) ? "a closed tensor" : luaL_typename(L, 3));
+    return lua_agad_error(L, "a part of a tensor can be set to a tensor or a number, not to %s",
+                          lua_agad_is_tensor(L, 3) ? "a closed tensor" : luaL_typename(L, 3));
   luaL_checkstack(L, 8, "index");
   at_scope scope = at_open();
   read_part(L, 2, t, &p);
@@ -186,7 +185,7 @@ int lua_agad_assign(lua_State *L) {
 /* #t: entries of the first dimension */
 int lua_agad_length(lua_State *L) {
   at_tensor *t = lua_agad_check_tensor(L, 1);
-  if (at_ndim(t) == 0) return luaL_error(L, "a tensor of no dimension has no length; its number is t:item()");
+  if (at_ndim(t) == 0) return lua_agad_error(L, "a tensor of no dimension has no length; its number is t:item()");
   lua_pushinteger(L, at_size(t, 0));
   return 1;
 }
@@ -194,7 +193,7 @@ int lua_agad_length(lua_State *L) {
 /* a .. b: joined along the first dimension */
 int lua_agad_concat(lua_State *L) {
   if (!lua_agad_is_tensor(L, 1) || !lua_agad_is_tensor(L, 2))
-    return luaL_error(L, "a tensor is joined by .. to a tensor only; for text use tostring(t)");
+    return lua_agad_error(L, "a tensor is joined by .. to a tensor only; for text use tostring(t)");
   at_value items[2] = {at_v(lua_agad_check_tensor(L, 1)), at_v(lua_agad_check_tensor(L, 2))};
   at_scope scope = at_open();
   lua_agad_push_tensor(L, at_call("cat", "", (at_value[]){{AT_LIST, {NULL}, items, 2}, at_vi(0)}, 2));

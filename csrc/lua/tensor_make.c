@@ -161,8 +161,8 @@ static int from_string(lua_State *L) {
     lua_pop(L, 1);
   }
   if ((uint64_t)numbers * at_element_size(dtype) != length)
-    return luaL_error(L, "from_string: %d bytes, but %d numbers of %s take %d", (int)length, (int)numbers,
-                      at_dtype_name(dtype), (int)(numbers * (int64_t)at_element_size(dtype)));
+    return lua_agad_error(L, "from_string: %d bytes, but %d numbers of %s take %d", (int)length, (int)numbers,
+                          at_dtype_name(dtype), (int)(numbers * (int64_t)at_element_size(dtype)));
   at_scope scope = at_open();
   lua_agad_push_tensor(L, at_copy_of(bytes, sizes, ndim, dtype));
   return lua_agad_end(L, &scope, 1);

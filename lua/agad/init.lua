@@ -3,6 +3,8 @@
 
 local core = require "agad.core"
 
+core.set_own_files((debug.getinfo(1, "S").source:gsub("init%.lua$", "")))
+
 -- The device is looked for before the first operator: libtorch settles the question only once.
 local devices, device_note = core.probe()
 

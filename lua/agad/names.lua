@@ -38,6 +38,27 @@ for name, dtype in pairs {float = "float32", double = "float64", half = "float16
   names[name] = function(t) return t:to(dtype) end
 end
 
+local to, is_dtype = core.operator "to", {}
+
+--- @name agad.to(t, what, …)
+-- A tensor as another dtype, on another device, or as another tensor is.
+-- @param t tensor
+-- @param what string|tensor|table a dtype ("bf16"), a device ("cpu", "cuda:0"; a dtype may follow), a tensor that has
+--   both, or {dtype=, device=, memory_format=, copy=}
+-- @return tensor; t itself where nothing changes
+function names.to(t, what, ...)
+  if type(what) ~= "string" then return to(t, what, ...) end
+  if what == "cpu" or what:find "^cuda" then
+    local dtype = ...
+    return to(t, {device = what, dtype = dtype})
+  end
+  if is_dtype[what] == nil then is_dtype[what] = pcall(core.element_size, what) end
+  if not is_dtype[what] then
+    error(('to: "%s" is no dtype (such as "float32") and no device (such as "cpu", "cuda:0")'):format(what), 2)
+  end
+  return to(t, what, ...)
+end
+
 --- @name agad.unique(t, o)
 -- The different numbers of a tensor, or its different parts along a dimension.
 -- @param t tensor

@@ -1,0 +1,74 @@
+/* op_message.c: libtorch's messages in Lua's terms: dimensions, positions and items counted from 1.
+ *
+ * libtorch words one kind of mistake much alike everywhere, so that a few forms cover it.  Shapes, sizes and the
+ * numbers inside tensors stay as they are.
+ */
+#include "lua/op_read.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What stands before a number that counts from 0; "of dimension 2" and "has dim 2" are counts of dimensions. */
+static const char *const before[] = {
+    "at dimension ",         "non-singleton dimension ",
+    "except in dimension ",  "differ in dimension ",
+    "for dimension ",        "along dimension ",
+    "apart from dimension ", "input dimension ",
+    "Check dimension ",      "input's dimension ",
+    "inputs dimension ",     "dim ",
+    "tensor number ",        "at entry ",
+};
+
+static int64_t from_one(int64_t i) { return i < 0 ? i : i + 1; }
+
+/* The number that `at` stands before, as one that counts from 0; NULL: none. */
+static const char *number_at(const char *text, const char *at) {
+  if (at > text && at[-1] != ' ' && at[-1] != '(') return NULL;
+  for (size_t i = 0; i < sizeof before / sizeof *before; i++) {
+    size_t length = strlen(before[i]);
+    if (strncmp(at, before[i], length) || at[length] < '0' || at[length] > '9') continue;
+    int counts = at - text >= 4 && (!strncmp(at - 4, "has ", 4) || !strncmp(at - 4, "ith ", 4)); /* has, with dim 2 */
+    return counts ? NULL : at + length;
+  }
+  return NULL;
+}
+
+static void count_from_one(const char *text, char *out, size_t size) {
+  size_t n = 0;
+  for (const char *at = text; *at && n + 1 < size;) {
+    const char *number = number_at(text, at);
+    if (!number) {
+      out[n++] = *at++;
+      continue;
+    }
+    char *end;
+    long long value = strtoll(number, &end, 10);
+    int length = snprintf(out + n, size - n, "%.*s%lld", (int)(number - at), at, value + 1);
+    n = n + (size_t)length < size ? n + (size_t)length : size - 1;
+    at = end;
+  }
+  out[n] = 0;
+}
+
+void one_based(char *text, size_t size) {
+  long long low, high, got, start, length, most;
+  char rest[256] = "";
+  const char *found = strstr(text, "imension out of range (expected to be in range of [");
+  if (found && sscanf(found, "imension out of range (expected to be in range of [%lld, %lld], but got %lld)", &low,
+                      &high, &got) == 3)
+    snprintf(text, size, "there is no dimension %lld; the last is %lld, counted from 1, or from the end by -1",
+             (long long)from_one(got), high + 1);
+  else if (sscanf(text, "start (%lld) + length (%lld) exceeds dimension size (%lld)", &start, &length, &most) == 3)
+    snprintf(text, size, "%lld positions from %lld on, but the dimension has %lld", length, (long long)from_one(start),
+             most);
+  else if (sscanf(text, "select(): index %lld out of range for tensor of size %255[^\n]", &got, rest) == 2) {
+    char whole[512];
+    snprintf(whole, sizeof whole, "there is no position %lld in a tensor of size %s", (long long)from_one(got), rest);
+    count_from_one(whole, text, size);
+  } else {
+    char whole[1024];
+    snprintf(whole, sizeof whole, "%s", text);
+    count_from_one(whole, text, size);
+  }
+}
