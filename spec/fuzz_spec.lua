@@ -55,8 +55,42 @@ describe("what libtorch does not survive", function()
     has(refused(agad.linalg_eigvals, agad.full({2, 2}, 1/0)), "not finite")
     has(refused(agad.linalg_eigvals, agad.ones(2)), "at least 2 dimensions")
     assert.equal("complex64", agad.linalg_eigvals(agad.eye(2)).dtype)
+    has(refused(agad.arange, 0, {stop = 1.33, step = .03, out = agad.ones({4}, {dtype = "int64"})}), "a step below 1")
     local rows = agad.tensor({0, 1, 2}, "int64")
     has(refused(agad.embedding_bag, agad.ones(5, 3), rows, rows, false, 3), "mode is 0")
+  end)
+
+  it("is the least integer, divided by -1", function()
+    for dtype, least in pairs {int64 = math.mininteger, int32 = -1 << 31} do
+      local t = agad.tensor({7, least}, dtype)
+      for _, other in ipairs {-1, agad.tensor({-1, -1}, dtype)} do
+        for _, name in ipairs {"div", "divide", "div_", "divide_"} do
+          has(refused(t[name], t, other, {rounding_mode = "trunc"}), "divided by -1")
+        end
+      end
+      has(refused(agad.lcm, t, agad.tensor({-6, -6}, dtype)), "the least integer has no multiple")
+      has(refused(t.lcm_, agad.tensor({6, 3}, dtype), t), "the least integer has no multiple")
+      assert.same({-3, least // -2}, t:div(-2, {rounding_mode = "trunc"}):totable())
+      assert.same({-7.0, -1.0 * least}, t:to("float64"):div(-1, {rounding_mode = "trunc"}):totable())
+    end
+    assert.same({-7, -128}, agad.tensor({7, -128}, "int8"):div(-1, {rounding_mode = "trunc"}):totable())
+    assert.same({12, 6}, agad.lcm(agad.tensor({4, 6}, "int64"), agad.tensor({6, 3}, "int64")):totable())
+  end)
+
+  it("is an out in another order, and states of different numbers of layers", function()
+    local t = agad.randn {2, 3, 4}
+    for _, name in ipairs {"tril", "triu"} do
+      has(refused(agad[name], t:transpose(1, 3), 1, {out = agad.ones(2, 3, 4):transpose(1, 3)}), "contiguous")
+      local out = agad.ones(2, 3, 4)
+      agad[name](t, 1, {out = out})
+      assert.is_true(out:equal(agad[name](t, 1)))
+    end
+    local function zeros(...) return agad.zeros(...) end
+    local weights = {zeros(12, 3), zeros(12, 3), zeros(12, 3), zeros(12, 3)}
+    has(refused(agad.lstm, zeros(4, 3), agad.tensor({2, 2}, "int64"), {zeros(2, 2, 3), zeros(1, 2, 3)}, weights, false,
+      1, 0.0, false, true), "as many layers")
+    assert.same({4, 6}, (agad.lstm(zeros(4, 3), agad.tensor({2, 2}, "int64"), {zeros(2, 2, 3), zeros(2, 2, 3)}, weights,
+      false, 1, 0.0, false, true)).shape)
   end)
 
   it("is refused as a whole where none does", function()

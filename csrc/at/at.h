@@ -79,7 +79,8 @@ int at_ndim(const at_tensor *t);
 int64_t at_size(const at_tensor *t, int dim); /* dim from 0, negative from the end */
 int64_t at_numel(const at_tensor *t);
 int64_t at_nbytes(const at_tensor *t);
-int at_is_dense(const at_tensor *t);                         /* has memory of its own: not sparse */
+int at_is_dense(const at_tensor *t); /* has memory of its own: not sparse */
+int at_is_contiguous(const at_tensor *t);
 int at_sizes(const at_tensor *t, int64_t sizes[AT_MAX_DIM]); /* returns ndim, at most AT_MAX_DIM */
 double at_item(const at_tensor *t);                          /* of one element; NaN after a failure */
 int64_t at_item_int(const at_tensor *t);

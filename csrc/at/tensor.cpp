@@ -56,6 +56,7 @@ int64_t at_numel(const at_tensor *t) { return t ? t->t.numel() : 1; }
 static const char NO_MEMORY[] = "a tensor that is sparse has no memory in order; t:to_dense() has";
 
 int at_is_dense(const at_tensor *t) { return t && t->t.layout() == at::kStrided && t->t.has_storage(); }
+int at_is_contiguous(const at_tensor *t) { return at_is_dense(t) && t->t.is_contiguous(); }
 
 /* Of what is sparse only a guess: its entries that are not 0. */
 int64_t at_nbytes(const at_tensor *t) {

@@ -20,7 +20,8 @@ typedef struct overload {
   const at_arg *args;
   int n, in_place, has_out; /* writes its first argument; takes the result as a keyword */
   unsigned char shifts[MAX_ARGS];
-  int least;                      /* so many arguments must be given */
+  int least; /* so many arguments must be given */
+  refusal refuse;
   unsigned short takes[MAX_ARGS]; /* the Lua types that can be read exactly, 1 << LUA_T… each */
 } overload;
 
@@ -28,7 +29,6 @@ typedef struct family {
   char name[128];
   overload *list; /* those with out = … come last */
   int n;
-  refusal refuse;
   const overload *of_tensors[3]; /* the one that 1 or 2 tensors mean, by their number */
 } family;
 
@@ -64,7 +64,7 @@ static int is_of_tensors(const overload *o, int n) {
 
 static void digest(family *f, const at_op *op, const char *name) {
   overload *o = f->list + f->n++;
-  *o = (overload){.op = op, .n = at_op_args(op), .has_out = has_out(op)};
+  *o = (overload){.op = op, .n = at_op_args(op), .has_out = has_out(op), .refuse = refusal_of(name, op)};
   if (o->n) o->args = at_op_arg(op, 0);
   o->in_place = o->n && o->args[0].written && !o->args[0].keyword_only;
   for (int i = 0; i < o->n; i++) {
@@ -74,7 +74,7 @@ static void digest(family *f, const at_op *op, const char *name) {
     if (!a->has_default && !(a->keyword_only && a->optional && !a->written)) o->least++;
   }
   for (int n = 1; n <= 2; n++)
-    if (!f->of_tensors[n] && !f->refuse && !o->has_out && is_of_tensors(o, n)) f->of_tensors[n] = o;
+    if (!f->of_tensors[n] && !o->refuse && !o->has_out && is_of_tensors(o, n)) f->of_tensors[n] = o;
 }
 
 /* In-place names of Lua's reserved words and of TorchScript's builtins are not offered. */
@@ -84,7 +84,6 @@ static family *family_new(const char *lua_name) {
   family *f = calloc(1, sizeof *f);
   f->list = calloc(MAX_OVERLOADS, sizeof *f->list);
   snprintf(f->name, sizeof f->name, "%s", name);
-  f->refuse = refusal_of(name);
   int n = at_op_overloads(name, found, MAX_OVERLOADS);
   if (!n && !strchr(name, ':')) {
     char own[160];
@@ -346,7 +345,7 @@ static int call_family(lua_State *L, const family *f) {
     return lua_agad_error(L, lua_pushfstring(L, "%s: %s", f->name, c.worst.form), c.worst.name, c.worst.expected,
                           c.worst.got);
   }
-  const char *why = f->refuse ? f->refuse(o->op, c.values) : NULL;
+  const char *why = o->refuse ? o->refuse(o->op, c.values) : NULL;
   if (why) at_fail("refused, libtorch does not survive it: %s", why);
   int n = at_op_call(o->op, c.values, o->n, results, MAX_RESULTS);
   if (n < 0 && at_out_of_memory() && !o->in_place) { /* what Lua no longer needs may be enough */

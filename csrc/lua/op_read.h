@@ -38,7 +38,7 @@ void one_based(char *text, size_t size);
 
 /* What is wrong with values that would kill the process, or NULL; NULL for nearly all operators: op_refuse.c */
 typedef const char *(*refusal)(const at_op *op, const at_value *values);
-refusal refusal_of(const char *op);
+refusal refusal_of(const char *name, const at_op *op);
 
 /* The Lua types that can be read exactly as this argument, 1 << LUA_T… each. */
 unsigned lua_types(const at_arg *arg);

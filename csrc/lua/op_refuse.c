@@ -2,7 +2,7 @@
  *
  * Found by spec/fuzz/operators.lua; spec/fuzz_spec.lua has a reproducer of each.  A check looks at the arguments and
  * says what is wrong with them, or NULL; where no cheap look tells good ones from bad, the operator is refused as a
- * whole.  Looked up once a name: what is not in the table costs nothing.
+ * whole.  Looked up once an overload: what is not in the table costs nothing.
  */
 #include "lua/op_read.h"
 
@@ -106,35 +106,98 @@ static const char *copied(const at_op *op, const at_value *values) {
   return self && out && !at_is_dense(self) ? "self is a dense tensor where there is an out" : NULL;
 }
 
+static int holds(const at_tensor *t, int64_t value) {
+  const at_tensor *equal = at_call("eq", "Scalar", (at_value[]){at_v(t), at_vi(value)}, 2);
+  const at_tensor *some = at_call("any", "", (at_value[]){at_v(equal)}, 1);
+  return at_ok() && at_item_int(some);
+}
+
+/* The least of its dtype, where the processor divides in that dtype. */
+static int holds_least(const at_tensor *t) {
+  at_dtype dtype = at_dtype_of(t);
+  if ((dtype != AT_I32 && dtype != AT_I64) || at_device_of(t) != AT_CPU || !at_is_dense(t)) return 0;
+  return holds(t, dtype == AT_I32 ? INT32_MIN : INT64_MIN);
+}
+
+/* The processor traps where the least integer is divided by -1. */
+static const char *truncating(const at_op *op, const at_value *values) {
+  const at_tensor *self = tensor(op, values, "self"), *by = tensor(op, values, "other");
+  const at_value *mode = argument(op, values, "rounding_mode"), *other = argument(op, values, "other");
+  if (!self || !other || !mode || mode->kind != AT_STRING || strcmp(mode->as.s, "trunc") || !holds_least(self))
+    return NULL;
+  int minus_one =
+      by ? at_dtype_of(by) <= AT_I64 && at_is_dense(by) && holds(by, -1) : other->kind == AT_INT && other->as.i == -1;
+  return minus_one ? "the least integer divided by -1 is no integer of its dtype" : NULL;
+}
+
+static const char *lcm(const at_op *op, const at_value *values) {
+  const at_tensor *self = tensor(op, values, "self"), *other = tensor(op, values, "other");
+  return self && other && (holds_least(self) || holds_least(other)) ? "the least integer has no multiple in its dtype"
+                                                                    : NULL;
+}
+
+/* Pairs the states one by one, to the end of the first list. */
+static const char *lstm(const at_op *op, const at_value *values) {
+  const at_value *hx = argument(op, values, "hx");
+  if (!hx || hx->kind != AT_LIST || hx->n != 2 || !hx->items[0].as.tensor || !hx->items[1].as.tensor) return NULL;
+  const at_tensor *h = hx->items[0].as.tensor, *c = hx->items[1].as.tensor;
+  return at_ndim(h) > 0 && at_ndim(c) > 0 && at_size(h, 0) != at_size(c, 0) ? "hx are two states of as many layers"
+                                                                            : NULL;
+}
+
+/* Writes a batch of matrices beyond an out whose memory is in another order. */
+static const char *triangle(const at_op *op, const at_value *values) {
+  const at_tensor *out = tensor(op, values, "out");
+  return out && at_ndim(out) > 2 && !at_is_contiguous(out) ? "out is a contiguous tensor (t:contiguous())" : NULL;
+}
+
 static const struct {
   const char *name;
   refusal check;
+  const char *with; /* only the overloads that have this argument */
 } refused[] = {
-    {"slow_conv3d", convolution},
-    {"slow_conv3d_forward", convolution},
-    {"thnn_conv2d", convolution},
-    {"_slow_conv2d_forward", convolution},
-    {"slow_conv_dilated2d", convolution},
-    {"slow_conv_dilated3d", convolution},
-    {"slow_conv_transpose2d", transposed},
-    {"slow_conv_transpose3d", transposed},
-    {"range", range},
-    {"copy", copied},
-    {"align_to", align_to},
-    {"align_tensors", align_tensors},
-    {"quantized_lstm_cell", two_states},
-    {"embedding_bag", embedding_bag},
-    {"_embedding_bag", embedding_bag},
-    {"_embedding_bag_forward_only", embedding_bag},
-    {"choose_qparams_optimized", choose_qparams},
-    {"linalg_eigvals", all_finite},
-    {"_linalg_eigvals", all_finite},
-    {"mkldnn_rnn_layer", part},
-    {"to_mkldnn", packed},
+    {"slow_conv3d", convolution, NULL},
+    {"slow_conv3d_forward", convolution, NULL},
+    {"thnn_conv2d", convolution, NULL},
+    {"_slow_conv2d_forward", convolution, NULL},
+    {"slow_conv_dilated2d", convolution, NULL},
+    {"slow_conv_dilated3d", convolution, NULL},
+    {"slow_conv_transpose2d", transposed, NULL},
+    {"slow_conv_transpose3d", transposed, NULL},
+    {"range", range, NULL},
+    {"arange", range, "step"},
+    {"div", truncating, "rounding_mode"},
+    {"div_", truncating, "rounding_mode"},
+    {"divide", truncating, "rounding_mode"},
+    {"divide_", truncating, "rounding_mode"},
+    {"lcm", lcm, NULL},
+    {"lcm_", lcm, NULL},
+    {"lstm", lstm, NULL},
+    {"tril", triangle, "out"},
+    {"triu", triangle, "out"},
+    {"copy", copied, NULL},
+    {"align_to", align_to, NULL},
+    {"align_tensors", align_tensors, NULL},
+    {"quantized_lstm_cell", two_states, NULL},
+    {"embedding_bag", embedding_bag, NULL},
+    {"_embedding_bag", embedding_bag, NULL},
+    {"_embedding_bag_forward_only", embedding_bag, NULL},
+    {"choose_qparams_optimized", choose_qparams, NULL},
+    {"linalg_eigvals", all_finite, NULL},
+    {"_linalg_eigvals", all_finite, NULL},
+    {"mkldnn_rnn_layer", part, NULL},
+    {"to_mkldnn", packed, NULL},
 };
 
-refusal refusal_of(const char *op) {
+static int has_argument(const at_op *op, const char *name) {
+  for (int i = 0; i < at_op_args(op); i++)
+    if (!strcmp(at_op_arg(op, i)->name, name)) return 1;
+  return 0;
+}
+
+refusal refusal_of(const char *name, const at_op *op) {
   for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
-    if (!strcmp(op, refused[i].name)) return refused[i].check;
+    if (!strcmp(name, refused[i].name) && (!refused[i].with || has_argument(op, refused[i].with)))
+      return refused[i].check;
   return NULL;
 }

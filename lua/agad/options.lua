@@ -60,10 +60,13 @@ end
 -- @param word string what was typed
 -- @param names table list of the known names
 function options.nearest(word, names)
+  if #word > 100 then return nil end
   local best, least = nil, math.min(#word, math.max(2, #word // 3) + 1)
   for _, name in ipairs(names) do
-    local d = distance(word:lower(), name:lower())
-    if d < least then best, least = name, d end
+    if math.abs(#word - #name) < least then
+      local d = distance(word:lower(), name:lower())
+      if d < least then best, least = name, d end
+    end
   end
   return best
 end
