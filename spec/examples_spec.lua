@@ -33,6 +33,14 @@ describe("examples", function()
     assert.matches("gamma 0.05: 95 known anomalies, AUROC 0%.%d+", text)
   end)
 
+  it("tensors.lua shows parts, gradients, layers, files", function()
+    local status, text = run(program .. " examples/tensors.lua")
+    assert.equal(0, status, text)
+    assert.truthy(text:find("  10  12  14\n[float32 3 cpu]\n1\t8.0\n2\t14.0\n", 1, true), text)
+    assert.truthy(text:find("\n4\t[float32 0.3", 1, true), text)
+    assert.truthy(text:find("\ntrue\ntrue\ttrue\n$"), text)
+  end)
+
   it("small_net.lua is a generator", function()
     local status, text, written = train "--net examples/small_net.lua"
     assert.equal(0, status, text)

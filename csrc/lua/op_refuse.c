@@ -79,13 +79,17 @@ static const char *embedding_bag(const at_op *op, const at_value *values) {
   return mode && (mode->as.i < 0 || mode->as.i > 2) ? "mode is 0 (sum), 1 (mean) or 2 (max)" : NULL;
 }
 
+static int all(const at_tensor *condition) {
+  const at_tensor *whole = at_call("all", "", (at_value[]){at_v(condition)}, 1);
+  return at_ok() && at_item_int(whole);
+}
+
 /* LAPACK's routine does not survive them; linalg_eig looks for them itself. */
 static const char *all_finite(const at_op *op, const at_value *values) {
   const at_tensor *self = tensor(op, values, "self");
   if (!self || !at_is_dense(self) || at_device_of(self) != AT_CPU) return NULL;
-  const at_tensor *good =
-      at_call("all", "", (at_value[]){at_v(at_call("isfinite", "", (at_value[]){at_v(self)}, 1))}, 1);
-  return at_ok() && !at_item_int(good) ? "its input holds what is not finite" : NULL;
+  int good = all(at_call("isfinite", "", (at_value[]){at_v(self)}, 1));
+  return at_ok() && !good ? "its input holds what is not finite" : NULL;
 }
 
 /* Does not look at the sizes of its weights. */
@@ -136,6 +140,17 @@ static const char *lcm(const at_op *op, const at_value *values) {
                                                                     : NULL;
 }
 
+/* Draws until it has drawn count: never, where that is no number. */
+static const char *binomial(const at_op *op, const at_value *values) {
+  const at_tensor *count = tensor(op, values, "count"), *prob = tensor(op, values, "prob");
+  if (!count || !prob || !at_is_dense(count) || !at_is_dense(prob)) return NULL;
+  int good = all(at_call("ge", "Scalar", (at_value[]){at_v(count), at_vi(0)}, 2)) &&
+             all(at_call("isfinite", "", (at_value[]){at_v(count)}, 1)) &&
+             all(at_call("ge", "Scalar", (at_value[]){at_v(prob), at_vi(0)}, 2)) &&
+             all(at_call("le", "Scalar", (at_value[]){at_v(prob), at_vi(1)}, 2));
+  return at_ok() && !good ? "count is finite and at least 0, prob 0 to 1" : NULL;
+}
+
 /* Pairs the states one by one, to the end of the first list. */
 static const char *lstm(const at_op *op, const at_value *values) {
   const at_value *hx = argument(op, values, "hx");
@@ -172,6 +187,7 @@ static const struct {
     {"divide_", truncating, "rounding_mode"},
     {"lcm", lcm, NULL},
     {"lcm_", lcm, NULL},
+    {"binomial", binomial, NULL},
     {"lstm", lstm, NULL},
     {"tril", triangle, "out"},
     {"triu", triangle, "out"},
