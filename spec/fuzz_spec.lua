@@ -41,6 +41,7 @@ describe("what libtorch does not survive", function()
     has(refused(agad.align_tensors, {}), "at least one tensor")
     has(refused(agad.core.operator "copy", agad.randn({2, 5}):to_sparse_csr(), agad.randn({}), {out = agad.ones(2, 5)}),
       "self is a dense tensor")
+    has(refused(agad.native_channel_shuffle, agad.randn({1, 4}):to_sparse_csr(), 0), "self is a dense tensor")
     local t = agad.ones(2, 3, 6, 6, 6)
     has(refused(agad.slow_conv_transpose3d, t, agad.ones(3, 2, 2, 2, 2), 1), "kernel_size is not weight's")
     assert.same({2, 2, 7, 7, 7}, agad.slow_conv_transpose3d(t, agad.ones(3, 2, 2, 2, 2), 2).shape)

@@ -79,6 +79,12 @@ static const char *embedding_bag(const at_op *op, const at_value *values) {
   return mode && (mode->as.i < 0 || mode->as.i > 2) ? "mode is 0 (sum), 1 (mean) or 2 (max)" : NULL;
 }
 
+/* Takes its sides from a sparse tensor, which has none in order. */
+static const char *dense(const at_op *op, const at_value *values) {
+  const at_tensor *self = tensor(op, values, "self");
+  return self && !at_is_dense(self) ? "self is a dense tensor" : NULL;
+}
+
 static int all(const at_tensor *condition) {
   const at_tensor *whole = at_call("all", "", (at_value[]){at_v(condition)}, 1);
   return at_ok() && at_item_int(whole);
@@ -192,6 +198,7 @@ static const struct {
     {"tril", triangle, "out"},
     {"triu", triangle, "out"},
     {"copy", copied, NULL},
+    {"native_channel_shuffle", dense, NULL},
     {"align_to", align_to, NULL},
     {"align_tensors", align_tensors, NULL},
     {"quantized_lstm_cell", two_states, NULL},

@@ -1,0 +1,307 @@
+-- The command line trains, evaluates, scores and describes: real runs, JSON, pictures on disk.
+
+local lfs = require "lfs"
+local cli = dofile "spec/support/cli.lua"
+local launcher, dir, read, write, agad, refuses = cli.launcher, cli.dir, cli.read, cli.write, cli.agad, cli.refuses
+
+-- A small MNIST: six pictures of each digit to train, four to test.
+local function idx(root, per_class, prefix)
+  local images, labels = {}, {}
+  for i = 0, 10 * per_class - 1 do
+    labels[#labels + 1] = string.char(i % 10)
+    images[#images + 1] = string.char(20 * (i % 10) + 3 * (i // 10)):rep(392) .. string.char(i):rep(392)
+  end
+  write(("%s/%s-images-idx3-ubyte"):format(root, prefix),
+    (">I4I4I4I4"):pack(0x803, #images, 28, 28) .. table.concat(images))
+  write(("%s/%s-labels-idx1-ubyte"):format(root, prefix), (">I4I4"):pack(0x801, #labels) .. table.concat(labels))
+end
+
+describe("agad train, what it is given", function()
+  local short = "--threads 1 --epochs 1 --limit 48 --batch 16 --out m.st "
+  local function refuses_here(status, arguments, message)
+    refuses(status, arguments, message)
+    assert.is_nil(read(dir .. "/m.st"))
+    assert.is_nil(lfs.attributes(dir .. "/m.run"))
+  end
+
+  before_each(function()
+    for _, name in ipairs {"data", "data/mnist"} do lfs.mkdir(dir .. "/" .. name) end
+    idx(dir .. "/data/mnist", 6, "train")
+    idx(dir .. "/data/mnist", 4, "t10k")
+  end)
+  after_each(function() os.execute(("rm -rf %s/m.run* %s/m.st %s/data %s/*.lua"):format(dir, dir, dir, dir)) end)
+
+  it("says where it looked for missing files, and which to put there", function()
+    os.remove(dir .. "/data/mnist/t10k-labels-idx1-ubyte")
+    refuses_here(1, "train mnist --normal 1 --root data " .. short,
+      "t10k-labels-idx1-ubyte.gz is missing; looked in data/mnist, data/mnist/raw and data/MNIST/raw; put")
+  end)
+
+  it("refuses broken files", function()
+    local path = dir .. "/data/mnist/train-images-idx3-ubyte"
+    local text = read(path)
+    local train = "train mnist --normal 1 --root data " .. short
+    write(path, text:sub(1, -100))
+    refuses_here(1, train, "train-images-idx3-ubyte: ")
+    write(path, "\0\0\8\9" .. text:sub(5))
+    refuses_here(1, train, "train-images-idx3-ubyte: ")
+    write(path, text)
+    path = dir .. "/data/mnist/train-labels-idx1-ubyte"
+    write(path, (">I4I4"):pack(0x801, 59) .. read(path):sub(9, -2))
+    refuses_here(1, train, "59 labels but 60 images")
+  end)
+
+  it("refuses classes, sizes, nets and devices that do not exist", function()
+    refuses_here(1, "train mnist --root data --normal 12 " .. short, "mnist has no class 12; its classes: 0, 1")
+    refuses_here(1, "train mnist --root data " .. short, "which class is normal?")
+    refuses_here(1, "train mnist --root data --protocol leave_one_out --normal 1 " .. short, "give anomaly = CLASS")
+    refuses_here(1, "train weave --normal silk " .. short, "no texture silk; known: cloth, metal, grain, dots")
+    refuses_here(1, "train weave --size 40 " .. short, "do not divide by 16; resize the pictures with size")
+    refuses_here(1, "train weave --net vnet " .. short, 'unknown net "vnet"')
+    refuses_here(1, "train weave --net none.lua " .. short, "net none.lua: there is no such file")
+    refuses_here(1, "train weave --device cuda:63 " .. short, "device = cuda:63: ")
+    refuses_here(1, "train data " .. short, "data: no pictures in this folder (*.png, *.jpg, *.jpeg)")
+    refuses_here(1, "train maps " .. short, "no data set maps; known: mnist, fashion-mnist, cifar10, cifar100, weave")
+  end)
+
+  it("names what is wrong with a method's or a net's file", function()
+    write(dir .. "/raises.lua", 'error "it is broken"')
+    write(dir .. "/lacks.lua", 'return {name = "lacks", options = {}, input = {-1, 1}}')
+    refuses_here(2, "train weave --method raises.lua " .. short,
+      "method raises.lua: its file raises: raises.lua:1: it is broken")
+    refuses_here(2, "train weave --method lacks.lua " .. short, "method lacks.lua: it lacks the key 'nets'")
+    refuses_here(2, "train weave --method none.lua " .. short, "method none.lua: there is no such file")
+    refuses_here(1, "train weave --net raises.lua " .. short,
+      "net raises.lua: its file raises: raises.lua:1: it is broken")
+    refuses_here(1, "train weave --net lacks.lua " .. short, "net lacks.lua: its file must return a function")
+  end)
+
+  it("names the step and the stage that raises, and keeps the run before", function()
+    write(dir .. "/m.lua", [[
+      local m, steps = setmetatable({name = "mine"}, {__index = require "agad.methods.agad_reference"}), 0
+      local step = {{"wobble", function()
+        steps = steps + 1
+        if steps == 2 then error "it wobbles" end
+      end}}
+      table.move(m.phases[1].step, 1, #m.phases[1].step, 2, step)
+      m.phases = {{updates = m.phases[1].updates, step = step}}
+      return m]])
+    lfs.mkdir(dir .. "/m.run")
+    write(dir .. "/m.run/config.json", "{}")
+    write(dir .. "/m.run/state.safetensors", "the run before")
+    for _ = 1, 2 do
+      refuses(1, "train mnist --root data --normal 1 --threads 1 --method m.lua --epochs 2 --out m.st --quiet",
+        "agad: step 2: stage wobble: m.lua:4: it wobbles")
+      assert.is_nil(read(dir .. "/m.st"))
+      assert.equal("the run before", read(dir .. "/m.run.previous/state.safetensors"))
+    end
+  end)
+
+  it("works with fewer normals than a batch, and says so", function()
+    local status, out, err = agad("train mnist --root data --normal 1 --threads 1 --epochs 1 --out m.st")
+    assert.equal(0, status, err)
+    assert.matches("note: 6 normals are fewer than a batch of 256", err)
+    assert.matches("note: 6 normals are fewer than a batch of 256", out)
+    assert.matches("\nepoch 1/1  G [%d.]+  D [%d.]+  %d+ images/s\n", err)
+  end)
+end)
+
+describe("agad, a model", function()
+  local core = require "agad.core"
+  local function row_of(arguments)
+    local status, out, err = agad(arguments)
+    assert.equal(0, status, err)
+    assert.equal("", err)
+    assert.matches("^[^\n]+\n$", out)
+    return core.json_decode(out)
+  end
+
+  local trained
+  setup(function()
+    trained = row_of "train weave --gamma .05 --epochs 1 --limit 96 --batch 32 --threads 1 --quiet --json --out w.st"
+    agad [[-e '
+      local set = data.weave()
+      data.write_png("good.png", set.test.images:select(1, 1))
+      data.write_png("bad.png", data.set_channels(data.resize(set.test.images:select(1, 501), 50, 40), 3))']]
+  end)
+  teardown(function() os.execute(("rm -rf %s/w.* %s/*.png %s/maps"):format(dir, dir, dir)) end)
+
+  it("has a row with every column, and a run directory", function()
+    for _, key in ipairs {"auroc", "auroc_steady", "auroc_plain", "auroc_paper_like", "aupr", "tpr_at_1fpr"} do
+      assert.is_true(trained[key] >= 0 and trained[key] <= 1, key)
+    end
+    for _, key in ipairs {"images_per_second", "train_seconds", "seconds", "epochs", "params", "threshold"} do
+      assert.is_true(trained[key] > 0, key)
+    end
+    assert.equal(core.null, trained.auroc_best_on_test)
+    assert.is_true(trained.leak.order_invariant and trained.shortcut.auroc >= .5 and trained.pixel_auroc > 0)
+    assert.equal("agad", trained.config.method)
+    assert.equal(trained.auroc, core.json_decode(read(dir .. "/w.run/result.json")).auroc)
+  end)
+
+  it("gives the same columns again", function()
+    local own = row_of "evaluate w.st weave --threads 1 --quiet --json"
+    local all = row_of "evaluate w.st weave --run w.run --preset plain --threads 1 --quiet --json"
+    assert.equal(trained.auroc, own.auroc)
+    assert.equal(core.null, own.auroc_plain)
+    assert.matches("auroc_plain: .*give %-%-run DIR", table.concat(own.notes, "\n"))
+    assert.same({trained.auroc_steady, trained.auroc_plain, trained.auroc_paper_like, trained.auroc_plain},
+      {all.auroc_steady, all.auroc_plain, all.auroc_paper_like, all.auroc})
+    for key in pairs(trained) do assert.is_not_nil(own[key], key) end
+  end)
+
+  it("scores pictures and draws maps", function()
+    local status, out = agad "score w.st bad.png good.png --map maps --json --threads 1"
+    assert.equal(0, status)
+    local rows = {}
+    for line in out:gmatch "[^\n]+" do rows[#rows + 1] = core.json_decode(line) end
+    assert.same({"bad.png", "good.png"}, {rows[1].path, rows[2].path})
+    assert.same({"maps/bad.png", "maps/good.png"}, {rows[1].map, rows[2].map})
+    for _, row in ipairs(rows) do
+      assert.equal(trained.threshold, row.threshold)
+      assert.equal(row.score > row.threshold, row.anomalous)
+      assert.equal("\137PNG", read(dir .. "/" .. row.map):sub(1, 4))
+    end
+  end)
+
+  it("is described, as runs, nets and data sets are", function()
+    local row = row_of "info w.st --json"
+    assert.same({"model", 2794880, 2133632, {1, 32, 32}}, {row.kind, row.params, row.score_params, row.shape})
+    assert.equal(trained.auroc, row_of("info w.run --json").auroc)
+    row = row_of "info naive --json"
+    assert.same({2137728, 38404096, 20}, {row.params, row.macs, #row.layers})
+    assert.same({name = "conv1", layer = "conv", shape = {64, 16, 16}, params = 3072, macs = 786432, bytes = 65536},
+      row.layers[1])
+    row = row_of "info weave --normal metal --json --out w.means"
+    local metal = row.classes[1]
+    assert.same({"metal", 2000, 500, "w.means/mean-metal.png"},
+      {metal.name, metal.train, metal.test, metal.mean_picture})
+    assert.equal("\137PNG", read(dir .. "/w.means/mean-metal.png"):sub(1, 4))
+    assert.same({0, 0, 0}, {row.duplicates.train, row.duplicates.test, row.duplicates.between})
+    refuses(2, "info naive --out w.means", "--out of a net is a file NAME.svg, not w.means")
+    for _, thing in ipairs {"w.st", "w.run", "naive", "weave"} do
+      local status, out, err = agad("info " .. thing)
+      assert.same({0, ""}, {status, err})
+      assert.matches("^%l+ " .. thing:gsub("%.", "%%.") .. "\n  ", out)
+    end
+  end)
+
+  it("is refused when it is none, is damaged, or is another's", function()
+    local whole = read(dir .. "/w.st")
+    write(dir .. "/w.cut", whole:sub(1, 50000))
+    write(dir .. "/w.flip", whole:sub(1, -1000) .. "\1\2\3" .. whole:sub(-996))
+    write(dir .. "/w.text", "this is no model")
+    refuses(1, "score w.text good.png", "w.text: is no safetensors file")
+    refuses(1, "score w.cut good.png", "the file is cut short or damaged")
+    refuses(1, "score w.flip good.png", "w.flip: its checksum is wrong; the file is damaged")
+    refuses(1, "score w.run/state.safetensors good.png", "is a safetensors file, but no agad model")
+    refuses(1, "score w.st w.text", "w.text: is no PNG or JPEG file")
+    refuses(1, "evaluate w.st weave --size 64",
+      "w.st takes 1 x 32 x 32 pictures (channels, height, width), weave has 1 x 64 x 64")
+    refuses(1, "evaluate w.st weave --run .", "./state.safetensors")
+    refuses(1, "score w.st good.png --device cuda", "saved models run on the processor")
+    refuses(2, "score w.st good.png --threads none", 'threads = "none"')
+  end)
+end)
+
+describe("agad, pictures on disk", function()
+  local core, tree = require "agad.core", dofile "spec/support/tree.lua"
+  local function row_of(arguments)
+    local status, out, err = agad(arguments, "XDG_CACHE_HOME=cache")
+    assert.equal(0, status, err)
+    return core.json_decode(out), err
+  end
+
+  -- Pictures with a slope; those of defects have a bright spot.
+  local function draw(path, i, bad)
+    local list = {}
+    for y = 0, 31 do
+      for x = 0, 31 do
+        local spot = bad and (x - 16) ^ 2 + (y - 5 - i % 20) ^ 2 < 20
+        list[#list + 1] = spot and 250 or (40 + 2 * x + 3 * (y * i % 7)) % 200
+      end
+    end
+    require("agad.rundir").make_folder(path:match "^(.*)/")
+    core.data.write_png(path, core.from_table(list, "uint8"):reshape({1, 32, 32}))
+  end
+
+  setup(function()
+    for i = 1, 40 do draw(("%s/parts/good/%02d.png"):format(dir, i), i) end
+    for i = 1, 10 do draw(("%s/parts/spot/%02d.png"):format(dir, i), i, true) end
+    write(dir .. "/parts/good/99.png", "no picture")
+    local lines = {"path,label,split"}
+    for i = 1, 30 do lines[#lines + 1] = ("parts/good/%02d.png,fine,%s"):format(i, i > 24 and "test" or "train") end
+    for i = 1, 10 do lines[#lines + 1] = ("parts/spot/%02d.png,spot,test"):format(i) end
+    write(dir .. "/list.csv", table.concat(lines, "\n"))
+  end)
+  teardown(function()
+    tree.remove()
+    os.execute(("rm -rf %s/parts %s/list.csv %s/p.* %s/cache"):format(dir, dir, dir, dir))
+  end)
+
+  it("are a task in one line, and the model scores them", function()
+    local train = "--epochs 1 --batch 16 --threads 1 --json --out p.st"
+    local row, err = row_of("train parts --gamma .1 --set filter=area --set augment.flip=true " .. train)
+    assert.matches("note: 1 of 51 pictures cannot be read and are left out: parts/good/99%.png", err)
+    assert.same({"parts", "good", "area", true, 32}, {row.config.data, row.config.normal, row.config.filter,
+      row.config.augment.flip, row.config.size})
+    local cached = #tree.names(dir .. "/cache/agad/decoded")
+    assert.equal(1, cached)
+    assert.equal(row.auroc, row_of("evaluate p.st parts --set cache=false --threads 1 --quiet --json").auroc)
+
+    local status, out, said = agad "score p.st parts/spot parts/good --threads 1 --json"
+    assert.equal(0, status, said)
+    local rows = {}
+    for line in out:gmatch "[^\n]+" do rows[#rows + 1] = core.json_decode(line) end
+    assert.same({50, "parts/spot/01.png", "parts/good/01.png"}, {#rows, rows[1].path, rows[11].path})
+    assert.matches("^note: 1 of 51 pictures are left out: parts/good/99%.png: [^\n]+\n$", said)
+    refuses(1, "score p.st parts/good/99.png", "parts/good/99.png: ")
+    refuses(1, "evaluate p.st parts --set strict=true --set cache=false", "parts/good/99.png")
+
+    row = row_of("train --normals parts/good --anomalies parts/spot --set cache=false " .. train)
+    assert.same({"good", "normal"}, {row.config.data, row.config.normal})
+    assert.equal(cached, #tree.names(dir .. "/cache/agad/decoded"))
+  end)
+
+  it("may be listed", function()
+    local row = row_of "train list.csv --normal fine --epochs 1 --batch 16 --threads 1 --quiet --json --out p.st"
+    assert.same({"list", 6, 10}, {row.config.data, row.counts.test_normals, row.counts.test_anomalies})
+    row = row_of "info list.csv --json"
+    local fine, spot = table.unpack(row.classes)
+    assert.same({"fine", 24, 6, "spot", 0, 10}, {fine.name, fine.train, fine.test, spot.name, spot.train, spot.test})
+    row = row_of "info parts --size 16 --json"
+    assert.same({"parts", {1, 16, 16}, 50}, {row.name, row.shape, row.train})
+    assert.matches("1 of 51 pictures cannot be read", row.notes[1])
+  end)
+end)
+
+describe("agad, Ctrl-C", function()
+  it("ends a training after its step, saves the model, and gives 130", function()
+    local pipe = io.popen(([[cd %s
+      %s train weave --epochs 5000 --limit 64 --batch 16 --threads 1 --quiet --out i.st > out 2> err & pid=$!
+      for i in $(seq 300); do [ -s i.run/log.jsonl ] && break; sleep .1; done
+      kill -INT $pid; wait $pid; echo $?]]):format(dir, launcher))
+    local status = pipe:read "n"
+    pipe:close()
+    assert.equal(130, status)
+    assert.equal("agad: interrupted; what was trained is in i.st\n", read(dir .. "/err"))
+    assert.equal("", read(dir .. "/out"))
+    local model = require("agad").model.open(dir .. "/i.st")
+    assert.is_true(model.info.steps >= 1)
+    assert.is_truthy(lfs.attributes(dir .. "/i.run/state.safetensors"))
+    os.execute(("rm -rf %s/i.*"):format(dir))
+  end)
+end)
+
+describe("agad demo #slow", function()
+  it("writes a model, a grid and a plot", function()
+    local status, out, err = agad("demo --out demo --threads 1 --set epochs=1 --set limit=200")
+    assert.equal(0, status, err)
+    assert.matches("steady +0%.%d+", out)
+    assert.matches("What to try next", out)
+    assert.equal("\137PNG", read(dir .. "/demo/grid.png"):sub(1, 4))
+    assert.is_truthy(lfs.attributes(dir .. "/demo/weave.safetensors"))
+  end)
+end)
+
+teardown(cli.remove)
