@@ -193,10 +193,10 @@ figures: all
 gpu-check: all cuda
 	@.make/gpu-check.sh $(B) '$(LUA)'
 
-# A second build under build/asan; the quick specs, or those in SPEC.
+# A second build under build/asan; the quick specs, or those in SPEC, or the script RUN="FILE.lua ARGUMENT...".
 asan:
 	@$(MAKE) B=build/asan SANITIZE='-fsanitize=address,undefined -fno-omit-frame-pointer' OPTIMISE='-O1 -g' all
-	@CC='$(CC)' LUA='$(LUA)' DEPS='$(DEPS_CFLAGS) $(DEPS_LIBS)' .make/asan.sh build/asan
+	@CC='$(CC)' LUA='$(LUA)' DEPS='$(DEPS_CFLAGS) $(DEPS_LIBS)' RUN='$(RUN)' .make/asan.sh build/asan
 
 # FUZZ=NAME: one harness of spec/fuzz. SECONDS=0: only the inputs that are kept. FUZZ=operators: CALLS= SEED=
 fuzz: $(if $(filter operators,$(FUZZ)),all)
@@ -225,7 +225,7 @@ clean:
 #: make test-deps  installs what some tests need beyond that
 #: make bench      benchmarks
 #: make figures    the long runs whose results are committed
-#: make asan       the quick tests under AddressSanitizer; SPEC= as above
+#: make asan       the quick tests under AddressSanitizer; SPEC= as above, or RUN="FILE.lua ARGUMENT"
 #: make fuzz       the decoders against hostile files, 10 minutes each; needs clang. SECONDS= FUZZ=
 #:                 FUZZ=operators: random calls from Lua instead, without clang. CALLS= SEED=
 #: make lint       luacheck, clang-format, the rooms' rules
