@@ -156,6 +156,7 @@ local function parent(count, seed, first)
   local from = first
   while from <= last do
     os.remove(dir .. "/counts")
+    os.remove(dir .. "/now")
     local to = math.min(last, from + 49999)
     local status, signal, hung = run_child(seed, from, to, dir)
     local g, b = slurp(dir .. "/counts"):match "(%d+) (%d+)"
