@@ -12,28 +12,14 @@ local refused, has = checks.refused, checks.has
 local small = dofile "spec/support/small_run.lua"
 local task, with, quiet = small.task, small.with, small.quiet
 
-local folder = os.tmpname()
-os.remove(folder)
-lfs.mkdir(folder)
-local function path(name) return folder .. "/" .. name end
+local scratch = dofile "spec/support/scratch.lua"
+local folder, path, read = scratch.folder, scratch.path, scratch.read
 teardown(function()
   small.remove()
-  os.execute(("rm -rf '%s'"):format(folder))
+  scratch.remove()
 end)
 
-local function read(name)
-  local file = assert(io.open(name, "rb"))
-  local bytes = file:read "a"
-  file:close()
-  return bytes
-end
-
-local function write(name, text)
-  local file = assert(io.open(path(name), "w"))
-  file:write(text)
-  file:close()
-  return path(name)
-end
+local function write(name, text) return scratch.write(path(name), text) end
 
 -- Expects `agad train weave ARGUMENTS` to end with this status and one line on stderr, and to leave nothing.
 local function train_refuses(status, arguments, ...)

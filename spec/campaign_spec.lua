@@ -7,10 +7,9 @@ local checks = dofile "spec/support/checks.lua"
 local refused, has = checks.refused, checks.has
 
 local program = os.getenv "AGAD" or "build/agad"
-local folder = os.tmpname()
-os.remove(folder)
-require("agad.rundir").make_folder(folder)
-teardown(function() os.execute("rm -rf '" .. folder .. "'") end)
+local scratch = dofile "spec/support/scratch.lua"
+local folder = scratch.folder
+teardown(scratch.remove)
 
 -- A small set on disk and a small net: a run takes some seconds.
 local function tiny_spec()

@@ -12,27 +12,12 @@ local refused, has = checks.refused, checks.has
 local small = dofile "spec/support/small_run.lua"
 local task, options, with, quiet, ended = small.task, small.options, small.with, small.quiet, small.ended
 
-local folder = os.tmpname()
-os.remove(folder)
-require("agad.rundir").make_folder(folder)
-local function path(name) return folder .. "/" .. name end
+local scratch = dofile "spec/support/scratch.lua"
+local folder, path, read, write = scratch.folder, scratch.path, scratch.read, scratch.write
 teardown(function()
   small.remove()
-  os.execute(("rm -rf '%s'"):format(folder))
+  scratch.remove()
 end)
-
-local function read(name)
-  local file = assert(io.open(name, "rb"))
-  local bytes = file:read "a"
-  file:close()
-  return bytes
-end
-
-local function write(name, bytes)
-  local file = assert(io.open(name, "wb"))
-  file:write(bytes)
-  file:close()
-end
 
 local function resume(dir, more) return agad.trainer(task, with(more), {dir = dir, resume = true}) end
 

@@ -13,11 +13,9 @@ local set = agad.data.weave {train_normals = 64, train_defects = 20, test_normal
 local task = agad.task.one_vs_rest(set, {gamma = .1})
 local function quiet() end
 
-local folder = os.tmpname()
-os.remove(folder)
-require("agad.rundir").make_folder(folder)
-local function path(name) return folder .. "/" .. name end
-teardown(function() os.execute(("rm -rf '%s'"):format(folder)) end)
+local scratch = dofile "spec/support/scratch.lua"
+local path = scratch.path
+teardown(scratch.remove)
 
 local short = {
   deep_sad = {epochs = 2, pretrain_epochs = 2, batch = 16, milestone = 1},

@@ -6,28 +6,12 @@ local nn = agad.nn
 local scorer = require "agad.scorer"
 core.threads(1)
 
-local folder = os.tmpname()
-os.remove(folder)
-assert(os.execute("mkdir " .. folder))
-teardown(function() os.execute("rm -rf " .. folder) end)
-
-local function path(name) return folder .. "/" .. name end
+local scratch = dofile "spec/support/scratch.lua"
+local folder, path, read, write = scratch.folder, scratch.path, scratch.read, scratch.write
+teardown(scratch.remove)
 
 local checks = dofile "spec/support/checks.lua"
 local refused, has = checks.refused, checks.has
-
-local function read(name)
-  local file = assert(io.open(name, "rb"))
-  local bytes = file:read "a"
-  file:close()
-  return bytes
-end
-
-local function write(name, bytes)
-  local file = assert(io.open(name, "wb"))
-  file:write(bytes)
-  file:close()
-end
 
 local half = {kernel = 4, stride = 2, padding = 1}
 local shape = {1, 16, 16}

@@ -12,13 +12,11 @@ local small = dofile "spec/support/small_run.lua"
 local set, task, options = small.set, small.task, small.options
 local with, quiet, ended, furthest = small.with, small.quiet, small.ended, small.furthest
 
-local folder = os.tmpname()
-os.remove(folder)
-require("agad.rundir").make_folder(folder)
-local function path(name) return folder .. "/" .. name end
+local scratch = dofile "spec/support/scratch.lua"
+local path = scratch.path
 teardown(function()
   small.remove()
-  os.execute(("rm -rf '%s'"):format(folder))
+  scratch.remove()
 end)
 
 describe("a resumed run", function()

@@ -24,13 +24,13 @@ static int set_own_files(lua_State *L) {
 
 void lua_agad_where(lua_State *L) {
   lua_Debug ar;
-  for (int level = 1; *own_files && lua_getstack(L, level, &ar); level++) {
+  int level = 1;
+  for (; *own_files && lua_getstack(L, level, &ar); level++) {
     lua_getinfo(L, "Sl", &ar);
-    if (ar.currentline <= 0 || !strncmp(ar.source, own_files, strlen(own_files))) continue;
-    lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
-    return;
+    int own = !strncmp(ar.source, own_files, strlen(own_files));
+    if (!own && (ar.currentline > 0 || level == 1)) break; /* called by pcall itself: there is no place */
   }
-  luaL_where(L, 1);
+  luaL_where(L, level);
 }
 
 int lua_agad_error(lua_State *L, const char *format, ...) {

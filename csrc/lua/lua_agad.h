@@ -15,7 +15,7 @@
 #include <lua.h>
 
 /* ---- errors ---- */
-/* Pushes "FILE:LINE: " of the innermost Lua function that is not the module's own. */
+/* Pushes "FILE:LINE: " of the caller; where that is a file of the module, of who called it from outside. */
 void lua_agad_where(lua_State *L);
 int lua_agad_error(lua_State *L, const char *format, ...);    /* as luaL_error, from there */
 int lua_agad_raise(lua_State *L, const agad_error *error);    /* does not return */

@@ -4,24 +4,10 @@ local lfs = require "lfs"
 local assert = require "luassert"
 
 local launcher = os.getenv "AGAD" or lfs.currentdir() .. "/build/agad"
-local dir = os.tmpname()
-os.remove(dir)
-lfs.mkdir(dir)
+local scratch = dofile "spec/support/scratch.lua"
+local dir = scratch.folder
 
-local cli = {dir = dir, launcher = launcher}
-
-function cli.read(path)
-  local file = io.open(path, "rb")
-  if not file then return nil end
-  local text = file:read "a"
-  file:close()
-  return text
-end
-
-function cli.write(path, text)
-  local file = assert(io.open(path, "wb"))
-  file:write(text):close()
-end
+local cli = {dir = dir, launcher = launcher, read = scratch.read, write = scratch.write, remove = scratch.remove}
 
 --- Runs `agad ARGUMENTS` in the folder: its status, stdout and stderr.
 function cli.agad(arguments, before)
@@ -38,7 +24,5 @@ function cli.refuses(status, arguments, message)
   assert.matches("^agad: [^\n]+\n$", err)
   assert.is_truthy(err:find(message, 1, true), ("%s: %q"):format(arguments, err))
 end
-
-function cli.remove() os.execute("rm -rf " .. dir) end
 
 return cli
