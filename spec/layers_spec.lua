@@ -63,6 +63,8 @@ describe("a layer", function()
       {nn.tanh(), function(v) return v:tanh() end}, {nn.sigmoid(), function(v) return v:sigmoid() end},
       {nn.max_pool(), function(v) return v:max_pool2d {kernel_size = {2, 2}} end},
       {nn.max_pool {kernel = 3, stride = 1}, function(v) return v:max_pool2d({3, 3}, {1, 1}) end},
+      {nn.max_pool(3), function(v) return v:max_pool2d({3, 3}, {3, 3}) end},
+      {nn.avg_pool(3), function(v) return v:avg_pool2d {kernel_size = {3, 3}} end},
       {nn.avg_pool {kernel = 3}, function(v) return v:avg_pool2d {kernel_size = {3, 3}} end},
       {nn.upsample(3), function(v) return v:repeat_interleave(3, 3):repeat_interleave(3, 4) end},
       {nn.identity(), function(v) return v * 1 end}, {nn.flatten(), function(v) return v:reshape {2, -1} end},

@@ -283,21 +283,24 @@ end
 -- @return layer
 function layers.sigmoid() return operator("sigmoid", {}, {}, function(_, x) return x:sigmoid() end) end
 
+-- Options of a window; a number stands for its kernel.
+local function window(kind, o) return checked(kind, type(o) == "number" and {kernel = o} or o, {"kernel", "stride"}) end
+
 --- The largest of each window (PyTorch's MaxPool2d).
--- @param o table kernel (2), stride (the kernel): a number or {vertical, horizontal}
+-- @param o table|number kernel (2), stride (the kernel): a number or {vertical, horizontal}; or the kernel
 -- @return layer
 function layers.max_pool(o)
-  o = checked("max_pool", o, {"kernel", "stride"})
+  o = window("max_pool", o)
   return node("max_pool", {}, o, function(b) return b:max_pool(o) end)
 end
 
 local function pair(v) return type(v) == "table" and v or {v, v} end
 
 --- The mean of each window (PyTorch's AvgPool2d).
--- @param o table kernel (2), stride (the kernel): a number or {vertical, horizontal}
+-- @param o table|number kernel (2), stride (the kernel): a number or {vertical, horizontal}; or the kernel
 -- @return layer
 function layers.avg_pool(o)
-  o = checked("avg_pool", o, {"kernel", "stride"})
+  o = window("avg_pool", o)
   local kernel = pair(o.kernel or 2)
   return operator("avg_pool", {}, o, function(_, x) return x:avg_pool2d(kernel, pair(o.stride or kernel)) end)
 end

@@ -94,8 +94,9 @@ function handle:constant(size, o)
 end
 
 --- The largest of each window (PyTorch's MaxPool2d).
--- @param o table kernel (2), stride (the kernel): a number or {vertical, horizontal}; name
+-- @param o table|number kernel (2), stride (the kernel): a number or {vertical, horizontal}; name; or the kernel
 function handle:max_pool(o)
+  if type(o) == "number" then o = {kernel = o} end
   return add(self.b, merged({layer = "max_pool", inputs = {self.place}}, o,
     {kernel = true, stride = true, name = true}))
 end
