@@ -48,7 +48,9 @@ return function(name)
   end
   local lines = {}
   for i, record in ipairs(list) do lines[i] = core.json_encode(record) .. "\n" end
-  require("agad.rundir").make_folder "spec/figures/measured"
-  core.file_replace(path, table.concat(lines))
+  if #lines > 0 then
+    require("agad.rundir").make_folder "spec/figures/measured"
+    core.file_replace(path, table.concat(lines))
+  end
   return list
 end
