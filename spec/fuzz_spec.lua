@@ -64,6 +64,22 @@ describe("what libtorch does not survive", function()
     has(refused(agad.embedding_bag, agad.ones(5, 3), rows, rows, false, 3), "mode is 0")
   end)
 
+  it("is a sparse tensor whose indices are outside of it", function()
+    local two, values = agad.tensor({0, 1}, "int64"), agad.tensor {1, 2}
+    for _, indices in ipairs {{{0, 99}, {0, 1}}, {{0, -9}, {0, 1}}} do
+      has(refused(agad.sparse_coo_tensor, agad.tensor(indices, "int64"), values, {2, 2}), "index")
+    end
+    has(refused(agad.sparse_csr_tensor, agad.tensor({0, 1, 2}, "int64"), agad.tensor({0, 7}, "int64"), values, {2, 2}),
+      "col_indices")
+    has(refused(agad.sparse_csr_tensor, agad.tensor({0, 100, 2}, "int64"), two, values, {2, 2}), "crow_indices")
+    assert.same({{1, 0}, {0, 2}}, agad.sparse_coo_tensor(agad.tensor({{0, 1}, {0, 1}}, "int64"), values, {2, 2})
+      :to_dense():totable())
+    local lengths = agad.tensor({100, 2}, "int64")
+    has(refused(agad.segment_reduce, agad.ones(4), "sum", {lengths = lengths, unsafe = true}), "unsafe is false")
+    has(refused(agad.segment_reduce, agad.ones(4), "sum", {lengths = lengths}), "lengths")
+    assert.same({2, 2}, agad.segment_reduce(agad.ones(4), "sum", {lengths = agad.tensor({2, 2}, "int64")}):totable())
+  end)
+
   it("is the least integer, divided by -1", function()
     for dtype, least in pairs {int64 = math.mininteger, int32 = -1 << 31} do
       local t = agad.tensor({7, least}, dtype)

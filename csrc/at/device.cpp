@@ -57,6 +57,8 @@ int at_probe(const char *plugin, const char **note) {
       }
     }
     if (*none) reason = none;
+    /* A sparse tensor whose indices are outside of it is refused when it is made, not written beyond when it is read. */
+    at::globalContext().setCheckSparseTensorInvariants(true);
   }
   if (note) *note = reason.c_str();
   return devices;

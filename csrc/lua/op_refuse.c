@@ -157,6 +157,12 @@ static const char *binomial(const at_op *op, const at_value *values) {
   return at_ok() && !good ? "count is finite and at least 0, prob 0 to 1" : NULL;
 }
 
+/* Believes what the lengths say. */
+static const char *segments(const at_op *op, const at_value *values) {
+  const at_value *blind = argument(op, values, "unsafe");
+  return blind && blind->kind == AT_BOOL && blind->as.i ? "unsafe is false: its lengths are checked" : NULL;
+}
+
 /* Pairs the states one by one, to the end of the first list. */
 static const char *lstm(const at_op *op, const at_value *values) {
   const at_value *hx = argument(op, values, "hx");
@@ -194,6 +200,7 @@ static const struct {
     {"lcm", lcm, NULL},
     {"lcm_", lcm, NULL},
     {"binomial", binomial, NULL},
+    {"segment_reduce", segments, NULL},
     {"lstm", lstm, NULL},
     {"tril", triangle, "out"},
     {"triu", triangle, "out"},
