@@ -7,6 +7,7 @@
  * Blocks of up to 512 bytes, those of scalars and other small tensors, are kept by the thread that frees them; of those
  * of half a megabyte and more outside arenas, 64 MB are kept for the next one, since the system would clear their pages
  * anew.  They count as free.
+ * AGAD_GUARD=1: nothing is kept, and a block whose end was written over stops the process when it is freed.
  */
 #include "internal.h"
 
@@ -17,7 +18,9 @@
 
 #include <atomic>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <map>
 #include <mutex>
 #include <new>
@@ -138,6 +141,33 @@ bool forget_kept() {
   return any;
 }
 
+/* ---- AGAD_GUARD=1 ---- */
+
+constexpr size_t kGuard = 64;
+constexpr unsigned char kUntouched = 0xa5;
+
+bool guarded() {
+  static const bool on = [] {
+    const char *value = getenv("AGAD_GUARD");
+    return value && !strcmp(value, "1");
+  }();
+  return on;
+}
+
+void *from_system_guarded(size_t size) {
+  void *block = from_system(size + kGuard);
+  memset((char *)block + kHead + size, kUntouched, kGuard);
+  return block;
+}
+
+void check_guard(const void *data, size_t size) {
+  for (size_t i = 0; i < kGuard; i++)
+    if (((const unsigned char *)data)[size + i] != kUntouched) {
+      fprintf(stderr, "agad: AGAD_GUARD: %zu bytes of a tensor were written %zu bytes beyond their end\n", size, i);
+      abort();
+    }
+}
+
 void *from_arena(at_arena *arena, size_t *size) {
   std::lock_guard<std::mutex> guard(arena->lock);
   auto found = arena->unused.lower_bound(*size);
@@ -167,6 +197,10 @@ void give_back(void *data) {
   void *block = (char *)data - kHead;
   Head *head = (Head *)block;
   count(-(int64_t)head->size);
+  if (guarded()) {
+    check_guard(data, head->size);
+    return to_system(block);
+  }
   at_arena *arena = head->arena;
   if (!arena) {
     if (!to_spare(block, head->size) && !to_kept(block, head->size)) to_system(block);
@@ -185,8 +219,8 @@ void give_back(void *data) {
 
 struct Allocator final : c10::Allocator {
   c10::DataPtr allocate(size_t size) override {
-    at_arena *arena = size >= kSmallest ? current : nullptr;
-    void *block = arena ? from_arena(arena, &size) : from_spare(&size);
+    at_arena *arena = size >= kSmallest && !guarded() ? current : nullptr;
+    void *block = guarded() ? from_system_guarded(size) : arena ? from_arena(arena, &size) : from_spare(&size);
     if (!block) block = from_kept(&size);
     if (!block) block = from_system(size);
     ((Head *)block)->arena = arena;

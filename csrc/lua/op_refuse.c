@@ -146,6 +146,19 @@ static const char *lcm(const at_op *op, const at_value *values) {
                                                                     : NULL;
 }
 
+/* LAPACK swaps the rows that they name. */
+static const char *pivots(const at_op *op, const at_value *values) {
+  const at_tensor *p = tensor(op, values, "pivots"), *lu = tensor(op, values, "LU"), *ld = tensor(op, values, "LD");
+  if (!p) p = tensor(op, values, "LU_pivots"), lu = tensor(op, values, "LU_data");
+  const at_tensor *matrix = lu ? lu : ld;
+  if (!p || !matrix || at_ndim(matrix) < 2) return NULL;
+  const at_tensor *row =
+      lu ? p : at_call("abs", "", (at_value[]){at_v(p)}, 1); /* LD: negative ones are pairs of rows */
+  int good = all(at_call("ge", "Scalar", (at_value[]){at_v(row), at_vi(1)}, 2)) &&
+             all(at_call("le", "Scalar", (at_value[]){at_v(row), at_vi(at_size(matrix, -2))}, 2));
+  return at_ok() && !good ? "pivots are rows of the matrix, from 1" : NULL;
+}
+
 /* Draws until it has drawn count: never, where that is no number. */
 static const char *binomial(const at_op *op, const at_value *values) {
   const at_tensor *count = tensor(op, values, "count"), *prob = tensor(op, values, "prob");
@@ -155,6 +168,25 @@ static const char *binomial(const at_op *op, const at_value *values) {
              all(at_call("ge", "Scalar", (at_value[]){at_v(prob), at_vi(0)}, 2)) &&
              all(at_call("le", "Scalar", (at_value[]){at_v(prob), at_vi(1)}, 2));
   return at_ok() && !good ? "count is finite and at least 0, prob 0 to 1" : NULL;
+}
+
+/* Reads, and in training writes, a number for each channel, whatever there is. */
+static const char *batch_norm(const at_op *op, const at_value *values) {
+  static const char *const names[] = {"weight", "bias", "running_mean", "running_var", "save_mean", "save_invstd"};
+  const at_tensor *input = tensor(op, values, "input");
+  const at_value *training = argument(op, values, "training");
+  if (!training) training = argument(op, values, "train");
+  if (!input || at_ndim(input) < 2) return "input has two dimensions or more";
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    const at_tensor *t = tensor(op, values, names[i]);
+    if (t && (at_numel(t) != at_size(input, 1) || !at_is_dense(t))) return "one number for each channel is needed";
+  }
+  const at_tensor *gradient = tensor(op, values, "grad_out");
+  if (gradient && at_numel(gradient) != at_numel(input)) return "grad_out has input's shape";
+  int in_training = !training || training->kind != AT_BOOL || training->as.i;
+  if (!in_training && (!tensor(op, values, "running_mean") || !tensor(op, values, "running_var")))
+    return "out of training it needs running_mean and running_var";
+  return NULL;
 }
 
 /* Believes what the lengths say. */
@@ -199,6 +231,13 @@ static const struct {
     {"divide_", truncating, "rounding_mode"},
     {"lcm", lcm, NULL},
     {"lcm_", lcm, NULL},
+    {"native_batch_norm", batch_norm, NULL},
+    {"native_batch_norm_backward", batch_norm, NULL},
+    {"batch_norm_update_stats", batch_norm, NULL},
+    {"linalg_ldl_solve", pivots, NULL},
+    {"linalg_lu_solve", pivots, NULL},
+    {"lu_solve", pivots, NULL},
+    {"lu_unpack", pivots, NULL},
     {"binomial", binomial, NULL},
     {"segment_reduce", segments, NULL},
     {"lstm", lstm, NULL},
