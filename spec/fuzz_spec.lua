@@ -80,6 +80,67 @@ describe("what libtorch does not survive", function()
     assert.same({2, 2}, agad.segment_reduce(agad.ones(4), "sum", {lengths = agad.tensor({2, 2}, "int64")}):totable())
   end)
 
+  it("is a batch norm of too few numbers, or out of training without statistics", function()
+    local function ones(...) return agad.ones(...) end
+    local images, norm = ones(2, 50, 3, 3), agad.native_batch_norm
+    has(refused(norm, images, ones(2), nil, nil, nil, true, .1, 1e-5), "one number for each channel")
+    has(refused(norm, images, nil, nil, ones(2), ones(2), true, .1, 1e-5), "one number for each channel")
+    has(refused(norm, images, nil, nil, nil, nil, false, .1, 1e-5), "running_mean and running_var")
+    has(refused(agad.batch_norm_update_stats, images, ones(2), ones(2), .1), "one number for each channel")
+    has(refused(agad.native_batch_norm_backward, ones(2, 5, 3, 3), images, nil, nil, nil, ones(50), ones(50), true,
+      1e-5, {true, true, true}), "grad_out has input's shape")
+    assert.same({2, 50, 3, 3}, (norm(images, nil, nil, nil, nil, true, .1, 1e-5)).shape)
+  end)
+
+  it("is a factored matrix whose pivots are no rows of it", function()
+    local matrix, b = agad.eye(2) * 2, agad.ones(2, 1)
+    local lu, rows = agad.linalg_lu_factor(matrix)
+    assert.same({{.5}, {.5}}, agad.linalg_lu_solve(lu, rows, b):totable())
+    local ld, pairs_of_rows = agad.linalg_ldl_factor(agad.tensor {{0, 1}, {1, 0}})
+    assert.same({-2, -2}, pairs_of_rows:totable())
+    assert.same({{1}, {1}}, agad.linalg_ldl_solve(ld, pairs_of_rows, b):totable())
+    for _, bad in ipairs {{0, 1}, {1, 3}, {99, -1}} do
+      local p = agad.tensor(bad, "int32")
+      has(refused(agad.linalg_lu_solve, lu, p, b), "pivots are rows")
+      has(refused(agad.linalg_ldl_solve, lu, p, b), "pivots are rows")
+      has(refused(agad.lu_solve, b, lu, p), "pivots are rows")
+      has(refused(agad.lu_unpack, lu, p), "pivots are rows")
+    end
+    has(refused(agad.linalg_ldl_solve, lu, agad.tensor({1, -2}, "int32"), b), "pivots are rows")      -- one of a pair
+  end)
+
+  it("is a recurrent network whose parts do not fit together", function()
+    local z = agad.zeros
+    local steps, packed, sizes = z(4, 2, 3), z(8, 3), agad.tensor({2, 2, 2, 2}, "int64")
+    for gates, name in pairs {[4] = "lstm", [3] = "gru", [1] = "rnn_tanh"} do
+      local function states(...)
+        local h = z(...)
+        return gates == 4 and {h, h} or h
+      end
+      local function call(input, hx, params, ...)
+        return agad[name](input, hx, params, true, 1, 0.0, false, false, ...)
+      end
+      local function params(rows, dtype)
+        local o = {dtype = dtype or "float32"}
+        return {z(rows, 3, o), z(rows, 5, o), z(rows, o), z(rows, o)}
+      end
+      local good = params(5 * gates)
+      assert.same({4, 2, 5}, (call(steps, states(1, 2, 5), good, false)).shape)
+      assert.same({8, 5}, (agad[name](packed, sizes, states(1, 2, 5), good, true, 1, 0.0, false, false)).shape)
+      has(refused(call, steps, states(1, 2, 5), good, true), "input and hx differ in their batch")
+      has(refused(call, steps, states(1, 9, 5), good, false), "input and hx differ in their batch")
+      has(refused(call, steps, states(2, 2, 5), good, false), "hx has not as many layers")
+      has(refused(call, steps, states(1, 2, 5), {good[1], good[2]}, false), "params are not as many")
+      has(refused(call, steps, states(1, 2, 5), params(5 * gates + 5), false), "params do not have the shapes")
+      has(refused(call, steps, states(1, 2, 5), params(5 * gates, "float64"), false), "params do not have the shapes")
+      for _, bad in ipairs {{2, 2, 2, 20}, {2, 2, 2, -2}, {2, 2, 2}, {1, 2, 2, 3}} do
+        has(refused(agad[name], packed, agad.tensor(bad, "int64"), states(1, 2, 5), good, true, 1, 0.0, false, false),
+          "batch_sizes")
+      end
+    end
+    has(refused(agad.lstm, packed, sizes, {z(2, 2, 3), z(1, 2, 3)}, {}, false, 1, 0.0, false, true), "as many layers")
+  end)
+
   it("is the least integer, divided by -1", function()
     for dtype, least in pairs {int64 = math.mininteger, int32 = -1 << 31} do
       local t = agad.tensor({7, least}, dtype)
@@ -97,7 +158,7 @@ describe("what libtorch does not survive", function()
     assert.same({12, 6}, agad.lcm(agad.tensor({4, 6}, "int64"), agad.tensor({6, 3}, "int64")):totable())
   end)
 
-  it("is an out in another order, and states of different numbers of layers", function()
+  it("is an out in another order", function()
     local t = agad.randn {2, 3, 4}
     for _, name in ipairs {"tril", "triu"} do
       has(refused(agad[name], t:transpose(1, 3), 1, {out = agad.ones(2, 3, 4):transpose(1, 3)}), "contiguous")
@@ -105,12 +166,6 @@ describe("what libtorch does not survive", function()
       agad[name](t, 1, {out = out})
       assert.is_true(out:equal(agad[name](t, 1)))
     end
-    local function zeros(...) return agad.zeros(...) end
-    local weights = {zeros(12, 3), zeros(12, 3), zeros(12, 3), zeros(12, 3)}
-    has(refused(agad.lstm, zeros(4, 3), agad.tensor({2, 2}, "int64"), {zeros(2, 2, 3), zeros(1, 2, 3)}, weights, false,
-      1, 0.0, false, true), "as many layers")
-    assert.same({4, 6}, (agad.lstm(zeros(4, 3), agad.tensor({2, 2}, "int64"), {zeros(2, 2, 3), zeros(2, 2, 3)}, weights,
-      false, 1, 0.0, false, true)).shape)
   end)
 
   it("is refused as a whole where none does", function()
@@ -123,6 +178,22 @@ describe("what libtorch does not survive", function()
     has(refused(agad.max_pool2d, agad.ones(1, 4, 4), {2, 2, 2}), "a list of 2, not one of another length")
     assert.same({1, 4, 3, 3, 3}, agad.slow_conv3d(x, w, {2, 2, 2}, nil, {1}).shape)      -- one stands for all
     assert.same({1, 2, 2}, agad.max_pool2d(agad.ones(1, 4, 4), {2, 2}, {}).shape)        -- its default has none
+  end)
+end)
+
+describe("AGAD_GUARD=1", function()
+  it("stops where a tensor was written beyond its end, and only there", function()
+    local function run(chunk)
+      local pipe = assert(io.popen(("AGAD_GUARD=1 %s -e '%s' 2>&1"):format(os.getenv "AGAD" or "build/agad", chunk)))
+      local text = pipe:read "a"
+      return pipe:close(), text
+    end
+    local _, text = run "local t = agad.rand(3, 5):mm(agad.rand(5, 7)):softmax(2) print(t:sum():item() // .999)"
+    assert.equal("3.0\n", text)
+    local ok, words = run [[local places = agad.ones(2, {dtype = "int64"})
+      agad.core.operator "_cummax_helper"(agad.ones(9), agad.ones(2), places, 1) collectgarbage()]]
+    assert.is_nil(ok)
+    assert.matches("agad: AGAD_GUARD: %d+ bytes of a tensor were written 0 bytes beyond their end", words)
   end)
 end)
 

@@ -39,6 +39,10 @@ void one_based(char *text, size_t size);
 /* What is wrong with values that would kill the process, or NULL; NULL for nearly all operators: op_refuse.c */
 typedef const char *(*refusal)(const at_op *op, const at_value *values);
 refusal refusal_of(const char *name, const at_op *op);
+const char *refuse_recurrent(const at_op *op, const at_value *values); /* op_refuse_rnn.c */
+/* The value of an argument by its name; NULL: it has none, or (of a tensor) it is none. */
+const at_value *op_argument(const at_op *op, const at_value *values, const char *name);
+at_tensor *op_tensor(const at_op *op, const at_value *values, const char *name);
 
 /* The Lua types that can be read exactly as this argument, 1 << LUA_T… each. */
 unsigned lua_types(const at_arg *arg);

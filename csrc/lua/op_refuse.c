@@ -8,21 +8,21 @@
 
 #include <string.h>
 
-static const at_value *argument(const at_op *op, const at_value *values, const char *name) {
+const at_value *op_argument(const at_op *op, const at_value *values, const char *name) {
   for (int i = 0; i < at_op_args(op); i++)
     if (!strcmp(at_op_arg(op, i)->name, name)) return values[i].kind == AT_UNSUPPORTED ? NULL : values + i;
   return NULL;
 }
 
-static at_tensor *tensor(const at_op *op, const at_value *values, const char *name) {
-  const at_value *v = argument(op, values, name);
+at_tensor *op_tensor(const at_op *op, const at_value *values, const char *name) {
+  const at_value *v = op_argument(op, values, name);
   return v && v->kind == AT_TENSOR ? v->as.tensor : NULL;
 }
 
 /* These read the sides from the list and the weight's memory by them, whatever the weight is. */
 static const char *kernel_size(const at_op *op, const at_value *values, int transposed) {
-  const at_tensor *self = tensor(op, values, "self"), *weight = tensor(op, values, "weight");
-  const at_value *kernel = argument(op, values, "kernel_size");
+  const at_tensor *self = op_tensor(op, values, "self"), *weight = op_tensor(op, values, "weight");
+  const at_value *kernel = op_argument(op, values, "kernel_size");
   if (!self || !weight || !kernel) return "self, weight and kernel_size are needed";
   int sides = kernel->n;
   if (at_ndim(weight) != sides + 2 || (at_ndim(self) != sides + 1 && at_ndim(self) != sides + 2))
@@ -39,33 +39,33 @@ static const char *transposed(const at_op *op, const at_value *values) { return 
 
 /* Divides by the step once it is an integer, as the result. */
 static const char *range(const at_op *op, const at_value *values) {
-  const at_tensor *out = tensor(op, values, "out");
-  const at_value *dtype = argument(op, values, "dtype"), *step = argument(op, values, "step");
+  const at_tensor *out = op_tensor(op, values, "out");
+  const at_value *dtype = op_argument(op, values, "dtype"), *step = op_argument(op, values, "step");
   at_dtype as = out ? at_dtype_of(out) : dtype && dtype->kind == AT_DTYPE ? (at_dtype)dtype->as.i : AT_F32;
   int below_one = step && step->kind == AT_DOUBLE && step->as.d > -1 && step->as.d < 1;
   return as <= AT_I64 && below_one ? "a step below 1 is 0 as an integer" : NULL;
 }
 
 static const char *align_to(const at_op *op, const at_value *values) {
-  const at_value *order = argument(op, values, "order"), *at = argument(op, values, "ellipsis_idx");
+  const at_value *order = op_argument(op, values, "order"), *at = op_argument(op, values, "ellipsis_idx");
   return order && at && (at->as.i < 0 || at->as.i > order->n) ? "ellipsis_idx is outside of order" : NULL;
 }
 
 static const char *align_tensors(const at_op *op, const at_value *values) {
-  const at_value *list = argument(op, values, "tensors");
+  const at_value *list = op_argument(op, values, "tensors");
   return list && list->n < 1 ? "it needs at least one tensor" : NULL;
 }
 
 static const char *two_states(const at_op *op, const at_value *values) {
-  const at_value *hx = argument(op, values, "hx");
+  const at_value *hx = op_argument(op, values, "hx");
   return hx && hx->kind == AT_LIST && hx->n != 2 ? "hx is a list of two tensors" : NULL;
 }
 
 /* Reads `numel` numbers of input as floats, and searches without end where there is no step. */
 static const char *choose_qparams(const at_op *op, const at_value *values) {
-  const at_tensor *input = tensor(op, values, "input");
-  const at_value *numel = argument(op, values, "numel"), *bins = argument(op, values, "n_bins"),
-                 *ratio = argument(op, values, "ratio"), *bits = argument(op, values, "bit_width");
+  const at_tensor *input = op_tensor(op, values, "input");
+  const at_value *numel = op_argument(op, values, "numel"), *bins = op_argument(op, values, "n_bins"),
+                 *ratio = op_argument(op, values, "ratio"), *bits = op_argument(op, values, "bit_width");
   if (!input || !numel || !bins || !ratio || !bits) return "all its arguments are needed";
   if (at_dtype_of(input) != AT_F32 || !at_is_dense(input)) return "input is a dense float32 tensor";
   if (numel->as.i < 1 || numel->as.i > at_numel(input)) return "numel is 1 to input's number of elements";
@@ -75,13 +75,13 @@ static const char *choose_qparams(const at_op *op, const at_value *values) {
 }
 
 static const char *embedding_bag(const at_op *op, const at_value *values) {
-  const at_value *mode = argument(op, values, "mode");
+  const at_value *mode = op_argument(op, values, "mode");
   return mode && (mode->as.i < 0 || mode->as.i > 2) ? "mode is 0 (sum), 1 (mean) or 2 (max)" : NULL;
 }
 
 /* Takes its sides from a sparse tensor, which has none in order. */
 static const char *dense(const at_op *op, const at_value *values) {
-  const at_tensor *self = tensor(op, values, "self");
+  const at_tensor *self = op_tensor(op, values, "self");
   return self && !at_is_dense(self) ? "self is a dense tensor" : NULL;
 }
 
@@ -92,7 +92,7 @@ static int all(const at_tensor *condition) {
 
 /* LAPACK's routine does not survive them; linalg_eig looks for them itself. */
 static const char *all_finite(const at_op *op, const at_value *values) {
-  const at_tensor *self = tensor(op, values, "self");
+  const at_tensor *self = op_tensor(op, values, "self");
   if (!self || !at_is_dense(self) || at_device_of(self) != AT_CPU) return NULL;
   int good = all(at_call("isfinite", "", (at_value[]){at_v(self)}, 1));
   return at_ok() && !good ? "its input holds what is not finite" : NULL;
@@ -112,7 +112,7 @@ static const char *packed(const at_op *op, const at_value *values) {
 
 /* Writes a sparse self into out as if it had memory in order. */
 static const char *copied(const at_op *op, const at_value *values) {
-  const at_tensor *self = tensor(op, values, "self"), *out = tensor(op, values, "out");
+  const at_tensor *self = op_tensor(op, values, "self"), *out = op_tensor(op, values, "out");
   return self && out && !at_is_dense(self) ? "self is a dense tensor where there is an out" : NULL;
 }
 
@@ -131,8 +131,8 @@ static int holds_least(const at_tensor *t) {
 
 /* The processor traps where the least integer is divided by -1. */
 static const char *truncating(const at_op *op, const at_value *values) {
-  const at_tensor *self = tensor(op, values, "self"), *by = tensor(op, values, "other");
-  const at_value *mode = argument(op, values, "rounding_mode"), *other = argument(op, values, "other");
+  const at_tensor *self = op_tensor(op, values, "self"), *by = op_tensor(op, values, "other");
+  const at_value *mode = op_argument(op, values, "rounding_mode"), *other = op_argument(op, values, "other");
   if (!self || !other || !mode || mode->kind != AT_STRING || strcmp(mode->as.s, "trunc") || !holds_least(self))
     return NULL;
   int minus_one =
@@ -141,27 +141,40 @@ static const char *truncating(const at_op *op, const at_value *values) {
 }
 
 static const char *lcm(const at_op *op, const at_value *values) {
-  const at_tensor *self = tensor(op, values, "self"), *other = tensor(op, values, "other");
+  const at_tensor *self = op_tensor(op, values, "self"), *other = op_tensor(op, values, "other");
   return self && other && (holds_least(self) || holds_least(other)) ? "the least integer has no multiple in its dtype"
                                                                     : NULL;
 }
 
-/* LAPACK swaps the rows that they name. */
+/* LAPACK swaps the rows that they name, of LDL's two at a time where they are negative. */
+static int are_pivots(const int32_t *rows, int64_t n, int pairs) {
+  for (int64_t i = 0; i < n; i++) {
+    int paired = pairs && rows[i] < 0;
+    int64_t row = paired ? -(int64_t)rows[i] : rows[i];
+    if (row < 1 || row > n || (paired && (i + 1 == n || rows[i + 1] >= 0 || rows[i + 1] < -n))) return 0;
+    i += paired;
+  }
+  return 1;
+}
+
 static const char *pivots(const at_op *op, const at_value *values) {
-  const at_tensor *p = tensor(op, values, "pivots"), *lu = tensor(op, values, "LU"), *ld = tensor(op, values, "LD");
-  if (!p) p = tensor(op, values, "LU_pivots"), lu = tensor(op, values, "LU_data");
+  const at_tensor *p = op_tensor(op, values, "pivots"), *lu = op_tensor(op, values, "LU"),
+                  *ld = op_tensor(op, values, "LD");
+  if (!p) p = op_tensor(op, values, "LU_pivots"), lu = op_tensor(op, values, "LU_data");
   const at_tensor *matrix = lu ? lu : ld;
-  if (!p || !matrix || at_ndim(matrix) < 2) return NULL;
-  const at_tensor *row =
-      lu ? p : at_call("abs", "", (at_value[]){at_v(p)}, 1); /* LD: negative ones are pairs of rows */
-  int good = all(at_call("ge", "Scalar", (at_value[]){at_v(row), at_vi(1)}, 2)) &&
-             all(at_call("le", "Scalar", (at_value[]){at_v(row), at_vi(at_size(matrix, -2))}, 2));
-  return at_ok() && !good ? "pivots are rows of the matrix, from 1" : NULL;
+  if (!p || !matrix || at_device_of(p) != AT_CPU || at_ndim(matrix) < 2 || at_dtype_of(p) != AT_I32) return NULL;
+  if (!at_is_contiguous(p) || at_ndim(p) < 1) return "pivots are a contiguous list (t:contiguous())";
+  const int32_t *rows = at_data(p);
+  int64_t n = at_size(matrix, -2), given = at_size(p, -1);
+  if (given > n) return "pivots are rows of the matrix";
+  for (int64_t i = 0; given && i < at_numel(p); i += given)
+    if (!are_pivots(rows + i, given, lu == NULL)) return "pivots are rows of the matrix, from 1";
+  return NULL;
 }
 
 /* Draws until it has drawn count: never, where that is no number. */
 static const char *binomial(const at_op *op, const at_value *values) {
-  const at_tensor *count = tensor(op, values, "count"), *prob = tensor(op, values, "prob");
+  const at_tensor *count = op_tensor(op, values, "count"), *prob = op_tensor(op, values, "prob");
   if (!count || !prob || !at_is_dense(count) || !at_is_dense(prob)) return NULL;
   int good = all(at_call("ge", "Scalar", (at_value[]){at_v(count), at_vi(0)}, 2)) &&
              all(at_call("isfinite", "", (at_value[]){at_v(count)}, 1)) &&
@@ -173,40 +186,31 @@ static const char *binomial(const at_op *op, const at_value *values) {
 /* Reads, and in training writes, a number for each channel, whatever there is. */
 static const char *batch_norm(const at_op *op, const at_value *values) {
   static const char *const names[] = {"weight", "bias", "running_mean", "running_var", "save_mean", "save_invstd"};
-  const at_tensor *input = tensor(op, values, "input");
-  const at_value *training = argument(op, values, "training");
-  if (!training) training = argument(op, values, "train");
+  const at_tensor *input = op_tensor(op, values, "input");
+  const at_value *training = op_argument(op, values, "training");
+  if (!training) training = op_argument(op, values, "train");
   if (!input || at_ndim(input) < 2) return "input has two dimensions or more";
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-    const at_tensor *t = tensor(op, values, names[i]);
+    const at_tensor *t = op_tensor(op, values, names[i]);
     if (t && (at_numel(t) != at_size(input, 1) || !at_is_dense(t))) return "one number for each channel is needed";
   }
-  const at_tensor *gradient = tensor(op, values, "grad_out");
+  const at_tensor *gradient = op_tensor(op, values, "grad_out");
   if (gradient && at_numel(gradient) != at_numel(input)) return "grad_out has input's shape";
   int in_training = !training || training->kind != AT_BOOL || training->as.i;
-  if (!in_training && (!tensor(op, values, "running_mean") || !tensor(op, values, "running_var")))
+  if (!in_training && (!op_tensor(op, values, "running_mean") || !op_tensor(op, values, "running_var")))
     return "out of training it needs running_mean and running_var";
   return NULL;
 }
 
 /* Believes what the lengths say. */
 static const char *segments(const at_op *op, const at_value *values) {
-  const at_value *blind = argument(op, values, "unsafe");
+  const at_value *blind = op_argument(op, values, "unsafe");
   return blind && blind->kind == AT_BOOL && blind->as.i ? "unsafe is false: its lengths are checked" : NULL;
-}
-
-/* Pairs the states one by one, to the end of the first list. */
-static const char *lstm(const at_op *op, const at_value *values) {
-  const at_value *hx = argument(op, values, "hx");
-  if (!hx || hx->kind != AT_LIST || hx->n != 2 || !hx->items[0].as.tensor || !hx->items[1].as.tensor) return NULL;
-  const at_tensor *h = hx->items[0].as.tensor, *c = hx->items[1].as.tensor;
-  return at_ndim(h) > 0 && at_ndim(c) > 0 && at_size(h, 0) != at_size(c, 0) ? "hx are two states of as many layers"
-                                                                            : NULL;
 }
 
 /* Writes a batch of matrices beyond an out whose memory is in another order. */
 static const char *triangle(const at_op *op, const at_value *values) {
-  const at_tensor *out = tensor(op, values, "out");
+  const at_tensor *out = op_tensor(op, values, "out");
   return out && at_ndim(out) > 2 && !at_is_contiguous(out) ? "out is a contiguous tensor (t:contiguous())" : NULL;
 }
 
@@ -240,7 +244,10 @@ static const struct {
     {"lu_unpack", pivots, NULL},
     {"binomial", binomial, NULL},
     {"segment_reduce", segments, NULL},
-    {"lstm", lstm, NULL},
+    {"lstm", refuse_recurrent, "hx"},
+    {"gru", refuse_recurrent, "hx"},
+    {"rnn_tanh", refuse_recurrent, "hx"},
+    {"rnn_relu", refuse_recurrent, "hx"},
     {"tril", triangle, "out"},
     {"triu", triangle, "out"},
     {"copy", copied, NULL},
