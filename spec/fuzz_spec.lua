@@ -60,6 +60,12 @@ describe("what libtorch does not survive", function()
     has(refused(agad.binomial, agad.full({3}, 0 / 0), agad.rand(3)), "count is finite")
     has(refused(agad.binomial, agad.full({3}, 4.0), agad.full({3}, 1.5)), "prob 0 to 1")
     assert.same({4, 4}, agad.binomial(agad.full({2}, 4.0), agad.ones(2)):totable())
+    for _, name in ipairs {"as_strided", "as_strided_", "as_strided_copy"} do
+      has(refused(agad[name], agad.ones({1}, {dtype = "float16"}), {1 << 62}, {1}), "no memory is that large")
+    end
+    has(refused(agad.max_pool1d, agad.ones(1, 1), 1 << 62), "below 2^31")
+    has(refused(agad.sum, agad.ones(2), math.maxinteger), "there is no dimension 9223372036854775807")
+    assert.same({{1, 1}, {1, 1}}, agad.ones(3):as_strided({2, 2}, {1, 1}):totable())
     local rows = agad.tensor({0, 1, 2}, "int64")
     has(refused(agad.embedding_bag, agad.ones(5, 3), rows, rows, false, 3), "mode is 0")
   end)

@@ -20,7 +20,7 @@ static const char *const before[] = {
     "tensor number ",        "at entry ",
 };
 
-static int64_t from_one(int64_t i) { return i < 0 ? i : i + 1; }
+static int64_t from_one(int64_t i) { return i < 0 || i == INT64_MAX ? i : i + 1; }
 
 /* The number that `at` stands before, as one that counts from 0; NULL: none. */
 static const char *number_at(const char *text, const char *at) {
@@ -44,7 +44,7 @@ static void count_from_one(const char *text, char *out, size_t size) {
     }
     char *end;
     long long value = strtoll(number, &end, 10);
-    int length = snprintf(out + n, size - n, "%.*s%lld", (int)(number - at), at, value + 1);
+    int length = snprintf(out + n, size - n, "%.*s%lld", (int)(number - at), at, (long long)from_one(value));
     n = n + (size_t)length < size ? n + (size_t)length : size - 1;
     at = end;
   }
@@ -58,7 +58,7 @@ void one_based(char *text, size_t size) {
   if (found && sscanf(found, "imension out of range (expected to be in range of [%lld, %lld], but got %lld)", &low,
                       &high, &got) == 3)
     snprintf(text, size, "there is no dimension %lld; the last is %lld, counted from 1, or from the end by -1",
-             (long long)from_one(got), high + 1);
+             (long long)from_one(got), (long long)from_one(high));
   else if (sscanf(text, "start (%lld) + length (%lld) exceeds dimension size (%lld)", &start, &length, &most) == 3)
     snprintf(text, size, "%lld positions from %lld on, but the dimension has %lld", length, (long long)from_one(start),
              most);

@@ -202,6 +202,27 @@ static const char *batch_norm(const at_op *op, const at_value *values) {
   return NULL;
 }
 
+/* Its loop over what lies outside does not end. */
+static const char *pool(const at_op *op, const at_value *values) {
+  const at_value *kernel = op_argument(op, values, "kernel_size"), *by = op_argument(op, values, "dilation");
+  for (int i = 0; kernel && i < kernel->n; i++)
+    if (kernel->items[i].as.i > INT32_MAX || (by && i < by->n && by->items[i].as.i > INT32_MAX))
+      return "kernel_size and dilation are below 2^31";
+  return NULL;
+}
+
+/* Multiplies without a look at what no longer fits, and then finds that it lies within the memory. */
+static const char *strided(const at_op *op, const at_value *values) {
+  const at_value *size = op_argument(op, values, "size"), *stride = op_argument(op, values, "stride");
+  if (!size || !stride || size->kind != AT_LIST || stride->kind != AT_LIST || size->n != stride->n) return NULL;
+  double last = 0, elements = 1;
+  for (int i = 0; i < size->n; i++) {
+    last += ((double)size->items[i].as.i - 1) * (double)stride->items[i].as.i;
+    elements *= (double)size->items[i].as.i;
+  }
+  return last > 0x1p58 || last < 0 || elements > 0x1p58 ? "no memory is that large" : NULL;
+}
+
 /* Believes what the lengths say. */
 static const char *segments(const at_op *op, const at_value *values) {
   const at_value *blind = op_argument(op, values, "unsafe");
@@ -243,6 +264,11 @@ static const struct {
     {"lu_solve", pivots, NULL},
     {"lu_unpack", pivots, NULL},
     {"binomial", binomial, NULL},
+    {"max_pool1d", pool, NULL},
+    {"as_strided", strided, NULL},
+    {"as_strided_", strided, NULL},
+    {"as_strided_copy", strided, NULL},
+    {"as_strided_scatter", strided, NULL},
     {"segment_reduce", segments, NULL},
     {"lstm", refuse_recurrent, "hx"},
     {"gru", refuse_recurrent, "hx"},
