@@ -63,6 +63,12 @@ describe("what libtorch does not survive", function()
     for _, name in ipairs {"as_strided", "as_strided_", "as_strided_copy"} do
       has(refused(agad[name], agad.ones({1}, {dtype = "float16"}), {1 << 62}, {1}), "no memory is that large")
     end
+    local noise = {noise = agad.ones(80), lower = .1, upper = .3, training = true}
+    has(refused(agad.rrelu_with_noise, agad.ones(80), {noise = agad.ones(9)}), "self's shape")
+    noise.out = agad.ones(9)
+    has(refused(agad.rrelu_with_noise, agad.ones(80), noise), "self's shape")
+    noise.out = nil
+    assert.same({80}, agad.rrelu_with_noise(agad.ones(80), noise).shape)
     has(refused(agad.max_pool1d, agad.ones(1, 1), 1 << 62), "below 2^31")
     has(refused(agad.sum, agad.ones(2), math.maxinteger), "there is no dimension 9223372036854775807")
     assert.same({{1, 1}, {1, 1}}, agad.ones(3):as_strided({2, 2}, {1, 1}):totable())

@@ -202,6 +202,15 @@ static const char *batch_norm(const at_op *op, const at_value *values) {
   return NULL;
 }
 
+/* Writes as many numbers as self has into noise and out. */
+static const char *noise(const at_op *op, const at_value *values) {
+  const at_tensor *self = op_tensor(op, values, "self"), *random = op_tensor(op, values, "noise");
+  const at_tensor *out = op_tensor(op, values, "out");
+  if (!self || !random) return NULL;
+  int good = at_numel(random) == at_numel(self) && (!out || at_numel(out) == at_numel(self));
+  return good ? NULL : "noise and out have self's shape";
+}
+
 /* Its loop over what lies outside does not end. */
 static const char *pool(const at_op *op, const at_value *values) {
   const at_value *kernel = op_argument(op, values, "kernel_size"), *by = op_argument(op, values, "dilation");
@@ -265,6 +274,9 @@ static const struct {
     {"lu_unpack", pivots, NULL},
     {"binomial", binomial, NULL},
     {"max_pool1d", pool, NULL},
+    {"rrelu_with_noise", noise, NULL},
+    {"rrelu_with_noise_", noise, NULL},
+    {"rrelu_with_noise_functional", noise, NULL},
     {"as_strided", strided, NULL},
     {"as_strided_", strided, NULL},
     {"as_strided_copy", strided, NULL},
