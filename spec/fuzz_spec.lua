@@ -69,6 +69,7 @@ describe("what libtorch does not survive", function()
     has(refused(agad.rrelu_with_noise, agad.ones(80), noise), "self's shape")
     noise.out = nil
     assert.same({80}, agad.rrelu_with_noise(agad.ones(80), noise).shape)
+    has(refused(agad.random, agad.ones(2), math.maxinteger, nil), "below the largest integer")
     has(refused(agad.max_pool1d, agad.ones(1, 1), 1 << 62), "below 2^31")
     has(refused(agad.sum, agad.ones(2), math.maxinteger), "there is no dimension 9223372036854775807")
     assert.same({{1, 1}, {1, 1}}, agad.ones(3):as_strided({2, 2}, {1, 1}):totable())

@@ -211,6 +211,12 @@ static const char *noise(const at_op *op, const at_value *values) {
   return good ? NULL : "noise and out have self's shape";
 }
 
+/* Looks for the next number that the dtype has: there is none. */
+static const char *random_from(const at_op *op, const at_value *values) {
+  const at_value *from = op_argument(op, values, "from");
+  return from && from->kind == AT_INT && from->as.i == INT64_MAX ? "from is below the largest integer" : NULL;
+}
+
 /* Its loop over what lies outside does not end. */
 static const char *pool(const at_op *op, const at_value *values) {
   const at_value *kernel = op_argument(op, values, "kernel_size"), *by = op_argument(op, values, "dilation");
@@ -274,6 +280,8 @@ static const struct {
     {"lu_unpack", pivots, NULL},
     {"binomial", binomial, NULL},
     {"max_pool1d", pool, NULL},
+    {"random", random_from, "from"},
+    {"random_", random_from, "from"},
     {"rrelu_with_noise", noise, NULL},
     {"rrelu_with_noise_", noise, NULL},
     {"rrelu_with_noise_functional", noise, NULL},
