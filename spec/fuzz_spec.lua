@@ -8,14 +8,15 @@ local refused, has = checks.refused, checks.has
 
 local function fuzz(count, seed)
   local program = os.getenv "AGAD" or "build/agad"
-  local command = ("OMP_NUM_THREADS=1 nice -n 5 %s spec/fuzz/operators.lua %d %d 2>&1"):format(program, count, seed)
+  local command = ("AGAD_GUARD=1 OMP_NUM_THREADS=1 nice -n 5 %s spec/fuzz/operators.lua %d %d 2>&1")
+    :format(program, count, seed)
   local out = assert(io.popen(command))
   local text = out:read "a"
   return out:close(), text
 end
 
 describe("random calls of operators", function()
-  it("leave the interpreter alive, its errors in one line, and no tensor behind", function()
+  it("leave the interpreter alive, memory whole, its errors in one line, and no tensor behind", function()
     local ok, text = fuzz(2000, 16)
     assert.is_true(ok, text)
     local through, failed = text:match "(%d+) got through, (%d+) errors%), 0 deaths"
@@ -69,6 +70,15 @@ describe("what libtorch does not survive", function()
     has(refused(agad.rrelu_with_noise, agad.ones(80), noise), "self's shape")
     noise.out = nil
     assert.same({80}, agad.rrelu_with_noise(agad.ones(80), noise).shape)
+    local function observed(scale, n, per_row)
+      local on, none = agad.ones({1}, {dtype = "int64"}), agad.zeros({n}, {dtype = "int32"})
+      return agad.fused_moving_avg_obs_fake_quant(agad.rand(2, 3), on, on, agad.zeros(n), agad.ones(n), scale, none, .1,
+        0, 255, 1, per_row)
+    end
+    has(refused(observed, agad.ones {0}, 1, false), "one number, or one for each channel")
+    has(refused(observed, agad.ones(1), 1, true), "one number, or one for each channel")
+    assert.same({2, 3}, observed(agad.ones(1), 1, false).shape)
+    assert.same({2, 3}, observed(agad.ones(2), 2, true).shape)
     has(refused(agad.random, agad.ones(2), math.maxinteger, nil), "below the largest integer")
     has(refused(agad.max_pool1d, agad.ones(1, 1), 1 << 62), "below 2^31")
     has(refused(agad.sum, agad.ones(2), math.maxinteger), "there is no dimension 9223372036854775807")

@@ -211,6 +211,25 @@ static const char *noise(const at_op *op, const at_value *values) {
   return good ? NULL : "noise and out have self's shape";
 }
 
+/* Writes a range, a scale and a zero point: one, or one for each channel. */
+static const char *observer(const at_op *op, const at_value *values) {
+  static const char *const names[] = {"running_min", "running_max", "scale",
+                                      "zero_point",  "observer_on", "fake_quant_on"};
+  const at_tensor *self = op_tensor(op, values, "self");
+  const at_value *axis = op_argument(op, values, "ch_axis"), *each = op_argument(op, values, "per_row_fake_quant");
+  int64_t n = 1;
+  if (self && axis && each && each->kind == AT_BOOL && each->as.i) {
+    if (axis->as.i < 0 || axis->as.i >= at_ndim(self)) return "ch_axis is a dimension of self, from 1";
+    n = at_size(self, (int)axis->as.i);
+  }
+  for (int i = 0; i < 6; i++) {
+    const at_tensor *t = op_tensor(op, values, names[i]);
+    if (!t || !at_is_dense(t) || at_numel(t) != (i < 4 ? n : 1))
+      return "running_min, running_max, scale and zero_point have one number, or one for each channel";
+  }
+  return NULL;
+}
+
 /* Looks for the next number that the dtype has: there is none. */
 static const char *random_from(const at_op *op, const at_value *values) {
   const at_value *from = op_argument(op, values, "from");
@@ -279,6 +298,9 @@ static const struct {
     {"lu_solve", pivots, NULL},
     {"lu_unpack", pivots, NULL},
     {"binomial", binomial, NULL},
+    {"fused_moving_avg_obs_fake_quant", observer, NULL},
+    {"_fused_moving_avg_obs_fq_helper", observer, NULL},
+    {"_fused_moving_avg_obs_fq_helper_functional", observer, NULL},
     {"max_pool1d", pool, NULL},
     {"random", random_from, "from"},
     {"random_", random_from, "from"},
