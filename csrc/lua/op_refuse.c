@@ -230,6 +230,12 @@ static const char *observer(const at_op *op, const at_value *values) {
   return NULL;
 }
 
+/* Makes a tensor for each of r before it looks at what they would be. */
+static const char *combinations(const at_op *op, const at_value *values) {
+  const at_value *r = op_argument(op, values, "r");
+  return r && r->kind == AT_INT && r->as.i > AT_MAX_DIM ? "r is at most 64" : NULL;
+}
+
 /* Looks for the next number that the dtype has: there is none. */
 static const char *random_from(const at_op *op, const at_value *values) {
   const at_value *from = op_argument(op, values, "from");
@@ -301,6 +307,7 @@ static const struct {
     {"fused_moving_avg_obs_fake_quant", observer, NULL},
     {"_fused_moving_avg_obs_fq_helper", observer, NULL},
     {"_fused_moving_avg_obs_fq_helper_functional", observer, NULL},
+    {"combinations", combinations, NULL},
     {"max_pool1d", pool, NULL},
     {"random", random_from, "from"},
     {"random_", random_from, "from"},
