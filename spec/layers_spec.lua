@@ -56,6 +56,12 @@ describe("a layer", function()
     assert.is_true(b:train().training)
   end)
 
+  it("of a net program takes a number for the kernel of a pool too", function()
+    local function info(o) return nn.net(nn.builder({1, 9, 9}):max_pool(o):build "p"):info() end
+    assert.same(info {kernel = 3}, info(3))
+    assert.same({1, 3, 3}, info(3).layers[1].shape)
+  end)
+
   it("without weights is the operator of its name", function()
     local x = agad.randn(2, 4, 6, 6, double)
     for _, case in ipairs {

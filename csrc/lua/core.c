@@ -16,7 +16,7 @@ int luaopen_agad_core(lua_State *L);
 
 static char own_files[512]; /* "@", and where the module's Lua files are */
 
-/* own_files(prefix): errors name the line that called them, not one of theirs */
+/* set_own_files(prefix): errors name the line that called them, not one of theirs */
 static int set_own_files(lua_State *L) {
   snprintf(own_files, sizeof own_files, "%s", luaL_checkstring(L, 1));
   return 0;
