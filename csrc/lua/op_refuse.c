@@ -6,6 +6,7 @@
  */
 #include "lua/op_read.h"
 
+#include <math.h>
 #include <string.h>
 
 const at_value *op_argument(const at_op *op, const at_value *values, const char *name) {
@@ -230,10 +231,14 @@ static const char *observer(const at_op *op, const at_value *values) {
   return NULL;
 }
 
-/* Makes a tensor for each of r before it looks at what they would be. */
+/* Makes r grids of numel^r numbers before it looks at what they would be: all memory, for minutes. */
 static const char *combinations(const at_op *op, const at_value *values) {
   const at_value *r = op_argument(op, values, "r");
-  return r && r->kind == AT_INT && r->as.i > AT_MAX_DIM ? "r is at most 64" : NULL;
+  const at_tensor *self = op_tensor(op, values, "self");
+  if (!self || !r || r->kind != AT_INT) return NULL;
+  if (r->as.i > AT_MAX_DIM) return "r is at most 64";
+  double r_grids = (double)r->as.i * pow((double)at_numel(self), (double)r->as.i);
+  return r_grids > INT32_MAX ? "r times numel^r is below 2^31" : NULL;
 }
 
 /* Looks for the next number that the dtype has: there is none. */
