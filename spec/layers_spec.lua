@@ -138,6 +138,11 @@ describe("a layer", function()
       {function() nn.dropout(1) end, "p = 1"}, {function() nn.sequential(nn.relu(), 3) end, "argument 2 is a number"},
       {function() nn.conv(3, 2)(agad.rand(1, 4, 8, 8)) end, "agad.nn.conv(3, 2)", "4 channels, not 3"},
       {function() nn.conv(3, 2)(agad.rand(1, 3, 2, 2)) end, "conv"}, {function() nn.conv(3, 2)(3) end, "not a number"},
+      {function() nn.upsample(2)("x") end, "layers_spec", "agad.nn.upsample(2): a tensor is needed, not a string"},
+      {function() nn.sequential(nn.relu())() end, "layers_spec", "a tensor is needed, not nil"},
+      {function() nn.identity()({}) end, "not a table"}, {function() nn.concat()(agad.ones(2), 3) end, "not a number"},
+      {function() nn.upsample(2)(agad.ones(2)) end, "4 dimensions are needed, not 1"},
+      {function() local t = agad.ones(2) t:close() nn.relu()(t) end, "layers_spec", "this tensor is closed"},
       {function() nn.upsample(0) end, "factor = 0"}, {function() nn.max_pool {size = 2} end, "unknown option size"},
     } do has(refused(case[1]), table.unpack(case, 2)) end
     assert.is_nil(nn.no_such_layer)

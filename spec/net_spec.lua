@@ -294,6 +294,37 @@ describe("a pass", function()
     assert.equal("bfloat16", z.dtype)
     assert.is_true(largest(y - z:to("float32")) < 0.05 * math.max(1, largest(y)))
   end)
+
+  it("in bfloat16 convolutions round numbers once, on any processor", function()
+    local function rounded(t) return t:to("bfloat16"):to("float64") end
+    local function close(got, want)                                    -- bfloat16 has 8 bits
+      got = got:to("float64")
+      assert.is_true(largest(got - want) > 0)
+      assert.is_true((got - want):abs():le(want:abs() * 2 ^ -8 + 1e-4):all():item())
+    end
+    for _, kind in ipairs {"conv", "conv_transpose"} do
+      local o = {kernel = 4, stride = 2, padding = 1, bias = true}
+      local b = nn.builder {6, 8, 10}
+      local net = nn.net(b[kind](b, 5, o):build "one", {compute = "bfloat16"}):init(1)
+      local own, w = {}, {}
+      for i, p in ipairs(net:params()) do
+        own[i] = (agad.rand_like(p.tensor:detach()) - .5):requires_grad_()
+        w[i] = rounded(own[i]:detach()):requires_grad_()
+        net:share(p.name, own[i])
+      end
+      local x = agad.rand(3, 6, 8, 10):requires_grad_()
+      local rx = rounded(x:detach()):requires_grad_()
+      local y = net(x)
+      assert.equal("bfloat16", y.dtype)
+      local dy = agad.rand_like(y:detach())
+      y:backward(dy)
+      local want = rx[kind .. "2d"](rx, w[1], w[2], {2, 2}, {1, 1})
+      want:backward(dy:to("float64"))
+      close(y:detach(), want:detach())
+      close(x.grad, rx.grad)
+      for i, p in ipairs(own) do close(p.grad, w[i].grad) end
+    end
+  end)
 end)
 
 describe("a net", function()

@@ -43,6 +43,9 @@ int lua_agad_error(lua_State *L, const char *format, ...) {
   return lua_error(L);
 }
 
+/* fail(message): raises it with the user's line */
+static int fail(lua_State *L) { return lua_agad_error(L, "%s", luaL_checkstring(L, 1)); }
+
 int lua_agad_raise(lua_State *L, const agad_error *error) { return lua_agad_error(L, "%s", error->message); }
 
 int lua_agad_end(lua_State *L, at_scope *scope, int results) {
@@ -249,6 +252,7 @@ static const luaL_Reg functions[] = {{"arm_interrupt", arm_interrupt},
                                      {"clock", clock_seconds},
                                      {"hash", hash},
                                      {"set_own_files", set_own_files},
+                                     {"fail", fail},
                                      {"processor", processor},
                                      {"probe", probe},
                                      {"threads", threads},

@@ -129,7 +129,7 @@ int lua_agad_is_tensor(lua_State *L, int index) { return test(L, index) != NULL;
 at_tensor *lua_agad_check_tensor(lua_State *L, int index) {
   tensor_box *box = test(L, index);
   if (!box) luaL_typeerror(L, index, "tensor");
-  luaL_argcheck(L, box->t, index, "this tensor is closed");
+  if (!box->t) lua_agad_error(L, "this tensor is closed");
   return box->t;
 }
 

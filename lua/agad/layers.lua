@@ -104,19 +104,25 @@ local function node(kind, arguments, o, define, weights)
   return self
 end
 
+local function fail(self, reason, ...) core.fail(("%s: " .. reason):format(tostring(self), ...)) end
+
 local function call_node(self, x)
-  if type(x) ~= "userdata" or not x.shape then
-    error(("%s: a tensor is needed, not a %s"):format(self, type(x)), 3)
-  end
   if self.channels and x.shape[2] ~= self.channels then
-    error(("%s: the input has %s channels, not %d"):format(self, x.shape[2] or "no", self.channels), 3)
+    fail(self, "the input has %s channels, not %d", x.shape[2] or "no", self.channels)
   end
   return (net_for(self, x)(x, {bn = self.training and "batch" or "running"}))
 end
 
+local function check_tensors(self, x, ...)
+  if type(x) ~= "userdata" or not x.shape then
+    fail(self, "a tensor is needed, not %s", x == nil and "nil" or "a " .. type(x))
+  end
+  if select("#", ...) > 0 then check_tensors(self, ...) end
+end
+
 function layer:__call(...)
-  if self.run then return self.run(self, ...) end
-  return call_node(self, ...)
+  check_tensors(self, ...)
+  return (self.run or call_node)(self, ...)
 end
 
 layer.__index = function(self, name) return layer[name] or rawget(self, "tensors")[name] end
@@ -244,7 +250,7 @@ end
 local function activation(kind, arguments, define, operator)
   local self = node(kind, arguments, {}, define)
   self.run = function(l, x)
-    local n = type(x) == "userdata" and x.shape and #x.shape or 0
+    local n = #x.shape
     if n >= 2 and n <= 4 and x.dtype:find "^float" then return call_node(l, x) end
     return operator(x)
   end
@@ -310,7 +316,8 @@ end
 -- @return layer
 function layers.upsample(factor)
   factor = whole("upsample", "factor", factor or 2)
-  return operator("upsample", {factor}, {}, function(_, x)
+  return operator("upsample", {factor}, {}, function(l, x)
+    if #x.shape ~= 4 then fail(l, "4 dimensions are needed, not %d", #x.shape) end
     return x:upsample_nearest2d {output_size = {x:size(3) * factor, x:size(4) * factor}}
   end)
 end

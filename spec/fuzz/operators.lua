@@ -34,7 +34,7 @@ local function look(v, depth)
 end
 
 -- Runs the text: whether it got through, its error, and what is wrong with that.  What the call's own functions raise
--- (error {}) may be anything.
+-- (error {}), in the call or when its result is looked at, may be anything.
 local function run(agad, text)
   local chunk = assert(load(text, "=call"))
   local own = text:find("error {}", 1, true) or text:find("__index = error", 1, true)
@@ -45,7 +45,7 @@ local function run(agad, text)
     for i = 2, results.n do
       local seen, reason = pcall(look, results[i], 2)
       if not seen then
-        local fault = fault_of(reason)
+        local fault = not own and fault_of(reason)
         if fault then return true, reason, fault end
       end
     end
