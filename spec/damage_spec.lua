@@ -34,7 +34,6 @@ local function picture(run)
   local tensors, names = run.step:tensors(), {}
   for name, t in pairs(run:tensors(false)) do tensors[name] = t end
   for name, t in pairs(run.best.tensors) do tensors["best." .. name] = t end
-  tensors["random.cpu"] = core.random_state()
   for name in pairs(tensors) do names[#names + 1] = name end
   table.sort(names)
   local parts = {core.json_encode {run.epoch, run.done, run.steps, run.images, run.history, run.losses, run.per_batch,

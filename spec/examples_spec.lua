@@ -54,4 +54,65 @@ describe("examples", function()
     assert.matches('"method":"mean_square"', text)
     assert.is_true(written)
   end)
+
+  describe("cut_paste.lua", function()
+    local agad = require "agad"
+    local steps = dofile "spec/support/steps.lua"
+    local file = "examples/cut_paste.lua"
+
+    it("is a method", function()
+      local status, text, written = train("--gamma 0 --method " .. file)
+      assert.equal(0, status, text)
+      assert.matches('"method":"cut_paste"', text)
+      assert.is_true(written)
+    end)
+
+    it("without cuts is AGAD, to the bit", function()
+      local list = steps.batches(4, 8)
+      local one = steps.record(steps.new_run {method = file, given = {cut = 0}, spread = 1}, list, 2)
+      local two = steps.record(steps.new_run {spread = 1}, list, 2)
+      assert.equal(0, (steps.furthest(one, two)))
+    end)
+
+    it("makes anomalies of the last normals, before all other stages", function()
+      local cut = steps.new_run {method = file, given = {cut = .4}}
+      local x = steps.batches(1, 8)[1]
+      cut.step:begin(x, 6)
+      cut.step:run_stage(1)
+      assert.equal(4, cut.state.n_normal)
+      for row = 1, 8 do
+        local changed = cut.state.x[row]:ne(x[row]):sum():item()
+        if row == 5 or row == 6 then assert.is_true(changed > 0 and changed <= 25, row .. ": " .. changed)
+        else assert.equal(0, changed) end
+      end
+      assert.has_error(function() cut.state.n_normal = 0 end, "step: 0 normals in a batch of 8 rows")
+      assert.has_error(function() cut.state.n_normal = 9 end, "step: 9 normals in a batch of 8 rows")
+      assert.equal(4, cut.state.n_normal)
+      for stage = 2, 9 do cut.step:run_stage(stage) end
+      assert.is_true(cut.state.losses.adv_anom > 0)
+    end)
+
+    it("goes on to the bit where it was stopped", function()
+      local small, scratch = dofile "spec/support/small_run.lua", dofile "spec/support/scratch.lua"
+      local function with() return small.with {method = file} end
+      agad.manual_seed(7)
+      local drawn = agad.rand(5)
+      agad.manual_seed(7)
+      local whole = agad.trainer(small.task, with()):fit(small.quiet)
+      assert.is_true(drawn:equal(agad.rand(5)))                       -- a training draws numbers of its own
+      local part, count = agad.trainer(small.task, with(), {dir = scratch.path "cut"}), 0
+      part:fit(function(e)
+        count = count + (e.kind == "step" and 1 or 0)
+        return count == 3 and "stop" or nil
+      end)
+      assert.is_true(part.steps < whole.steps)
+      part.rundir:close()
+      local rest = agad.trainer(small.task, with(), {dir = scratch.path "cut", resume = true}):fit(small.quiet)
+      assert.equal(whole.steps, rest.steps)
+      assert.equal(0, small.furthest(whole, rest))
+      rest.rundir:close()
+      small.remove()
+      scratch.remove()
+    end)
+  end)
 end)

@@ -279,8 +279,10 @@ at_generator *at_generator_new(uint64_t seed, int device); /* NULL after a failu
 void at_generator_free(at_generator *g);
 void at_normal_(at_tensor *t, double mean, double std, at_generator *g);
 void at_uniform_(at_tensor *t, double low, double high, at_generator *g);
-at_tensor *at_generator_state(const at_generator *g); /* uint8; NULL = the default generator */
+at_tensor *at_generator_state(const at_generator *g); /* uint8 */
 void at_generator_set_state(at_generator *g, const at_tensor *state);
+/* Gives the default generator of a device another state; returns the one that it had. */
+at_tensor *at_exchange_random(int device, const at_tensor *state);
 
 /* ---- arenas and memory ----------------------------------------------------------------------- */
 

@@ -151,7 +151,7 @@ void at_uniform_(at_tensor *t, double low, double high, at_generator *g) {
 
 at_tensor *at_generator_state(const at_generator *g) {
   return at_make([&] {
-    at::Generator generator = at_generator_of(g);
+    at::Generator generator = g->g;
     std::lock_guard<std::mutex> lock(generator.mutex());
     return generator.get_state();
   });
@@ -159,8 +159,17 @@ at_tensor *at_generator_state(const at_generator *g) {
 
 void at_generator_set_state(at_generator *g, const at_tensor *state) {
   at_do([&] {
-    at::Generator generator = at_generator_of(g);
-    std::lock_guard<std::mutex> lock(generator.mutex());
-    generator.set_state(at_unwrap(state));
+    std::lock_guard<std::mutex> lock(g->g.mutex());
+    g->g.set_state(at_unwrap(state));
+  });
+}
+
+at_tensor *at_exchange_random(int device, const at_tensor *state) {
+  return at_make([&] {
+    at::Generator g = device < 0 ? at_generator_of(nullptr) : at::globalContext().defaultGenerator(at_device(device));
+    std::lock_guard<std::mutex> lock(g.mutex());
+    at::Tensor before = g.get_state();
+    g.set_state(at_unwrap(state));
+    return before;
   });
 }

@@ -241,6 +241,16 @@ static const char *combinations(const at_op *op, const at_value *values) {
   return r_grids > INT32_MAX ? "r times numel^r is below 2^31" : NULL;
 }
 
+/* Makes a place for each part before it looks at whether there is anything to put there. */
+static const char *parts(const at_op *op, const at_value *values) {
+  const char *names[] = {"chunks", "sections"};
+  for (int i = 0; i < 2; i++) {
+    const at_value *n = op_argument(op, values, names[i]);
+    if (n && n->kind == AT_INT && n->as.i > 1 << 20) return "at most 2^20 parts";
+  }
+  return NULL;
+}
+
 /* Looks for the next number that the dtype has: there is none. */
 static const char *random_from(const at_op *op, const at_value *values) {
   const at_value *from = op_argument(op, values, "from");
@@ -313,6 +323,12 @@ static const struct {
     {"_fused_moving_avg_obs_fq_helper", observer, NULL},
     {"_fused_moving_avg_obs_fq_helper_functional", observer, NULL},
     {"combinations", combinations, NULL},
+    {"chunk", parts, NULL},
+    {"unsafe_chunk", parts, NULL},
+    {"tensor_split", parts, "sections"},
+    {"hsplit", parts, "sections"},
+    {"vsplit", parts, "sections"},
+    {"dsplit", parts, "sections"},
     {"max_pool1d", pool, NULL},
     {"random", random_from, "from"},
     {"random_", random_from, "from"},

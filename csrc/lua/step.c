@@ -109,10 +109,12 @@ static int run_lua_stage(step_state *state, void *arg) {
   trampoline *t = arg;
   lua_State *L = t->step->L;
   int mode = at_grad_mode(1), top = lua_gettop(L);
+  step_exchange_random(state);
   lua_getiuservalue(L, 1, 1);
   lua_rawgeti(L, -1, t->function);
   lua_getfield(L, -2, "state");
   int failed = lua_pcall(L, 1, 0, 0) != LUA_OK;
+  step_exchange_random(state);
   if (failed) {
     const char *message = lua_tostring(L, -1);
     at_fail("stage %s: %s", state->stages[state->at].name, message ? message : "an error that is no string");
@@ -137,6 +139,23 @@ static int add_stage(lua_State *L) {
   if (t) {
     if (step_add_stage(s->state, name, run_lua_stage, t, free) < 0) free(t);
   } else step_add_builtin(s->state, method, name);
+  return lua_agad_end(L, &scope, 0);
+}
+
+/* seed(number): random states of the step's own, for what its Lua stages draw */
+static int seed(lua_State *L) {
+  lua_step *s = check(L, 1);
+  lua_Integer number = luaL_checkinteger(L, 2);
+  at_scope scope = at_open();
+  step_seed(s->state, (uint64_t)number);
+  return lua_agad_end(L, &scope, 0);
+}
+
+/* exchange_random(): the step's own states become those of the default generators, and theirs the step's */
+static int exchange_random(lua_State *L) {
+  lua_step *s = check(L, 1);
+  at_scope scope = at_open();
+  step_exchange_random(s->state);
   return lua_agad_end(L, &scope, 0);
 }
 
@@ -226,8 +245,16 @@ static int set(lua_State *L) {
   return lua_agad_end(L, &scope, 0);
 }
 
+/* n_normal([new]) -> the rows of x that are normal */
 static int n_normal(lua_State *L) {
-  lua_pushinteger(L, check(L, 1)->state->n_normal);
+  step_state *s = check(L, 1)->state;
+  if (!lua_isnone(L, 2)) {
+    lua_Integer n = luaL_checkinteger(L, 2);
+    at_scope scope = at_open();
+    step_set_n_normal(s, n);
+    lua_agad_end(L, &scope, 0);
+  }
+  lua_pushinteger(L, s->n_normal);
   return 1;
 }
 
@@ -361,6 +388,8 @@ static int tensors(lua_State *L) {
     put_list(L, s, s->updates + s->guard_update, "guard.spare", s->spare);
     put_tensor(L, "guard.collapses", s->collapses);
   }
+  if (s->random[0]) put_tensor(L, "random.cpu", s->random[0]);
+  if (s->random[1]) put_tensor(L, "random.cuda", s->random[1]);
   return lua_agad_end(L, &scope, 1);
 }
 
@@ -422,6 +451,8 @@ static const luaL_Reg methods[] = {{"add_net", add_net},
                                    {"get", get},
                                    {"set", set},
                                    {"n_normal", n_normal},
+                                   {"seed", seed},
+                                   {"exchange_random", exchange_random},
                                    {"losses", losses},
                                    {"backward", backward},
                                    {"average", average},

@@ -330,31 +330,15 @@ static int manual_seed(lua_State *L) {
   return lua_agad_end(L, &scope, 0);
 }
 
-/* random_state() -> the state of the processor's default generator, uint8 */
-static int random_state(lua_State *L) {
-  at_scope scope = at_open();
-  lua_agad_push_tensor(L, at_generator_state(NULL));
-  return lua_agad_end(L, &scope, 1);
-}
-
-/* set_random_state(that) */
-static int set_random_state(lua_State *L) {
-  at_tensor *t = lua_agad_check_tensor(L, 1);
-  at_scope scope = at_open();
-  at_generator_set_state(NULL, t);
-  return lua_agad_end(L, &scope, 0);
-}
-
 /* clang-format off */
 static const luaL_Reg methods[] = {{"item", item},          {"size", size},       {"numel", numel},   {"dim", dim},
                                    {"cpu", to_cpu},         {"cuda", to_cuda},         {"close", close_tensor},
                                    {"is_closed", is_closed}, {"rows", lua_agad_rows}, {"summary", summary}, {NULL, NULL}};
 /* clang-format on */
-static const luaL_Reg functions[] = {{"manual_seed", manual_seed},           {"random_state", random_state},
-                                     {"set_random_state", set_random_state}, {"set_formatter", set_formatter},
-                                     {"set_nearest", set_nearest},           {"open_scope", open_scope},
-                                     {"close_scope", close_scope},           {"note_in_scope", note_in_scope},
-                                     {"collections", count_collections},     {NULL, NULL}};
+static const luaL_Reg functions[] = {{"manual_seed", manual_seed},       {"set_formatter", set_formatter},
+                                     {"set_nearest", set_nearest},       {"open_scope", open_scope},
+                                     {"close_scope", close_scope},       {"note_in_scope", note_in_scope},
+                                     {"collections", count_collections}, {NULL, NULL}};
 
 void lua_agad_open_tensor(lua_State *L) {
   luaL_setfuncs(L, functions, 0);

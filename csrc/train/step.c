@@ -30,6 +30,7 @@ void step_free(step_state *s) {
   for (int i = 0; i < s->n_averages; i++) free_list(s->averages[i].params, s->averages[i].n);
   if (s->guard_update >= 0) free_list(s->spare, s->updates[s->guard_update].n);
   at_free(s->collapses);
+  at_free(s->random[0]), at_free(s->random[1]);
   for (int i = 0; i < s->n_updates; i++) {
     step_update *u = s->updates + i;
     free_list(u->params, u->n);
@@ -145,6 +146,24 @@ int step_add_stage(step_state *s, const char *name, stage_fn run, void *arg, voi
   return s->n_stages++;
 }
 
+void step_seed(step_state *s, uint64_t seed) {
+  at_scope scope = at_open();
+  s->random_device = s->n_nets ? s->nets[0].net->device : AT_CPU;
+  for (int i = 0; i < (s->random_device == AT_CPU ? 1 : 2); i++) {
+    at_generator *g = at_generator_new(seed, i ? s->random_device : AT_CPU);
+    if (g) at_store(&s->random[i], at_generator_state(g));
+    at_generator_free(g);
+  }
+  at_close(&scope, NULL);
+}
+
+void step_exchange_random(step_state *s) {
+  at_scope scope = at_open();
+  for (int i = 0; i < 2; i++)
+    if (s->random[i]) at_store(&s->random[i], at_exchange_random(i ? s->random_device : AT_CPU, s->random[i]));
+  at_close(&scope, NULL);
+}
+
 /* ---- slots and options ---- */
 
 int step_slot(step_state *s, const char *name) {
@@ -209,16 +228,24 @@ const char *step_text(const step_state *s, const char *path) { return json_strin
 
 /* ---- running ---- */
 
+static int check_n_normal(int64_t n, const at_tensor *x) {
+  if (n >= 1 && n <= at_size(x, 0)) return 0;
+  return at_fail("step: %lld normals in a batch of %lld rows", (long long)n, (long long)at_size(x, 0));
+}
+
+int step_set_n_normal(step_state *s, int64_t n) {
+  if (!at_ok() || check_n_normal(n, step_get(s, step_slot(s, "x")))) return -1;
+  s->n_normal = n;
+  return 0;
+}
+
 void step_begin(step_state *s, at_tensor *x, int64_t n_normal) {
   if (!at_ok()) return;
   if (s->running) {
     at_fail("the step is already running: a stage cannot run it");
     return;
   }
-  if (n_normal < 1 || n_normal > at_size(x, 0)) {
-    at_fail("step: %lld normals in a batch of %lld rows", (long long)n_normal, (long long)at_size(x, 0));
-    return;
-  }
+  if (check_n_normal(n_normal, x)) return;
   for (int i = 0; i < s->n_slots; i++) {
     at_free(s->slots[i]);
     s->slots[i] = NULL;

@@ -52,6 +52,7 @@ struct step_state {
   char slot_names[STEP_MAX_SLOTS][NET_NAME];
   at_tensor *slots[STEP_MAX_SLOTS]; int n_slots;
   int64_t n_normal;
+  at_tensor *random[2]; int random_device;           /* states for Lua stages: the processor's, and the nets' device's */
   /* collapse guard: update whose loss is watched, and a spare initialisation of its nets */
   int guard_update; double guard_below; at_tensor **spare; at_tensor *collapses; /* int64: how often */
   void *method; void (*free_method)(void *);         /* what the C stages of a method keep: passes, slots */
@@ -75,6 +76,11 @@ int step_add_stage(step_state *s, const char *name, stage_fn run, void *arg, voi
 void step_guard(step_state *s, const char *update, double delta, at_generator *g);
 void step_spare(step_state *s, at_generator *g);
 
+/* Random states of the step's own.  Lua stages draw from default generators: an exchange before one and another after
+ * it keeps what the user draws and what the step draws apart. */
+void step_seed(step_state *s, uint64_t seed);
+void step_exchange_random(step_state *s);
+
 int step_slot(step_state *s, const char *name);           /* interned; -1 with the sticky error set */
 at_tensor *step_get(step_state *s, int slot);             /* borrowed; unwritten = error with stage and slot */
 void step_put(step_state *s, int slot, at_tensor *t);     /* takes a reference */
@@ -92,10 +98,11 @@ int step_backward(step_state *s, int update, at_tensor *loss, int retain_graph);
 at_tensor **step_gradients(step_state *s, int update, int place);
 
 void step_begin(step_state *s, at_tensor *x, int64_t n_normal); /* clears the slots, sets x */
+int step_set_n_normal(step_state *s, int64_t n);                /* for the stages that follow */
 int step_run_stage(step_state *s, int i);
 int step_run(step_state *s, at_tensor *x, int64_t n_normal); /* the whole table */
 
-/* The C stages of the method "agad": agad.c */
+/* The C stages of the method "agad" (others name them "agad.NAME"): agad.c */
 stage_fn agad_stage(const char *name);
 
 #endif

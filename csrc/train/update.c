@@ -154,7 +154,7 @@ static int guard_collapse(step_state *s, void *arg) {
 }
 
 int step_add_builtin(step_state *s, const char *method, const char *name) {
-  stage_fn run = !strcmp(method, "agad") ? agad_stage(name) : NULL;
+  stage_fn run = !strncmp(name, "agad.", 5) ? agad_stage(name + 5) : !strcmp(method, "agad") ? agad_stage(name) : NULL;
   if (run) return step_add_stage(s, name, run, NULL, NULL);
   if (!strcmp(name, "guard_collapse")) return step_add_stage(s, name, guard_collapse, NULL, NULL);
   size_t n = strlen(name);

@@ -1,6 +1,6 @@
 --- Checkpoints: all that a run needs to go on as if it had never stopped, in one safetensors file.
 -- Tensors: nets with their running statistics ("generator.conv1.weight"), what the step holds beside them ("update.…",
--- "average.…", "guard.…"), the best epoch's weights ("best.…"), the default generator's state. The rest is metadata.
+-- "average.…", "guard.…", "random.…"), the best epoch's weights ("best.…"). The rest is metadata.
 
 local agad = require "agad"
 local core = require "agad.core"
@@ -38,7 +38,6 @@ local kept = {"phase_began", "epoch", "done", "steps", "images", "train_seconds"
 -- @raise it cannot be written; the checkpoint before it stays
 function checkpoint.save(run)
   local tensors, at = live(run), {}
-  tensors["random.cpu"] = core.random_state()
   at.keep = setmetatable({}, {__jsontype = "array"})
   for name, t in pairs(run.keep) do
     tensors["keep." .. name] = t
@@ -119,7 +118,10 @@ function checkpoint.resume(run)
     local own = name:match "^keep%.(.+)$"
     if own and listed(run.method.keep, own) then run.keep[own] = t:to {device = run.device, dtype = run.dtype} end
   end
-  local wanted, beside = live(run), {["random.cpu"] = core.random_state()}
+  local wanted, beside = live(run), {}
+  if not (wanted["random.cuda"] and stored["random.cuda"]) then          -- begun on another kind of device
+    wanted["random.cuda"], stored["random.cuda"] = nil, nil
+  end
   for _, name in ipairs(at.keep or {}) do
     if not run.keep[name] then error(("%s: tensor keep.%s is missing"):format(path, name), 0) end
     beside["keep." .. name] = run.keep[name]
@@ -147,7 +149,6 @@ function checkpoint.resume(run)
   run.best_on_test = at.best_on_test
   run:restore_pool()
   run.sampler:set_state(at.sampler)
-  core.set_random_state(stored["random.cpu"])
   run.rundir:rewind_log(run.steps)
   run.saved, run.resumed = run.steps, run.steps
 end

@@ -85,6 +85,7 @@ end
 function phase.enter(run, number)
   run.phase, run.epoch, run.done, run.phase_began = number, 0, 0, run.steps
   run.step = build_step(run)
+  run.step:seed(phase.seed(run.config, 500 + number))
   run.state = states.new(run.step, run.nets, run.method_options, run.keep,
     function(net) return mean_output(run, net) end)
   run.step:set_state(run.state)
@@ -95,7 +96,9 @@ end
 function phase.start(run)
   local its = phase.current(run)
   if its.start then
+    run.step:exchange_random()
     local ok, reason = pcall(agad.no_grad, function() its.start(run.state) end)
+    run.step:exchange_random()
     if not ok then error(("method %s: the start of phase %s: %s"):format(run.method.name, its.name, reason), 0) end
   end
   local listed = {}

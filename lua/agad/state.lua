@@ -1,5 +1,6 @@
 --- The state of a step as Lua stages see it: slots as fields, `net`, `loss`, `options`, `n_normal`, `keep`.
--- Reading a slot gives its tensor (nil when no stage has written it); writing replaces what later stages read.
+-- Reading a slot gives its tensor (nil when no stage has written it); writing replaces what later stages read. Of x the
+-- first `n_normal` rows are normal; it may be written too.
 -- `losses` are all terms as numbers, `gradient_norms` the norm of each update's gradients, `statistics` the running
 -- means and variances of each net. `keep` holds what a phase's start has computed, for all later phases and the score.
 
@@ -57,7 +58,9 @@ local slots = {
     if name == "statistics" then return statistics(rawget(s, "net")) end
     return rawget(s, "step"):get(name)
   end,
-  __newindex = function(s, name, value) rawget(s, "step"):set(name, value) end,
+  __newindex = function(s, name, value)
+    if name == "n_normal" then rawget(s, "step"):n_normal(value) else rawget(s, "step"):set(name, value) end
+  end,
 }
 
 --- @param step userdata the step table

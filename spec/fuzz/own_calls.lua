@@ -244,7 +244,7 @@ return parts[1]
 ]]):format(t)
   end},
   {"core", function(m)
-    local f = pick {"set_random_state", "from_table", "from_string", "element_size", "grad_mode", "node", "close_scope",
+    local f = pick {"from_table", "from_string", "element_size", "grad_mode", "node", "close_scope",
       "note_in_scope", "generator", "loss_l1", "loss_bce", "json_encode", "json_decode", "operator"}
     return ([[
 local r = table.pack(pcall(agad.core.%s, %s, %s, %s))
