@@ -4,14 +4,14 @@
 -- Usage: loading.lua [folder=$AGAD_DATA/chest-xray/train] [size=128] [rounds=5] [workers=2]
 -- $AGAD_PEER_PYTHON: a Python with torch and Pillow (python3).  Without one the comparison is skipped, and said.
 
-local luv = require "luv"
 local agad = require "agad"
+local bench = dofile "spec/bench/support/bench.lua"
+local median = bench.median
 local core = agad.core
 local data = core.data
 
 local folder = arg[1] or (os.getenv "AGAD_DATA" or "") .. "/chest-xray/train"
 local size, rounds, workers = tonumber(arg[2] or 128), tonumber(arg[3] or 5), tonumber(arg[4] or 2)
-local python = os.getenv "AGAD_PEER_PYTHON" or "python3"
 if not (size and rounds and workers) then
   io.stderr:write("usage: loading.lua [folder] [size] [rounds] [workers]\n")
   os.exit(2)
@@ -22,30 +22,13 @@ if not listed or #names == 0 then
   return
 end
 
-local function median(list)
-  local sorted = table.move(list, 1, #list, 1, {})
-  table.sort(sorted)
-  return sorted[(#sorted + 1) // 2]
-end
-
--- The peer as a child process: ask() -> seconds of one pass, and the sum of all its pixels.
+-- The peer: ask() -> seconds of one pass, and the sum of all its pixels.
 local function start_peer()
-  if not os.execute(python .. " -c 'import torch, PIL' > /dev/null 2>&1") then
-    return nil, python .. " cannot import torch and PIL (set AGAD_PEER_PYTHON, or source what its libraries need)"
-  end
-  local stdin, stdout = luv.new_pipe(false), luv.new_pipe(false)
-  local text, ended = "", false
-  luv.spawn(python, {args = {"spec/bench/loading_peer.py", folder, tostring(size), tostring(workers)},
-    stdio = {stdin, stdout, 2}}, function() ended = true end)
-  stdout:read_start(function(_, chunk) if chunk then text = text .. chunk else ended = true end end)
+  local answer, reason = bench.peer("torch, PIL", {"spec/bench/loading_peer.py", folder, tostring(size),
+    tostring(workers)})
+  if not answer then return nil, reason end
   return function()
-    stdin:write "pass\n"
-    while not text:find "\n" do
-      if ended then error("the peer ended", 0) end
-      luv.run "once"
-    end
-    local line
-    line, text = text:match "^(.-)\n(.*)$"
+    local line = answer "pass"
     return tonumber((line:match "%S+")), math.tointeger(tonumber((line:match "%S+$")))
   end
 end
@@ -95,4 +78,4 @@ if ask then
   row("PyTorch's DataLoader with Pillow", peer)
   print(agree and "the sums of all pixels are equal" or "the sums of all pixels differ")
 end
-print(("%s; load %s"):format(core.processor(), io.open("/proc/loadavg"):read "l"))
+print(("%s; load %s"):format(core.processor(), bench.load()))

@@ -6,11 +6,8 @@
 
 local rounds, calls = tonumber(arg[1] or 200), tonumber(arg[2] or 3000)
 local build = os.getenv "AGAD_BUILD" or "build"
-
-local function median(list)
-  table.sort(list)
-  return list[(#list + 1) // 2]
-end
+local bench = dofile "spec/bench/support/bench.lua"
+local median = bench.median
 
 -- Starts the interpreter `n` times with a chunk that prints its own seconds.
 local function start_up(n)
@@ -116,6 +113,5 @@ for i, case in ipairs(cases) do
   end
   print(("%-28s %8.3f %12.2f %14.3f"):format(case[1], median(times[i]), median(ratio), median(more)))
 end
-local load = io.open("/proc/loadavg"):read "l"
 print(("processor time, medians of %d alternating rounds of %d calls; targets: 1.5 x, within .3 us; %s; load %s")
-  :format(rounds, calls, core.processor(), load))
+  :format(rounds, calls, core.processor(), bench.load()))

@@ -3,9 +3,10 @@
 -- Usage: step.lua [batch=64] [channels=1] [precision=fp32] [threads=2] [rounds=6] [steps=3] [net=naive]
 -- $AGAD_PEER_PYTHON: a Python with torch (python3).  Without one the comparison is skipped, and said.
 
-local luv = require "luv"
 local agad = require "agad"
 local core = agad.core
+local bench = dofile "spec/bench/support/bench.lua"
+local median, load = bench.median, bench.load
 
 local batch, channels, precision = tonumber(arg[1] or 64), tonumber(arg[2] or 1), arg[3] or "fp32"
 local threads, rounds, steps = tonumber(arg[4] or 2), tonumber(arg[5] or 6), tonumber(arg[6] or 3)
@@ -16,41 +17,17 @@ if not (batch and channels and threads and rounds and steps and compute[precisio
     .. "unet++]\n")
   os.exit(2)
 end
-local python = os.getenv "AGAD_PEER_PYTHON" or "python3"
 
-local function median(list)
-  local sorted = table.move(list, 1, #list, 1, {})
-  table.sort(sorted)
-  return sorted[(#sorted + 1) // 2]
-end
-
--- The peer as a child process: ask(line) -> its answer.
+-- The peer: ask(line) -> its answer.
 local function start_peer()
-  if not os.execute(python .. " -c 'import torch' > /dev/null 2>&1") then
-    return nil, python .. " cannot import torch (set AGAD_PEER_PYTHON, or source what its libraries need)"
-  end
-  local stdin, stdout = luv.new_pipe(false), luv.new_pipe(false)
-  local text, ended = "", false
-  local child = luv.spawn(python, {args = {"spec/bench/peer.py", "--batch", tostring(batch), "--channels",
+  local answer, close = bench.peer("torch", {"spec/bench/peer.py", "--batch", tostring(batch), "--channels",
     tostring(channels), "--precision", precision, "--layout", "channels_last", "--threads", tostring(threads),
-    "--net", net, "--serve"}, stdio = {stdin, stdout, 2}}, function() ended = true end)
-  if not child then return nil, python .. " could not be started" end
-  stdout:read_start(function(_, chunk) if chunk then text = text .. chunk else ended = true end end)
-  local function ask(line)
-    stdin:write(line .. "\n")
-    while not text:find "\n" do
-      if ended then error("the peer ended", 0) end
-      luv.run "once"
-    end
-    local answer
-    answer, text = text:match "^(.-)\n(.*)$"
-    answer = core.json_decode(answer)
-    return answer.ms or error("the peer: " .. answer.error, 0)
-  end
-  return ask, function()
-    stdin:close()
-    luv.run "nowait"
-  end
+    "--net", net, "--serve"})
+  if not answer then return nil, close end
+  return function(line)
+    local result = core.json_decode(answer(line))
+    return result.ms or error("the peer: " .. result.error, 0)
+  end, close
 end
 
 -- Our step, as the trainer builds it.
@@ -82,8 +59,6 @@ local function new_step()
     return ms
   end
 end
-
-local function load() return io.open("/proc/loadavg"):read "l":match "^(%S+)" end
 
 local ours, ask, close = new_step(), start_peer()
 print(("%s %d x 32 x 32, batch %d, %s, channels_last, %d threads; %s, libtorch %s"):format(net, channels, batch,

@@ -5,6 +5,8 @@
 local millions, large = tonumber(arg[1] or 10), tonumber(arg[2] or 600)
 local agad = require "agad"
 local core = agad.core
+local bench = dofile "spec/bench/support/bench.lua"
+local median = bench.median
 core.threads(1)
 
 local function resident()
@@ -12,12 +14,6 @@ local function resident()
     local kb = line:match "^VmRSS:%s+(%d+)"
     if kb then return tonumber(kb) / 1024 end
   end
-end
-
-local function median(list)
-  local sorted = table.move(list, 1, #list, 1, {})
-  table.sort(sorted)
-  return sorted[(#sorted + 1) // 2]
 end
 
 -- ---- small ----
@@ -68,5 +64,4 @@ for round = 1, 7 do
 end
 print(("%d tensors of 4 MB: %.3f s, closed by hand %.3f s: ratio %.2f (median of 7; target 1); peak of tensors %.0f MB "
   .. "(target 120)"):format(large, median(auto), median(manual), median(ratios), agad.memory().peak / 1e6))
-local load = io.open("/proc/loadavg"):read "l"
-print(("%s; load %s"):format(core.processor(), load))
+print(("%s; load %s"):format(core.processor(), bench.load()))
