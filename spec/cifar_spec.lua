@@ -6,23 +6,12 @@ local checks = dofile "spec/support/checks.lua"
 local data = agad.core.data
 local refused, has = checks.refused, checks.has
 
+local pictures = dofile "spec/support/pictures.lua"
+local write = pictures.write
 local folder
 
-local function write(name, bytes)
-  local path = folder .. "/" .. name
-  local file = assert(io.open(path, "wb"))
-  file:write(bytes)
-  file:close()
-  return path
-end
-
-before_each(function()
-  folder = os.tmpname()
-  os.remove(folder)
-  assert(lfs.mkdir(folder))
-end)
-
-after_each(function() os.execute("rm -rf '" .. folder .. "'") end)
+before_each(function() folder = pictures.open() end)
+after_each(pictures.close)
 
 -- CIFAR -------------------------------------------------------------------------------------------
 

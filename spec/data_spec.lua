@@ -4,15 +4,10 @@ local agad = require "agad"
 local lfs = require "lfs"
 local data, core = agad.data, agad.core
 
-local folder
+local scratch = dofile "spec/support/scratch.lua"
+local folder = scratch.folder
 
-local function write(name, bytes)
-  local path = folder .. "/" .. name
-  local file = assert(io.open(path, "wb"))
-  file:write(bytes)
-  file:close()
-  return path
-end
+local function write(name, bytes) return scratch.write(scratch.path(name), bytes) end
 
 local function message(f, ...)
   local ok, err = pcall(f, ...)
@@ -21,13 +16,7 @@ local function message(f, ...)
   return tostring(err)
 end
 
-setup(function()
-  folder = os.tmpname()
-  os.remove(folder)
-  assert(lfs.mkdir(folder))
-end)
-
-teardown(function() os.execute("rm -rf '" .. folder .. "'") end)
+teardown(scratch.remove)
 
 -- IDX ---------------------------------------------------------------------------------------------
 
@@ -191,19 +180,10 @@ describe("PNG", function()
   it("does not believe a header that promises more than the file can hold", function()
     local path = folder .. "/p.png"
     data.write_png(path, picture(1, 9, 9))
-    local file = assert(io.open(path, "rb"))
-    local bytes = file:read "a"
-    file:close()
-    local function crc(text)
-      local c = 0xffffffff
-      for i = 1, #text do
-        c = c ~ text:byte(i)
-        for _ = 1, 8 do c = c & 1 == 1 and (c >> 1) ~ 0xedb88320 or c >> 1 end
-      end
-      return c ~ 0xffffffff
-    end
-    local header = "IHDR" .. string.pack(">I4I4", 60000, 1000) .. bytes:sub(25, 29)
-    local lie = bytes:sub(1, 12) .. header .. string.pack(">I4", crc(header)) .. bytes:sub(34)
+    local bytes = scratch.read(path)
+    local chunk = dofile "spec/support/pictures.lua".png_chunk
+    local header = string.pack(">I4I4", 60000, 1000) .. bytes:sub(25, 29)
+    local lie = bytes:sub(1, 8) .. chunk("IHDR", header) .. bytes:sub(34)
     assert.match("more pixels than its bytes can hold", message(data.read, write("lie.png", lie)))
   end)
 

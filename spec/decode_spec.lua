@@ -7,32 +7,14 @@ local refused, has = checks.refused, checks.has
 local read, resample = agad.core.data.read, agad.core.data.resample
 
 local STORED = "spec/data/decode/"
-local folder
+local scratch = dofile "spec/support/scratch.lua"
+local bytes_of, folder = scratch.read, scratch.folder
 
-local function bytes_of(path)
-  local file = assert(io.open(path, "rb"))
-  local bytes = file:read "a"
-  file:close()
-  return bytes
-end
-
-local function write(name, bytes)
-  local path = folder .. "/" .. name
-  local file = assert(io.open(path, "wb"))
-  file:write(bytes)
-  file:close()
-  return path
-end
+local function write(name, bytes) return scratch.write(scratch.path(name), bytes) end
 
 local function stored(name) return bytes_of(STORED .. name) end
 
-setup(function()
-  folder = os.tmpname()
-  os.remove(folder)
-  assert(lfs.mkdir(folder))
-end)
-
-teardown(function() os.execute("rm -rf '" .. folder .. "'") end)
+teardown(scratch.remove)
 
 -- The largest difference of two strings of bytes.
 local function difference(a, b)
@@ -58,18 +40,7 @@ end
 
 -- PNG chunks --------------------------------------------------------------------------------------
 
-local function crc(text)
-  local c = 0xffffffff
-  for i = 1, #text do
-    c = c ~ text:byte(i)
-    for _ = 1, 8 do c = c & 1 == 1 and (c >> 1) ~ 0xedb88320 or c >> 1 end
-  end
-  return c ~ 0xffffffff
-end
-
-local function chunk(name, body)
-  return string.pack(">I4", #body) .. name .. body .. string.pack(">I4", crc(name .. body))
-end
+local chunk = dofile "spec/support/pictures.lua".png_chunk
 
 -- The file with another header.
 local function with_header(bytes, width, height, depth, colour)

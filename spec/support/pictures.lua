@@ -36,6 +36,20 @@ function pictures.read(path)
   return bytes
 end
 
+local function crc(text)
+  local c = 0xffffffff
+  for i = 1, #text do
+    c = c ~ text:byte(i)
+    for _ = 1, 8 do c = c & 1 == 1 and (c >> 1) ~ 0xedb88320 or c >> 1 end
+  end
+  return c ~ 0xffffffff
+end
+
+--- The bytes of a chunk of a PNG file.
+function pictures.png_chunk(name, body)
+  return string.pack(">I4", #body) .. name .. body .. string.pack(">I4", crc(name .. body))
+end
+
 --- A PNG whose every pixel is `value`, grey and 4 x 4 unless said otherwise; its path.
 function pictures.one(name, value, height, width, channels)
   local path = folder .. "/" .. name
