@@ -165,5 +165,9 @@ int step_add_builtin(step_state *s, const char *method, const char *name) {
     if (place >= 0) return step_add_stage(s, name, run_update, (void *)(intptr_t)place, NULL);
     return at_fail("method %s: stage %s, but there is no update '%s'", method, name, update);
   }
-  return at_fail("method %s: there is no stage '%s'; a stage is built in, or {name, function}", method, name);
+  return at_fail(
+      "method %s: there is no stage '%s'; a stage is {name, function}, UPDATE_update, guard_collapse, or one "
+      "of AGAD's: agad.reconstruct, agad.discriminate, agad.pseudo_anomaly, agad.generator_loss, "
+      "agad.discriminator_loss",
+      method, name);
 }
