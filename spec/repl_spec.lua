@@ -2,6 +2,7 @@
 
 local doc = require "agad.doc"
 local repl = require "agad.repl"
+local values = require "agad.values"
 local support = {launcher = os.getenv "AGAD" or "build/agad"}
 
 -- Runs the program with this input: its output, its stderr, its exit status.
@@ -41,28 +42,28 @@ describe("repl.compile", function()
   end)
 end)
 
-describe("repl.show", function()
+describe("values.show", function()
   it("prints tables shortly, lists before names, names sorted", function()
-    assert.equal('{1, 2, a = "x", b = {true}}', repl.show {1, 2, b = {true}, a = "x"})
-    assert.equal("text", repl.show "text")
-    assert.equal("nil", repl.show(nil))
-    assert.equal('{[3] = 0.5, ["a b"] = 1}', repl.show {["a b"] = 1, [3] = 0.5})
-    assert.equal("{}", repl.show {})
+    assert.equal('{1, 2, a = "x", b = {true}}', values.show {1, 2, b = {true}, a = "x"})
+    assert.equal("text", values.show "text")
+    assert.equal("nil", values.show(nil))
+    assert.equal('{[3] = 0.5, ["a b"] = 1}', values.show {["a b"] = 1, [3] = 0.5})
+    assert.equal("{}", values.show {})
   end)
 
   it("breaks what is too wide and cuts what is too long", function()
     local t = {}
     for i = 1, 100 do t[i] = i end
-    local text = repl.show(t)
+    local text = values.show(t)
     assert.matches("… 76 more", text)
-    assert.equal("{\n  name = 1,\n  other = 2\n}", repl.show({name = 1, other = 2}, 12))
+    assert.equal("{\n  name = 1,\n  other = 2\n}", values.show({name = 1, other = 2}, 12))
   end)
 
   it("survives loops and uses __tostring", function()
     local t = {}
     t.self = t
-    assert.equal("{self = {self = {self = {…}}}}", repl.show(t))
-    assert.equal("<it>", repl.show(setmetatable({}, {__tostring = function() return "<it>" end})))
+    assert.equal("{self = {self = {self = {…}}}}", values.show(t))
+    assert.equal("<it>", values.show(setmetatable({}, {__tostring = function() return "<it>" end})))
   end)
 end)
 

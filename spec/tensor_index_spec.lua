@@ -217,7 +217,7 @@ describe("a printed tensor", function()
   end)
 
   it("stands in tables by what it is", function()
-    assert.equal("{a = [float32 2 cpu]}", require("agad.repl").show {a = agad.ones(2)})
+    assert.equal("{a = [float32 2 cpu]}", require("agad.values").show {a = agad.ones(2)})
   end)
 end)
 

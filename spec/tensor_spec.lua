@@ -149,7 +149,7 @@ describe("an operator", function()
     has(refused(t.mm, t, t), "mm:", "2x3")
     has(refused(t.view, t, 4, 4), "view:", "[4, 4]")
     has(refused(t.index_select, t, 1, agad.tensor {1.5}), "index_select:")
-    has(refused(t.item, t), "6 elements")
+    has(refused(t.item, t), "a tensor of 6 numbers")
     has(refused(t.sum, t, 3), "there is no dimension 3; the last is 2")
     assert.equal(21, t:sum():item()) -- and the next call works
   end)

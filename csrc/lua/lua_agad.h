@@ -23,6 +23,7 @@ int lua_agad_end(lua_State *L, at_scope *scope, int results); /* closes; returns
 
 /* ---- tensors: tensor.c ---- */
 #define LUA_TENSOR "agad.tensor"
+#define LUA_LIST "agad.list" /* shapes, results of several tensors: tables that print what they hold */
 /* Pushes a tensor (or nil for NULL), which then belongs to Lua.  May run a full collection. */
 void lua_agad_push_tensor(lua_State *L, at_tensor *t);
 void lua_agad_collect(lua_State *L);                       /* a full collection, counted */

@@ -1,6 +1,6 @@
 /* op.c: any operator from Lua, with positional and keyword arguments.
  *
- *   agad.softmax(t, 2)   t:softmax(2)   t:sum({dim = {1, 2}, keepdim = true})   agad.rand(3, 4)
+ *   agad.softmax(t, 2)   t:softmax(2)   t:sum({dim = {1, 2}, keepdim = true})   agad.rand(3, 4)   agad.cat(t, u, 2)
  *
  * A trailing table with string keys only holds keywords, one with an array part only is a list.  The overload
  * is chosen by looking at the arguments, never by trying.
@@ -125,10 +125,17 @@ static int foreign_keywords(lua_State *L, const overload *o, int keywords) {
   return keywords ? count_keys(L, keywords) - known : 0;
 }
 
-/* Numbers one by one for a list of integers that comes first (or after self). */
+/* An item of a list that is written without its braces. */
+static int is_item(lua_State *L, const at_arg *arg, int index) {
+  return arg->item == AT_TENSOR ? lua_agad_test_tensor(L, index) != NULL : lua_type(L, index) == LUA_TNUMBER;
+}
+
+/* Numbers one by one for a list of integers that comes first (or after self), or tensors for a list of tensors; the
+ * first argument is more than one, since a single tensor there is mostly a forgotten list. */
 static int spread(lua_State *L, const call *c, const at_arg *arg, int i, int index, int top) {
-  return c->level >= SPREAD && arg->kind == AT_LIST && arg->item == AT_INT && !arg->list_size && i <= 1 &&
-         top > index && lua_type(L, index) == LUA_TNUMBER;
+  if (c->level < SPREAD || arg->kind != AT_LIST || arg->list_size || !is_item(L, arg, index)) return 0;
+  if (arg->item == AT_TENSOR) return !arg->item_optional && (i > 0 || (index < top && is_item(L, arg, index + 1)));
+  return arg->item == AT_INT && i <= 1 && top > index;
 }
 
 /* Tries to read `top` positional arguments and the keywords (0 = none) as those of one overload. */
@@ -145,8 +152,8 @@ static int match(lua_State *L, call *c, const overload *o, int top, int keywords
       int index = ++given;
       if (spread(L, c, arg, i, index, top)) {
         v->kind = AT_LIST, v->items = c->items + c->n_items, v->n = 0;
-        for (given--; given < top && c->n_items < MAX_ITEMS && lua_type(L, given + 1) == LUA_TNUMBER; given++, v->n++)
-          if (!read_value(L, c, given + 1, arg, AT_INT, s, c->items + c->n_items++)) return 0;
+        for (given--; given < top && c->n_items < MAX_ITEMS && is_item(L, arg, given + 1); given++, v->n++)
+          if (!read_value(L, c, given + 1, arg, arg->item, s, c->items + c->n_items++)) return 0;
       } else if (!read_value(L, c, index, arg, arg->kind, s, v)) return 0;
       continue;
     }
@@ -207,6 +214,7 @@ static void push_result(lua_State *L, const at_value *v) {
       push_result(L, v->items + i);
       lua_rawseti(L, -2, i + 1);
     }
+    luaL_setmetatable(L, LUA_LIST);
     break;
   default: lua_pushnil(L);
   }
@@ -231,7 +239,11 @@ static int no_overload(lua_State *L, const family *f, const problem *p, int keyw
   char text[300];
   const char *unknown = unknown_keyword(L, f, keywords);
   if (unknown) snprintf(text, sizeof text, "unknown keyword '%.60s'", unknown);
-  else snprintf(text, sizeof text, p->form, p->name, p->expected, p->got);
+  else {
+    char expected[128];
+    snprintf(expected, sizeof expected, "%s%s%s", p->expected, p->other ? " or " : "", p->other ? p->other : "");
+    snprintf(text, sizeof text, p->form, p->name, expected, p->got);
+  }
   lua_agad_where(L);
   lua_pushfstring(L, "%s: %s; it is called as", f->name, text);
   int shown = 0;
@@ -247,7 +259,7 @@ static int no_overload(lua_State *L, const family *f, const problem *p, int keyw
 /* The overload that fits the arguments, or NULL with c->worst.  The first round only saves time. */
 static const overload *choose(lua_State *L, call *c, const family *f, int top, int keywords) {
   c->wrong = 0;
-  c->worst = (problem){"its arguments fit no way of calling it", "", "", "", -1, 0};
+  c->worst = (problem){"its arguments fit no way of calling it", "", "", "", NULL, -1, 0};
   c->level = EXACT, c->foreign = 0;
   for (int i = 0; i < top && i < MAX_ARGS; i++) c->types[i] = (signed char)lua_type(L, i + 1);
   for (int i = 0; top <= MAX_ARGS && i < f->n && !c->wrong; i++)

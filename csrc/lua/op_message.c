@@ -1,7 +1,7 @@
 /* op_message.c: libtorch's messages in Lua's terms: dimensions, positions and items counted from 1.
  *
  * libtorch words one kind of mistake much alike everywhere, so that a few forms cover it.  Shapes, sizes and the
- * numbers inside tensors stay as they are.
+ * numbers inside tensors stay as they are; dtypes get the names that they have here.
  */
 #include "lua/op_read.h"
 
@@ -51,7 +51,38 @@ static void count_from_one(const char *text, char *out, size_t size) {
   out[n] = 0;
 }
 
-void one_based(char *text, size_t size) {
+/* "expected scalar type Long but found Float" */
+static void name_dtypes(char *text, size_t size) {
+  static const char *const names[][2] = {
+      {"Byte", "uint8"},   {"Char", "int8"},     {"Short", "int16"},    {"Int", "int32"}, {"Long", "int64"},
+      {"Half", "float16"}, {"Float", "float32"}, {"Double", "float64"}, {"Bool", "bool"}, {"BFloat16", "bfloat16"}};
+  char found[2][32];
+  const char *as[2] = {found[0], found[1]};
+  char *at = strstr(text, "expected scalar type ");
+  if (!at || sscanf(at, "expected scalar type %31[A-Za-z0-9] but found %31[A-Za-z0-9]", found[0], found[1]) != 2)
+    return;
+  for (int i = 0; i < 2; i++)
+    for (size_t j = 0; j < sizeof names / sizeof *names; j++)
+      if (!strcmp(found[i], names[j][0])) as[i] = names[j][1];
+  snprintf(at, size - (size_t)(at - text), "%s is needed, this tensor is %s; t:to(\"%s\")", as[0], as[1], as[0]);
+}
+
+/* What helps where the message alone does not. */
+static void add_hint(char *text, size_t size) {
+  static const char *const hints[][2] = {{"is out of bounds for", "numbers inside a tensor of positions count from 0"},
+                                         {"index out of range in self", "numbers inside a tensor count from 0"},
+                                         {"tried to access index", "numbers inside a tensor count from 0"},
+                                         {"LongTensor", "int64: t:long()"},
+                                         {"types: Long", "int64: t:long()"}};
+  size_t n = strlen(text);
+  for (size_t i = 0; i < sizeof hints / sizeof *hints; i++)
+    if (strstr(text, hints[i][0])) {
+      snprintf(text + n, size - n, " (%s)", hints[i][1]);
+      return;
+    }
+}
+
+static void count_all_from_one(char *text, size_t size) {
   long long low, high, got, start, length, most;
   char rest[256] = "";
   const char *found = strstr(text, "imension out of range (expected to be in range of [");
@@ -71,4 +102,10 @@ void one_based(char *text, size_t size) {
     snprintf(whole, sizeof whole, "%s", text);
     count_from_one(whole, text, size);
   }
+}
+
+void one_based(char *text, size_t size) {
+  count_all_from_one(text, size);
+  name_dtypes(text, size);
+  add_hint(text, size);
 }

@@ -26,7 +26,10 @@ shift shift_of(const char *op, const char *arg) {
 
 int refuse(call *c, const char *form, const char *name, const char *expected, const char *got) {
   int nearer = c->foreign != c->worst.foreign ? c->foreign < c->worst.foreign : c->at > c->worst.reached;
-  if (nearer || c->wrong) c->worst = (problem){form, name, expected, got, c->at, c->foreign};
+  if (nearer || c->wrong) c->worst = (problem){form, name, expected, got, NULL, c->at, c->foreign};
+  else if (c->at == c->worst.reached && c->foreign == c->worst.foreign && !strcmp(form, c->worst.form) &&
+           !strcmp(name, c->worst.name) && strcmp(expected, c->worst.expected))
+    c->worst.other = expected;
   return 0;
 }
 

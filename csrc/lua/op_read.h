@@ -15,7 +15,7 @@ shift shift_of(const char *op, const char *arg);
 enum { EXACT, SPREAD, WRAP, LEVELS };
 
 typedef struct problem {
-  const char *form, *name, *expected, *got;
+  const char *form, *name, *expected, *got, *other; /* other: what a second overload expects there */
   int reached, foreign;
 } problem;
 

@@ -153,6 +153,8 @@ static int is_closed(lua_State *L) {
 static int item(lua_State *L) {
   at_tensor *t = lua_agad_check_tensor(L, 1);
   at_dtype dtype = at_dtype_of(t);
+  if (at_numel(t) != 1)
+    return lua_agad_error(L, "item: a tensor of %d numbers has no single one; t:totable() gives all", (int)at_numel(t));
   at_scope scope = at_open();
   if (dtype == AT_B8) lua_pushboolean(L, at_item_int(t) != 0);
   else if (dtype <= AT_I64) lua_pushinteger(L, at_item_int(t));
@@ -168,6 +170,7 @@ static void push_shape(lua_State *L, const at_tensor *t) {
     lua_pushinteger(L, sizes[i]);
     lua_rawseti(L, -2, i + 1);
   }
+  luaL_setmetatable(L, LUA_LIST);
 }
 
 /* size() -> list; size(d) -> integer, d from 1 or negative from the end */
@@ -184,6 +187,11 @@ static int size(lua_State *L) {
 
 static int numel(lua_State *L) {
   lua_pushinteger(L, at_numel(lua_agad_check_tensor(L, 1)));
+  return 1;
+}
+
+static int is_contiguous(lua_State *L) {
+  lua_pushboolean(L, at_is_contiguous(lua_agad_check_tensor(L, 1)));
   return 1;
 }
 
@@ -277,9 +285,15 @@ static int attribute(lua_State *L) {
   at_tensor *t = lua_agad_check_tensor(L, 1);
   const char *key = luaL_checkstring(L, 2);
   if (!strcmp(key, "shape")) return push_shape(L, t), 1;
+  if (!strcmp(key, "ndim")) return lua_pushinteger(L, at_ndim(t)), 1;
   if (!strcmp(key, "dtype")) return lua_pushstring(L, at_dtype_name(at_dtype_of(t))), 1;
   if (!strcmp(key, "device")) return push_device(L, t), 1;
   if (!strcmp(key, "requires_grad")) return lua_pushboolean(L, at_requires_grad(t)), 1;
+  if (!strcmp(key, "T")) {
+    at_scope scope = at_open();
+    lua_agad_push_tensor(L, at_call("numpy_T", "", (at_value[]){at_v(t)}, 1));
+    return lua_agad_end(L, &scope, 1);
+  }
   if (!strcmp(key, "grad")) {
     at_scope scope = at_open();
     lua_agad_push_tensor(L, at_gradient(t));
@@ -333,7 +347,7 @@ static int manual_seed(lua_State *L) {
 /* clang-format off */
 static const luaL_Reg methods[] = {{"item", item},          {"size", size},       {"numel", numel},   {"dim", dim},
                                    {"cpu", to_cpu},         {"cuda", to_cuda},         {"close", close_tensor},
-                                   {"is_closed", is_closed}, {"rows", lua_agad_rows}, {"summary", summary}, {NULL, NULL}};
+                                   {"is_closed", is_closed}, {"is_contiguous", is_contiguous}, {"rows", lua_agad_rows}, {"summary", summary}, {NULL, NULL}};
 /* clang-format on */
 static const luaL_Reg functions[] = {{"manual_seed", manual_seed},       {"set_formatter", set_formatter},
                                      {"set_nearest", set_nearest},       {"open_scope", open_scope},
@@ -345,6 +359,9 @@ void lua_agad_open_tensor(lua_State *L) {
   lua_agad_open_generator(L);
   luaL_setfuncs(L, lua_agad_tensor_makers, 0);
   luaL_setfuncs(L, lua_agad_autograd_functions, 0);
+  luaL_newmetatable(L, LUA_LIST);
+  lua_pushliteral(L, "array"), lua_setfield(L, -2, "__jsontype");
+  lua_setfield(L, -2, "list_metatable");
   luaL_newmetatable(L, LUA_TENSOR);
   lua_pushvalue(L, -1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &metatable);

@@ -12,6 +12,9 @@ local agad = {core = core, version = "0.1.0", libtorch_version = core.libtorch, 
   device_note = device_note, grad = core.grad, manual_seed = core.manual_seed,
   generator = core.generator}
 
+-- Shapes and lists of tensors print what they hold.
+function core.list_metatable.__tostring(list) return require("agad.values").show(list) end
+
 core.set_formatter(function(t, footer) return require("agad.tensor_text").of(t, footer) end)
 
 -- The operator whose name is nearest to a mistyped one, or nil.
@@ -23,7 +26,7 @@ local function nearest_operator(name)
       local public = o.name:match "^aten::(%a[%w_]*)$"
       if public and not public:find "_backward" and not o.unusable then seen[public] = true end
     end
-    for field in pairs {shape = 1, dtype = 1, device = 1, grad = 1, requires_grad = 1} do seen[field] = true end
+    for _, field in ipairs {"shape", "ndim", "dtype", "device", "grad", "requires_grad"} do seen[field] = true end
     for method in pairs(core.tensor_methods) do if not method:find "^_" then seen[method] = true end end
     operator_names = {}
     for known in pairs(seen) do operator_names[#operator_names + 1] = known end
@@ -141,6 +144,11 @@ function agad.from_string(bytes, o)
   return t
 end
 
+for _, dtype in ipairs {"float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "complex64",
+  "complex128"} do
+  agad[dtype] = dtype
+end
+
 local names = require "agad.names"
 for name, f in pairs(names) do core.tensor_methods[name], agad[name] = f, f end
 
@@ -148,6 +156,11 @@ function core.tensor_methods.show(t, o) return require("agad.show").picture(t, o
 
 function agad.save(...) return require("agad.files").save(...) end
 function agad.load(...) return require("agad.files").load(...) end
+
+-- agad.linalg.norm is the operator linalg_norm, as in PyTorch.
+for _, space in ipairs {"fft", "linalg", "special"} do
+  agad[space] = setmetatable({}, {__index = function(_, name) return agad[space .. "_" .. tostring(name)] end})
+end
 
 -- Parts are loaded when they are first asked for; what is none of them is an operator.
 local parts = {campaign = true, data = true, draw = true, fetch = true, gradcheck = true, inspect = true, loss = true,
@@ -163,7 +176,7 @@ setmetatable(agad, {__index = function(_, name)
   else
     value = core.operator(name)
     local meant = value == nil and #name > 2 and nearest_operator(name)
-    if meant then error(("agad has no '%s'; did you mean %s?"):format(name, meant), 2) end
+    if meant then core.fail(("agad has no '%s'; did you mean %s?"):format(name, meant)) end
   end
   rawset(agad, name, value)
   return value

@@ -38,6 +38,30 @@ for name, dtype in pairs {float = "float32", double = "float64", half = "float16
   names[name] = function(t) return t:to(dtype) end
 end
 
+-- What torch7 and PyTorch have more than one name for.
+local methods = core.tensor_methods
+names.nelement, names.nElement = methods.numel, methods.numel
+names.ndimension, names.nDimension = methods.dim, methods.dim
+names.tolist = methods.totable
+
+--- @name agad.element_size(t)
+-- Bytes of one number.
+-- @param t tensor
+-- @return integer
+function names.element_size(t) return core.element_size(t.dtype) end
+
+--- @name agad.stride(t, dim)
+-- Numbers between neighbours along a dimension, in memory.
+-- @param t tensor
+-- @param dim integer without one a list of all
+-- @return integer|table
+function names.stride(t, dim)
+  if dim then return call("stride", t, dim) end
+  local list = {}
+  for d = 1, t:dim() do list[d] = call("stride", t, d) end
+  return setmetatable(list, core.list_metatable)
+end
+
 local to, is_dtype = core.operator "to", {}
 
 --- @name agad.to(t, what, …)

@@ -370,10 +370,18 @@ function nn.net(program, o)
   return core.net(text, o)
 end
 
--- Single layers: agad/layers.lua, when one is first asked for.
+-- Single layers: agad/layers.lua, when one is first asked for.  PyTorch's nn.functional is agad itself.
 return setmetatable(nn, {__index = function(_, name)
   if type(name) ~= "string" then return nil end
-  local made = require("agad.layers")[name]
+  local layers = require "agad.layers"
+  local made = name == "functional" and require "agad" or layers[name]
+  if made == nil then
+    local list = {}
+    for known in pairs(layers) do list[#list + 1] = known end
+    table.sort(list)
+    local meant = options.nearest(name, list)
+    if meant then error(("agad.nn has no '%s'; did you mean %s?"):format(name, meant), 2) end
+  end
   rawset(nn, name, made)
   return made
 end})

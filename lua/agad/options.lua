@@ -42,16 +42,20 @@ local function words(list)
   return table.concat(parts, ", ")
 end
 
-local function distance(a, b)                     -- Levenshtein
-  local row = {}
+-- Levenshtein's, where two letters in the wrong order are one mistake.
+local function distance(a, b)
+  local before, row = nil, {}
   for j = 0, #b do row[j] = j end
   for i = 1, #a do
-    local diagonal = row[0]
-    row[0] = i
+    local new = {[0] = i}
     for j = 1, #b do
-      local cost = a:byte(i) == b:byte(j) and diagonal or diagonal + 1
-      diagonal, row[j] = row[j], math.min(cost, row[j] + 1, row[j - 1] + 1)
+      local same = a:byte(i) == b:byte(j)
+      new[j] = math.min(row[j - 1] + (same and 0 or 1), row[j] + 1, new[j - 1] + 1)
+      if i > 1 and j > 1 and a:byte(i) == b:byte(j - 1) and a:byte(i - 1) == b:byte(j) then
+        new[j] = math.min(new[j], before[j - 2] + 1)
+      end
     end
+    before, row = row, new
   end
   return row[#b]
 end
@@ -61,7 +65,7 @@ end
 -- @param names table list of the known names
 function options.nearest(word, names)
   if #word > 100 then return nil end
-  local best, least = nil, math.min(#word, math.max(2, #word // 3) + 1)
+  local best, least = nil, math.min(#word, math.max(1, #word // 3) + 1)
   for _, name in ipairs(names) do
     if math.abs(#word - #name) < least then
       local d = distance(word:lower(), name:lower())

@@ -5,6 +5,7 @@
 local doc = require "agad.doc"
 local interrupt = require "agad.cli.interrupt"
 local message = require "agad.cli.common".message
+local values = require "agad.values"
 
 local repl = {}
 
@@ -21,43 +22,6 @@ function repl.environment(env)
   env.agad = agad
   for _, name in ipairs {"data", "task", "trainer", "nn", "loss", "model", "plot"} do env[name] = agad[name] end
   return env
-end
-
--- Values ------------------------------------------------------------------------------------------
-
-local function sorted(t)                          -- the keys that are no part of the list
-  local keys = {}
-  for k in pairs(t) do if not (math.type(k) == "integer" and k >= 1 and k <= #t) then keys[#keys + 1] = k end end
-  table.sort(keys, function(a, b)
-    if math.type(a) and math.type(b) then return a < b end
-    return tostring(a) < tostring(b)
-  end)
-  return keys
-end
-
---- A value as short text: tables on one line where they fit, else one entry a line; long ones are cut.
-function repl.show(v, width, depth, inner)
-  if type(v) == "string" then return inner and ("%q"):format(v):gsub("\\\n", "\\n") or v end
-  local meta = getmetatable(v)
-  if inner and type(v) == "userdata" and v.summary then return v:summary() end    -- a tensor in a table
-  if type(v) ~= "table" or meta and meta.__tostring then return tostring(v) end
-  depth, width = depth or 3, width or 79
-  if depth == 0 then return next(v) == nil and "{}" or "{…}" end
-  local parts, hidden = {}, 0
-  local function part(name, value)
-    if #parts >= 24 then hidden = hidden + 1 return end
-    parts[#parts + 1] = name .. repl.show(value, width - 4, depth - 1, true)
-  end
-  for i = 1, #v do part("", v[i]) end
-  for _, k in ipairs(sorted(v)) do
-    local plain = type(k) == "string" and k:find("^[%a_][%w_]*$")
-    part((plain and k or "[" .. repl.show(k, width, 1, true) .. "]") .. " = ", v[k])
-  end
-  if hidden > 0 then parts[#parts + 1] = ("… %d more"):format(hidden) end
-  local line = "{" .. table.concat(parts, ", ") .. "}"
-  if (utf8.len(line) or #line) <= width and not line:find("\n") then return line end
-  for i, text in ipairs(parts) do parts[i] = "  " .. text:gsub("\n", "\n  ") end
-  return "{\n" .. table.concat(parts, ",\n") .. "\n}"
 end
 
 -- Evaluation --------------------------------------------------------------------------------------
@@ -99,7 +63,7 @@ function repl.evaluate(text, env, out)
   if not chunk then error(reason == "incomplete" and "the input ends in the middle of a statement" or reason, 0) end
   local results = table.pack(chunk())
   for i = 1, results.n do
-    local ok, line = pcall(repl.show, results[i])
+    local ok, line = pcall(values.show, results[i])
     out:write(ok and line or tostring(line), i < results.n and "\t" or "\n")
   end
 end

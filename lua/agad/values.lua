@@ -1,0 +1,42 @@
+-- Lua values as text: what the REPL shows, and how lists of tensors print.
+
+local core = require "agad.core"
+
+local values = {}
+
+local function sorted(t)                          -- the keys that are no part of the list
+  local keys = {}
+  for k in pairs(t) do if not (math.type(k) == "integer" and k >= 1 and k <= #t) then keys[#keys + 1] = k end end
+  table.sort(keys, function(a, b)
+    if math.type(a) and math.type(b) then return a < b end
+    return tostring(a) < tostring(b)
+  end)
+  return keys
+end
+
+--- A value as short text: tables on one line where they fit, else one entry a line; long ones are cut.
+function values.show(v, width, depth, inner)
+  if type(v) == "string" then return inner and ("%q"):format(v):gsub("\\\n", "\\n") or v end
+  local meta = getmetatable(v)
+  if inner and type(v) == "userdata" and v.summary then return v:summary() end    -- a tensor in a table
+  if type(v) ~= "table" or meta and meta.__tostring and meta ~= core.list_metatable then return tostring(v) end
+  depth, width = depth or 3, width or 79
+  if depth == 0 then return next(v) == nil and "{}" or "{…}" end
+  local parts, hidden = {}, 0
+  local function part(name, value)
+    if #parts >= 24 then hidden = hidden + 1 return end
+    parts[#parts + 1] = name .. values.show(value, width - 4, depth - 1, true)
+  end
+  for i = 1, #v do part("", v[i]) end
+  for _, k in ipairs(sorted(v)) do
+    local plain = type(k) == "string" and k:find("^[%a_][%w_]*$")
+    part((plain and k or "[" .. values.show(k, width, 1, true) .. "]") .. " = ", v[k])
+  end
+  if hidden > 0 then parts[#parts + 1] = ("… %d more"):format(hidden) end
+  local line = "{" .. table.concat(parts, ", ") .. "}"
+  if (utf8.len(line) or #line) <= width and not line:find("\n") then return line end
+  for i, text in ipairs(parts) do parts[i] = "  " .. text:gsub("\n", "\n  ") end
+  return "{\n" .. table.concat(parts, ",\n") .. "\n}"
+end
+
+return values
