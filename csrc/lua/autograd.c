@@ -3,6 +3,7 @@
  * Lua functions are called back while libtorch walks the graph.  It does so on the calling thread, in the Lua
  * thread that asked (`caller`), so that coroutines are safe; what they raise reaches that caller.
  */
+#include "lua/op_read.h"
 #include "lua/tensor_parts.h"
 
 #include <stdlib.h>
@@ -88,7 +89,7 @@ static int backward(lua_State *L) {
   at_scope scope = at_open();
   at_backward(t, gradient, retain);
   lua_agad_set_caller(before);
-  return lua_agad_end(L, &scope, 0);
+  return lua_agad_end_reworded(L, &scope, 0);
 }
 
 /* grad(output, inputs[, gradient][, {retain_graph=, create_graph=, allow_unused=}]) -> one gradient per input */
@@ -116,7 +117,7 @@ static int grad(lua_State *L) {
   int bad = at_grad(grads, output, gradient, inputs, n, values[0], values[2], values[1]);
   lua_agad_set_caller(before);
   for (int i = 0; i < n && !bad; i++) lua_agad_push_tensor(L, grads[i]);
-  return lua_agad_end(L, &scope, n);
+  return lua_agad_end_reworded(L, &scope, n);
 }
 
 static int grad_mode(lua_State *L) {

@@ -30,6 +30,8 @@ void lua_agad_collect(lua_State *L);                       /* a full collection,
 at_tensor *lua_agad_check_tensor(lua_State *L, int index); /* raises; never NULL */
 at_tensor *lua_agad_test_tensor(lua_State *L, int index);  /* NULL when it is none (or closed) */
 int lua_agad_is_tensor(lua_State *L, int index);           /* closed or not */
+/* The name in the list at `list` (0: of all operators) that a mistyped one means, left on the stack; NULL: none. */
+const char *lua_agad_nearest(lua_State *L, const char *word, int list);
 
 /* Who is called back while libtorch walks a graph (hooks, backwards in Lua); returns who was: autograd.c */
 lua_State *lua_agad_set_caller(lua_State *L);

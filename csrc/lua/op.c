@@ -220,6 +220,19 @@ static void push_result(lua_State *L, const at_value *v) {
   }
 }
 
+/* Pushes a list of the keywords that the overloads take. */
+static int push_known_keywords(lua_State *L, const family *f) {
+  lua_newtable(L);
+  lua_Integer n = 0;
+  for (int i = 0; i < f->n; i++)
+    for (int j = 0; j < f->list[i].n; j++) {
+      const char *name = f->list[i].args[j].name;
+      lua_pushstring(L, strcmp(name, "end") ? name : "stop");
+      lua_rawseti(L, -2, ++n);
+    }
+  return lua_gettop(L);
+}
+
 /* The keyword that no overload knows, or NULL. */
 static const char *unknown_keyword(lua_State *L, const family *f, int keywords) {
   lua_pushnil(L);
@@ -238,8 +251,11 @@ static const char *unknown_keyword(lua_State *L, const family *f, int keywords) 
 static int no_overload(lua_State *L, const family *f, const problem *p, int keywords) {
   char text[300];
   const char *unknown = unknown_keyword(L, f, keywords);
-  if (unknown) snprintf(text, sizeof text, "unknown keyword '%.60s'", unknown);
-  else {
+  if (unknown) {
+    const char *meant = lua_agad_nearest(L, unknown, push_known_keywords(L, f));
+    snprintf(text, sizeof text, "unknown keyword '%.60s'%s%.60s%s", unknown, meant ? " (did you mean '" : "",
+             meant ? meant : "", meant ? "'?)" : "");
+  } else {
     char expected[128];
     snprintf(expected, sizeof expected, "%s%s%s", p->expected, p->other ? " or " : "", p->other ? p->other : "");
     snprintf(text, sizeof text, p->form, p->name, expected, p->got);
@@ -280,7 +296,7 @@ static const overload *choose(lua_State *L, call *c, const family *f, int top, i
 }
 
 static int raise(lua_State *L, const char *name, agad_error *error) {
-  one_based(error->message, sizeof error->message);
+  reword(error->message, sizeof error->message);
   return lua_agad_error(L, "%s: %s", name, error->message);
 }
 
@@ -337,10 +353,21 @@ static void stress(lua_State *L) {
   if (on) lua_agad_collect(L);
 }
 
+/* agad.ones(2, 3, "float64") is agad.ones(2, 3, {dtype = "float64"}) */
+static void dtype_to_keyword(lua_State *L, const family *f, int top) {
+  at_dtype dtype;
+  if (!top || lua_type(L, top) != LUA_TSTRING || at_dtype_by_name(lua_tostring(L, top), &dtype) || !makes_tensors(f))
+    return;
+  lua_createtable(L, 0, 1);
+  lua_insert(L, top);
+  lua_setfield(L, top, "dtype");
+}
+
 static int call_family(lua_State *L, const family *f) {
   int top = lua_gettop(L);
   stress(L);
   if (call_of_tensors(L, f, top)) return 1;
+  dtype_to_keyword(L, f, top);
   int keywords = 0, kind = top ? holds_keywords(L, top) : 0;
   if (kind < 0) return lua_agad_error(L, "%s: the last table mixes list items and keywords", f->name);
   if (kind > 0) keywords = top--;

@@ -51,29 +51,42 @@ static void count_from_one(const char *text, char *out, size_t size) {
   out[n] = 0;
 }
 
-/* "expected scalar type Long but found Float" */
-static void name_dtypes(char *text, size_t size) {
+static const char *dtype_name(const char *type) {
   static const char *const names[][2] = {
       {"Byte", "uint8"},   {"Char", "int8"},     {"Short", "int16"},    {"Int", "int32"}, {"Long", "int64"},
       {"Half", "float16"}, {"Float", "float32"}, {"Double", "float64"}, {"Bool", "bool"}, {"BFloat16", "bfloat16"}};
-  char found[2][32];
-  const char *as[2] = {found[0], found[1]};
-  char *at = strstr(text, "expected scalar type ");
-  if (!at || sscanf(at, "expected scalar type %31[A-Za-z0-9] but found %31[A-Za-z0-9]", found[0], found[1]) != 2)
-    return;
-  for (int i = 0; i < 2; i++)
-    for (size_t j = 0; j < sizeof names / sizeof *names; j++)
-      if (!strcmp(found[i], names[j][0])) as[i] = names[j][1];
-  snprintf(at, size - (size_t)(at - text), "%s is needed, this tensor is %s; t:to(\"%s\")", as[0], as[1], as[0]);
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (!strcmp(type, names[i][0])) return names[i][1];
+  return type;
 }
 
-/* What helps where the message alone does not. */
+static void name_dtypes(char *text, size_t size) {
+  char one[64], two[32];
+  char *at = strstr(text, "expected scalar type ");
+  if (at && sscanf(at, "expected scalar type %31[A-Za-z0-9] but found %31[A-Za-z0-9]", one, two) == 2)
+    snprintf(at, size - (size_t)(at - text), "%s is needed, this tensor is %s; t:to(\"%s\")", dtype_name(one),
+             dtype_name(two), dtype_name(one));
+  else if (sscanf(text, "\"%63[^\"]\" not implemented for '%31[A-Za-z0-9]'", one, two) == 2)
+    snprintf(text, size, "%s takes no %s tensors", one, dtype_name(two));
+}
+
+/* What Python would be told to do, and what helps where the message alone does not. */
 static void add_hint(char *text, size_t size) {
+  static const char *const instead[][2] = {
+      {"backward through the graph a second time",
+       "an earlier backward has freed this graph; give that one {retain_graph = true}"},
+      {"grad can be implicitly created only for scalar outputs",
+       "a tensor of several numbers needs a gradient of its shape: t:backward(gradient), or t:sum():backward()"},
+      {"does not require grad and does not have a grad_fn",
+       "nothing that this tensor was computed from requires a gradient (t:requires_grad_())"}};
   static const char *const hints[][2] = {{"is out of bounds for", "numbers inside a tensor of positions count from 0"},
                                          {"index out of range in self", "numbers inside a tensor count from 0"},
                                          {"tried to access index", "numbers inside a tensor count from 0"},
+                                         {"leaf Variable that requires grad", "agad.no_grad(function) allows it"},
                                          {"LongTensor", "int64: t:long()"},
                                          {"types: Long", "int64: t:long()"}};
+  for (size_t i = 0; i < sizeof instead / sizeof *instead; i++)
+    if (strstr(text, instead[i][0])) snprintf(text, size, "%s", instead[i][1]);
   size_t n = strlen(text);
   for (size_t i = 0; i < sizeof hints / sizeof *hints; i++)
     if (strstr(text, hints[i][0])) {
@@ -104,8 +117,15 @@ static void count_all_from_one(char *text, size_t size) {
   }
 }
 
-void one_based(char *text, size_t size) {
+void reword(char *text, size_t size) {
   count_all_from_one(text, size);
   name_dtypes(text, size);
   add_hint(text, size);
+}
+
+int lua_agad_end_reworded(lua_State *L, at_scope *scope, int results) {
+  agad_error error;
+  if (!at_close(scope, &error)) return results;
+  reword(error.message, sizeof error.message);
+  return lua_agad_raise(L, &error);
 }

@@ -33,8 +33,9 @@ typedef struct call {
 int refuse(call *c, const char *form, const char *name, const char *expected, const char *got);
 int read_value(lua_State *L, call *c, int index, const at_arg *arg, at_kind kind, shift s, at_value *out);
 
-/* Rewrites a message of libtorch's: dimensions and positions from 1: op_message.c */
-void one_based(char *text, size_t size);
+/* Rewrites a message of libtorch's in Lua's terms: op_message.c */
+void reword(char *text, size_t size);
+int lua_agad_end_reworded(lua_State *L, at_scope *scope, int results); /* lua_agad_end for what libtorch says */
 
 /* What is wrong with values that would kill the process, or NULL; NULL for nearly all operators: op_refuse.c */
 typedef const char *(*refusal)(const at_op *op, const at_value *values);

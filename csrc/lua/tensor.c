@@ -221,24 +221,30 @@ static void push_device(lua_State *L, const at_tensor *t) {
   else lua_pushfstring(L, "cuda:%d", device);
 }
 
-/* summary(t): dtype, shape, device in one line; of a tensor without dimension its number too */
+/* The number of a tensor without dimension, and a space; nothing for complex ones. */
+static void write_number(const at_tensor *t, char *text, size_t size) {
+  at_dtype dtype = at_dtype_of(t);
+  text[0] = 0;
+  if (at_ndim(t) || dtype == AT_C64 || dtype == AT_C128) return;
+  at_scope scope = at_open();
+  if (dtype == AT_B8) snprintf(text, size, at_item_int(t) ? "true " : "false ");
+  else if (dtype <= AT_I64) snprintf(text, size, "%lld ", (long long)at_item_int(t));
+  else snprintf(text, size, "%.6g ", at_item(t));
+  agad_error error;
+  if (at_close(&scope, &error)) text[0] = 0;
+}
+
+/* summary(t): dtype, shape, device in one line; of a tensor without dimension its number before them */
 static int summary(lua_State *L) {
   tensor_box *box = luaL_checkudata(L, 1, LUA_TENSOR);
   if (!box->t) return lua_pushliteral(L, "[closed tensor]"), 1;
   int64_t sizes[AT_MAX_DIM];
   int n = at_sizes(box->t, sizes);
-  char text[64 + 20 * AT_MAX_DIM];
-  size_t used = (size_t)snprintf(text, sizeof text, "[%s ", at_dtype_name(at_dtype_of(box->t)));
-  if (n == 0 && at_dtype_of(box->t) != AT_C64 && at_dtype_of(box->t) != AT_C128) {
-    at_scope scope = at_open();
-    if (at_dtype_of(box->t) <= AT_I64 || at_dtype_of(box->t) == AT_B8)
-      used += (size_t)snprintf(text + used, sizeof text - used, "%lld", (long long)at_item_int(box->t));
-    else used += (size_t)snprintf(text + used, sizeof text - used, "%.6g", at_item(box->t));
-    agad_error error;
-    at_close(&scope, &error);
-  }
+  char number[64], text[64 + 20 * AT_MAX_DIM];
+  write_number(box->t, number, sizeof number);
+  size_t used = (size_t)snprintf(text, sizeof text, "%s[%s", number, at_dtype_name(at_dtype_of(box->t)));
   for (int i = 0; i < n; i++)
-    used += (size_t)snprintf(text + used, sizeof text - used, "%s%lld", i ? "x" : "", (long long)sizes[i]);
+    used += (size_t)snprintf(text + used, sizeof text - used, "%s%lld", i ? "x" : " ", (long long)sizes[i]);
   push_device(L, box->t);
   lua_pushfstring(L, "%s %s%s]", text, lua_tostring(L, -1), at_requires_grad(box->t) ? ", grad" : "");
   return 1;
@@ -268,7 +274,7 @@ static int set_formatter(lua_State *L) {
   return 0;
 }
 
-/* set_nearest(function(name)): the name that was meant, or nil */
+/* set_nearest(function(name[, list])): the name that was meant (of the list, or of all operators), or nil */
 static int set_nearest(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   lua_settop(L, 1);
@@ -276,8 +282,23 @@ static int set_nearest(lua_State *L) {
   return 0;
 }
 
+/* pairs(t): as t:rows() */
+static int pairs(lua_State *L) {
+  lua_settop(L, 1);
+  return lua_agad_rows(L);
+}
+
 static int no_order(lua_State *L) {
   return lua_agad_error(L, "tensors are not ordered in Lua; use t:lt(u), t:le(u), t:gt(u) or t:ge(u)");
+}
+
+const char *lua_agad_nearest(lua_State *L, const char *word, int list) {
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &nearest) != LUA_TFUNCTION) return NULL;
+  lua_pushstring(L, word);
+  if (list) lua_pushvalue(L, list);
+  else lua_pushnil(L);
+  lua_call(L, 2, 1);
+  return lua_tostring(L, -1);
 }
 
 /* The miss of a method: an attribute of the tensor, or an operator, which is kept as a method. */
@@ -299,12 +320,8 @@ static int attribute(lua_State *L) {
     lua_agad_push_tensor(L, at_gradient(t));
     return lua_agad_end(L, &scope, 1);
   }
-  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &nearest) == LUA_TFUNCTION) {
-    lua_pushvalue(L, 2);
-    lua_call(L, 1, 1);
-    if (lua_isstring(L, -1))
-      return lua_agad_error(L, "a tensor has no field or operator '%s'; did you mean %s?", key, lua_tostring(L, -1));
-  }
+  const char *meant = lua_agad_nearest(L, key, 0);
+  if (meant) return lua_agad_error(L, "a tensor has no field or operator '%s'; did you mean %s?", key, meant);
   return lua_agad_error(L, "a tensor has no field or operator '%s'", key);
 }
 
@@ -312,8 +329,8 @@ static int index_tensor(lua_State *L) {
   lua_pushvalue(L, 2);
   if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL) return 1;
   lua_pop(L, 1);
-  if (lua_type(L, 2) != LUA_TSTRING) return lua_agad_index(L, 2);
-  const char *key = lua_tostring(L, 2);
+  const char *key = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "...";
+  if (!strcmp(key, "...")) return lua_agad_index(L, 2);
   if (strcmp(key, "requires_grad") && lua_agad_push_op(L, key)) {
     lua_pushvalue(L, 2);
     lua_pushvalue(L, -2);
@@ -373,6 +390,7 @@ void lua_agad_open_tensor(lua_State *L) {
   lua_pushcfunction(L, assign), lua_setfield(L, -2, "__newindex");
   lua_pushcfunction(L, lua_agad_length), lua_setfield(L, -2, "__len");
   lua_pushcfunction(L, lua_agad_concat), lua_setfield(L, -2, "__concat");
+  lua_pushcfunction(L, pairs), lua_setfield(L, -2, "__pairs");
   static const struct {
     const char *event, *op;
     int args;

@@ -33,7 +33,8 @@ static int64_t position(const part *p, lua_Integer i) {
   if (i != 0 && at >= 0 && at < size) return at;
   int dim = p->dim + p->n_dims - at_ndim(p->view) + 1; /* of the whole tensor, from 1 */
   if (i == 0) return at_fail("position 0 in dimension %d; positions are counted from 1, or from the end by -1", dim);
-  return at_fail("there is no position %lld in dimension %d, which has %lld", (long long)i, dim, (long long)size);
+  return at_fail("there is no position %lld in dimension %d, which has %lld%s", (long long)i, dim, (long long)size,
+                 i == size + 1 && dim == 1 ? " (a loop over rows: pairs, or t:rows())" : "");
 }
 
 static int needs_dim(const part *p) {
@@ -144,14 +145,6 @@ static at_value index_list(const part *p, at_value items[MOST]) {
   return (at_value){AT_LIST, {NULL}, items, n};
 }
 
-/* As lua_agad_end; libtorch's messages count from 1. */
-static int end(lua_State *L, at_scope *scope, int results) {
-  agad_error error;
-  if (!at_close(scope, &error)) return results;
-  one_based(error.message, sizeof error.message);
-  return lua_agad_raise(L, &error);
-}
-
 int lua_agad_index(lua_State *L, int index) {
   at_tensor *t = lua_agad_check_tensor(L, 1);
   part p;
@@ -161,7 +154,7 @@ int lua_agad_index(lua_State *L, int index) {
   read_part(L, index, t, &p);
   if (p.n_index && at_ok()) p.view = at_call("index", "Tensor", (at_value[]){at_v(p.view), index_list(&p, items)}, 2);
   lua_agad_push_tensor(L, !at_ok() ? NULL : p.view == t ? at_alias(t) : p.view);
-  return end(L, &scope, 1);
+  return lua_agad_end_reworded(L, &scope, 1);
 }
 
 static at_value value_of(lua_State *L, int index) {
@@ -188,7 +181,7 @@ int lua_agad_assign(lua_State *L) {
     at_call("index_put_", "", (at_value[]){at_v(p.view), index_list(&p, items), at_v(values)}, 3);
   } else if (at_ok() && from) at_call("copy_", "", (at_value[]){at_v(p.view), at_v(from)}, 2);
   else if (at_ok()) at_call("fill_", "Scalar", (at_value[]){at_v(p.view), value_of(L, 3)}, 2);
-  return end(L, &scope, 0);
+  return lua_agad_end_reworded(L, &scope, 0);
 }
 
 /* #t: entries of the first dimension */
@@ -206,7 +199,7 @@ int lua_agad_concat(lua_State *L) {
   at_value items[2] = {at_v(lua_agad_check_tensor(L, 1)), at_v(lua_agad_check_tensor(L, 2))};
   at_scope scope = at_open();
   lua_agad_push_tensor(L, at_call("cat", "", (at_value[]){{AT_LIST, {NULL}, items, 2}, at_vi(0)}, 2));
-  return end(L, &scope, 1);
+  return lua_agad_end_reworded(L, &scope, 1);
 }
 
 /* One step of rows(): (state {t, dim}, i) -> i + 1, part */

@@ -45,7 +45,8 @@ static void measure(lua_State *L, int index, nest *n) {
 static void leaf(lua_State *L, int index, nest *n) {
   if (lua_isboolean(L, index)) n->booleans = 1;
   else if (lua_type(L, index) != LUA_TNUMBER)
-    at_fail("item %lld is a %s, not a number", (long long)n->count + 1, luaL_typename(L, index));
+    at_fail("item %lld is %s%s, not a number", (long long)n->count + 1, lua_isnil(L, index) ? "" : "a ",
+            luaL_typename(L, index));
   else n->numbers = 1;
   if (n->d) n->d[n->count] = lua_isboolean(L, index) ? lua_toboolean(L, index) : lua_tonumber(L, index);
   if (n->i) {

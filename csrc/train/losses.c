@@ -1,5 +1,6 @@
 #include "train/losses.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,11 +84,22 @@ static at_tensor *loss_forward(loss_kind kind, at_tensor *a, at_tensor *b, doubl
   }
 }
 
+static int fail_shapes(const int64_t *a, int a_dims, const int64_t *b, int b_dims) {
+  char text[2][256] = {"", ""};
+  const int64_t *sizes[2] = {a, b};
+  int dims[2] = {a_dims, b_dims};
+  for (int i = 0; i < 2; i++)
+    for (int d = 0; d < dims[i] && strlen(text[i]) < 220; d++)
+      snprintf(text[i] + strlen(text[i]), 32, "%s%lld", d ? ", " : "", (long long)sizes[i][d]);
+  return at_fail("loss: its tensors have one shape, not {%s} and {%s}", text[0], text[1]);
+}
+
 at_tensor *loss_call(loss_kind kind, at_tensor *a, at_tensor *b, double target) {
   int mode = at_grad_mode(0);
   int64_t a_sizes[AT_MAX_DIM] = {0}, b_sizes[AT_MAX_DIM] = {0};
-  if (b && at_ok() && (at_sizes(a, a_sizes) != at_sizes(b, b_sizes) || memcmp(a_sizes, b_sizes, sizeof a_sizes)))
-    at_fail("loss: its two tensors differ in shape");
+  int a_dims = at_sizes(a, a_sizes), b_dims = b ? at_sizes(b, b_sizes) : 0;
+  if (b && at_ok() && (a_dims != b_dims || memcmp(a_sizes, b_sizes, sizeof a_sizes)))
+    fail_shapes(a_sizes, a_dims, b_sizes, b_dims);
   at_tensor *loss = loss_forward(kind, a, b, target);
   at_grad_mode(mode);
   if (!mode || !at_ok()) return loss;

@@ -60,7 +60,7 @@
 -- @return function
 
 --- @name tensor:summary()
--- What it is, in one line: [float32 3x4 cpu].
+-- What it is, in one line: [float32 3x4 cpu], or of a single number 0.5 [float32 cpu].
 -- @return string
 
 --- @name tensor:register_hook(f)

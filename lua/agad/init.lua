@@ -17,10 +17,10 @@ function core.list_metatable.__tostring(list) return require("agad.values").show
 
 core.set_formatter(function(t, footer) return require("agad.tensor_text").of(t, footer) end)
 
--- The operator whose name is nearest to a mistyped one, or nil.
+-- The operator (or the name in a list) that is nearest to a mistyped one, or nil.
 local operator_names
-local function nearest_operator(name)
-  if not operator_names then
+local function nearest_operator(name, list)
+  if not list and not operator_names then
     local seen = {}
     for _, o in ipairs(core.operators()) do
       local public = o.name:match "^aten::(%a[%w_]*)$"
@@ -32,7 +32,7 @@ local function nearest_operator(name)
     for known in pairs(seen) do operator_names[#operator_names + 1] = known end
     table.sort(operator_names)
   end
-  return require("agad.options").nearest(name, operator_names)
+  return require("agad.options").nearest(name, list or operator_names)
 end
 core.set_nearest(nearest_operator)
 
@@ -138,7 +138,11 @@ function agad.from_string(bytes, o)
     end
   end
   local dtype = o and o.dtype or "float32"
-  local size = o and o.size or {#bytes // core.element_size(dtype)}
+  local each = core.element_size(dtype)
+  if #bytes % each ~= 0 then
+    error(("from_string: %d bytes are no whole number of %s (%d bytes each)"):format(#bytes, dtype, each), 2)
+  end
+  local size = o and o.size or {#bytes // each}
   local ok, t = pcall(core.from_string, bytes, dtype, size)
   if not ok then error(t:gsub("^[^:]+:%d+: ", ""), 2) end
   return t

@@ -49,6 +49,9 @@ local function checked(kind, given, known)
   return given
 end
 
+-- A number stands for its kernel.
+local function with_kernel(o) return type(o) == "number" and {kernel = o} or o end
+
 local function whole(kind, name, v)
   if math.type(v) ~= "integer" or v < 1 then
     error(("nn.%s: %s = %s; a whole number from 1 is needed"):format(kind, name, tostring(v)), 3)
@@ -193,11 +196,11 @@ end
 --- Convolution (PyTorch's Conv2d).
 -- @param channels integer of the input
 -- @param out integer channels of the output
--- @param o table kernel (3), stride (1), padding (0): a number or {vertical, horizontal}; bias (false), init ("normal":
---   N(0, 0.02) as DCGAN's, "uniform": as PyTorch's), seed
+-- @param o table|number kernel (3), stride (1), padding (0): a number or {vertical, horizontal}; bias (false), init
+--   ("normal": N(0, 0.02) as DCGAN's, "uniform": as PyTorch's), seed; or the kernel
 -- @return layer
 function layers.conv(channels, out, o)
-  o = checked("conv", o, conv_options)
+  o = checked("conv", with_kernel(o), conv_options)
   whole("conv", "channels", channels)
   whole("conv", "out", out)
   return node("conv", {channels, out}, o, function(b) return b:conv(out, only(o, conv_attributes)) end,
@@ -210,7 +213,7 @@ end
 -- @param o table as for `agad.nn.conv`, and output_padding (0)
 -- @return layer
 function layers.conv_transpose(channels, out, o)
-  o = checked("conv_transpose", o, transpose_options)
+  o = checked("conv_transpose", with_kernel(o), transpose_options)
   whole("conv_transpose", "channels", channels)
   whole("conv_transpose", "out", out)
   return node("conv_transpose", {channels, out}, o,
@@ -289,8 +292,7 @@ end
 -- @return layer
 function layers.sigmoid() return operator("sigmoid", {}, {}, function(_, x) return x:sigmoid() end) end
 
--- Options of a window; a number stands for its kernel.
-local function window(kind, o) return checked(kind, type(o) == "number" and {kernel = o} or o, {"kernel", "stride"}) end
+local function window(kind, o) return checked(kind, with_kernel(o), {"kernel", "stride"}) end
 
 --- The largest of each window (PyTorch's MaxPool2d).
 -- @param o table|number kernel (2), stride (the kernel): a number or {vertical, horizontal}; or the kernel
