@@ -120,8 +120,9 @@ describe("a checkpoint", function()
   it("of another configuration is refused, with each key that differs", function()
     local dir = stopped("other", 2)
     has(refused(resume, dir, {epochs = 2, lr = 1e-4, lambda = {adv = 2}, augment = {flip = false}, seed = 3}),
-      "cannot resume " .. dir, "another configuration (augment.flip, augment.shift, epochs, lambda.adv, lr, seed)")
-    has(refused(resume, dir, {schedule = {lr = "cosine:2e-4:0"}}), "(schedule.lambda.con)")
+      "cannot resume " .. dir, "another configuration (augment.flip = true, now false; augment.shift = 1, now 0; "
+        .. "epochs = 3, now 2; lambda.adv = 1.0, now 2.0; lr = 0.0002, now 0.0001; seed = 1, now 3)")
+    has(refused(resume, dir, {schedule = {lr = "cosine:2e-4:0"}}), "(schedule.lambda.con = {", "now not set)")
   end)
 end)
 

@@ -55,7 +55,9 @@ function checkpoint.save(run)
     run = core.json_encode(at)})
 end
 
--- Keys in which two configurations differ, but for those that a resumed run may change.
+local function text_of(v) return v == nil and "not set" or type(v) == "table" and core.json_encode(v) or tostring(v) end
+
+-- In what two configurations differ, but for what a resumed run may change: "lr = 0.0002, now 0.0001".
 local function differences(before, now)
   local found = {}
   local function compare(a, b, prefix)
@@ -65,7 +67,7 @@ local function differences(before, now)
     for name in pairs(names) do
       local x, y = a[name], b[name]
       if type(x) == "table" and type(y) == "table" then compare(x, y, prefix .. name .. ".")
-      elseif x ~= y then found[#found + 1] = prefix .. name end
+      elseif x ~= y then found[#found + 1] = ("%s%s = %s, now %s"):format(prefix, name, text_of(x), text_of(y)) end
     end
   end
   compare(options.hashed(before), options.hashed(now), "")
@@ -80,7 +82,7 @@ local function check(run, path, metadata)
   local differing = differences(before, core.json_decode(options.canonical(run.config)))
   if #differing > 0 then
     error(("cannot resume %s: it was made with another configuration (%s); give the same options, or train without " ..
-      "--resume"):format(run.dir, table.concat(differing, ", ")), 0)
+      "--resume"):format(run.dir, table.concat(differing, "; ")), 0)
   end
   local at = core.json_decode(metadata.run)
   if at.task ~= fingerprint(run.task) then
