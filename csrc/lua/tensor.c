@@ -190,6 +190,12 @@ static int numel(lua_State *L) {
   return 1;
 }
 
+/* is_tensor(value): closed or not */
+static int is_tensor(lua_State *L) {
+  lua_pushboolean(L, lua_agad_is_tensor(L, 1));
+  return 1;
+}
+
 static int is_contiguous(lua_State *L) {
   lua_pushboolean(L, at_is_contiguous(lua_agad_check_tensor(L, 1)));
   return 1;
@@ -306,6 +312,7 @@ static int attribute(lua_State *L) {
   at_tensor *t = lua_agad_check_tensor(L, 1);
   const char *key = luaL_checkstring(L, 2);
   if (!strcmp(key, "shape")) return push_shape(L, t), 1;
+  if (!strcmp(key, "is_cuda")) return lua_pushboolean(L, at_device_of(t) >= 0), 1;
   if (!strcmp(key, "ndim")) return lua_pushinteger(L, at_ndim(t)), 1;
   if (!strcmp(key, "dtype")) return lua_pushstring(L, at_dtype_name(at_dtype_of(t))), 1;
   if (!strcmp(key, "device")) return push_device(L, t), 1;
@@ -366,10 +373,10 @@ static const luaL_Reg methods[] = {{"item", item},          {"size", size},     
                                    {"cpu", to_cpu},         {"cuda", to_cuda},         {"close", close_tensor},
                                    {"is_closed", is_closed}, {"is_contiguous", is_contiguous}, {"rows", lua_agad_rows}, {"summary", summary}, {NULL, NULL}};
 /* clang-format on */
-static const luaL_Reg functions[] = {{"manual_seed", manual_seed},       {"set_formatter", set_formatter},
-                                     {"set_nearest", set_nearest},       {"open_scope", open_scope},
-                                     {"close_scope", close_scope},       {"note_in_scope", note_in_scope},
-                                     {"collections", count_collections}, {NULL, NULL}};
+static const luaL_Reg functions[] = {
+    {"manual_seed", manual_seed},     {"set_formatter", set_formatter},   {"set_nearest", set_nearest},
+    {"is_tensor", is_tensor},         {"open_scope", open_scope},         {"close_scope", close_scope},
+    {"note_in_scope", note_in_scope}, {"collections", count_collections}, {NULL, NULL}};
 
 void lua_agad_open_tensor(lua_State *L) {
   luaL_setfuncs(L, functions, 0);

@@ -153,8 +153,24 @@ for _, dtype in ipairs {"float16", "float32", "float64", "int8", "int16", "int32
   agad[dtype] = dtype
 end
 
-local names = require "agad.names"
-for name, f in pairs(names) do core.tensor_methods[name], agad[name] = f, f end
+for _, list in ipairs {(require "agad.names"), (require "agad.functional")} do
+  for name, f in pairs(list) do core.tensor_methods[name], agad[name] = f, f end
+end
+
+--- Whether a value is a tensor (closed or not).
+-- @return boolean
+function agad.is_tensor(v) return core.is_tensor(v) end
+
+--- Whether operators note what gradients need: false inside agad.no_grad.
+-- @return boolean
+function agad.is_grad_enabled() return core.grad_mode() end
+
+--- The threads of an operator on the processor; set_num_threads sets them.
+-- @return integer
+function agad.get_num_threads() return (core.threads()) end
+
+--- @param n integer
+function agad.set_num_threads(n) core.threads(n) end
 
 function core.tensor_methods.show(t, o) return require("agad.show").picture(t, o) end
 

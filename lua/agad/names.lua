@@ -50,6 +50,33 @@ names.tolist = methods.totable
 -- @return integer
 function names.element_size(t) return core.element_size(t.dtype) end
 
+--- @name agad.nbytes(t)
+-- Bytes of all its numbers.
+-- @param t tensor
+-- @return integer
+function names.nbytes(t) return core.element_size(t.dtype) * t:numel() end
+
+--- @name agad.type(t, dtype)
+-- The dtype of a tensor, or the tensor as another dtype.
+-- @param t tensor
+-- @param dtype string none
+-- @return string|tensor
+function names.type(t, dtype) return dtype == nil and t.dtype or t:to(dtype) end
+
+--- @name tensor:apply_(f)
+-- Puts f of each number in its place, in order; slow: operators do whole tensors. Also torch7's t:apply(f).
+-- @param f function(number); nil leaves the number
+-- @return tensor itself
+function names.apply_(t, f)
+  local shape, list = t.shape, t:detach():reshape(-1):totable()
+  for i, v in ipairs(list) do
+    local new = f(v)
+    if new ~= nil then list[i] = new end
+  end
+  return t:copy_(core.from_table(list, t.dtype):reshape(shape))
+end
+names.apply = names.apply_
+
 --- @name agad.stride(t, dim)
 -- Numbers between neighbours along a dimension, in memory.
 -- @param t tensor
