@@ -194,7 +194,7 @@ setmetatable(agad, {__index = function(_, name)
   elseif name == "trainer" then value = require("agad.trainer").new
   elseif parts[name] then value = require("agad." .. name)
   else
-    value = core.operator(name)
+    value = core.operator(name) or rawget(core.tensor_methods, name)
     local meant = value == nil and #name > 2 and nearest_operator(name)
     if meant then core.fail(("agad has no '%s'; did you mean %s?"):format(name, meant)) end
   end
