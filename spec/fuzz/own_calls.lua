@@ -225,6 +225,34 @@ return a.grad
       "latent", "reciprocal", "discriminator"}, m:tensor(),
       pick {m:tensor(), "0", "1", m:wrong()}, pick {"nil", '"l2"', m:wrong()})
   end},
+  {"python", function(m)
+    local function small() return math.random() < .8 and tostring(math.random(0, 3)) or m.integer() end
+    local function any()
+      return pick {m:tensor(), small(), small(), "{" .. small() .. ", " .. small() .. "}", m:wrong()}
+    end
+    local keys = pick {"stride", "padding", "dilation", "output_size", "reduction", "hard", "tau", "alpha", "weight",
+      "swap", "margin", "ceil_mode", "scale_factor", "size", "mode", "dim", "eps"}
+    return ([=[
+local list = {}
+for _, part in ipairs {"functional", "names"} do
+  for name in pairs(require("agad." .. part)) do list[#list + 1] = name end
+end
+table.sort(list)
+return agad[list[%d %% #list + 1]](%s, %s, %s, %s)
+]=]):format(math.random(1000), m:tensor(), any(), any(), pick {"nil", ("{%s = %s}"):format(keys, any()), any()})
+  end},
+  {"familiar", function(m)
+    local t = m:tensor()
+    return ("local t = %s\n%s\n"):format(t, pick {"return t.T, t.ndim, t:stride(), t:nbytes(), t:type()",
+      "local n = 0 for i, row in pairs(t) do n = n + i end return n", "return t:apply_(function(v) return v end)",
+      "t:apply_(function() t:close() end)", "t:apply_(function() return " .. m:wrong() .. " end)",
+      ("return agad.cat(t, %s, %s)"):format(m:tensor(), m.integer()),
+      ("return agad.stack(t, %s, t)"):format(m:tensor()), ("return agad.einsum('ij,jk', t, %s)"):format(m:tensor()),
+      ("return agad.linalg.norm(t, %s), agad.fft.fft(t)"):format(m.integer()),
+      ("return tostring(t.shape), tostring(t:chunk(%s))"):format(m.integer()),
+      ("return agad.ones(2, %s)"):format(dtype()),
+      'return t["..."], t[#t + 1]'})
+  end},
   {"generator", function(m)
     return ("local g = agad.generator(%s)\n%s\nreturn agad.rand({2}, {generator = g}), g:state()\n"):format(m.integer(),
       pick {"", "g:set_state(" .. m:tensor() .. ")", "g:set_state(g:state())", "getmetatable(g).__gc(g)"})
