@@ -5,8 +5,6 @@
 #include <ATen/ops/_fused_adam.h>
 #include <ATen/ops/abs.h>
 #include <ATen/ops/add.h>
-#include <ATen/ops/convolution.h>
-#include <ATen/ops/convolution_backward.h>
 #include <ATen/ops/div.h>
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/leaky_relu.h>
@@ -94,45 +92,6 @@ void at_mul_scalar_(at_tensor *a, double s) { at_do([&] { T(a).mul_(s); }); }
 /* clang-format on */
 void at_lerp_(at_tensor *a, const at_tensor *end, const at_tensor *weight) {
   at_do([&] { T(a).lerp_(T(end), T(weight)); });
-}
-
-/* Whether a convolution of bf16 tensors is computed in float32 and rounded: on a processor without bf16 arithmetic
- * this takes a half to a quarter of the time of oneDNN's emulation, and all sums are float32's either way. */
-static bool through_fp32(const at::Tensor &x) {
-  static const bool emulated = !at_fast_bf16(AT_CPU) && !at_plain();
-  return emulated && x.is_cpu() && x.scalar_type() == at::kBFloat16;
-}
-
-static std::optional<at::Tensor> wide(const std::optional<at::Tensor> &t) {
-  return t && t->scalar_type() == at::kBFloat16 ? t->to(at::kFloat) : t;
-}
-
-at_tensor *at_convolution(const at_tensor *x, const at_tensor *w, const at_tensor *bias, const int64_t stride[2],
-                          const int64_t padding[2], int transposed, const int64_t output_padding[2]) {
-  return at_make([&] {
-    auto of = [&](const at::Tensor &tx, const at::Tensor &tw, const std::optional<at::Tensor> &tb) {
-      return at::convolution(tx, tw, tb, {stride, 2}, {padding, 2}, {1, 1}, transposed, {output_padding, 2}, 1);
-    };
-    if (!through_fp32(T(x))) return of(T(x), T(w), maybe(bias));
-    return of(*wide(T(x)), *wide(T(w)), wide(maybe(bias))).to(at::kBFloat16);
-  });
-}
-
-void at_convolution_backward(at_tensor **dx, at_tensor **dw, at_tensor **db, const at_tensor *dy, const at_tensor *x,
-                             const at_tensor *w, const int64_t stride[2], const int64_t padding[2], int transposed,
-                             const int64_t output_padding[2]) {
-  at_do([&] {
-    int64_t bias_sizes[1] = {T(dy).size(1)};
-    const bool widen = through_fp32(T(x));
-    auto in = [&](const at_tensor *t) { return widen ? *wide(T(t)) : T(t); };
-    auto [gx, gw, gb] = at::convolution_backward(
-        in(dy), in(x), in(w), at::OptionalIntArrayRef(at::IntArrayRef(bias_sizes, 1)), {stride, 2}, {padding, 2},
-        {1, 1}, transposed, {output_padding, 2}, 1, {dx != nullptr, dw != nullptr, db != nullptr});
-    auto out = [&](const at::Tensor &t) { return at_wrap(widen && t.defined() ? t.to(at::kBFloat16) : t); };
-    if (dx) *dx = out(gx);
-    if (dw) *dw = out(gw);
-    if (db) *db = out(gb);
-  });
 }
 
 at_tensor *at_batch_norm(at_tensor **mean, at_tensor **invstd, const at_tensor *x, const at_tensor *w,

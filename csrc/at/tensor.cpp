@@ -140,7 +140,12 @@ at_tensor *at_to_layout(const at_tensor *t, at_layout layout) {
   return at_make([&] {
     const at::Tensor &x = at_unwrap(t);
     TORCH_CHECK(at_is_dense(t), NO_MEMORY);
-    return x.dim() == 4 ? x.contiguous(at_format(layout)) : x.contiguous();
+    if (x.dim() != 4) return x.contiguous();
+    at::Tensor y = x.contiguous(at_format(layout));
+    if (layout != AT_CHANNELS_LAST || y.size(1) != 1 || y.stride(1) == 1) return y;
+    /* One channel has the memory of both layouts; libtorch goes by strides, and would leave this one for all that
+     * follows. */
+    return y.as_strided(y.sizes(), {y.size(2) * y.size(3), 1, y.size(3), 1});
   });
 }
 

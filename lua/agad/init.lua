@@ -32,7 +32,7 @@ local function nearest_operator(name, list)
     for known in pairs(seen) do operator_names[#operator_names + 1] = known end
     table.sort(operator_names)
   end
-  return require("agad.options").nearest(name, list or operator_names)
+  return require("agad.options").nearest(name, list or operator_names, not list)
 end
 core.set_nearest(nearest_operator)
 

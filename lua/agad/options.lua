@@ -63,9 +63,10 @@ end
 --- The name in a list that is nearest to a mistyped one, or nil.
 -- @param word string what was typed
 -- @param names table list of the known names
-function options.nearest(word, names)
+-- @param many boolean false: among very many names a short word is near to some by chance
+function options.nearest(word, names, many)
   if #word > 100 then return nil end
-  local best, least = nil, math.min(#word, math.max(1, #word // 3) + 1)
+  local best, least = nil, math.min(#word, math.max(many and 1 or 2, #word // 3) + 1)
   for _, name in ipairs(names) do
     if math.abs(#word - #name) < least then
       local d = distance(word:lower(), name:lower())
