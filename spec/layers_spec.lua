@@ -41,6 +41,28 @@ describe("a layer", function()
       function(x, w) return x:conv_transpose2d(w.weight, nil, {2, 2}, {1, 1}) end)
   end)
 
+  it("of convolution does so for any channels, kernel, stride and sides", function()   -- some are products of matrices
+    local random = math.random
+    math.randomseed(11)
+    for case = 1, 80 do
+      local transposed = case % 2 == 0
+      local k, stride = {random(4), random(4)}, {random(3), random(3)}
+      local padding = {random(0, k[1] - 1), random(0, k[2] - 1)}
+      local more = transposed and {random(0, stride[1] - 1), random(0, stride[2] - 1)} or nil
+      local sides = {math.max(random(2, 8), k[1]), math.max(random(2, 8), k[2])}
+      local channels = {1, 2, 3, 16, 40, 70}
+      local from, to = channels[random(6)], channels[random(6)]
+      local layer = nn[transposed and "conv_transpose" or "conv"](from, to, {kernel = k, stride = stride,
+        padding = padding, output_padding = more, bias = case % 3 == 0})
+      local x = agad.rand(random(4), from, sides[1], sides[2], double) - .5
+      if case % 5 > 0 then x = x:contiguous {memory_format = "channels_last"} end
+      same(layer, x, function(input, w)
+        if transposed then return input:conv_transpose2d(w.weight, w.bias, stride, padding, more) end
+        return input:conv2d(w.weight, w.bias, stride, padding)
+      end)
+    end
+  end)
+
   it("of batch norm uses the batch in training, its statistics in eval", function()
     local b = nn.batch_norm(3)
     same(b, agad.rand(4, 3, 5, 5, double), function(x, w)
