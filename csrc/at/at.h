@@ -135,6 +135,9 @@ void at_add_(at_tensor *a, const at_tensor *b, double alpha);
 void at_mul_scalar_(at_tensor *a, double s);
 void at_lerp_(at_tensor *a, const at_tensor *end, const at_tensor *weight);
 
+/* While on, oneDNN computes all convolutions of the processor: its sums do not depend on a picture's place among the
+ * others of a batch, to the bit, as those of a product of matrices may.  Returns what was set before; of this thread. */
+int at_rows_alike(int on);
 at_tensor *at_convolution(const at_tensor *x, const at_tensor *w, const at_tensor *bias, const int64_t stride[2],
                           const int64_t padding[2], int transposed, const int64_t output_padding[2]);
 /* Gradients that are not asked for (NULL) are not computed. */

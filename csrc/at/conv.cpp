@@ -13,7 +13,6 @@
  */
 #include "internal.h"
 
-#include <ATen/Context.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/Parallel.h>
 #include <ATen/ops/addmm.h>
@@ -155,12 +154,12 @@ Tensor kernel_gradient(const geometry &g, const Tensor &s, const Tensor &l) {
 
 /* ---- which ---- */
 
-/* In deterministic mode oneDNN computes all: its sums do not depend on a row's place among the others. */
+__thread int rows_alike;
+
 bool ours(const Tensor &x, const Tensor &w) {
   return x.is_cpu() && x.dim() == 4 && w.dim() == 4 && x.scalar_type() == w.scalar_type() &&
          (x.scalar_type() == at::kFloat || x.scalar_type() == at::kDouble) && x.is_contiguous(kLast) && x.numel() > 0 &&
-         !at::globalContext().deterministicAlgorithms() && !at_plain() &&
-         !(at::GradMode::is_enabled() && (x.requires_grad() || w.requires_grad()));
+         !rows_alike && !at_plain() && !(at::GradMode::is_enabled() && (x.requires_grad() || w.requires_grad()));
 }
 
 /* Measured against oneDNN on processors with AVX2 and AVX512, one thread. */
@@ -222,6 +221,12 @@ bool through_fp32(const Tensor &x) {
 Tensor wide(const Tensor &t) { return t.scalar_type() == at::kBFloat16 ? t.to(at::kFloat) : t; }
 
 } // namespace
+
+int at_rows_alike(int on) {
+  int before = rows_alike;
+  rows_alike = on;
+  return before;
+}
 
 at_tensor *at_convolution(const at_tensor *x, const at_tensor *w, const at_tensor *bias, const int64_t stride[2],
                           const int64_t padding[2], int transposed, const int64_t output_padding[2]) {

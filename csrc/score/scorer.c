@@ -40,6 +40,7 @@ at_tensor *score_pictures(net_plan *plan, const at_tensor *pictures, const score
   net_pass *pass = net_pass_new(plan);
   net_rows rows = {0, -1, how->bn, 0, 0};
   at_tensor *all = NULL;
+  const int padded = how->padded && how->bn == NET_BN_RUNNING, before = at_rows_alike(padded);
   for (int64_t first = 0; first < n && at_ok(); first += how->batch) {
     if (agad_interrupt) {
       at_fail("interrupted");
@@ -47,7 +48,7 @@ at_tensor *score_pictures(net_plan *plan, const at_tensor *pictures, const score
     }
     at_scope scope = at_open();
     int64_t here = n - first < how->batch ? n - first : how->batch;
-    int64_t size = how->padded && how->bn == NET_BN_RUNNING ? how->batch : here;
+    int64_t size = padded ? how->batch : here;
     net_forward(pass, batch_at(plan, pictures, how, first, here, size), &rows, 1, 0);
     at_tensor *y = at_to(net_pass_output(pass, output), output == 0 ? AT_F64 : AT_F32, AT_CPU);
     if (size > here) y = at_narrow(y, 0, 0, here);
@@ -58,6 +59,7 @@ at_tensor *score_pictures(net_plan *plan, const at_tensor *pictures, const score
     at_copy_(at_narrow(all, 0, first, here), y);
     at_close(&scope, NULL);
   }
+  at_rows_alike(before);
   net_pass_free(pass);
   return at_give(all);
 }
