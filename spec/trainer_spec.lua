@@ -65,6 +65,12 @@ describe("a run", function()
     assert.equal(6, row.steps)                           -- 108 - 20 held out, 28 a batch
   end)
 
+  it("takes no name for the data but its own", function()
+    assert.equal("weave", agad.trainer(task, with {data = "weave"}).config.data)
+    assert.has_error(function() agad.trainer(task, with {data = "mnist"}) end,
+      "data = mnist, but the pictures are those of weave; leave data out")
+  end)
+
   it("calls another column auroc under another preset", function()
     local run = trained {preset = "plain"}
     local row = run:evaluate(quiet)

@@ -82,7 +82,10 @@ function trainer.new(task, given, o)
   local set = task.set
   local config = options.resolve(method, given, {size = set.height == set.width and set.height or nil,
     channels = set.channels, holdout = task.options.holdout, normal = task.options.normal, batch = set.batch})
-  config.data = config.data or printable(set.name)
+  if config.data ~= nil and config.data ~= printable(set.name) then
+    error(("data = %s, but the pictures are those of %s; leave data out"):format(config.data, printable(set.name)), 0)
+  end
+  config.data = printable(set.name)
   task:check(config)
   selection.check(config, task)
   if method.needs_anomalies and #task.anomalies == 0 then
