@@ -251,6 +251,14 @@ static const char *parts(const at_op *op, const at_value *values) {
   return NULL;
 }
 
+/* Writes complex sums where there is room for bfloat16. */
+static const char *powsum(const at_op *op, const at_value *values) {
+  const at_value *dtype = op_argument(op, values, "dtype");
+  const at_tensor *self = op_tensor(op, values, "self");
+  int complex = self && (at_dtype_of(self) == AT_C64 || at_dtype_of(self) == AT_C128);
+  return complex && dtype && dtype->kind == AT_DTYPE && dtype->as.i == AT_BF16 ? "dtype is not bfloat16" : NULL;
+}
+
 /* Looks for the next number that the dtype has: there is none. */
 static const char *random_from(const at_op *op, const at_value *values) {
   const at_value *from = op_argument(op, values, "from");
@@ -329,6 +337,7 @@ static const struct {
     {"hsplit", parts, "sections"},
     {"vsplit", parts, "sections"},
     {"dsplit", parts, "sections"},
+    {"linalg__powsum", powsum, "dtype"},
     {"max_pool1d", pool, NULL},
     {"random", random_from, "from"},
     {"random_", random_from, "from"},
