@@ -115,6 +115,14 @@ describe("an error", function()
     has(refused(agad.embedding, t, agad.ones(2)), "int64: t:long()")
   end)
 
+  it("is one line, whatever was given", function()
+    for _, case in ipairs {{agad.nn.dropout, t}, {agad.nn.conv, t, 2}, {agad.unique, t, {[t] = 1}},
+      {agad.gaussian_nll_loss, t, t, t, {reduction = t}}, {agad.cross_entropy, t, t, {reduction = t}},
+      {agad.loss.latent, t, t, t}, {agad.save, "a.npy", t, {[t] = 1}}, {agad.interpolate, t, {mode = t, size = 2}}} do
+      assert.is_nil(refused(table.unpack(case)):find "\n")
+    end
+  end)
+
   it("names all kinds that would do", function()
     has(refused(t.add, t, "s"), "'other' must be a number or a tensor, not string")
   end)

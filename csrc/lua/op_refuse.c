@@ -163,11 +163,13 @@ static const char *pivots(const at_op *op, const at_value *values) {
                   *ld = op_tensor(op, values, "LD");
   if (!p) p = op_tensor(op, values, "LU_pivots"), lu = op_tensor(op, values, "LU_data");
   const at_tensor *matrix = lu ? lu : ld;
-  if (!p || !matrix || at_device_of(p) != AT_CPU || at_ndim(matrix) < 2 || at_dtype_of(p) != AT_I32) return NULL;
+  if (!p || !matrix || at_device_of(p) != AT_CPU || at_ndim(matrix) < 2) return NULL;
+  if (at_dtype_of(p) != AT_I32) return "pivots are int32 (t:int())";
   if (!at_is_contiguous(p) || at_ndim(p) < 1) return "pivots are a contiguous list (t:contiguous())";
   const int32_t *rows = at_data(p);
-  int64_t n = at_size(matrix, -2), given = at_size(p, -1);
-  if (given > n) return "pivots are rows of the matrix";
+  int64_t n = at_size(matrix, -2), columns = at_size(matrix, -1), given = at_size(p, -1);
+  if (given != (n < columns ? n : columns) || at_numel(p) * n * columns != at_numel(matrix) * given)
+    return "each matrix has as many pivots as rows, or columns where these are fewer";
   for (int64_t i = 0; given && i < at_numel(p); i += given)
     if (!are_pivots(rows + i, given, lu == NULL)) return "pivots are rows of the matrix, from 1";
   return NULL;

@@ -1,6 +1,7 @@
 -- agad.save and agad.load: tensors in files, the format by the name's ending.
 
 local core = require "agad.core"
+local brief = require("agad.values").brief
 
 local files = {}
 
@@ -32,7 +33,7 @@ local known = {low = true, high = true, metadata = true}
 function files.save(path, what, o)
   o = o or {}
   for key in pairs(o) do
-    if not known[key] then error(("save: unknown option %s; known: high, low, metadata"):format(tostring(key)), 2) end
+    if not known[key] then error(("save: unknown option %s; known: high, low, metadata"):format(brief(key)), 2) end
   end
   local kind = ending(path)
   local is_table = type(what) == "table"

@@ -2,6 +2,7 @@
 -- first tensor.  Names, arguments and defaults are PyTorch's (https://docs.pytorch.org/docs/stable/nn.functional.html).
 
 local core = require "agad.core"
+local values = require "agad.values"
 
 local functional = {}
 
@@ -11,7 +12,7 @@ local function reduced(t, reduction, name)
   if reduction == nil or reduction == "mean" then return t:mean() end
   if reduction == "sum" then return t:sum() end
   if reduction == "none" then return t end
-  core.fail(("%s: reduction = %s; it is one of mean, none, sum"):format(name, tostring(reduction)))
+  core.fail(("%s: reduction = %s; it is one of mean, none, sum"):format(name, values.brief(reduction)))
 end
 
 local function pair(v) return type(v) == "table" and v or {v, v} end

@@ -7,6 +7,7 @@
 -- @raise which input and place, both values
 
 local agad = require "agad"
+local brief = require("agad.values").brief
 
 local known = {eps = true, rtol = true, atol = true}
 
@@ -25,7 +26,7 @@ end
 return function(f, inputs, o)
   o = o or {}
   for key in pairs(o) do
-    if not known[key] then error(("gradcheck: unknown option %s; known: atol, eps, rtol"):format(tostring(key)), 2) end
+    if not known[key] then error(("gradcheck: unknown option %s; known: atol, eps, rtol"):format(brief(key)), 2) end
   end
   local rtol, atol, any, copies = o.rtol or 1e-5, o.atol or 1e-7, false, {}
   for i, t in ipairs(inputs) do

@@ -134,7 +134,7 @@ end
 function agad.from_string(bytes, o)
   for key in pairs(o or {}) do
     if key ~= "dtype" and key ~= "size" then
-      error(("from_string: unknown option %s; known: dtype, size"):format(tostring(key)), 2)
+      error(("from_string: unknown option %s; known: dtype, size"):format(require("agad.values").brief(key)), 2)
     end
   end
   local dtype = o and o.dtype or "float32"

@@ -6,6 +6,7 @@
 local agad = require "agad"
 local core = require "agad.core"
 local options = require "agad.options"
+local brief = require("agad.values").brief
 
 local layers = {}
 
@@ -41,8 +42,8 @@ local function checked(kind, given, known)
     local found = false
     for _, other in ipairs(known) do found = found or name == other end
     if not found then
-      local near = options.nearest(tostring(name), known)
-      error(("nn.%s: unknown option %s%s; known: %s"):format(kind, tostring(name),
+      local near = options.nearest(brief(name), known)
+      error(("nn.%s: unknown option %s%s; known: %s"):format(kind, brief(name),
         near and "; did you mean " .. near .. "?" or "", table.concat(known, ", ")), 3)
     end
   end
@@ -54,7 +55,7 @@ local function with_kernel(o) return type(o) == "number" and {kernel = o} or o e
 
 local function whole(kind, name, v)
   if math.type(v) ~= "integer" or v < 1 then
-    error(("nn.%s: %s = %s; a whole number from 1 is needed"):format(kind, name, tostring(v)), 3)
+    error(("nn.%s: %s = %s; a whole number from 1 is needed"):format(kind, name, brief(v)), 3)
   end
   return v
 end
@@ -337,7 +338,7 @@ end
 function layers.dropout(p)
   p = p or 0.5
   if not (type(p) == "number" and p >= 0 and p < 1) then
-    error(("nn.dropout: p = %s; a share of at least 0 and below 1 is needed"):format(tostring(p)), 2)
+    error(("nn.dropout: p = %s; a share of at least 0 and below 1 is needed"):format(brief(p)), 2)
   end
   return operator("dropout", {p}, {}, function(l, x) return x:dropout(p, l.training) end)
 end

@@ -2,6 +2,7 @@
 -- that the training step runs (csrc/train/losses.c).
 
 local core = require "agad.core"
+local brief = require("agad.values").brief
 
 local loss = {}
 
@@ -58,7 +59,7 @@ function loss.adversarial_context(x_hat2, x_hat) return core.loss_l1(x_hat2, x_h
 -- @raise another norm
 function loss.latent(z_hat, z, norm)
   if norm ~= nil and norm ~= "mse" and norm ~= "l2" then
-    error(("loss.latent: the norm is mse or l2, not %s"):format(tostring(norm)), 2)
+    error(("loss.latent: the norm is mse or l2, not %s"):format(brief(norm)), 2)
   end
   return norm == "l2" and core.loss_l2_rows(z_hat, z) or core.loss_mse(z_hat, z)
 end

@@ -3,6 +3,7 @@
 
 local core = require "agad.core"
 local options = require "agad.options"
+local values = require "agad.values"
 
 local names = {}
 
@@ -16,8 +17,8 @@ local function checked(name, o, known)
       local list = {}
       for other in pairs(known) do list[#list + 1] = other end
       table.sort(list)
-      local near = options.nearest(tostring(key), list)
-      error(("%s: unknown option %s%s; known: %s"):format(name, tostring(key),
+      local near = options.nearest(values.brief(key), list)
+      error(("%s: unknown option %s%s; known: %s"):format(name, values.brief(key),
         near and "; did you mean " .. near .. "?" or "", table.concat(list, ", ")), 3)
     end
   end
@@ -28,9 +29,9 @@ local function choice(name, key, value, known)
   local n = known[value]
   if n then return n end
   local list = {}
-  for other in pairs(known) do list[#list + 1] = tostring(other) end
+  for other in pairs(known) do list[#list + 1] = values.brief(other) end
   table.sort(list)
-  return error(("%s: %s = %s; it is one of %s"):format(name, key, tostring(value), table.concat(list, ", ")), 3)
+  core.fail(("%s: %s = %s; it is one of %s"):format(name, key, values.brief(value), table.concat(list, ", ")))
 end
 
 for name, dtype in pairs {float = "float32", double = "float64", half = "float16", long = "int64", int = "int32",
@@ -117,18 +118,18 @@ end
 -- @return tensor; then, where they are asked for, where each number went (from 0), and how often each is there
 function names.unique(t, o)
   o = checked("unique", o, {sorted = 1, return_inverse = 1, return_counts = 1, dim = 1})
-  local values, inverse, counts
+  local different, inverse, counts
   if o.dim then
-    values, inverse, counts = call("unique_dim", t, o.dim, o.sorted ~= false, o.return_inverse or false,
+    different, inverse, counts = call("unique_dim", t, o.dim, o.sorted ~= false, o.return_inverse or false,
       o.return_counts or false)
   else
-    values, inverse, counts = call("_unique2", t, o.sorted ~= false, o.return_inverse or false,
+    different, inverse, counts = call("_unique2", t, o.sorted ~= false, o.return_inverse or false,
       o.return_counts or false)
   end
-  if o.return_inverse and o.return_counts then return values, inverse, counts end
-  if o.return_inverse then return values, inverse end
-  if o.return_counts then return values, counts end
-  return values
+  if o.return_inverse and o.return_counts then return different, inverse, counts end
+  if o.return_inverse then return different, inverse end
+  if o.return_counts then return different, counts end
+  return different
 end
 
 local reductions = {none = 0, mean = 1, sum = 2}

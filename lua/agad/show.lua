@@ -64,7 +64,7 @@ function show.picture(t, o)
   o = o or {}
   for key in pairs(o) do
     if key ~= "low" and key ~= "high" and key ~= "colour" and key ~= "columns" then
-      error(("show: unknown option %s; known: colour, columns, high, low"):format(tostring(key)), 3)
+      error(("show: unknown option %s; known: colour, columns, high, low"):format(require("agad.values").brief(key)), 3)
     end
   end
   local term = os.getenv "TERM"
