@@ -91,6 +91,8 @@ describe("what libtorch does not survive", function()
     has(refused(agad.linalg_ldl_solve, matrix, short, matrix), "as many pivots")
     has(refused(agad.linalg_ldl_solve, matrix, agad.tensor({1, 2, 3}, "int16"), matrix), "pivots are int32")
     assert.same({5, 2}, ({agad.lu_unpack(agad.rand(5, 2), short)})[2].shape)
+    has(refused(agad.linalg_matrix_power, agad.eye(2), math.mininteger), "above the least integer")
+    has(refused(agad.matrix_power, agad.eye(2), math.mininteger), "above the least integer")
     local powsum = agad.core.operator "linalg__powsum"
     has(refused(powsum, agad.rand(4, 5):to "complex64", 2, 1, false, {dtype = "bfloat16"}), "not bfloat16")
     assert.equal("bfloat16", powsum(agad.rand(4, 5), 2, 1, false, {dtype = "bfloat16"}).dtype)

@@ -261,6 +261,12 @@ static const char *powsum(const at_op *op, const at_value *values) {
   return complex && dtype && dtype->kind == AT_DTYPE && dtype->as.i == AT_BF16 ? "dtype is not bfloat16" : NULL;
 }
 
+/* Turns the sign of n, which is then still below 0, without end. */
+static const char *power(const at_op *op, const at_value *values) {
+  const at_value *n = op_argument(op, values, "n");
+  return n && n->kind == AT_INT && n->as.i == INT64_MIN ? "n is above the least integer" : NULL;
+}
+
 /* Looks for the next number that the dtype has: there is none. */
 static const char *random_from(const at_op *op, const at_value *values) {
   const at_value *from = op_argument(op, values, "from");
@@ -340,6 +346,8 @@ static const struct {
     {"vsplit", parts, "sections"},
     {"dsplit", parts, "sections"},
     {"linalg__powsum", powsum, "dtype"},
+    {"linalg_matrix_power", power, NULL},
+    {"matrix_power", power, NULL},
     {"max_pool1d", pool, NULL},
     {"random", random_from, "from"},
     {"random_", random_from, "from"},
