@@ -49,7 +49,7 @@ describe("examples", function()
   end)
 
   it("mean_square.lua is a method", function()
-    local status, text, written = train "--method examples/mean_square.lua"
+    local status, text, written = train "--method examples/mean_square.lua --net examples/small_net.lua"
     assert.equal(0, status, text)
     assert.matches('"method":"mean_square"', text)
     assert.is_true(written)
@@ -61,7 +61,7 @@ describe("examples", function()
     local file = "examples/cut_paste.lua"
 
     it("is a method", function()
-      local status, text, written = train("--gamma 0 --method " .. file)
+      local status, text, written = train("--gamma 0 --net examples/small_net.lua --method " .. file)
       assert.equal(0, status, text)
       assert.matches('"method":"cut_paste"', text)
       assert.is_true(written)
