@@ -106,7 +106,7 @@ void move(const geometry &g, const Tensor &l, const Tensor &rows, int64_t first,
   }
 }
 
-/* A channels_last tensor as the matrix that it is in memory: [N x pixels, channels], or a kernel's [cs, kh x kw x cl]. */
+/* A channels_last tensor as the matrix that it is in memory: [N x pixels, channels]; a kernel's [cs, kh x kw x cl]. */
 Tensor pixels_of(const Tensor &t) { return t.permute({0, 2, 3, 1}).reshape({-1, t.size(1)}); }
 Tensor matrix_of(const Tensor &w) { return w.contiguous(kLast).permute({0, 2, 3, 1}).reshape({w.size(0), -1}); }
 

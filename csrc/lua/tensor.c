@@ -371,7 +371,8 @@ static int manual_seed(lua_State *L) {
 /* clang-format off */
 static const luaL_Reg methods[] = {{"item", item},          {"size", size},       {"numel", numel},   {"dim", dim},
                                    {"cpu", to_cpu},         {"cuda", to_cuda},         {"close", close_tensor},
-                                   {"is_closed", is_closed}, {"is_contiguous", is_contiguous}, {"rows", lua_agad_rows}, {"summary", summary}, {NULL, NULL}};
+                                   {"is_closed", is_closed}, {"is_contiguous", is_contiguous}, {"rows", lua_agad_rows},
+                                   {"summary", summary}, {NULL, NULL}};
 /* clang-format on */
 static const luaL_Reg functions[] = {
     {"manual_seed", manual_seed},     {"set_formatter", set_formatter},   {"set_nearest", set_nearest},

@@ -165,11 +165,12 @@ function agad.is_tensor(v) return core.is_tensor(v) end
 -- @return boolean
 function agad.is_grad_enabled() return core.grad_mode() end
 
---- The threads of an operator on the processor; set_num_threads sets them.
+--- The threads of an operator on the processor.
 -- @return integer
 function agad.get_num_threads() return (core.threads()) end
 
---- @param n integer
+--- Sets the threads of an operator on the processor.
+-- @param n integer
 function agad.set_num_threads(n) core.threads(n) end
 
 function core.tensor_methods.show(t, o) return require("agad.show").picture(t, o) end

@@ -42,7 +42,7 @@ end
 --- A value in the middle of a message: a text, a number or a truth value, else what kind of thing it is.
 function values.brief(v)
   if type(v) == "string" or type(v) == "number" or type(v) == "boolean" then return tostring(v) end
-  return v == nil and "nil" or "a " .. (require("agad.core").is_tensor(v) and "tensor" or type(v))
+  return v == nil and "nil" or "a " .. (core.is_tensor(v) and "tensor" or type(v))
 end
 
 return values
