@@ -93,6 +93,8 @@ describe("what libtorch does not survive", function()
     assert.same({5, 2}, ({agad.lu_unpack(agad.rand(5, 2), short)})[2].shape)
     has(refused(agad.linalg_matrix_power, agad.eye(2), math.mininteger), "above the least integer")
     has(refused(agad.matrix_power, agad.eye(2), math.mininteger), "above the least integer")
+    local expanded = agad.ones(1):expand(3)
+    has(refused(agad.log_sigmoid_forward, agad.ones(3), {output = agad.ones(3), buffer = expanded}), "contiguous")
     local powsum = agad.core.operator "linalg__powsum"
     has(refused(powsum, agad.rand(4, 5):to "complex64", 2, 1, false, {dtype = "bfloat16"}), "not bfloat16")
     assert.equal("bfloat16", powsum(agad.rand(4, 5), 2, 1, false, {dtype = "bfloat16"}).dtype)

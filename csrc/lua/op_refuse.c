@@ -267,6 +267,13 @@ static const char *power(const at_op *op, const at_value *values) {
   return n && n->kind == AT_INT && n->as.i == INT64_MIN ? "n is above the least integer" : NULL;
 }
 
+/* Writes a number for each of self's into them as if they were contiguous. */
+static const char *log_sigmoid(const at_op *op, const at_value *values) {
+  const at_tensor *output = op_tensor(op, values, "output"), *buffer = op_tensor(op, values, "buffer");
+  if ((!output || at_is_contiguous(output)) && (!buffer || at_is_contiguous(buffer))) return NULL;
+  return "output and buffer are contiguous tensors (t:contiguous())";
+}
+
 /* Looks for the next number that the dtype has: there is none. */
 static const char *random_from(const at_op *op, const at_value *values) {
   const at_value *from = op_argument(op, values, "from");
@@ -348,6 +355,7 @@ static const struct {
     {"linalg__powsum", powsum, "dtype"},
     {"linalg_matrix_power", power, NULL},
     {"matrix_power", power, NULL},
+    {"log_sigmoid_forward", log_sigmoid, "output"},
     {"max_pool1d", pool, NULL},
     {"random", random_from, "from"},
     {"random_", random_from, "from"},
