@@ -154,7 +154,8 @@ static int item(lua_State *L) {
   at_tensor *t = lua_agad_check_tensor(L, 1);
   at_dtype dtype = at_dtype_of(t);
   if (at_numel(t) != 1)
-    return lua_agad_error(L, "item: a tensor of %d numbers has no single one; t:totable() gives all", (int)at_numel(t));
+    return lua_agad_error(L, "item: a tensor of %I numbers has no single one; t:totable() gives all",
+                          (LUAI_UACINT)at_numel(t));
   at_scope scope = at_open();
   if (dtype == AT_B8) lua_pushboolean(L, at_item_int(t) != 0);
   else if (dtype <= AT_I64) lua_pushinteger(L, at_item_int(t));
