@@ -74,7 +74,7 @@ endif
 
 comma   := ,
 
-SOURCES := $(wildcard $(foreach d,at cpu net net/layers train data score,csrc/$d/*.c csrc/$d/*.cpp))
+SOURCES := $(wildcard $(foreach d,base at cpu net net/layers train data score,csrc/$d/*.c csrc/$d/*.cpp))
 BINDING := $(wildcard csrc/lua/*.c)
 CUDA    := $(wildcard csrc/cuda/*.cu csrc/cuda/*.cpp)
 OBJECTS  = $(SOURCES:csrc/%=$(B)/obj/%.o)

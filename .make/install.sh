@@ -12,13 +12,13 @@ for d in "$LUADIR" "$CLUADIR" "$SHLIBDIR" "$BINDIR" "$INCDIR"; do
 done
 up() { realpath -sm --relative-to="$1" "$2"; }   # folder $2, seen from folder $1
 
-mkdir -p "$dest$LUADIR/agad" "$dest$CLUADIR/agad" "$dest$SHLIBDIR" "$dest$BINDIR" "$dest$INCDIR/at"
+mkdir -p "$dest$LUADIR/agad" "$dest$CLUADIR/agad" "$dest$SHLIBDIR" "$dest$BINDIR" "$dest$INCDIR/base"
 (cd lua && find agad -name '*.lua') | while read -r f; do
   mkdir -p "$dest$LUADIR/$(dirname "$f")"
   install -m 644 "lua/$f" "$dest$LUADIR/$f"
 done
 install -m 644 csrc/score/agad.h "$dest$INCDIR/agad.h"
-install -m 644 csrc/at/error.h "$dest$INCDIR/at/error.h"   # agad.h includes it
+install -m 644 csrc/base/error.h "$dest$INCDIR/base/error.h"   # agad.h includes it
 
 # libtorch's own libraries, wherever its rpath finds them; the system's stay the system's.
 torch=$(readlink -f "$TORCH")

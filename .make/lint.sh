@@ -19,16 +19,29 @@ found=$(find csrc -name '*.cpp' -o -name '*.cu' | grep -vE '^csrc/(at|cuda)/')
 found=$(grep -nE '#include *[<"](torch|ATen|c10)/' $sources | grep -vE '^csrc/(at|cuda)/' | cut -d: -f1 | sort -u)
 [ -z "$found" ] || fail "libtorch's headers outside csrc/at and csrc/cuda:" $found
 
-# Arrows point downwards only: a room may include itself and those named after it; at/error.h is open to all.
+# Arrows point downwards only: a room may include itself, base and those named after it.
 rooms() { # rooms ROOM ALLOWED...
   room=$1; shift
-  [ -d "csrc/$room" ] || return 0
-  allowed=$(echo "$room $*" | tr ' ' '|')
-  found=$(grep -rnE '#include *"((at|cpu|cuda|net|train|score|data|lua)/|\.\.)' "csrc/$room" |
-    grep -vE "#include *\"(($allowed)/|at/error\.h)")
+  allowed=$(echo "$room base $*" | tr ' ' '|')
+  found=$(grep -rnE '#include *"([a-z]+/|\.\.)' "csrc/$room" | grep -vE "#include *\"($allowed)/")
   [ -z "$found" ] || fail "an arrow that points upwards: $found"
 }
-rooms cpu; rooms cuda at; rooms at cpu; rooms data at; rooms net at; rooms train net at; rooms score net data at
+rooms base; rooms cpu; rooms cuda at; rooms at cpu; rooms data at; rooms net at; rooms train net at; rooms score net data at
+
+# The same in lua/agad, from the lowest room up: a room may require itself, those before it, and the C core.  What is
+# at the top may require any; `require "agad"` alone gives operators, so its parts may not be used from below.
+below=core parts=
+for room in base tensor nn nets methods data task evaluate train cli; do
+  below="$below|$room"
+  found=$(grep -rnoE "require\(? ?[\"']agad\.[a-z_.]+" "lua/agad/$room" | grep -vE "agad\.($below)(\.|$)" |
+    grep -v 'agad\.loss$')
+  [ -z "$found" ] || fail "an arrow that points upwards: $found"
+done
+for pair in "base:nn|loss|data|task|trainer|model|plot" "tensor:nn|loss|data|task|trainer|model|plot" \
+  "nn:data|task|trainer|model|plot" "data:task|trainer|model|plot" "task:trainer|model|plot" "evaluate:trainer"; do
+  found=$(grep -rnE "^[^-]*[^.\"\`_a-z]agad\.(${pair#*:})[.( ]" "lua/agad/${pair%%:*}" | grep -vE '^[^:]*:[0-9]*: *--|"[^"]*agad\.')
+  [ -z "$found" ] || fail "an arrow that points upwards: $found"
+done
 
 for f in $sources $(find $lua_rooms .make -type f -name '*.*' ! -name '*.json' ! -name '*.safetensors' ! -name '*.svg'); do
   n=$(wc -l < "$f")

@@ -1,7 +1,7 @@
 -- Augmentation: what each option does to a batch, the same for a seed and a step, and in training.
 
 local agad = require "agad"
-local augment = require "agad.augment"
+local augment = require "agad.train.augment"
 local checks = dofile "spec/support/checks.lua"
 local range = {-1, 1}
 

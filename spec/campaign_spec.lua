@@ -1,7 +1,7 @@
 -- Campaigns: what a grid makes, and a real one: one process a run, finished runs left alone, one that was cut resumed.
 
 local agad = require "agad"
-local campaign = require "agad.campaign"
+local campaign = require "agad.train.campaign"
 local core = agad.core
 local checks = dofile "spec/support/checks.lua"
 local refused, has = checks.refused, checks.has
@@ -19,7 +19,7 @@ local function tiny_spec()
     local labels = part.labels:totable()
     for i, label in ipairs(labels) do
       local class = ("%s/%s/%s"):format(dir, split, label == 0 and "good" or "bad")
-      require("agad.rundir").make_folder(class)
+      require("agad.base.folder").make(class)
       agad.data.write_png(("%s/%03d.png"):format(class, i), part.images:select(1, i))
     end
   end

@@ -221,7 +221,7 @@ describe("agad, pictures on disk", function()
         list[#list + 1] = spot and 250 or (40 + 2 * x + 3 * (y * i % 7)) % 200
       end
     end
-    require("agad.rundir").make_folder(path:match "^(.*)/")
+    require("agad.base.folder").make(path:match "^(.*)/")
     core.data.write_png(path, core.from_table(list, "uint8"):reshape({1, 32, 32}))
   end
 

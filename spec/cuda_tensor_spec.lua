@@ -121,7 +121,7 @@ end)
 describe("a deterministic run on the GPU #gpu", function()
   local folder = os.tmpname()
   os.remove(folder)
-  require("agad.rundir").make_folder(folder)
+  require("agad.base.folder").make(folder)
   teardown(function() os.execute(("rm -rf '%s'"):format(folder)) end)
   local quiet = function() end
 

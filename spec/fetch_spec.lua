@@ -1,6 +1,6 @@
 -- fetch.get against a local server that misbehaves: what is written, what is asked for, what is said.
 
-local fetch = require "agad.fetch"
+local fetch = require "agad.data.fetch"
 local lfs = require "lfs"
 local luv = require "luv"
 
@@ -313,7 +313,7 @@ end)
 describe("the table of sources", function()
   it("has two places and whole sums for every set", function()
     local seen, count = {}, 0
-    for name, source in pairs(require "agad.fetch_sources") do
+    for name, source in pairs(require "agad.data.fetch_sources") do
       count = count + 1
       assert.equal(2, #source.places, name)
       for _, place in ipairs(source.places) do assert.matches("^https?://[%w.-]+/[%w./~-]*$", place) end

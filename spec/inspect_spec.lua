@@ -3,7 +3,7 @@
 local agad = require "agad"
 local checks = dofile "spec/support/checks.lua"
 local core = require "agad.core"
-local inspect = require "agad.inspect"
+local inspect = require "agad.data.inspect"
 local lfs = require "lfs"
 local sets = dofile "spec/support/sets.lua"
 

@@ -3,7 +3,7 @@
 local agad = require "agad"
 local core = agad.core
 local nn = agad.nn
-local methods = require "agad.method"
+local methods = require "agad.train.method"
 core.threads(1)
 
 local checks = dofile "spec/support/checks.lua"

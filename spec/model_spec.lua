@@ -3,7 +3,7 @@
 local agad = require "agad"
 local core = agad.core
 local nn = agad.nn
-local scorer = require "agad.scorer"
+local scorer = require "agad.evaluate.scorer"
 core.threads(1)
 
 local scratch = dofile "spec/support/scratch.lua"

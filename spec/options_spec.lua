@@ -1,6 +1,6 @@
 -- Options: typing, defaults, ranges, a method's own options, assignments, canonical text and hash.
 
-local options = require "agad.options"
+local options = require "agad.base.configuration"
 
 local method = {
   name = "toy",

@@ -1,8 +1,8 @@
 -- Loss plots through gnuplot, and the progress line.
 
 local lfs = require "lfs"
-local plot = require "agad.plot"
-local progress = require "agad.progress"
+local plot = require "agad.evaluate.plot"
+local progress = require "agad.train.progress"
 
 local dir = os.tmpname()
 os.remove(dir)

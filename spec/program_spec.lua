@@ -210,7 +210,7 @@ describe("a program", function()
 end)
 
 describe("a drawing", function()
-  local draw = require "agad.draw"
+  local draw = require "agad.nn.draw"
 
   it("has a node for each layer and an edge for each input", function()
     local program = nn.program("unet++", {3, 32, 32}, {width = 4, depth = 3})

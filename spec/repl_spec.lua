@@ -1,8 +1,8 @@
 -- The REPL's parts (compiling, showing, completing), doc comments, and the whole with its input piped.
 
-local doc = require "agad.doc"
-local repl = require "agad.repl"
-local values = require "agad.values"
+local doc = require "agad.cli.doc"
+local repl = require "agad.cli.repl"
+local values = require "agad.base.values"
 local support = {launcher = os.getenv "AGAD" or "build/agad"}
 
 -- Runs the program with this input: its output, its stderr, its exit status.
@@ -95,14 +95,14 @@ describe("doc", function()
     local text = doc.lookup "agad.options.resolve"
     assert.matches("^agad%.options%.resolve%(method, given, suggested%)\n  The full configuration of a run", text)
     assert.equal(text, doc.lookup "options.resolve")
-    assert.equal(text, doc.lookup(require("agad.options").resolve))
+    assert.equal(text, doc.lookup(require("agad.base.configuration").resolve))
     assert.matches("\n  method +table  a method's table", text)
     assert.matches("\n  returns table a flat configuration", text)
   end)
 
   it("documents modules by the comment at their top", function()
-    assert.matches("^agad%.doc\n  Doc comments", doc.lookup "agad.doc")
-    assert.equal(doc.lookup "agad.doc", doc.lookup(doc))
+    assert.matches("^agad%.cli%.doc\n  Doc comments", doc.lookup "agad.cli.doc")
+    assert.equal(doc.lookup "agad.cli.doc", doc.lookup(doc))
   end)
 
   it("keeps lines within the width", function()

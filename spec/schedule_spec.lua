@@ -3,8 +3,8 @@
 local agad = require "agad"
 local checks = dofile "spec/support/checks.lua"
 local core = require "agad.core"
-local options = require "agad.options"
-local schedule = require "agad.schedule"
+local options = require "agad.base.configuration"
+local schedule = require "agad.task.schedule"
 
 local method = {name = "toy", options = {}}
 

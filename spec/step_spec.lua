@@ -40,9 +40,10 @@ local function batches(count, case, seed)
 end
 
 local function new_run(method_name, case, o, seed)
-  local method = require("agad.method").load(method_name)
+  local method = require("agad.train.method").load(method_name)
   local given = {net = case.net, width = case.width, norm = case.norm}
-  local opts = require("agad.options").select(require("agad.options").resolve(method, given), "method")
+  local options = require "agad.base.configuration"
+  local opts = options.select(options.resolve(method, given), "method")
   local programs = method.nets(opts, {case.channels, 32, 32})
   local nets = {}
   for name, program in pairs(programs) do
@@ -63,7 +64,7 @@ local function new_run(method_name, case, o, seed)
     else step:add_stage(method.name, stage[1], stage[2]) end
   end
   step:guard("discriminator", 1e-5, 3)
-  step:set_state(require("agad.state").new(step, nets, opts))
+  step:set_state(require("agad.train.state").new(step, nets, opts))
   return step, nets
 end
 

@@ -176,7 +176,7 @@ describe("tables and strings", function()
 end)
 
 describe("a printed tensor", function()
-  local text = require "agad.tensor_text"
+  local text = require "agad.tensor.text"
   local function lines(x, columns)
     local list = {}
     for line in text.of(x, "[footer]", columns or 80):gmatch "[^\n]+" do list[#list + 1] = line end
@@ -219,7 +219,7 @@ describe("a printed tensor", function()
   end)
 
   it("stands in tables by what it is", function()
-    assert.equal("{a = [float32 2 cpu]}", require("agad.values").show {a = agad.ones(2)})
+    assert.equal("{a = [float32 2 cpu]}", require("agad.base.values").show {a = agad.ones(2)})
   end)
 end)
 

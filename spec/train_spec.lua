@@ -5,7 +5,7 @@ local agad = require "agad"
 local core = agad.core
 local nn = agad.nn
 local luv = require "luv"
-local methods = require "agad.method"
+local methods = require "agad.train.method"
 core.threads(1)
 
 local checks = dofile "spec/support/checks.lua"

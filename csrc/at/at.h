@@ -10,7 +10,7 @@
 #ifndef AGAD_AT_H
 #define AGAD_AT_H
 
-#include "error.h"
+#include "base/error.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "at/error.h"
+#include "base/error.h"
 
 enum { CACHE_EXAMPLES = 5 };
 

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "at/error.h"
+#include "base/error.h"
 
 #define DECODE_MAX_PIXELS ((int64_t)100000000) /* of the file's picture */
 #define DECODE_MAX_BYTES ((int64_t)256 << 20)  /* of the file */

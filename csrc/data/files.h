@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "at/error.h"
+#include "base/error.h"
 
 typedef struct files_list {
   char **paths; /* relative to the folder, sorted by their bytes */

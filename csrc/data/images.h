@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "at/error.h"
+#include "base/error.h"
 
 #define DATA_MAX_SIDE 65536               /* pixels along one side */
 #define DATA_MAX_BYTES ((int64_t)1 << 35) /* of one set in memory */

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "data/random.h"
+#include "base/random.h"
 
 enum { STREAM_NORMALS = 1, STREAM_ANOMALIES, STREAM_REPLACEMENT };
 

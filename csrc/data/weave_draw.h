@@ -7,7 +7,7 @@
 #ifndef AGAD_DATA_WEAVE_DRAW_H
 #define AGAD_DATA_WEAVE_DRAW_H
 
-#include "data/random.h"
+#include "base/random.h"
 #include "data/weave.h"
 
 #define WEAVE_ONE 256 /* 1 in Q8 */

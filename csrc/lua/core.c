@@ -1,5 +1,5 @@
 /* core.c: the module agad.core: errors, boxes, the interrupt flag, the terminal, versions. */
-#include "lua/lua_agad.h"
+#include "lua/binding.h"
 
 #include <poll.h>
 #include <signal.h>

@@ -3,7 +3,7 @@
  * A table with the keys 1..n is a list, one with string keys an object, an empty one an object unless its
  * metatable has __jsontype = "array"; core.null stands for null.
  */
-#include "lua/lua_agad.h"
+#include "lua/binding.h"
 
 #include <jansson.h>
 #include <math.h>

@@ -1,5 +1,6 @@
 /* model.c: scoring, saved models and safetensors files for Lua. */
-#include "lua/lua_agad.h"
+#include "lua/binding.h"
+#include "base/file.h"
 #include "net/safetensors.h"
 #include "score/model.h"
 

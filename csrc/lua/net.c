@@ -1,5 +1,5 @@
 /* net.c: networks for Lua.  A net object holds a net and the plan of its parameters' dtype. */
-#include "lua/lua_agad.h"
+#include "lua/binding.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #ifndef AGAD_LUA_OP_READ_H
 #define AGAD_LUA_OP_READ_H
 
-#include "lua/lua_agad.h"
+#include "lua/binding.h"
 
 enum { MAX_ARGS = 32, MAX_ITEMS = 512 };
 

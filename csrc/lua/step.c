@@ -1,5 +1,5 @@
 /* step.c: the step table, the losses, and batches of pictures for Lua. */
-#include "lua/lua_agad.h"
+#include "lua/binding.h"
 #include "score/scorer.h"
 #include "train/losses.h"
 #include "train/step.h"

@@ -2,7 +2,7 @@
 #ifndef AGAD_LUA_TENSOR_PARTS_H
 #define AGAD_LUA_TENSOR_PARTS_H
 
-#include "lua/lua_agad.h"
+#include "lua/binding.h"
 
 /* tensor_index.c */
 int lua_agad_index(lua_State *L, int index); /* pushes t[index], t at 1 */

@@ -8,7 +8,7 @@
 #ifndef AGAD_NET_PROGRAM_H
 #define AGAD_NET_PROGRAM_H
 
-#include "at/error.h"
+#include "base/error.h"
 
 #include <jansson.h>
 #include <stdint.h>

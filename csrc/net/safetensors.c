@@ -1,13 +1,11 @@
 #define _GNU_SOURCE /* memmem */
 #include "net/safetensors.h"
 
-#include <errno.h>
-#include <fcntl.h>
+#include "base/file.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <xxhash.h>
 
 #define CHECKSUM "agad.checksum"
@@ -40,31 +38,6 @@ static const struct { const char *name; at_dtype dtype; } dtypes[] = {
 enum { N_DTYPES = sizeof dtypes / sizeof *dtypes };
 
 /* ---- reading ---- */
-
-static char *read_all(const char *path, size_t *size, agad_error *error) {
-  struct stat info;
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0 || fstat(fd, &info)) {
-    agad_fail(error, "%s: %s", path, strerror(errno));
-    if (fd >= 0) close(fd);
-    return NULL;
-  }
-  if (!S_ISREG(info.st_mode)) return close(fd), agad_fail(error, "%s: is no regular file", path), NULL;
-  char *bytes = malloc((size_t)info.st_size + 1);
-  size_t have = 0;
-  ssize_t got = 1;
-  while (bytes && have < (size_t)info.st_size && got > 0) {
-    got = read(fd, bytes + have, (size_t)info.st_size - have);
-    if (got > 0) have += (size_t)got;
-  }
-  close(fd);
-  if (!bytes || have < (size_t)info.st_size) {
-    free(bytes);
-    return agad_fail(error, "%s: could not be read", path), NULL;
-  }
-  *size = have;
-  return bytes;
-}
 
 static int read_entry(safetensors *f, const char *name, const json_t *v, agad_error *error) {
   entry *e = f->entries + f->n;
@@ -162,8 +135,8 @@ static int read_header(safetensors *f, size_t size, agad_error *error) {
 safetensors *safetensors_open(const char *path, agad_error *error) {
   size_t size;
   agad_error reason;
-  char *bytes = read_all(path, &size, error);
-  if (!bytes) return NULL;
+  char *bytes = (char *)file_read(path, -1, &size, &reason);
+  if (!bytes) return agad_fail(error, "%s: %.900s", path, reason.message), NULL;
   safetensors *f = calloc(1, sizeof *f);
   f->bytes = bytes;
   if (!read_header(f, size, &reason)) return f;
@@ -201,33 +174,6 @@ at_tensor *safetensors_get(const safetensors *f, int i) {
 }
 
 /* ---- writing ---- */
-
-int file_replace(const char *path, const void *const *parts, const size_t *sizes, int n, agad_error *error) {
-  size_t room = strlen(path) + 32;
-  char *aside = malloc(room);
-  if (!aside) return agad_fail(error, "%s: out of memory", path);
-  snprintf(aside, room, "%s.%ld.new", path, (long)getpid());
-  int fd = open(aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666), bad = fd < 0;
-  for (int i = 0; i < n && !bad; i++) {
-    const char *at = parts[i];
-    for (size_t left = sizes[i]; left && !bad;) {
-      ssize_t wrote = write(fd, at, left);
-      if (wrote < 0 && errno == EINTR) continue;
-      bad = wrote <= 0;
-      if (!bad) at += wrote, left -= (size_t)wrote;
-    }
-  }
-  bad = bad || fsync(fd);
-  int why = errno;
-  if (fd >= 0 && close(fd) && !bad) bad = 1, why = errno;
-  if (!bad && rename(aside, path)) bad = 1, why = errno;
-  if (bad) {
-    if (fd >= 0) unlink(aside);
-    agad_fail(error, "%s: cannot be written: %s", path, strerror(why));
-  }
-  free(aside);
-  return bad ? -1 : 0;
-}
 
 static json_t *describe(const at_tensor *t, uint64_t *offset) {
   const char *dtype = NULL;

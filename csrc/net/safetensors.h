@@ -31,7 +31,4 @@ int safetensors_find(const safetensors *f, const char *name);            /* plac
 /* Metadata are strings.  0, or -1 with the reason. */
 int safetensors_save(const char *path, const named_tensor *tensors, int n, const json_t *metadata, agad_error *error);
 
-/* Writes a whole file beside its target, flushes it to disk and renames it. */
-int file_replace(const char *path, const void *const *parts, const size_t *sizes, int n, agad_error *error);
-
 #endif

@@ -10,7 +10,7 @@
 #ifndef AGAD_H
 #define AGAD_H
 
-#include "at/error.h"
+#include "base/error.h"
 
 #include <stdint.h>
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "data/random.h"
+#include "base/random.h"
 #include "score/rank.h"
 
 enum { STREAM_BOOTSTRAP = 11, MOST_RESAMPLES = 1000000 };

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "data/random.h"
+#include "base/random.h"
 #include "score/metrics.h"
 
 enum { MAX_CHANNELS = 3, MAX_NUMBERS = 2 * MAX_CHANNELS, TRAIN_BATCHES = 256, MOST_SHUFFLES = 100000 };

@@ -11,7 +11,7 @@
 
 #include <stdint.h>
 
-#include "at/error.h"
+#include "base/error.h"
 
 typedef struct localiser localiser;
 

@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-#include "at/error.h"
+#include "base/error.h"
 
 /* ---- one number ---- */
 

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#include "at/error.h"
+#include "base/error.h"
 
 typedef struct ranking {
   uint64_t *memory;

@@ -13,9 +13,9 @@ local agad = {core = core, version = "0.1.0", libtorch_version = core.libtorch, 
   generator = core.generator}
 
 -- Shapes and lists of tensors print what they hold.
-function core.list_metatable.__tostring(list) return require("agad.values").show(list) end
+function core.list_metatable.__tostring(list) return require("agad.base.values").show(list) end
 
-core.set_formatter(function(t, footer) return require("agad.tensor_text").of(t, footer) end)
+core.set_formatter(function(t, footer) return require("agad.tensor.text").of(t, footer) end)
 
 -- The operator (or the name in a list) that is nearest to a mistyped one, or nil.
 local operator_names
@@ -32,7 +32,7 @@ local function nearest_operator(name, list)
     for known in pairs(seen) do operator_names[#operator_names + 1] = known end
     table.sort(operator_names)
   end
-  return require("agad.options").nearest(name, list or operator_names, not list)
+  return require("agad.base.configuration").nearest(name, list or operator_names, not list)
 end
 core.set_nearest(nearest_operator)
 
@@ -134,7 +134,7 @@ end
 function agad.from_string(bytes, o)
   for key in pairs(o or {}) do
     if key ~= "dtype" and key ~= "size" then
-      error(("from_string: unknown option %s; known: dtype, size"):format(require("agad.values").brief(key)), 2)
+      error(("from_string: unknown option %s; known: dtype, size"):format(require("agad.base.values").brief(key)), 2)
     end
   end
   local dtype = o and o.dtype or "float32"
@@ -153,7 +153,7 @@ for _, dtype in ipairs {"float16", "float32", "float64", "int8", "int16", "int32
   agad[dtype] = dtype
 end
 
-for _, list in ipairs {(require "agad.names"), (require "agad.functional")} do
+for _, list in ipairs {(require "agad.tensor.names"), (require "agad.tensor.functional")} do
   for name, f in pairs(list) do core.tensor_methods[name], agad[name] = f, f end
 end
 
@@ -173,10 +173,10 @@ function agad.get_num_threads() return (core.threads()) end
 -- @param n integer
 function agad.set_num_threads(n) core.threads(n) end
 
-function core.tensor_methods.show(t, o) return require("agad.show").picture(t, o) end
+function core.tensor_methods.show(t, o) return require("agad.tensor.show").picture(t, o) end
 
-function agad.save(...) return require("agad.files").save(...) end
-function agad.load(...) return require("agad.files").load(...) end
+function agad.save(...) return require("agad.tensor.files").save(...) end
+function agad.load(...) return require("agad.tensor.files").load(...) end
 
 -- agad.linalg.norm is the operator linalg_norm, as in PyTorch.
 for _, space in ipairs {"fft", "linalg", "special"} do
@@ -184,16 +184,17 @@ for _, space in ipairs {"fft", "linalg", "special"} do
 end
 
 -- Parts are loaded when they are first asked for; what is none of them is an operator.
-local parts = {campaign = true, data = true, draw = true, fetch = true, gradcheck = true, inspect = true, loss = true,
-  metrics = true, model = true, nn = true, options = true, plot = true, progress = true, schedule = true, task = true,
-  teach = true}
+local parts = require("agad.base.public").module_of
+for name, module in pairs(parts) do
+  if module ~= "agad." .. name then package.preload["agad." .. name] = function() return require(module) end end
+end
 
 setmetatable(agad, {__index = function(_, name)
   if type(name) ~= "string" then return nil end
   local value
   if name == "metrics" then value = core.metrics
-  elseif name == "trainer" then value = require("agad.trainer").new
-  elseif parts[name] then value = require("agad." .. name)
+  elseif name == "trainer" then value = require("agad.train.trainer").new
+  elseif parts[name] then value = require(parts[name])
   else
     value = core.operator(name) or rawget(core.tensor_methods, name)
     local meant = value == nil and #name > 2 and nearest_operator(name)

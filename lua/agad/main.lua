@@ -29,7 +29,7 @@ local function script(path)
 end
 
 local function chunk_of(text)
-  local repl = require "agad.repl"
+  local repl = require "agad.cli.repl"
   local chunk, reason = load(text, "=(command line)", "t", repl.environment(_G))
   if not chunk then common.fail(common.message(reason)) end
   interrupt.arm()
@@ -46,14 +46,14 @@ local function command(parser)
     common.fail(("%s (see %s --help)"):format((message:gsub("%s*\n%s*Did", "; did")), name), 2)
   end
   local args = parser.build(usage):parse(arg)
-  require("agad.cli." .. args.command)(args)
+  require("agad.cli.commands." .. args.command)(args)
 end
 
 local function main()
   local first = arg[1]
   local parser = require "agad.cli.parser"
   if not first then
-    return require("agad.repl").run()
+    return require("agad.cli.repl").run()
   elseif first == "--version" or first == "-v" then
     local agad = require "agad"
     io.stdout:write(("agad %s, libtorch %s, %s\n"):format(agad.version, agad.libtorch_version or "2.11.0", _VERSION))

@@ -3,7 +3,7 @@
  * Good files are written, read, cut at every length and changed at random places from a fixed seed; every
  * outcome is either a set whose every byte can be read or one line of message. To add a reader: a case
  * function, and its line in main. */
-#include "at/error.c"
+#include "base/error.c"
 #include "data/idx.c"
 #include "data/images.c"
 #include "data/mnist.c"

@@ -13,7 +13,7 @@
 #include <zlib.h>
 
 #include "data/png.h"
-#include "data/random.h"
+#include "base/random.h"
 
 #define ROOM 16384
 

@@ -33,8 +33,8 @@ end
 -- Our step, as the trainer builds it.
 local function new_step()
   core.threads(threads)
-  local method = require("agad.method").load "agad"
-  local options = require "agad.options"
+  local method = require("agad.train.method").load "agad"
+  local options = require "agad.base.configuration"
   local chosen = options.select(options.resolve(method, {net = net}), "method")
   local step = core.step(core.json_encode(chosen))
   local programs = method.nets(chosen, {channels, 32, 32})

@@ -1,7 +1,7 @@
 -- AUROC after each epoch, digits 0 and 8, with and without known anomalies: medians and spreads of three seeds, as a
 -- table, and as examples/epochs.svg.
 
-local plot = require "agad.plot"
+local plot = require "agad.evaluate.plot"
 local measured = dofile "spec/figures/support/measured.lua"
 
 local panels = {{"epochs_gamma_0", 0, "digit 0, γ = 0"}, {"epochs_gamma_0", 8, "digit 8, γ = 0"},

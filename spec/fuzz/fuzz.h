@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sanitizer/asan_interface.h>
 
-#include "at/error.h"
+#include "base/error.h"
 
 #define CHECK(condition)                                              \
   do {                                                                \

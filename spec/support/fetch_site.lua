@@ -2,7 +2,7 @@
 -- (http_server.lua). Call site.start() in setup, site.stop() in teardown, site.fresh() before each test.
 
 local assert = require "luassert"       -- a spec has it as its global, a file that it loads has not
-local fetch = require "agad.fetch"
+local fetch = require "agad.data.fetch"
 local lfs = require "lfs"
 local luv = require "luv"
 

@@ -3,9 +3,9 @@
 local assert = require "luassert"
 local agad = require "agad"
 local core = agad.core
-local methods = require "agad.method"
+local methods = require "agad.train.method"
 local nn = agad.nn
-local options = require "agad.options"
+local options = require "agad.base.configuration"
 
 -- Nets of a few channels on 16 px.
 local half = {kernel = 4, stride = 2, padding = 1}
@@ -48,7 +48,7 @@ local function new_run(o)
     else step:add_stage(method.name, stage[1], stage[2]) end
   end
   step:guard("discriminator", o.delta or 1e-5, o.guard_seed or 3)
-  run.state = require("agad.state").new(step, run.nets, opts)
+  run.state = require("agad.train.state").new(step, run.nets, opts)
   step:set_state(run.state)
   return run
 end

@@ -19,7 +19,7 @@ end
 --- Writes a file; the folders above it are made.
 function tree.write(path, bytes)
   local dir = path:match "^(.*)/"
-  require("agad.rundir").make_folder(dir)
+  require("agad.base.folder").make(dir)
   local file = assert(io.open(path, "wb"))
   file:write(bytes)
   file:close()
@@ -30,7 +30,7 @@ function tree.picture(path, value, height, width)
   local list, h, w = {}, height or 8, width or height or 8
   local values = type(value) == "table" and value or {value}
   for _, v in ipairs(values) do for _ = 1, h * w do list[#list + 1] = v end end
-  require("agad.rundir").make_folder(path:match "^(.*)/")
+  require("agad.base.folder").make(path:match "^(.*)/")
   core.data.write_png(path, core.from_table(list, "uint8"):reshape({#values, h, w}))
 end
 
@@ -39,7 +39,7 @@ function tree.of(files)
   local dir = tree.folder()
   for name, value in pairs(files) do
     local path = dir .. "/" .. name
-    if value == true then require("agad.rundir").make_folder(path)
+    if value == true then require("agad.base.folder").make(path)
     elseif type(value) == "string" then tree.write(path, value)
     else tree.picture(path, value) end
   end

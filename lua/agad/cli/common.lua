@@ -2,8 +2,8 @@
 -- the work starts, rows printed as JSON or as an aligned table.
 
 local lfs = require "lfs"
-local methods = require "agad.method"
-local options = require "agad.options"
+local methods = require "agad.train.method"
+local options = require "agad.base.configuration"
 
 local common = {}
 
@@ -81,7 +81,7 @@ end
 
 --- Loads the data set that the arguments name, as the task's options want it; shows the first pass over its files.
 function common.load(args, task)
-  local show = require("agad.progress").new {quiet = args.quiet}
+  local show = require("agad.train.progress").new {quiet = args.quiet}
   local o = {root = args.root, on_progress = function(done, total) show {kind = "load", done = done, total = total} end}
   for _, name in ipairs {"size", "channels", "fit", "filter", "fast_decode", "strict", "outside", "cache", "normal"} do
     o[name] = task[name]
@@ -143,9 +143,9 @@ end
 -- Rows --------------------------------------------------------------------------------------------
 
 --- Prints one row as one line of JSON on stdout.
-function common.print_json(row) require("agad.report").out(require("agad.core").json_encode(row)) end
+function common.print_json(row) require("agad.evaluate.report").out(require("agad.core").json_encode(row)) end
 
 --- Prints lines of cells with aligned columns (`agad.report.align`).
-function common.print_table(lines, out) (out or io.stdout):write(require("agad.report").align(lines)) end
+function common.print_table(lines, out) (out or io.stdout):write(require("agad.evaluate.report").align(lines)) end
 
 return common

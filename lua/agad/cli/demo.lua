@@ -1,14 +1,135 @@
--- agad demo: the built-in textures, a short training, pictures of what was found.
+-- The demonstration: AGAD on the built-in textures within a time limit, a table of what it reached, a grid
+-- of pictures and the loss curves. Nothing is downloaded, and the figures are printed as they are.
 
 local common = require "agad.cli.common"
-local interrupt = require "agad.cli.interrupt"
+local lfs = require "lfs"
+local plot = require "agad.evaluate.plot"
+local progress = require "agad.train.progress"
 
-return function(args)
-  require("agad.rundir").make_folder(args.out)
-  common.check_writable(args.out .. "/grid.png")
-  local given = common.given(args)
-  require "agad"
-  interrupt.arm()
-  local row = require("agad.demo").run {out = args.out, given = given, quiet = args.quiet, json = args.json}
-  if args.json then common.print_json(row) end
+local demo = {}
+
+local SECONDS, EPOCHS = 90, 30                    -- the whole demonstration; it ends earlier after so many epochs
+
+local curves = {"generator", "discriminator", "con", "adcon", "adcon_anom", "lat"}
+
+local next_steps = [[
+  What to try next:
+    %s score %s %s/%s.png
+    %s train weave --normal metal --gamma 0.05 --out metal.safetensors
+    %s    (the REPL: type ? agad.trainer)
+]]
+
+-- How to call the program: in its tree by the launcher in build/, else by its name.
+local function program()
+  local build = package.searchpath("agad.cli.demo", package.path):match("^(.*/)%.%./lua/agad/cli/demo%.lua$")
+  if not build then return "agad" end
+  local here = lfs.currentdir() .. "/"
+  if build:sub(1, #here) == here then build = build:sub(#here + 1) end
+  return build .. "agad"
 end
+
+-- Seconds that saving, evaluating and drawing will take: a training step costs an image some nine passes of G.
+local function evaluation_seconds(task, images_per_second)
+  local passes = 3 * #task.test.anomalous + 2 * #task.normals + #task.held_out
+  return 4 + passes / (7 * images_per_second)
+end
+
+-- Of each class the test picture with the median score: neither the best nor the worst of its kind.
+local function typical(set, scores)
+  local rows, chosen = {}, {}
+  for i in ipairs(set.classes) do rows[i] = {} end
+  for row, label in ipairs(set.test.labels:totable()) do table.insert(rows[label + 1], row) end
+  for i, list in ipairs(rows) do
+    table.sort(list, function(a, b) return scores[a] < scores[b] end)
+    chosen[i] = list[(#list + 1) // 2]
+  end
+  return chosen
+end
+
+--- Writes a grid: a column for a normal picture and one for each kind of defect; rows are the input, its
+-- reconstruction, the error (one scale for all), and the input with the true defect's outline.
+-- @param model model
+-- @param set set with masks
+-- @param path string a PNG
+-- @return list of the pictures shown, by class: rows of the test split from 1
+function demo.grid(model, set, path)
+  local core = require "agad.core"
+  local images = set.test.images
+  local chosen = typical(set, model.handle:run(images):totable())
+  local from_0 = {}
+  for i, row in ipairs(chosen) do from_0[i] = row - 1 end
+  local shown = images:index_select(1, core.from_table(from_0, "int64"))
+  local again, maps = model:reconstruct(shown), model.handle:run(shown, "map")
+  local top = core.metrics.quantile(maps:reshape {-1}, 0.998)
+  local grid = {{}, {}, {}, {}}
+  for i, row in ipairs(chosen) do
+    local input = shown:select(1, i)
+    grid[1][i], grid[2][i] = {input}, {again:select(1, i)}
+    grid[3][i] = {plot.heat(maps:select(1, i), top)}
+    grid[4][i] = {input, mask = set.test.masks:select(1, row)}
+  end
+  plot.grid(grid, path)
+  return chosen
+end
+
+--- Trains on `weave`, evaluates, writes weave.safetensors, grid.png and losses.png into a folder.
+-- @param o table out (the folder), given (options), quiet, json (no table on stdout), seconds (in all)
+-- @return table the result row, with `files`: what was written
+function demo.run(o)
+  local agad = require "agad"
+  local core = agad.core
+  local began, limit = core.clock(), o.seconds or SECONDS
+  local given = require("agad.base.configuration").merge({epochs = EPOCHS, gamma = 0.05, log_every = 1}, o.given or {})
+  local _, task_options, run_options = common.configure(given)
+  local function say(...) if not o.json then io.stdout:write(...); io.stdout:flush() end end
+
+  local set = agad.data.load("weave", {normal = task_options.normal, size = task_options.size,
+    channels = task_options.channels})
+  local task = agad.task.new(set, task_options)
+  local run = agad.trainer(task, run_options, {dir = o.out .. "/weave.run"})
+  say(("  AGAD learns the texture %s: %d normal pictures, %d with known defects.\n"):format(set.classes[1],
+    #task.normals, #task.anomalies))
+
+  local show = progress.new {quiet = o.quiet}
+  run:fit(function(e)
+    show(e)
+    local left = limit - (core.clock() - began)
+    return e.kind == "step" and left < evaluation_seconds(task, e.images_per_second) and "stop" or nil
+  end)
+  core.interrupt_clear()
+  local path = o.out .. "/weave.safetensors"
+  run:save(path)
+  if run.interrupted then common.fail("interrupted; what was trained is in " .. path, 130) end
+  local row = run:evaluate(show)
+  show:clear()
+
+  row.files = {}
+  local function file(name, what, write)
+    local to = ("%s/%s"):format(o.out, name)
+    local ok, reason = pcall(write, to)
+    if not ok then io.stderr:write("agad: ", common.message(reason), "\n") return end
+    table.insert(row.files, to)
+    say(("  %-29s %s\n"):format(to, what))
+  end
+  if not o.json then require("agad.evaluate.report").print(row) end
+  if run.epoch < run.config.epochs then
+    say(("  note: stopped in epoch %d of %d to be done within %d s\n"):format(run.epoch, run.config.epochs, limit))
+  end
+  say "\n"
+  local model, chosen = agad.model.open(path), nil
+  file("weave.safetensors", "the model", function() end)
+  file("grid.png", "down: input, reconstruction, error, defect", function(to) chosen = demo.grid(model, set, to) end)
+  say((" "):rep(32), "across: ", set.classes[1], ", then each kind of defect\n")
+  file("losses.png", "the losses over the steps", function(to)
+    plot.losses(run.dir, to, {title = "AGAD on weave: losses", losses = run.method.name == "agad" and curves or nil})
+  end)
+  file(set.classes[2] .. ".png", "one picture, for the command below", function(to)
+    agad.data.write_png(to, set.test.images:select(1, chosen[2]))
+  end)
+  row.seconds = core.clock() - began
+  local me = program()
+  say("\n", next_steps:format(me, path, o.out, set.classes[2], me, me))
+  return row
+end
+
+return demo

@@ -3,7 +3,7 @@
 
 local csv = require "agad.data.csv"
 local luv = require "luv"
-local options = require "agad.options"
+local options = require "agad.base.configuration"
 local pictures = require "agad.data.pictures"
 local sets = require "agad.data.set"
 local fail = sets.fail

@@ -1,7 +1,7 @@
 -- The sets with a name: what they are by default, and how the core reads them.
 
 local core = require "agad.core"
-local places = require "agad.places"
+local places = require "agad.base.places"
 local sets = require "agad.data.set"
 
 local named = {}

@@ -5,7 +5,7 @@ local core = require "agad.core"
 local lfs = require "lfs"
 local luv = require "luv"
 local sets = require "agad.data.set"
-local user_cache = require("agad.places").cache
+local user_cache = require("agad.base.places").cache
 local fail = sets.fail
 
 local pictures = {}
@@ -20,7 +20,7 @@ local function cache_path(places, o)
   if not o.cache then return nil end
   if o.cache ~= true then return o.cache end
   local dir = user_cache() .. "/agad/decoded"
-  if not pcall(require("agad.rundir").make_folder, dir) then return nil end
+  if not pcall(require("agad.base.folder").make, dir) then return nil end
   local key = {}
   for i, place in ipairs(places) do key[i] = luv.fs_realpath(place) or place end
   for _, name in ipairs {"size", "channels", "fit", "filter", "fast_decode", "max_pixels", "max_bytes"} do

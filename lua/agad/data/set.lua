@@ -1,18 +1,13 @@
 -- What every kind of data set shares: options checked against their defaults, the object, where sets lie on disk.
 
-local options = require "agad.options"
+local options = require "agad.base.configuration"
+local printable = require("agad.base.text").printable
 
 local sets = {}
 
 --- Raises one line.
 function sets.fail(form, ...) error(form:format(...), 0) end
 local fail = sets.fail
-
---- A name that JSON can hold: bytes that are no UTF-8 become \xNN.
-function sets.printable(text)
-  if utf8.len(text) then return text end
-  return (text:gsub("[\128-\255]", function(c) return ("\\x%02x"):format(c:byte()) end))
-end
 
 -- Options -----------------------------------------------------------------------------------------
 
@@ -88,7 +83,7 @@ function set_type.__tostring(set) return set.call end
 -- @return integer the label
 -- @raise no such class, with the list of classes
 function methods:label_of(class)
-  local name = sets.printable(tostring(math.type(class) == "float" and math.tointeger(class) or class))
+  local name = printable(tostring(math.type(class) == "float" and math.tointeger(class) or class))
   for i, known in ipairs(self.classes) do if known == name then return i - 1 end end
   fail("%s has no class %s; its classes: %s", self.name, tostring(class), table.concat(self.classes, ", "))
 end
@@ -115,14 +110,14 @@ function sets.new(o)
   local shape, kept = o.train.images.shape, {}
   local few = o.train.paths and shape[1] < 10000     -- at 256 a batch, an epoch would be a handful of steps
   for key, value in pairs(o.options) do
-    if type(value) ~= "function" then kept[key] = type(value) == "string" and sets.printable(value) or value end
+    if type(value) ~= "function" then kept[key] = type(value) == "string" and printable(value) or value end
   end
-  local name, classes = sets.printable(o.name), {}
-  for i, class in ipairs(o.classes) do classes[i] = sets.printable(class) end
+  local name, classes = printable(o.name), {}
+  for i, class in ipairs(o.classes) do classes[i] = printable(class) end
   return setmetatable({
     name = name, train = o.train, test = o.test, unsplit = not o.test or nil, classes = classes, options = kept,
     channels = shape[2], height = shape[3], width = shape[4], superclasses = o.superclasses,
-    normal = o.normal and sets.printable(o.normal),
+    normal = o.normal and printable(o.normal),
     holdout = o.holdout, batch = o.batch or few and 64 or nil, notes = o.notes and #o.notes > 0 and o.notes or nil,
     call = call_text(o.call or (o.name:gsub("-", "_")), o.place, kept, o.defaults),
     info = {name = name, classes = classes, channels = shape[2], height = shape[3], width = shape[4],

@@ -2,7 +2,7 @@
 
 local agad = require "agad"
 local core = require "agad.core"
-local options = require "agad.options"
+local options = require "agad.base.configuration"
 local sets = require "agad.data.set"
 local fail = sets.fail
 

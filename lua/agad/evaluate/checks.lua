@@ -3,7 +3,7 @@
 
 local columns = require "agad.evaluate.columns"
 local core = require "agad.core"
-local scorer = require "agad.scorer"
+local scorer = require "agad.evaluate.scorer"
 local tasks = require "agad.task"
 
 local checks = {}

@@ -1,7 +1,7 @@
 --- Columns: ways of scoring the test pictures: which weights, which batch norm, which order.
 
 local core = require "agad.core"
-local scorer = require "agad.scorer"
+local scorer = require "agad.evaluate.scorer"
 local tasks = require "agad.task"
 
 local columns = {}

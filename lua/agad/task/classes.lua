@@ -1,18 +1,12 @@
 -- Classes by name: which labels an option names, which are normal, and which known anomalies come from.
 
-local options = require "agad.options"
-local random = require "agad.task.random"
+local options = require "agad.base.configuration"
+local printable = require("agad.base.text").printable
+local random = require "agad.base.random"
 
 local classes = {}
 
 local function fail(form, ...) error(form:format(...), 0) end
-
---- A name that JSON and a terminal can hold: bytes that are no UTF-8, and control characters, as \xNN.
-function classes.printable(name)
-  local function escape(c) return ("\\x%02X"):format(c:byte()) end
-  name = name:gsub("%c", escape)
-  return utf8.len(name) and name or (name:gsub("[\128-\255]", escape))
-end
 
 local function own(superclass, set)               -- the labels of a superclass, from 0
   local labels = {}
@@ -22,7 +16,7 @@ end
 
 local function find(set, name)                    -- as the set has it, or as it is printed
   for i, known in ipairs(set.classes) do if known == name then return {i - 1} end end
-  for i, known in ipairs(set.classes) do if classes.printable(known) == name then return {i - 1} end end
+  for i, known in ipairs(set.classes) do if printable(known) == name then return {i - 1} end end
   for i, known in ipairs(set.superclasses and set.superclasses.names or {}) do
     if known == name then return own(i - 1, set) end
   end
@@ -55,7 +49,7 @@ function classes.labels(set, key, wanted)
     for _, label in ipairs(find(set, name) or unknown(set, key, name)) do
       if not seen[label] then labels[#labels + 1], seen[label] = label, true end
     end
-    said[#said + 1] = classes.printable(name)
+    said[#said + 1] = printable(name)
   end
   table.sort(labels)
   return labels, said

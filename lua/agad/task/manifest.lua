@@ -2,9 +2,9 @@
 -- A set is known by its content: XXH64 of every picture's own XXH64 and of the labels, for train and test. The
 -- checksum is of the canonical JSON of all else, so that a damaged or edited file is refused.
 
-local classes = require "agad.task.classes"
 local core = require "agad.core"
-local options = require "agad.options"
+local printable = require("agad.base.text").printable
+local options = require "agad.base.configuration"
 
 local manifest = {}
 
@@ -26,7 +26,7 @@ end
 
 local function printable_names(names)
   local out = {}
-  for i, name in ipairs(names) do out[i] = classes.printable(name) end
+  for i, name in ipairs(names) do out[i] = printable(name) end
   return out
 end
 
@@ -46,10 +46,10 @@ function manifest.of(task)
     fail "gamma: a manifest cannot hold a Lua function; give a list or a named schedule"
   end
   local m = {kind = KIND, version = VERSION,
-    set = {name = classes.printable(set.name), call = classes.printable(set.call)},
+    set = {name = printable(set.name), call = printable(set.call)},
     options = task.options, classes = printable_names(set.classes), counts = task.counts,
     content = {train = manifest.content(set.train), test = manifest.content(set.test)}, by_class = task:classes()}
-  for _, row in ipairs(m.by_class) do row.name = classes.printable(row.name) end
+  for _, row in ipairs(m.by_class) do row.name = printable(row.name) end
   for _, name in ipairs(lists) do
     m[name] = setmetatable(table.move(task[name], 1, #task[name], 1, {}), {__jsontype = "array"})
   end

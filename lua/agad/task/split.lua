@@ -2,7 +2,7 @@
 -- The train side keeps all pictures of its split, so that rows stay those of the set.
 
 local core = require "agad.core"
-local random = require "agad.task.random"
+local random = require "agad.base.random"
 
 local split = {}
 

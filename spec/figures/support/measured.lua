@@ -2,7 +2,7 @@
 -- missing there is trained first (build/figures/NAME; MNIST is needed: AGAD_DATA), as long as that takes.
 
 local core = require "agad.core"
-local campaign = require "agad.campaign"
+local campaign = require "agad.train.campaign"
 
 local kept = {"auroc", "auroc_steady", "auroc_plain", "auroc_paper_like", "aupr", "epochs", "method", "precision",
   "processor", "seed", "train_seconds", "images_per_second", "counts", "config", "hash", "versions"}
@@ -49,7 +49,7 @@ return function(name)
   local lines = {}
   for i, record in ipairs(list) do lines[i] = core.json_encode(record) .. "\n" end
   if #lines > 0 then
-    require("agad.rundir").make_folder "spec/figures/measured"
+    require("agad.base.folder").make "spec/figures/measured"
     core.file_replace(path, table.concat(lines))
   end
   return list

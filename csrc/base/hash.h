@@ -1,0 +1,14 @@
+/* hash.h: XXH64, the one content hash of this project: configurations, pictures, caches, files. */
+#ifndef AGAD_BASE_HASH_H
+#define AGAD_BASE_HASH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* XXH64 of n bytes with a seed: fixed for ever, it is stored. */
+uint64_t base_hash(const void *bytes, size_t n, uint64_t seed);
+
+/* Its 16 hexadecimal digits and a zero. */
+void base_hash_digits(uint64_t hash, char digits[17]);
+
+#endif

@@ -1,0 +1,254 @@
+/* curves.c: agad.core.metrics continued: interval, curves, the thermometer, localisation. */
+#include "lua/data.h"
+
+#include "score/leak.h"
+#include "score/localise.h"
+#include "score/metrics.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define LUA_LOCALISER "agad.localiser"
+
+enum { MOST_BINS = 100000 };
+
+static lua_Number number_field(lua_State *L, int index, const char *name, lua_Number standard) {
+  if (!lua_istable(L, index)) return standard;
+  lua_getfield(L, index, name);
+  if (!lua_isnil(L, -1) && !lua_isnumber(L, -1)) lua_agad_error(L, "%s is no number", name);
+  lua_Number value = luaL_optnumber(L, -1, standard);
+  lua_pop(L, 1);
+  return value;
+}
+
+static lua_Integer integer_field(lua_State *L, int index, const char *name, lua_Integer standard) {
+  lua_Integer value = 0;
+  if (!lua_numbertointeger(number_field(L, index, name, (lua_Number)standard), &value))
+    lua_agad_error(L, "%s is no integer", name);
+  return value;
+}
+
+/* ---- interval and curves ---- */
+
+/* auroc_interval(scores, labels[, {resamples=, level=, seed=}]) -> low, high */
+static int auroc_interval(lua_State *L) {
+  lua_data_check_numbers(L, 1), lua_data_check_numbers(L, 2);
+  lua_Integer resamples = integer_field(L, 3, "resamples", 1000);
+  double level = number_field(L, 3, "level", 0.95), low = 0, high = 0;
+  uint64_t seed = (uint64_t)integer_field(L, 3, "seed", 1);
+  luaL_argcheck(L, resamples >= 2 && resamples <= 1000000, 3, "resamples: 2 to 1000000");
+  agad_error error;
+  int64_t n;
+  at_scope scope = at_open();
+  const double *scores = lua_data_numbers(L, 1, &n);
+  const uint8_t *anomalous = lua_data_labels(L, 2, n);
+  if (at_ok() && agad_auroc_interval(scores, anomalous, n, (int)resamples, level, seed, &low, &high, &error))
+    lua_data_fail(&error);
+  lua_pushnumber(L, low);
+  lua_pushnumber(L, high);
+  return lua_agad_end(L, &scope, 2);
+}
+
+static void set_numbers(lua_State *L, const char *name, const double *values, int64_t n) {
+  lua_createtable(L, (int)n, 0);
+  for (int64_t i = 0; i < n; i++) {
+    lua_pushnumber(L, values[i]);
+    lua_rawseti(L, -2, i + 1);
+  }
+  lua_setfield(L, -2, name);
+}
+
+static void set_counts(lua_State *L, const char *name, const int64_t *values, int64_t n) {
+  lua_createtable(L, (int)n, 0);
+  for (int64_t i = 0; i < n; i++) {
+    lua_pushinteger(L, values[i]);
+    lua_rawseti(L, -2, i + 1);
+  }
+  lua_setfield(L, -2, name);
+}
+
+/* A block that Lua frees: pushing many numbers may raise for want of memory. */
+static void *take_block(lua_State *L, size_t n) { return lua_newuserdatauv(L, n + 1, 0); }
+
+static int push_curve(lua_State *L, int is_roc) {
+  lua_data_check_numbers(L, 1), lua_data_check_numbers(L, 2);
+  lua_Integer most = is_roc ? luaL_optinteger(L, 3, 0) : 0;
+  agad_error error;
+  int64_t n;
+  score_curve c = {0};
+  at_scope scope = at_open();
+  const double *scores = lua_data_numbers(L, 1, &n);
+  const uint8_t *anomalous = lua_data_labels(L, 2, n);
+  if (at_ok() && (is_roc ? agad_roc(scores, anomalous, n, most, &c, &error)
+                         : agad_precision_recall(scores, anomalous, n, &c, &error)))
+    lua_data_fail(&error);
+  int64_t sizes[1] = {c.n};
+  double *x = at_data(at_copy_of(c.x, sizes, 1, AT_F64)), *y = at_data(at_copy_of(c.y, sizes, 1, AT_F64)),
+         *threshold = at_data(at_copy_of(c.threshold, sizes, 1, AT_F64)); /* the scope's: nothing of ours is left */
+  score_curve_free(&c);
+  lua_createtable(L, 0, 3);
+  if (at_ok()) {
+    set_numbers(L, is_roc ? "fpr" : "recall", x, sizes[0]);
+    set_numbers(L, is_roc ? "tpr" : "precision", y, sizes[0]);
+    set_numbers(L, "thresholds", threshold, sizes[0]);
+  }
+  return lua_agad_end(L, &scope, 1);
+}
+
+/* roc(scores, labels[, most points]), precision_recall(scores, labels) -> {fpr=, tpr=, thresholds=} */
+static int roc(lua_State *L) { return push_curve(L, 1); }
+static int precision_recall(lua_State *L) { return push_curve(L, 0); }
+
+/* histogram(scores, labels[, bins]) -> {edges=, normal=, anomalous=} */
+static int histogram(lua_State *L) {
+  lua_data_check_numbers(L, 1), lua_data_check_numbers(L, 2);
+  lua_Integer bins = luaL_optinteger(L, 3, 50);
+  luaL_argcheck(L, bins >= 1 && bins <= MOST_BINS, 3, "1 to 100000 bins");
+  double *edges = take_block(L, (size_t)(bins + 1) * sizeof *edges);
+  int64_t *normal = take_block(L, (size_t)bins * 2 * sizeof *normal), *bad = normal + bins, n;
+  agad_error error;
+  at_scope scope = at_open();
+  const double *scores = lua_data_numbers(L, 1, &n);
+  const uint8_t *anomalous = lua_data_labels(L, 2, n);
+  if (at_ok() && agad_histogram(scores, anomalous, n, (int)bins, edges, normal, bad, &error)) lua_data_fail(&error);
+  lua_createtable(L, 0, 3);
+  if (at_ok()) {
+    set_numbers(L, "edges", edges, bins + 1);
+    set_counts(L, "normal", normal, bins);
+    set_counts(L, "anomalous", bad, bins);
+  }
+  return lua_agad_end(L, &scope, 1);
+}
+
+/* ---- the thermometer ---- */
+
+static void take_pictures(leak_pictures *out, at_tensor *given, const int64_t *rows, int64_t n_rows) {
+  if (at_ok() && (at_dtype_of(given) != AT_U8 || at_ndim(given) != 4))
+    at_fail("thermometer: pictures are a uint8 tensor (count, channels, height, width)");
+  at_tensor *t = at_to_layout(at_to(given, AT_U8, AT_CPU), AT_NCHW);
+  if (!at_ok()) return;
+  *out = (leak_pictures){at_data(t),
+                         at_size(t, 0),
+                         (int)at_size(t, 1),
+                         (int)at_size(t, 2),
+                         (int)at_size(t, 3),
+                         rows,
+                         n_rows < 0 ? at_size(t, 0) : n_rows};
+}
+
+/* thermometer(train, rows or nil, test, labels, {batch=, order=, shuffles=, seed=}) -> AUROC; labels belong to the
+ * rows of test; order: rows of test, from 0 */
+static int thermometer(lua_State *L) {
+  at_tensor *train = lua_agad_check_tensor(L, 1), *test = lua_agad_check_tensor(L, 3);
+  if (!lua_isnil(L, 2)) lua_data_check_numbers(L, 2);
+  lua_data_check_numbers(L, 4);
+  luaL_checktype(L, 5, LUA_TTABLE);
+  lua_Integer batch = integer_field(L, 5, "batch", 256), shuffles = integer_field(L, 5, "shuffles", 0);
+  uint64_t seed = (uint64_t)integer_field(L, 5, "seed", 1);
+  luaL_argcheck(L, shuffles >= 0 && shuffles <= 100000, 5, "shuffles: 0 to 100000");
+  lua_settop(L, 5);
+  int has_order = lua_getfield(L, 5, "order") != LUA_TNIL;
+  if (has_order) lua_data_check_numbers(L, 6);
+  agad_error error;
+  double auroc = 0;
+  int64_t n_rows = -1, n_order = -1; /* all */
+  leak_pictures of_train = {0}, of_test = {0};
+  at_scope scope = at_open();
+  const int64_t *rows = lua_isnil(L, 2) ? NULL : lua_data_integers(L, 2, &n_rows);
+  const int64_t *order = has_order ? lua_data_integers(L, 6, &n_order) : NULL;
+  take_pictures(&of_train, train, rows, n_rows);
+  take_pictures(&of_test, test, order, n_order);
+  const uint8_t *labels = lua_data_labels(L, 4, of_test.count);
+  uint8_t *ordered = has_order ? at_data(at_empty(&n_order, 1, AT_U8, AT_CPU, AT_NCHW)) : NULL;
+  for (int64_t i = 0; i < n_order && at_ok(); i++) {
+    if (order[i] < 0 || order[i] >= of_test.count)
+      at_fail("thermometer: row %lld of %lld", (long long)order[i], (long long)of_test.count);
+    else ordered[i] = labels[order[i]];
+  }
+  if (at_ok() &&
+      agad_thermometer(&of_train, &of_test, has_order ? ordered : labels, batch, (int)shuffles, seed, &auroc, &error))
+    lua_data_fail(&error);
+  lua_pushnumber(L, auroc);
+  return lua_agad_end(L, &scope, 1);
+}
+
+/* ---- localisation ---- */
+
+static void close_localiser(void *pointer) { localise_free(pointer); }
+
+/* localiser(n, height, width) -> object with add and result */
+static int new_localiser(lua_State *L) {
+  int64_t n = luaL_checkinteger(L, 1);
+  lua_Integer height = luaL_checkinteger(L, 2), width = luaL_checkinteger(L, 3);
+  luaL_argcheck(L, height >= 1 && height <= DATA_MAX_SIDE, 2, "a side has 1 to 65536 pixels");
+  luaL_argcheck(L, width >= 1 && width <= DATA_MAX_SIDE, 3, "a side has 1 to 65536 pixels");
+  void **box = lua_agad_new_box(L, LUA_LOCALISER);
+  lua_newtable(L);
+  lua_pushinteger(L, height), lua_rawseti(L, -2, 1);
+  lua_pushinteger(L, width), lua_rawseti(L, -2, 2);
+  lua_setiuservalue(L, -2, 1);
+  agad_error error;
+  *box = localise_new(n, (int)height, (int)width, &error);
+  return *box ? 1 : lua_agad_raise(L, &error);
+}
+
+static int64_t side(lua_State *L, int which) {
+  lua_getiuservalue(L, 1, 1);
+  lua_rawgeti(L, -1, which);
+  int64_t value = lua_tointeger(L, -1);
+  lua_pop(L, 2);
+  return value;
+}
+
+/* add(maps, masks): float (count, height, width), uint8 of the same sizes */
+static int add_maps(lua_State *L) {
+  localiser *l = lua_agad_check_box(L, 1, LUA_LOCALISER);
+  at_tensor *maps = lua_agad_check_tensor(L, 2), *masks = lua_agad_check_tensor(L, 3);
+  int64_t height = side(L, 1), width = side(L, 2);
+  agad_error error;
+  at_scope scope = at_open();
+  at_tensor *t[2] = {maps, masks};
+  for (int k = 0; k < 2 && at_ok(); k++)
+    if (at_ndim(t[k]) != 3 || at_size(t[k], 1) != height || at_size(t[k], 2) != width ||
+        at_size(t[k], 0) != at_size(maps, 0))
+      at_fail("localisation: %s are (count, %lld, %lld), as many as maps", k ? "masks" : "maps", (long long)height,
+              (long long)width);
+  maps = at_to_layout(at_to(at_detach(maps), AT_F32, AT_CPU), AT_NCHW);
+  masks = at_to_layout(at_to(masks, AT_U8, AT_CPU), AT_NCHW);
+  if (at_ok() && localise_add(l, at_data(maps), at_data(masks), at_size(maps, 0), &error)) lua_data_fail(&error);
+  return lua_agad_end(L, &scope, 0);
+}
+
+/* result([max_fpr]) -> {pixel_auroc=, pro=, regions=, defect_pixels=, normal_pixels=}; once: the scores are gone */
+static int result(lua_State *L) {
+  void **box = luaL_checkudata(L, 1, LUA_LOCALISER);
+  localiser *l = lua_agad_check_box(L, 1, LUA_LOCALISER);
+  double max_fpr = luaL_optnumber(L, 2, 0.3);
+  localisation found;
+  agad_error error;
+  int bad = localise_result(l, max_fpr, &found, &error);
+  *box = NULL;
+  localise_free(l);
+  if (bad) return lua_agad_raise(L, &error);
+  lua_createtable(L, 0, 5);
+  lua_pushnumber(L, found.pixel_auroc), lua_setfield(L, -2, "pixel_auroc");
+  lua_pushnumber(L, found.pro), lua_setfield(L, -2, "pro");
+  lua_pushinteger(L, found.regions), lua_setfield(L, -2, "regions");
+  lua_pushinteger(L, found.defect_pixels), lua_setfield(L, -2, "defect_pixels");
+  lua_pushinteger(L, found.normal_pixels), lua_setfield(L, -2, "normal_pixels");
+  return 1;
+}
+
+static const luaL_Reg methods[] = {{"add", add_maps}, {"result", result}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"auroc_interval", auroc_interval},
+                                     {"roc", roc},
+                                     {"precision_recall", precision_recall},
+                                     {"histogram", histogram},
+                                     {"thermometer", thermometer},
+                                     {"localiser", new_localiser},
+                                     {NULL, NULL}};
+
+void lua_data_open_curves(lua_State *L) {
+  lua_agad_type(L, LUA_LOCALISER, methods, close_localiser);
+  luaL_setfuncs(L, functions, 0);
+}

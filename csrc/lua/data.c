@@ -1,0 +1,274 @@
+/* data.c: agad.core.data: picture sets, PNG, resizing, the shortcut statistics.
+ *
+ * A reader's result lives in a box of its own until its memory is handed to tensors, so that nothing is lost
+ * when Lua raises in between. Labels count from 0.
+ */
+#include "lua/data.h"
+
+#include "data/idx.h"
+#include "data/png.h"
+#include "data/weave.h"
+#include "score/shortcut.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define LUA_IMAGES "agad.images"
+
+/* A dense uint8 tensor of pictures, (n, c, h, w), or one picture (c, h, w) where one is allowed. */
+typedef struct pictures {
+  at_tensor *t;
+  uint8_t *pixels;
+  int64_t n;
+  int channels, height, width;
+} pictures;
+
+static int take_pictures(at_tensor *given, pictures *out) {
+  int ndim = at_ndim(given);
+  if (at_dtype_of(given) != AT_U8 || (ndim != 4 && ndim != 3))
+    return at_fail("pictures are a uint8 tensor (count, channels, height, width) or (channels, height, "
+                   "width); this is %s with %d dimensions",
+                   at_dtype_name(at_dtype_of(given)), ndim);
+  out->t = at_to_layout(at_to(given, AT_U8, AT_CPU), AT_NCHW);
+  int64_t channels = at_size(given, -3), height = at_size(given, -2), width = at_size(given, -1);
+  if ((channels != 1 && channels != 3) || height < 1 || width < 1 || height > DATA_MAX_SIDE || width > DATA_MAX_SIDE)
+    return at_fail("pictures have 1 (grey) or 3 (colour) channels and sides of 1 to %d; these are %lld x %lld x %lld",
+                   DATA_MAX_SIDE, (long long)channels, (long long)height, (long long)width);
+  out->n = ndim == 4 ? at_size(given, 0) : 1;
+  out->channels = (int)channels;
+  out->height = (int)height;
+  out->width = (int)width;
+  out->pixels = at_data(out->t);
+  return at_ok() ? 0 : -1;
+}
+
+/* ---- sets: {images, labels, masks}, their memory handed over ---- */
+
+static int free_images(lua_State *L) {
+  data_images_free(luaL_checkudata(L, 1, LUA_IMAGES));
+  return 0;
+}
+
+data_images *lua_data_new_images(lua_State *L) {
+  data_images *set = lua_newuserdatauv(L, sizeof *set, 0);
+  memset(set, 0, sizeof *set);
+  luaL_setmetatable(L, LUA_IMAGES);
+  return set;
+}
+
+/* Moves a block into a tensor and the tensor into field `name` of the table on the top. */
+static void move_field(lua_State *L, const char *name, void *block, const int64_t *sizes, int ndim, at_dtype dtype,
+                       at_dtype as) {
+  if (!at_ok()) {
+    free(block);
+    return;
+  }
+  at_tensor *t = at_from_memory(block, sizes, ndim, dtype, free, block);
+  lua_agad_push_tensor(L, at_to(t, as, AT_CPU));
+  lua_setfield(L, -2, name);
+}
+
+/* Pushes the table of a set, which is empty afterwards. */
+static void push_set(lua_State *L, data_images *set) {
+  lua_createtable(L, 0, 3);
+  int64_t sizes[4] = {set->count, set->channels, set->height, set->width};
+  int64_t planes[3] = {set->count, set->height, set->width};
+  void *pixels = set->pixels, *of_labels = set->labels, *masks = set->masks;
+  set->pixels = NULL, set->labels = NULL, set->masks = NULL;
+  move_field(L, "images", pixels, sizes, 4, AT_U8, AT_U8);
+  if (of_labels) move_field(L, "labels", of_labels, sizes, 1, AT_I32, AT_I64);
+  if (masks) move_field(L, "masks", masks, planes, 3, AT_U8, AT_U8);
+}
+
+static void push_classes(lua_State *L, const data_images *set) {
+  lua_createtable(L, set->n_classes, 0);
+  for (int i = 0; i < set->n_classes; i++) {
+    lua_pushstring(L, set->classes[i]);
+    lua_rawseti(L, -2, i + 1);
+  }
+}
+
+int lua_data_push_sets(lua_State *L, data_images *train, data_images *test, const agad_error *failed) {
+  if (failed) return lua_agad_raise(L, failed);
+  at_scope scope = at_open();
+  push_classes(L, train);
+  push_set(L, train);
+  push_set(L, test);
+  lua_rotate(L, -3, 2);
+  return lua_agad_end(L, &scope, 3);
+}
+
+data_fit lua_data_check_fit(lua_State *L, int index) {
+  static const char *const names[] = {"resize", "pad", NULL};
+  return luaL_checkoption(L, index, "resize", names) ? DATA_FIT_PAD : DATA_FIT_RESIZE;
+}
+
+int lua_data_check_side(lua_State *L, int index) {
+  lua_Integer side = luaL_checkinteger(L, index);
+  luaL_argcheck(L, side >= 1 && side <= DATA_MAX_SIDE, index, "a side has 1 to 65536 pixels");
+  return (int)side;
+}
+
+/* mnist(name, root, size, fit, channels) -> {images, labels}, {images, labels}, classes */
+static int mnist(lua_State *L) {
+  const char *name = luaL_checkstring(L, 1), *root = luaL_checkstring(L, 2);
+  int side = lua_data_check_side(L, 3), channels = (int)luaL_checkinteger(L, 5);
+  data_fit fit = lua_data_check_fit(L, 4);
+  data_images *train = lua_data_new_images(L), *test = lua_data_new_images(L);
+  agad_error error;
+  int failed = data_mnist(name, root, train, test, &error) || data_images_resize(train, side, side, fit, &error) ||
+               data_images_resize(test, side, side, fit, &error) || data_images_set_channels(train, channels, &error) ||
+               data_images_set_channels(test, channels, &error);
+  return lua_data_push_sets(L, train, test, failed ? &error : NULL);
+}
+
+/* weave(texture, size, channels, seed, {train, defects, test, test defects}) -> train, test, classes */
+static int weave(lua_State *L) {
+  const char *name = luaL_checkstring(L, 1);
+  weave_options options = {WEAVE_CLOTH, lua_data_check_side(L, 2), (int)luaL_checkinteger(L, 3),
+                           (uint64_t)luaL_checkinteger(L, 4)};
+  int64_t counts[4];
+  luaL_checktype(L, 5, LUA_TTABLE);
+  for (int i = 0; i < 4; i++) {
+    lua_rawgeti(L, 5, i + 1);
+    counts[i] = luaL_checkinteger(L, -1);
+    lua_pop(L, 1);
+  }
+  data_images *train = lua_data_new_images(L), *test = lua_data_new_images(L);
+  agad_error error;
+  int texture = data_weave_texture(name, &error), failed = texture < 0;
+  if (!failed) options.texture = (weave_texture)texture;
+  failed = failed || data_weave(&options, WEAVE_TRAIN, counts[0], counts[1], train, &error) ||
+           data_weave(&options, WEAVE_TEST, counts[2], counts[3], test, &error);
+  return lua_data_push_sets(L, train, test, failed ? &error : NULL);
+}
+
+/* ---- single pictures ---- */
+
+/* write_png(path, tensor): uint8 (channels, height, width) or (height, width) */
+static int write_png(lua_State *L) {
+  const char *path = luaL_checkstring(L, 1);
+  at_tensor *given = lua_agad_check_tensor(L, 2);
+  at_scope scope = at_open();
+  pictures p;
+  agad_error error;
+  if (at_ndim(given) == 2) {
+    int64_t sizes[3] = {1, at_size(given, 0), at_size(given, 1)};
+    given = at_reshape(given, sizes, 3);
+  }
+  if (at_ok() && at_ndim(given) == 4)
+    at_fail("write_png: one picture, (channels, height, width); this has 4 dimensions");
+  if (at_ok() && !take_pictures(given, &p) && data_png_write(path, p.pixels, p.channels, p.height, p.width, &error))
+    lua_data_fail(&error);
+  return lua_agad_end(L, &scope, 0);
+}
+
+/* A set of its own with the pictures' bytes, in a box on the stack. */
+static data_images *copy_pictures(lua_State *L, const pictures *p) {
+  data_images *set = lua_data_new_images(L);
+  agad_error error;
+  if (data_images_alloc(set, p->n, p->channels, p->height, p->width, 0, 0, &error)) return lua_data_fail(&error), NULL;
+  memcpy(set->pixels, p->pixels, (size_t)(p->n * p->channels * p->height) * (size_t)p->width);
+  return set;
+}
+
+/* Pushes the pictures of a set with as many dimensions as were given. */
+static void push_pictures(lua_State *L, data_images *set, int ndim) {
+  int64_t sizes[4] = {set->count, set->channels, set->height, set->width};
+  void *pixels = set->pixels;
+  lua_createtable(L, 0, 1);
+  set->pixels = NULL;
+  move_field(L, "images", pixels, ndim == 4 ? sizes : sizes + 1, ndim, AT_U8, AT_U8);
+  lua_getfield(L, -1, "images");
+}
+
+/* resize(pictures, height, width[, fit]), set_channels(pictures, channels) -> a new tensor */
+static int resize(lua_State *L) {
+  at_tensor *given = lua_agad_check_tensor(L, 1);
+  int height = lua_data_check_side(L, 2), width = lua_data_check_side(L, 3);
+  data_fit fit = lua_data_check_fit(L, 4);
+  luaL_checkstack(L, 8, "resize");
+  at_scope scope = at_open();
+  pictures p;
+  agad_error error;
+  data_images *set = take_pictures(given, &p) ? NULL : copy_pictures(L, &p);
+  if (set && data_images_resize(set, height, width, fit, &error)) lua_data_fail(&error);
+  if (at_ok()) push_pictures(L, set, at_ndim(given));
+  return lua_agad_end(L, &scope, 1);
+}
+
+static int set_channels(lua_State *L) {
+  at_tensor *given = lua_agad_check_tensor(L, 1);
+  int channels = (int)luaL_checkinteger(L, 2);
+  at_scope scope = at_open();
+  pictures p;
+  agad_error error;
+  data_images *set = take_pictures(given, &p) ? NULL : copy_pictures(L, &p);
+  if (set && data_images_set_channels(set, channels, &error)) lua_data_fail(&error);
+  if (at_ok()) push_pictures(L, set, at_ndim(given));
+  return lua_agad_end(L, &scope, 1);
+}
+
+/* ---- the shortcut statistics ---- */
+
+static const int64_t *origin_field(lua_State *L, const char *name, int64_t n) {
+  int64_t count;
+  if (!lua_istable(L, 3)) return NULL;
+  lua_getfield(L, 3, name);
+  if (lua_isnil(L, -1)) return NULL;
+  if (!lua_istable(L, -1) && !lua_agad_test_tensor(L, -1))
+    return at_fail("%s: a list or tensor of integers", name), NULL;
+  const int64_t *values = lua_data_integers(L, lua_gettop(L), &count);
+  if (at_ok() && count != n) at_fail("%s: %lld values for %lld pictures", name, (long long)count, (long long)n);
+  return values;
+}
+
+/* shortcut(images, anomalous[, {height=, width=, file_bytes=}]) -> {{name=, auroc=}, ...} */
+static int shortcut(lua_State *L) {
+  at_tensor *given = lua_agad_check_tensor(L, 1);
+  lua_data_check_numbers(L, 2);
+  data_shortcut found[SHORTCUT_MAX];
+  agad_error error;
+  int n = 0;
+  luaL_checkstack(L, 12, "shortcut");
+  at_scope scope = at_open();
+  pictures p;
+  if (!take_pictures(given, &p)) {
+    const uint8_t *anomalous = lua_data_labels(L, 2, p.n);
+    data_origin origin = {origin_field(L, "height", p.n), origin_field(L, "width", p.n),
+                          origin_field(L, "file_bytes", p.n)};
+    if (at_ok()) n = data_shortcuts(p.pixels, p.n, p.channels, p.height, p.width, anomalous, &origin, found, &error);
+    if (n < 0) lua_data_fail(&error);
+  }
+  lua_createtable(L, n > 0 ? n : 0, 0);
+  for (int i = 0; i < n; i++) {
+    lua_createtable(L, 0, 2);
+    lua_pushstring(L, found[i].name), lua_setfield(L, -2, "name");
+    lua_pushnumber(L, found[i].auroc), lua_setfield(L, -2, "auroc");
+    lua_rawseti(L, -2, i + 1);
+  }
+  return lua_agad_end(L, &scope, 1);
+}
+
+static const luaL_Reg functions[] = {{"mnist", mnist},
+                                     {"weave", weave},
+                                     {"write_png", write_png},
+                                     {"resize", resize},
+                                     {"set_channels", set_channels},
+                                     {"shortcut", shortcut},
+                                     {NULL, NULL}};
+
+void lua_agad_open_data(lua_State *L) {
+  luaL_newmetatable(L, LUA_IMAGES);
+  lua_pushcfunction(L, free_images), lua_setfield(L, -2, "__gc");
+  lua_pop(L, 1);
+  luaL_newlib(L, functions);
+  lua_data_open_sampler(L);
+  lua_data_open_loader(L);
+  lua_data_open_decode(L);
+  lua_data_open_inspect(L);
+  lua_setfield(L, -2, "data");
+  lua_newtable(L);
+  lua_data_open_metrics(L);
+  lua_setfield(L, -2, "metrics");
+}

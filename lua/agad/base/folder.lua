@@ -1,0 +1,23 @@
+-- Folders on disk.
+
+local lfs = require "lfs"
+
+local folder = {}
+
+--- Makes a folder with those above it.
+-- @raise it cannot be made, with the reason
+function folder.make(path)
+  local made = path:sub(1, 1) == "/" and "/" or ""
+  for part in path:gmatch("[^/]+") do
+    made = made .. part
+    if lfs.attributes(made, "mode") ~= "directory" then
+      local ok, reason = lfs.mkdir(made)
+      if not ok and lfs.attributes(made, "mode") ~= "directory" then
+        error(("cannot make the folder %s: %s"):format(made, reason), 0)
+      end
+    end
+    made = made .. "/"
+  end
+end
+
+return folder

@@ -1,0 +1,28 @@
+-- Text for people: lines that fit.
+
+local text = {}
+
+--- Breaks a line at spaces into lines of at most `width` columns, all but the first indented by `hang`.
+function text.wrap(line, width, hang)
+  local out = {}
+  while (utf8.len(line) or 0) > width do
+    local cut
+    for at in line:gmatch("()%s+%S") do
+      if at > hang + 1 and utf8.len(line:sub(1, at - 1)) <= width then cut = at end
+    end
+    if not cut then break end
+    out[#out + 1] = line:sub(1, cut - 1)
+    line = (" "):rep(hang) .. line:sub(cut):gsub("^%s+", "")
+  end
+  out[#out + 1] = line
+  return table.concat(out, "\n")
+end
+
+--- A name that JSON and a terminal can hold: bytes that are no UTF-8, and control characters, as \xNN.
+function text.printable(name)
+  local function escape(c) return ("\\x%02X"):format(c:byte()) end
+  name = name:gsub("%c", escape)
+  return utf8.len(name) and name or (name:gsub("[\128-\255]", escape))
+end
+
+return text

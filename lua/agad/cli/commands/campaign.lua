@@ -1,0 +1,48 @@
+-- agad campaign: trains the grid that a Lua file returns, and prints one table.
+
+local common = require "agad.cli.common"
+local interrupt = require "agad.cli.interrupt"
+
+local function text(v) return type(v) == "number" and ("%.6g"):format(v) or tostring(v) end
+
+local function figure(row, name) return type(row[name]) == "number" and ("%.4f"):format(row[name]) or "-" end
+
+local function print_table(runs, keys)
+  local head = {"run", table.unpack(keys)}
+  for _, name in ipairs {"auroc", "steady", "plain"} do head[#head + 1] = name end
+  local lines = {head}
+  for _, run in ipairs(runs) do
+    local line, row = {run.id}, run.row or {}
+    for _, key in ipairs(keys) do line[#line + 1] = text(run.point[key]) end
+    line[#line + 1], line[#line + 2] = figure(row, "auroc"), figure(row, "auroc_steady")
+    line[#line + 1] = figure(row, "auroc_plain")
+    lines[#lines + 1] = line
+  end
+  common.print_table(lines)
+end
+
+return function(args)
+  local chunk, reason = loadfile(args.file)
+  if not chunk then common.fail((reason:gsub("^cannot open ", ""))) end
+  local spec = common.usage(chunk)
+  local campaign = require "agad.train.campaign"
+  if type(spec) == "table" then
+    spec.dir = args.dir or spec.dir or (args.file:gsub("%.lua$", "") .. ".runs")
+    spec.root = args.root or spec.root
+  end
+  common.usage(campaign.plan, spec)
+  interrupt.arm()
+  local program = os.getenv "AGAD_PROGRAM" or "agad"
+  local runs, keys = campaign.run(spec, {workers = tonumber(args.workers), program = program, on_event = function(e)
+    if args.quiet then return end
+    local words = {start = "starts", done = "done", failed = "failed: " .. tostring(e.run.reason)}
+    io.stderr:write(("%s %s, %d left\n"):format(e.run.id, words[e.kind], e.left))
+  end})
+  if require("agad.core").interrupted() then common.fail("interrupted; run it again to go on", 130) end
+  if args.json then
+    for _, run in ipairs(runs) do if run.row then common.print_json(run.row) end end
+  else print_table(runs, keys) end
+  local failed = 0
+  for _, run in ipairs(runs) do if run.reason then failed = failed + 1 end end
+  if failed > 0 then common.fail(("%d of %d runs failed"):format(failed, #runs)) end
+end

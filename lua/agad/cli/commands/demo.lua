@@ -1,0 +1,14 @@
+-- agad demo: the built-in textures, a short training, pictures of what was found.
+
+local common = require "agad.cli.common"
+local interrupt = require "agad.cli.interrupt"
+
+return function(args)
+  require("agad.base.folder").make(args.out)
+  common.check_writable(args.out .. "/grid.png")
+  local given = common.given(args)
+  require "agad"
+  interrupt.arm()
+  local row = require("agad.cli.demo").run {out = args.out, given = given, quiet = args.quiet, json = args.json}
+  if args.json then common.print_json(row) end
+end

@@ -1,0 +1,45 @@
+-- agad evaluate: the columns that a model file (or its run directory) can give on a data set. The task and the
+-- way of scoring are the model's, where they are not given.
+
+local common = require "agad.cli.common"
+local interrupt = require "agad.cli.interrupt"
+local options = require "agad.base.configuration"
+local progress = require "agad.train.progress"
+
+local task_names = {"normal", "anomaly", "size", "channels", "fit", "filter", "fast_decode", "gamma", "anom_classes",
+  "protocol", "test_set", "force", "holdout", "limit", "test_limit", "task_seed", "eval_batch"}
+local column_names = {"preset", "bn_eval", "test_order", "selection"}
+
+local function take(given, config, names)
+  for _, name in ipairs(names) do
+    if given[name] == nil and type(config[name]) ~= "userdata" then given[name] = config[name] end
+  end
+end
+
+return function(args)
+  local agad = require "agad"
+  interrupt.arm()
+  local given = common.given(args)
+  common.prepare(given)
+  local model, normal = agad.model.open(args.model), given.normal
+  take(given, model.config, task_names)
+  local own = true
+  for _, name in ipairs(column_names) do own = own and given[name] == nil end
+  if own then take(given, model.config, column_names) end
+  local config = common.prepare(given)
+  local of_task = options.select(config, "task")
+  of_task.data = nil
+  local set = common.load(args, of_task)
+  -- The normals of other pictures may have another name: a flat folder's are "normal", here they are "good".
+  local known = type(of_task.normal) == "table" or pcall(set.label_of, set, of_task.normal)
+  if normal == nil and set.normal and not known then of_task.normal = set.normal end
+  local task = agad.task.new(set, of_task)
+  local show = progress.new {quiet = args.quiet}
+  local evaluation = options.select(config, "evaluation")
+  evaluation.score, evaluation.threshold_quantile = nil, nil           -- these two were settled when it was saved
+  local row = model:evaluate(task, {run = args.run, config = evaluation, on_event = show,
+    curves = args.curves})
+  show:clear()
+  if args.json then common.print_json(row)
+  else require("agad.evaluate.report").print(row, {classes = args.classes}) end
+end

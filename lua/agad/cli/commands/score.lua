@@ -1,0 +1,54 @@
+-- agad score: one row a picture, in the order given. A picture of a folder that cannot be read is left out and said;
+-- one that was named, or any with strict, ends it.
+
+local common = require "agad.cli.common"
+local printable = require("agad.base.text").printable
+local interrupt = require "agad.cli.interrupt"
+
+local function verdict(row)
+  if type(row.anomalous) ~= "boolean" then return "-" end
+  return row.anomalous and "anomalous" or "normal"
+end
+
+-- The pictures left out: how many, and why the first ones were.
+local function say_skipped(skipped, total)
+  if #skipped == 0 then return end
+  if #skipped == total then common.fail(skipped[1]) end
+  io.stderr:write(("note: %d of %d pictures are left out: %s%s\n"):format(#skipped, total,
+    table.concat(skipped, "; ", 1, math.min(3, #skipped)), #skipped > 3 and "; …" or ""))
+end
+
+return function(args)
+  local agad = require "agad"
+  interrupt.arm()
+  local config = common.prepare(common.given(args))
+  local paths, found, problems = common.pictures(args.path)
+  local model = agad.model.open(args.model)
+  if args.map then require("agad.base.folder").make(args.map) end
+  for _, problem in ipairs(problems) do
+    if config.strict then common.fail(problem) end
+    if not args.quiet then io.stderr:write("note: ", problem, "\n") end
+  end
+  local lines, skipped = {{"score", "", "picture"}}, {}
+  local function show(path, row)
+    row.path = printable(path)
+    if args.map then
+      local to = ("%s/%s.png"):format(args.map, (path:gsub("^[./]+", ""):gsub("%.%w+$", ""):gsub("/", "_")))
+      agad.data.write_png(to, model:map(path))
+      row.map = printable(to)
+    end
+    if args.json then common.print_json(row)
+    else lines[#lines + 1] = {("%.5g"):format(row.score), verdict(row), path} end
+  end
+  for _, path in ipairs(paths) do
+    local ok, rows = pcall(model.score, model, {path})
+    if ok then show(path, rows[1])
+    elseif interrupt.is(rows) or not found[path] or config.strict then error(rows, 0)
+    else skipped[#skipped + 1] = common.message(rows) end
+  end
+  say_skipped(skipped, #paths)
+  if not args.json then
+    common.print_table(lines)
+    if not model.threshold then io.stdout:write "  no threshold: the model was trained with holdout = 0\n" end
+  end
+end

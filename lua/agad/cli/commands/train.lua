@@ -1,0 +1,44 @@
+-- agad train: trains, saves, evaluates. What cannot be written is found before the work starts.
+
+local common = require "agad.cli.common"
+local interrupt = require "agad.cli.interrupt"
+local progress = require "agad.train.progress"
+
+return function(args)
+  local _, task_options, run_options = common.configure(common.given(args))
+  local dir = args.run or args.out:gsub("%.[^./]*$", "") .. ".run"
+  if dir == args.out then common.fail("--out and --run are the same: " .. dir, 2) end
+  common.check_writable(args.out)
+  common.check_writable(dir:gsub("/+$", "") .. ".new")
+
+  local agad = require "agad"
+  interrupt.arm()
+  local set = common.load(args, task_options)
+  local task = agad.task.new(set, task_options)
+  local run = agad.trainer(task, run_options, {dir = dir, resume = args.resume})
+  local show = progress.new {quiet = args.quiet}
+
+  local interrupted = false
+  run:fit(function(e)
+    if e.kind == "end" then interrupted = e.interrupted end
+    return show(e)
+  end)
+  show:clear()
+  agad.core.interrupt_clear()                    -- saving passes over data too, and is not to be cut short
+  local scores, why = pcall(run.scorer, run)
+  if interrupted and not scores then
+    common.fail(("interrupted; --resume goes on from %s (%s)"):format(run.dir, why), 130)
+  end
+  local saved, reason = pcall(run.save, run, args.out)
+  if not saved then
+    common.fail(common.message(reason) .. (run.saved == run.steps and
+      ("; what was trained is in %s: with --resume it is saved without training again"):format(dir) or ""))
+  end
+  if interrupted then common.fail("interrupted; what was trained is in " .. args.out, 130) end
+
+  local row = run:evaluate(show, {curves = args.curves})
+  show:clear()
+  if args.json then common.print_json(row) return end
+  require("agad.evaluate.report").print(row, {classes = args.classes})
+  io.stdout:write(("  model %s   run %s\n"):format(args.out, run.dir))
+end

@@ -1,0 +1,218 @@
+-- Doc comments: their format, an index of them, and the text behind the REPL's `? name`.
+--
+-- A doc comment is a block that starts with three dashes, directly above a function or field:
+--
+--     --- One line that says what it does.
+--     -- More text: shapes, units, the source (paper equation, page).
+--     -- @param name type what it is
+--     -- @return type what comes back
+--     -- @raise when and with which message
+--     function module.name(name) … end
+--
+-- The comment at the top of a file documents its module. What C provides is documented in a Lua file by
+-- blocks that begin with `--- @name agad.core.hash` and stand alone (`--- @name agad.core.hash(text)` gives
+-- a signature too). The index is built at the first question, by reading the sources on the package path.
+
+local lfs = require "lfs"
+local public = require "agad.base.public"
+local wrap = require("agad.base.text").wrap
+
+local doc = {}
+
+local index                   -- {by_name = {name = entry}, by_line = {["path:line"] = entry}, names = {…}}
+
+local function module_of(path, root)             -- DIR/agad/nets/naive.lua -> agad.nets.naive
+  local module = "agad" .. path:sub(#root + 1):gsub("%.lua$", ""):gsub("/init$", ""):gsub("/", ".")
+  return public.name_of[module] or module
+end
+
+-- The name that a line of code defines, and its arguments.
+local function defined_by(line)
+  local name, args = line:match("^%s*local%s+function%s+([%w_]+)%s*(%b())")
+  if not name then name, args = line:match("^%s*function%s+([%w_.:]+)%s*(%b())") end
+  if not name then name, args = line:match("^%s*[%a_]*%s*([%w_.]+)%s*=%s*function%s*(%b())") end
+  if not name then name = line:match("^%s*local%s+([%w_]+)%s*=") or line:match("^%s*([%w_.]+)%s*=") end
+  return name, args
+end
+
+-- `options.nearest` in agad/options.lua is agad.options.nearest; other tables keep their name: run:fit.
+local function qualify(name, module)
+  local first, rest = name:match("^([%w_]+)([.:].+)$")
+  if first and (first == module:match("[%w_]+$") or first == "M") then return module .. rest end
+  if first == "agad" then return name end
+  return module .. "." .. name
+end
+
+local function parse(lines)                      -- the block's comment lines, dashes removed
+  local entry = {text = {}, params = {}, returns = {}, raises = {}}
+  local last
+  for _, line in ipairs(lines) do
+    local tag, rest = line:match("^%s*@(%a+)%s*(.*)$")
+    if tag == "name" then
+      entry.name, entry.args = rest:match("^([^%s(]+)%s*(%b())")
+      entry.name = entry.name or rest:match("^(%S+)")
+    elseif tag == "param" then
+      local name, kind, text = rest:match("^(%S+)%s*(%S*)%s*(.*)$")
+      last = {name = name, kind = kind, text = text}
+      table.insert(entry.params, last)
+    elseif tag == "return" or tag == "raise" then
+      last = {text = rest}
+      table.insert(tag == "return" and entry.returns or entry.raises, last)
+    elseif last and line:find("%S") then
+      last.text = last.text .. " " .. line:match("^%s*(.-)%s*$")
+    else
+      last = nil
+      table.insert(entry.text, line)
+    end
+  end
+  -- Lines of a paragraph are joined; indented ones stand as they are. The summary is the first sentence.
+  local text, open = {}, false
+  for _, line in ipairs(entry.text) do
+    if open and line:find "^%S" then text[#text] = text[#text] .. " " .. line
+    else text[#text + 1] = line end
+    open = line:find "^%S" ~= nil
+  end
+  while text[1] == "" do table.remove(text, 1) end
+  while text[#text] == "" do text[#text] = nil end
+  local first = table.remove(text, 1) or ""
+  local summary, rest = first:match "^(.-%.)%s+(%S.*)$"
+  if rest then table.insert(text, 1, rest) end
+  entry.summary, entry.text = summary or first, text
+  return entry
+end
+
+local function add(entry)
+  if not index.by_name[entry.name] then table.insert(index.names, entry.name) end
+  index.by_name[entry.name] = entry
+end
+
+local function scan(path, module)
+  local number, block, start = 0, nil, nil
+  local function close(line)
+    local entry = parse(block)
+    if start == 1 and not entry.name then
+      entry.name = module
+      add(entry)
+    else
+      local name, args = defined_by(line)
+      if not entry.name and name then
+        entry.name, entry.args = qualify(name, module), args
+        index.by_line[path .. ":" .. number] = entry
+      end
+      if entry.name then add(entry) end
+    end
+    block = nil
+  end
+  for line in io.lines(path) do
+    number = number + 1
+    local comment = line:match("^%s*%-%-%-?(.*)$")
+    local opens = line:find("^%s*%-%-%-%s*[^-%s]") or number == 1 and comment
+    if block and (not comment or opens and line:find("@name")) then close(line) end
+    if not block and opens then block, start = {}, number end
+    if block then table.insert(block, (comment:gsub("^ ", ""))) end
+  end
+  if block then close("") end
+end
+
+local function walk(dir, root)
+  local names = {}
+  for name in lfs.dir(dir) do if name:sub(1, 1) ~= "." then names[#names + 1] = name end end
+  table.sort(names)
+  for _, name in ipairs(names) do
+    local path = dir .. "/" .. name
+    if lfs.attributes(path, "mode") == "directory" then walk(path, root)
+    elseif name:find("%.lua$") then scan(path, module_of(path, root)) end
+  end
+end
+
+--- Reads the sources again: for somebody who edits them while the REPL runs.
+function doc.refresh()
+  index = {by_name = {}, by_line = {}, names = {}}
+  local here = package.searchpath("agad.cli.doc", package.path)
+  local root = here and here:match("^(.*)/cli/doc%.lua$")
+  if root then walk(root, root) end
+  table.sort(index.names)
+end
+
+local function by_function(f)
+  local info = debug.getinfo(f, "S")
+  if info.what ~= "C" then return index.by_line[info.source:gsub("^@", "") .. ":" .. info.linedefined] end
+  for _, name in ipairs(index.names) do          -- C: the documented name that holds this function
+    local value = package.loaded.agad
+    for part in (name:match("^agad%.(.+)$") or ""):gmatch("[^.:]+") do
+      value = type(value) == "table" and rawget(value, part) or nil
+    end
+    if value == f then return index.by_name[name] end
+  end
+end
+
+local function by_table(t)
+  for name, value in pairs(package.loaded) do
+    if value == t and index.by_name[name] then return index.by_name[name] end
+  end
+  local meta = getmetatable(t)
+  return meta and type(meta.__name) == "string" and index.by_name[meta.__name] or nil
+end
+
+--- The doc entries for a name or a value.
+-- A name may leave out its front: `trainer`, `run:fit` and `fit` are found, and exact names come first.
+-- @param what any a name, a function, or a module's table
+-- @return list of entries {name, args, summary, text, params, returns, raises}, empty when there are none
+function doc.find(what)
+  if not index then doc.refresh() end
+  if type(what) == "function" then return {by_function(what)} end
+  if type(what) ~= "string" then return {type(what) == "table" and by_table(what) or nil} end
+  local plain = what:gsub(":", ".")
+  if index.by_name[what] then return {index.by_name[what]} end
+  local found = {}
+  for _, name in ipairs(index.names) do
+    local n = name:gsub(":", ".")
+    if n == plain then return {index.by_name[name]} end
+    if n:sub(-#plain - 1) == "." .. plain then found[#found + 1] = index.by_name[name] end
+  end
+  return found
+end
+
+-- The entries of what a module holds, one a line.
+local function members(entry, width)
+  local out = {}
+  for _, name in ipairs(index.names) do
+    if name:match("^(.*)[.:][^.:]+$") == entry.name then
+      out[#out + 1] = wrap(("  %-28s %s"):format(name, index.by_name[name].summary), width, 31)
+    end
+  end
+  if #out > 0 then table.insert(out, 1, "") end
+  return out
+end
+
+--- An entry as text for a terminal of `width` columns (79).
+function doc.render(entry, width)
+  width = width or 79
+  local out = {entry.name .. (entry.args or "")}
+  local function put(line, hang) out[#out + 1] = wrap(line:gsub("%s+$", ""), width, hang) end
+  put("  " .. entry.summary, 2)
+  for _, line in ipairs(entry.text) do put("  " .. line, 2) end
+  local wide, kind = 0, 0
+  for _, p in ipairs(entry.params) do wide, kind = math.max(wide, #p.name), math.max(kind, #p.kind) end
+  if #entry.params > 0 then out[#out + 1] = "" end
+  for _, p in ipairs(entry.params) do
+    put(("  %-" .. wide .. "s  %-" .. kind .. "s  %s"):format(p.name, p.kind, p.text), wide + kind + 6)
+  end
+  for _, r in ipairs(entry.returns) do put("  returns " .. r.text, 4) end
+  for _, r in ipairs(entry.raises) do put("  raises " .. r.text, 4) end
+  for _, line in ipairs(members(entry, width)) do out[#out + 1] = line end
+  return table.concat(out, "\n")
+end
+
+--- The text of `? name`: the documentation of a name or value, or nil when there is none.
+-- Several names that end alike are listed with their summaries.
+function doc.lookup(what, width)
+  local found = doc.find(what)
+  if #found == 0 then return nil end
+  if #found == 1 then return doc.render(found[1], width) end
+  local out = {}
+  for i, entry in ipairs(found) do out[i] = ("%-32s %s"):format(entry.name, entry.summary) end
+  return table.concat(out, "\n")
+end
+
+return doc

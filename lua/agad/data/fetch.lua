@@ -1,0 +1,315 @@
+--- Gets known data sets from their places and checks them.
+-- What is there is looked at first: a file whose SHA-256 is right stays as it is (unless `force`), one that is
+-- something else is moved aside to NAME.old when the right one has come. Downloads go to NAME.part beside their target,
+-- archives are unpacked into FOLDER.part; what is checked is renamed. One process at a time works in a root.
+
+local places = require "agad.base.places"
+local lfs = require "lfs"
+local options = require "agad.base.configuration"
+local make_folder = require("agad.base.folder").make
+local transfer = require "agad.data.transfer"
+local uv = require "luv"
+
+local fetch = {}
+
+local function fail(...) error(string.format(...), 0) end
+
+local known = {root = true, force = true, from = true, sources = true, on_event = true}
+
+local function checked(o)
+  o = o or {}
+  for name in pairs(o) do
+    if not known[name] then
+      fail("fetch: unknown option %s; known: force, from, on_event, root, sources", tostring(name))
+    end
+  end
+  if o.from and not tostring(o.from):find "^https?://[^/%s]" then
+    fail("fetch: from = %s is no address; give http://… or https://…", tostring(o.from))
+  end
+  return o
+end
+
+local function load_sources(given)
+  if given == nil then return require "agad.data.fetch_sources" end
+  if type(given) == "table" then return given end
+  local chunk, reason = loadfile(given, "t", {})
+  if not chunk then fail("fetch: %s", reason) end
+  return chunk()
+end
+
+local function names_of(sources)
+  local names = {}
+  for name in pairs(sources) do names[#names + 1] = name end
+  table.sort(names)
+  return names
+end
+
+--- Fails unless a name is known.
+-- @param name string
+-- @param o table as for `agad.fetch.get`
+-- @return table its entry in the table of sources
+function fetch.source(name, o)
+  local sources = load_sources(checked(o).sources)
+  if sources[name] then return sources[name] end
+  if name == "weave" then fail "weave is drawn from a seed: there is nothing to fetch" end
+  local names = names_of(sources)
+  local near = options.nearest(tostring(name), names)
+  return fail("fetch: no data set %s%s; known: %s", tostring(name), near and "; did you mean " .. near .. "?" or "",
+    table.concat(names, ", "))
+end
+
+local function absolute(path)
+  if path:sub(1, 1) ~= "/" then path = lfs.currentdir() .. "/" .. path:gsub("^%./", "") end
+  return #path > 1 and path:gsub("/+$", "") or path
+end
+
+-- What is there ---------------------------------------------------------------------------------------
+
+local function is_gzip(name) return name:find "%.gz$" ~= nil end
+
+local function right(path, file, gzip)
+  if not file.sha256 then return true end
+  if not gzip and file.bytes and transfer.size(path) ~= file.bytes then return false end
+  return transfer.sum(path, gzip, file.bytes) == file.sha256
+end
+
+-- The copy of a file that readers take, and the wrong ones that lie in its way. An unpacked copy of NAME.gz comes
+-- before NAME.gz, as the readers look for it first.
+local function inspect(folder, file)
+  local wrong, gzip = {}, is_gzip(file.name)
+  for _, name in ipairs(gzip and {file.name:gsub("%.gz$", ""), file.name} or {file.name}) do
+    local path = folder .. "/" .. name
+    if transfer.size(path) then
+      if right(path, file, is_gzip(name)) then return path, wrong end
+      wrong[#wrong + 1] = path
+    end
+  end
+  return nil, wrong
+end
+
+-- -> list of {file, path or nil, wrong}, whether all are there, whether anything wrong lies in the way
+local function inspect_all(source, folder)
+  local list, complete, clean = {}, true, true
+  for i, file in ipairs(source.files) do
+    local path, wrong = inspect(folder, file)
+    list[i] = {file = file, path = path, wrong = wrong}
+    complete, clean = complete and path ~= nil, clean and #wrong == 0
+  end
+  return list, complete, clean
+end
+
+local function rename(from, to)
+  local ok, reason = os.rename(from, to)
+  if not ok then fail("cannot rename %s to %s: %s", from, to, (reason:gsub("^.*: ", ""))) end
+end
+
+local function set_aside(path, notes)
+  local old, n = path .. ".old", 1
+  while lfs.symlinkattributes(old, "mode") do
+    n = n + 1
+    old = path .. ".old" .. n
+  end
+  rename(path, old)
+  notes[#notes + 1] = ("%s was not the official file; it is now %s"):format(path, old)
+end
+
+local function place(from, entry, to, notes)
+  for _, path in ipairs(entry.wrong) do set_aside(path, notes) end
+  rename(from, to)
+  entry.path, entry.wrong = to, {}
+end
+
+local function remove_tree(path)
+  local mode = lfs.symlinkattributes(path, "mode")
+  if mode == "directory" then
+    for name in lfs.dir(path) do
+      if name ~= "." and name ~= ".." then remove_tree(path .. "/" .. name) end
+    end
+    lfs.rmdir(path)
+  elseif mode then
+    os.remove(path)
+  end
+end
+
+-- One process at a time: the others wait. A lock file that was removed meanwhile counts no more.
+local function lock(root, event)
+  local path, waited = root .. "/.fetch.lock", false
+  while true do
+    local file, reason = io.open(path, "a")
+    if not file then fail("cannot write in %s: %s", root, (reason:gsub("^.*: ", ""))) end
+    local inode = lfs.attributes(path, "ino")
+    local ok, why = lfs.lock(file, "w")
+    while not ok and (why:find "unavailable" or why:find "denied") do     -- else: a file system without locks
+      if not waited then event {kind = "wait", root = root} end
+      waited = true
+      uv.sleep(100)
+      transfer.check_interrupt()
+      ok, why = lfs.lock(file, "w")
+    end
+    if lfs.attributes(path, "ino") == inode then
+      return function()
+        os.remove(path)
+        file:close()
+      end
+    end
+    file:close()
+  end
+end
+
+-- Getting -----------------------------------------------------------------------------------------------
+
+local function host(address) return (address:gsub("^%a+://", ""):gsub("/.*", ""):gsub("^.*@", "")) end
+
+-- One line: why each place failed, then how to go on without a network.
+local function cannot_get(name, source, file, where, failed, o)
+  local reasons, wanted = {}, {}
+  for i, f in ipairs(failed) do reasons[i] = ("%s: %s"):format(host(f.address), f.reason) end
+  for i, f in ipairs(source.archive and {source.archive} or source.files) do wanted[i] = f.name end
+  local kept = transfer.size(where .. "/" .. file.name .. ".part")
+  fail("%s: %s could not be fetched: %s%s; without a network, bring %s (from %s) to %s and run: agad fetch %s%s; "
+    .. "or get them from a server of yours with --from URL", name, file.name, table.concat(reasons, "; "),
+    kept and ("; %d bytes are kept and will be continued"):format(kept) or "", table.concat(wanted, ", "),
+    source.places[1], where, name, o.root and " --root " .. o.root or "")
+end
+
+-- Brings a file to NAME.part in the folder and checks it.
+local function download(name, source, file, folder, o, event, notes)
+  local part, addresses = folder .. "/" .. file.name .. ".part", {}
+  for i, base in ipairs(o.from and {o.from} or source.places) do
+    addresses[i] = base:gsub("/*$", "/") .. file.name
+  end
+  local gzip = is_gzip(file.name) and file ~= source.archive
+  local address, failed = transfer.get(addresses, part, function() return right(part, file, gzip) end,
+    function(from, bytes)
+      event {kind = "progress", name = name, file = file.name, host = host(from), bytes = bytes,
+        total = file.download}
+    end)
+  if not address then cannot_get(name, source, file, folder, failed, o) end
+  for _, f in ipairs(failed) do notes[#notes + 1] = ("%s: %s: %s"):format(file.name, host(f.address), f.reason) end
+  return part
+end
+
+local function unpack_archive(name, source, list, archive, folder, notes)
+  local temporary, members, bytes = folder .. ".part", {}, 0
+  remove_tree(temporary)
+  for _, file in ipairs(source.files) do bytes = bytes + (file.bytes or 4096) end
+  local disk = uv.fs_statfs(archive)
+  if disk and disk.blocks > 0 and disk.bavail * disk.bsize < bytes then   -- no blocks: a file system that does not say
+    fail("%s: the disk is full: unpacking %s takes %.1f MB, %.1f MB are free; it is kept; make room, then fetch again",
+      name, archive, bytes / 1e6, disk.bavail * disk.bsize / 1e6)
+  end
+  make_folder(temporary)
+  local args = {"-xzf", archive, "-C", temporary, "--no-same-owner"}
+  for _, file in ipairs(source.files) do members[#members + 1] = source.folder .. "/" .. file.name end
+  table.move(members, 1, #members, #args + 1, args)
+  local ok, reason = pcall(function()
+    local status, said = transfer.run("tar", args)
+    if status ~= 0 then fail("%s: %s cannot be unpacked; it is kept: %s", name, archive, said[1] or "tar failed") end
+    for i, file in ipairs(source.files) do
+      if not right(temporary .. "/" .. members[i], file) then
+        fail("%s: %s in %s has a wrong SHA-256", name, members[i], archive)
+      end
+    end
+  end)
+  if not ok then
+    remove_tree(temporary)
+    error(reason, 0)
+  end
+  if not lfs.attributes(folder, "mode") then
+    rename(temporary .. "/" .. source.folder, folder)
+    for _, entry in ipairs(list) do entry.path = folder .. "/" .. entry.file.name end
+  else
+    for i, entry in ipairs(list) do
+      place(temporary .. "/" .. members[i], entry, folder .. "/" .. entry.file.name, notes)
+    end
+  end
+  remove_tree(temporary)
+end
+
+-- An archive that somebody brought is used and stays; a downloaded one keeps the name of its part, so that the next
+-- attempt takes it up when unpacking is cut short, and is removed at the end.
+local function get_archive(name, source, list, root, folder, o, event, notes)
+  local path = root .. "/" .. source.archive.name
+  local brought = transfer.size(path) and right(path, source.archive)
+  if not brought then path = download(name, source, source.archive, root, o, event, notes) end
+  event {kind = "unpack", name = name, file = source.archive.name}
+  unpack_archive(name, source, list, path, folder, notes)
+  if not brought then os.remove(path) end
+end
+
+local function get_files(name, source, list, folder, o, event, notes)
+  make_folder(folder)
+  for _, entry in ipairs(list) do
+    if entry.path and not o.force then
+      for _, wrong in ipairs(entry.wrong) do set_aside(wrong, notes) end
+    else
+      local part = download(name, source, entry.file, folder, o, event, notes)
+      place(part, entry, folder .. "/" .. entry.file.name, notes)
+    end
+  end
+end
+
+--- Gets a data set, unless it is there: checked by SHA-256, resumed where an earlier attempt ended.
+-- @param name string mnist, fashion-mnist, cifar10 or cifar100
+-- @param o table root (where data sets are; $AGAD_DATA, or ~/.cache/agad/data), force (fetch again what is there and
+--   right), from (the address of a folder with the same file names, instead of the known places), sources (another
+--   table of sources, or a Lua file that returns one), on_event (function(event); kinds wait, progress, unpack)
+-- @return table name, path (the folder), bytes, files (list of names), already (nothing had to be done),
+--   notes (list of texts, or nil)
+-- @raise unknown name; no place gave the file, with what to bring where; the disk is full; a program is missing
+function fetch.get(name, o)
+  o = checked(o)
+  local source = fetch.source(name, o)
+  local root = absolute(places.data(o.root))
+  local folder, notes, event = root .. "/" .. source.folder, {}, o.on_event or function() end
+  local list, complete, clean = inspect_all(source, folder)
+  local already = complete and clean and not o.force
+  if not already then
+    make_folder(root)
+    local unlock = lock(root, event)
+    local ok, reason = pcall(function()
+      list, complete, clean = inspect_all(source, folder)          -- another process may have brought it
+      already = complete and clean and not o.force
+      if already then return end
+      if source.archive then
+        get_archive(name, source, list, root, folder, o, event, notes)
+      else
+        get_files(name, source, list, folder, o, event, notes)
+      end
+    end)
+    unlock()
+    if not ok then error(reason, 0) end
+  end
+  local row = {name = name, path = folder, bytes = 0, files = {}, already = already}
+  if #notes > 0 then row.notes = notes end
+  for i, entry in ipairs(list) do
+    row.files[i] = entry.path:match "[^/]+$"
+    row.bytes = row.bytes + transfer.size(entry.path)
+  end
+  return row
+end
+
+--- What can be fetched.
+-- @param o table root, sources
+-- @return list of {name, title, path, bytes (to download), files, already (all are there; they are not checked here)}
+function fetch.list(o)
+  local sources, rows = load_sources(checked(o).sources), {}
+  local root = absolute(places.data((o or {}).root))
+  for i, name in ipairs(names_of(sources)) do
+    local source = sources[name]
+    local row = {name = name, title = source.title, path = root .. "/" .. source.folder, bytes = 0, files = {},
+      already = true}
+    for k, file in ipairs(source.files) do
+      row.files[k] = file.name
+      row.bytes = row.bytes + (file.download or 0)
+      row.already = row.already and
+        (transfer.size(row.path .. "/" .. file.name) or transfer.size(row.path .. "/" .. file.name:gsub("%.gz$", "")))
+          ~= nil
+    end
+    if source.archive then row.bytes = source.archive.download or source.archive.bytes end
+    rows[i] = row
+  end
+  return rows
+end
+
+return fetch

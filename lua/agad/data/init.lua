@@ -1,0 +1,198 @@
+--- Data sets, pictures and samplers.
+-- A set has `train` and `test`, each {images = uint8 tensor (count, channels, height, width), labels = int64
+-- tensor (count), masks = uint8 tensor (count, height, width) or nil}, and `classes`, the list of their names.
+-- Labels count from 0: label i is class classes[i + 1]. A set of files also has `paths`, and `origin` {height, width,
+-- file_bytes}: the files before resizing. Where nothing says what is for testing, `unsplit` is true, all pictures are
+-- in `train`, and a task splits them by its seed. `normal` is the class that is normal without asking.
+
+local core = require "agad.core"
+local folder = require "agad.data.folder"
+local lfs = require "lfs"
+local manifest = require "agad.data.manifest"
+local named = require "agad.data.named"
+local options = require "agad.base.configuration"
+local pictures = require "agad.data.pictures"
+local sets = require "agad.data.set"
+local tensors = require "agad.data.tensors"
+
+local data = {}
+
+--- The names that `agad.data.load` and the command line know.
+data.names = {"mnist", "fashion-mnist", "cifar10", "cifar100", "weave"}
+
+-- Sets --------------------------------------------------------------------------------------------
+
+--- MNIST from its four IDX files, gzip or not: 60,000 and 10,000 digits of 28 x 28, resized.
+-- @param o table root ($AGAD_DATA, or ~/.cache/agad/data), size (32), channels (1), fit ("resize", "pad")
+-- @return set classes "0" to "9"
+-- @raise a file is missing (with where it was looked for), broken, or disagrees with another
+function data.mnist(o) return named.idx("mnist", o) end
+
+--- Fashion-MNIST, as `agad.data.mnist`; classes t-shirt, trouser, … ankle-boot.
+-- @param o table as for `agad.data.mnist`
+-- @return set
+function data.fashion_mnist(o) return named.idx("fashion-mnist", o) end
+
+--- CIFAR-10 from its binary batches: 50,000 and 10,000 pictures of 32 x 32.
+-- @param o table root (as for `agad.data.mnist`), size (32), channels (3), fit ("resize", "pad")
+-- @return set classes airplane, automobile, … truck
+-- @raise a file is missing (with where it was looked for and what to fetch) or broken
+function data.cifar10(o) return named.cifar("cifar10", o) end
+
+--- CIFAR-100 from its binary files; `superclasses` has the 20 coarse names and the one of each class.
+-- @param o table root, size, channels, fit (as for `agad.data.cifar10`), labels ("fine": 100 classes, "coarse": 20)
+-- @return set
+function data.cifar100(o) return named.cifar("cifar100", o) end
+
+--- The built-in set: a texture with and without defects, drawn from a seed; nothing is downloaded.
+-- Classes: the texture's name, then scratch, hole, stain, missing_thread, smudge. Normals come first, then the
+-- kinds of defect in turn. The same options give the same bytes on every processor.
+-- @param o table normal ("cloth", "metal", "grain", "dots"), size (32 to 1024), channels (1, 3), seed (1),
+--   train_normals (2000), train_defects (200), test_normals (500), test_defects (500)
+-- @return set with masks
+function data.weave(o) return named.weave(o) end
+
+--- A folder of PNG and JPEG pictures. Its layout is found out:
+--   DIR/{train,test}/CLASS/*   a split
+--   DIR/CLASS/*                no split: a task makes one by its seed
+--   DIR/*                      one class, normal; no anomalies
+-- Masks, if there are any, are DIR/ground_truth/CLASS/NAME_mask.png (MVTec AD), or NAME.png. A class called good,
+-- normal or ok, in any case, is normal without asking. Files that cannot be read are left out and named in the set's
+-- notes. Decoded pictures are kept in a cache file, so that the next time takes no time.
+-- @param dir string
+-- @param o table size (a side; nil: as the files are, which must then be equal), channels (1, 3; nil: as the files
+--   are), fit ("resize", "crop", "pad"), filter ("bilinear", "area"), fast_decode (false: JPEG at a fraction of its
+--   size, other pixels), strict (false: what cannot be read is an error), cache (true: ~/.cache/agad/decoded, false, or
+--   a path), max_pixels, max_bytes (of one file), on_progress (function(done, total); false: nothing is shown)
+-- @return set
+-- @raise no folder, no pictures, none that can be read
+function data.folder(dir, o) return folder.one(dir, o) end
+
+--- Two folders: one of normal pictures, one of anomalies, whose subfolders are kinds of defect. No split.
+-- @param normals string
+-- @param anomalies string
+-- @param o table as for `agad.data.folder`
+-- @return set classes "normal", and "anomaly" or the names of the subfolders
+function data.folders(normals, anomalies, o) return folder.two(normals, anomalies, o) end
+
+--- A list of pictures: a CSV file with the header `path,label[,split][,mask]` (RFC 4180).
+-- Paths are relative to the file's folder and may not leave it. split is train or test, in all lines or in none; an
+-- empty mask says that nothing is marked.
+-- @param path string
+-- @param o table as for `agad.data.folder`, and outside (false: true allows paths that leave the folder)
+-- @return set classes: the labels, sorted
+-- @raise the line and what is wrong with it
+function data.manifest(path, o) return manifest.read(path, o) end
+
+--- Tensors of pictures.
+-- @param o table images (uint8, (n, channels, height, width) or (n, height, width)), labels (list or tensor of whole
+--   numbers from 0; nil: all normal), masks (n, height, width), test_images, test_labels, test_masks (nil: no split),
+--   classes (list of names; nil: "0", "1", …), normal, name
+-- @return set
+-- @raise which of them does not fit, and what it should be
+function data.tensors(o) return tensors.set(o) end
+
+-- The options that mean something to a set, out of those of a task.
+local function kept_options(o, defaults)
+  local kept = {}
+  for key, value in pairs(o or {}) do if defaults[key] ~= nil then kept[key] = value end end
+  return kept
+end
+
+--- A set by its name, its folder or its CSV file; options of no meaning for it are passed over, so a caller may give
+-- those of a task.
+-- @param name string one of `agad.data.names`, or a path; table {normals = DIR, anomalies = DIR}
+-- @param o table root, size, channels, fit, normal, seed, … (`agad.data.folder`)
+-- @return set
+-- @raise no such name and no such path, with the nearest name
+function data.load(name, o)
+  if type(name) == "table" then
+    return folder.two(name.normals, name.anomalies, kept_options(o, pictures.defaults))
+  end
+  if named.defaults[name] then return data[name:gsub("-", "_")](kept_options(o, named.defaults[name])) end
+  local mode = data.is_path(name)
+  if mode == "directory" then return folder.one(name, kept_options(o, pictures.defaults)) end
+  if mode then return manifest.read(name, kept_options(o, manifest.defaults)) end
+  local near = options.nearest(name, data.names)
+  sets.fail("no data set %s%s; known: %s, or a folder or a .csv file that exists", name,
+    near and "; did you mean " .. near .. "?" or "", table.concat(data.names, ", "))
+end
+
+--- Whether a path is one that `agad.data.load` reads.
+-- @param path string
+-- @return string "directory", "file" (a .csv file), or nil
+function data.is_path(path)
+  local mode = lfs.attributes(path, "mode")
+  if mode == "directory" then return mode end
+  return mode and path:lower():find "%.csv$" and "file" or nil
+end
+
+-- Pictures ----------------------------------------------------------------------------------------
+
+--- Reads a PNG or JPEG file, whatever its name: grey is one channel, all else RGB; alpha is dropped, and a photograph
+-- stands as its EXIF orientation says.
+-- @param path string
+-- @param o table height, width (nil: as the file has them), channels (1, 3), fit ("resize", "crop", "pad"), filter
+--   ("bilinear", "area"), fast (false), max_pixels, max_bytes
+-- @return tensor uint8 (channels, height, width)
+-- @return table height, width, file_bytes of the file
+-- @raise it cannot be read, with its name and the reason
+data.read = core.data.read
+
+--- Resizes pictures as `agad.data.read` does: averaged over what a pixel covers, so that nothing flickers when they
+-- shrink. `agad.data.resize` is plain interpolation.
+-- @param pictures tensor uint8 (count, channels, height, width) or (channels, height, width)
+-- @param height integer
+-- @param width integer
+-- @param o table fit ("resize", "crop", "pad"), filter ("bilinear", "area")
+-- @return tensor a new one
+data.resample = core.data.resample
+
+--- Writes an 8-bit PNG beside the target, then renames it.
+-- @param path string
+-- @param picture tensor uint8 (channels, height, width) or (height, width), channels 1 or 3
+data.write_png = core.data.write_png
+
+--- Resizes pictures, bilinear with half-pixel centres, rounded to the nearest integer.
+-- @param pictures tensor uint8 (count, channels, height, width) or (channels, height, width)
+-- @param height integer
+-- @param width integer
+-- @param fit string "resize" (default) or "pad": sides keep their ratio, centred on black
+-- @return tensor a new one
+data.resize = core.data.resize
+
+--- Grey (1) or RGB (3) pictures.
+-- @param pictures tensor as for `agad.data.resize`
+-- @param channels integer 1 or 3
+-- @return tensor a new one
+data.set_channels = core.data.set_channels
+
+--- How well plain statistics of a picture separate the classes, each alone: mean, sd, grad_x, grad_y, and height,
+-- width, file_bytes where given. At .90 or more the classes may differ by camera, light or file, not by defect.
+-- @param pictures tensor uint8 (count, channels, height, width)
+-- @param anomalous list|tensor 0 or 1 for each
+-- @param origin table height, width, file_bytes before resizing (optional lists)
+-- @return list of {name, auroc}, auroc in the better direction (.5 to 1)
+data.shortcut = core.data.shortcut
+
+-- Batches -----------------------------------------------------------------------------------------
+
+--- A seeded sampler over rows: `for rows, n_normal in s.next, s do … end`, then `s:next_epoch()`.
+-- An epoch is one pass over the normals, shuffled; the last short batch is dropped, unless it is the only one.
+-- Methods: next, next_epoch, batches, set_anomalies(rows, k, batch), state, set_state.
+-- @param normals list|tensor rows, from 0
+-- @param anomalies list|tensor rows, from 0; may be empty
+-- @param batch integer its size
+-- @param k integer anomalies in a batch (agad.data.anomalies_per_batch)
+-- @param seed integer
+-- @return sampler `next` gives an int64 tensor of rows, normals first, and the number of normals
+data.sampler = core.data.sampler
+
+--- min(max(min_anom, round(gamma * batch)), batch // 2); 0 when gamma is 0.
+-- @param batch integer
+-- @param min_anom integer
+-- @param gamma number
+-- @return integer
+data.anomalies_per_batch = core.data.anomalies_per_batch
+
+return data

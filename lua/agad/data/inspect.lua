@@ -1,0 +1,250 @@
+--- What a data set holds, before anything is trained on it: `agad info DATA`.
+-- Counts, sizes, pictures that are there twice, how far plain statistics tell each class from the others, and the
+-- mean picture of each class. Everything is measured on the decoded pixels of train and test.
+
+local core = require "agad.core"
+local printable = require("agad.base.text").printable
+
+local inspect = {}
+
+local EXAMPLES, SHORTCUT, NAMED = 5, 0.9, 5
+local SIDES = {"train", "test"}
+local STATISTICS = {"mean", "sd", "grad_x", "grad_y"}
+local ORIGINS = {"height", "width", "file_bytes"}
+
+local cat = core.operator "cat"
+
+-- One column of all pictures, train before test; nil where a side lacks it.
+local function column(set, get)
+  local parts = {}
+  for _, side in ipairs(SIDES) do
+    if set[side] then
+      local part = get(set[side])
+      if not part then return nil end
+      parts[#parts + 1] = part
+    end
+  end
+  return #parts == 1 and parts[1] or cat(parts, 1)
+end
+
+local function origin(set, name)
+  return column(set, function(split) return split.origin and split.origin[name] end)
+end
+
+-- Sizes of the files before they were resized ---------------------------------------------------------
+
+local function sizes(set)
+  local found = {}
+  for _, name in ipairs(ORIGINS) do
+    local values = origin(set, name)
+    if values and values:numel() > 0 then
+      local sorted, n = values:sort(), values:numel()
+      local function at(i) return sorted:select(1, i):item() end
+      found[name] = {min = at(1), median = at((n + 1) // 2), max = at(n)}
+    end
+  end
+  return next(found) and found or core.null
+end
+
+-- Duplicates -------------------------------------------------------------------------------------------
+
+local function place(set, side, row, label)
+  local paths = set[side].paths
+  return {split = side, row = row, path = paths and printable(paths[row + 1]) or nil,
+    class = printable(set.classes[label + 1])}
+end
+
+local function same(set, a, b)
+  local function picture(p) return set[p.split].images:select(1, p.row + 1) end
+  return core.operator "equal"(picture(a), picture(b))
+end
+
+--- Pictures whose decoded pixels are equal to those of an earlier one, train before test.
+-- @param set set
+-- @return table train, test (each within itself), between (test pictures that train has too), conflicting (of all
+--   these, those under another class than the first), examples: a few of between, then of the others: lists of two
+--   {split, row, path, class}
+function inspect.duplicates(set)
+  local first, counts, examples = {}, {train = 0, test = 0, between = 0, conflicting = 0}, {}
+  local kept = {train = {}, test = {}, between = {}}
+  for _, side in ipairs(SIDES) do
+    if set[side] then
+      local labels = set[side].labels:totable()
+      for i, hash in ipairs(core.data.hashes(set[side].images):totable()) do
+        local before = first[hash]
+        if not before then
+          first[hash] = {side, i - 1, labels[i]}
+        else
+          local kind = before[1] == side and side or "between"
+          counts[kind] = counts[kind] + 1
+          if before[3] ~= labels[i] then counts.conflicting = counts.conflicting + 1 end
+          if #kept[kind] < EXAMPLES then
+            table.insert(kept[kind], {place(set, table.unpack(before)), place(set, side, i - 1, labels[i])})
+          end
+        end
+      end
+    end
+  end
+  for _, kind in ipairs {"between", "train", "test"} do
+    for _, pair in ipairs(kept[kind]) do
+      if #examples < EXAMPLES and same(set, pair[1], pair[2]) then examples[#examples + 1] = pair end
+    end
+  end
+  counts.examples = setmetatable(examples, {__jsontype = "array"})
+  if not set.test then counts.test, counts.between = core.null, core.null end
+  return counts
+end
+
+-- Shortcuts --------------------------------------------------------------------------------------------
+
+-- The AUROC of one statistic for each class against all others: ranks, ties averaged, summed by class.
+local function by_class(values, labels, n_classes)
+  local _, inverse, times = core.operator "_unique2"(values, {sorted = true, return_inverse = true,
+    return_counts = true})
+  local last = times:cumsum(1):to "float64"
+  local rank = (last - (times:to "float64" - 1) / 2):index_select(1, inverse)
+  local sums = labels:bincount({weights = rank, minlength = n_classes}):totable()
+  local counts, total, found = labels:bincount({minlength = n_classes}):totable(), labels:numel(), {}
+  for i, n in ipairs(counts) do
+    local others = total - n
+    found[i] = n > 0 and others > 0 and (sums[i] - n * (n + 1) / 2) / (n * others) or false
+  end
+  return found
+end
+
+--- How well the best plain statistic of a picture tells each class from all others (`agad.data.shortcut`).
+-- @param set set
+-- @return list of {name, auroc} for each class, in the better direction; false where there is nothing to compare
+function inspect.shortcuts(set)
+  local columns = {}
+  local pixels = column(set, function(split) return core.data.statistics(split.images) end)
+  for i, name in ipairs(STATISTICS) do columns[i] = {name, pixels:select(2, i):contiguous()} end
+  for _, name in ipairs(ORIGINS) do
+    local values = origin(set, name)
+    if values then columns[#columns + 1] = {name, values:to "float64"} end
+  end
+  local labels, best = column(set, function(split) return split.labels end), {}
+  for i = 1, #set.classes do best[i] = false end
+  for _, c in ipairs(columns) do
+    for i, auroc in ipairs(by_class(c[2], labels, #set.classes)) do
+      auroc = auroc and math.max(auroc, 1 - auroc)
+      if auroc and (not best[i] or auroc > best[i].auroc) then best[i] = {name = c[1], auroc = auroc} end
+    end
+  end
+  return best
+end
+
+-- Mean pictures ----------------------------------------------------------------------------------------
+
+--- A file name that any class name makes: letters, digits, dots, dashes and UTF-8 stay, the rest becomes _.
+-- @param name string
+-- @param taken table names that are in use, as keys; the new one is added
+-- @return string
+function inspect.file_name(name, taken)
+  local plain = name:gsub("[^%w._\128-\255-]", "_")
+  if not utf8.len(plain) then plain = plain:gsub("[\128-\255]", "_") end
+  while #plain > 100 or not utf8.len(plain) do plain = plain:sub(1, math.min(100, #plain - 1)) end
+  local file, n = "mean-" .. plain .. ".png", 1
+  while taken[file:lower()] do
+    n = n + 1
+    file = ("mean-%s-%d.png"):format(plain, n)
+  end
+  taken[file:lower()] = true
+  return file
+end
+
+local function mean_of(set, label)
+  local sum, n
+  for _, side in ipairs(SIDES) do
+    if set[side] then
+      local rows = set[side].labels:eq(label):nonzero():view(-1)
+      if rows:numel() > 0 then
+        local own = set[side].images:index_select(1, rows):sum({1}, false, {dtype = "int64"})
+        sum, n = sum and sum + own or own, (n or 0) + rows:numel()
+      end
+    end
+  end
+  return sum and (sum:to "float64" / n):round():to "uint8"
+end
+
+--- Writes the mean picture of each class, DIR/mean-CLASS.png; the folder is made.
+-- @param set set
+-- @param dir string
+-- @return list of paths, false for a class without pictures
+-- @raise it cannot be written
+function inspect.mean_pictures(set, dir)
+  require("agad.base.folder").make(dir)
+  local paths, taken = {}, {}
+  for i, name in ipairs(set.classes) do
+    local mean = mean_of(set, i - 1)
+    paths[i] = mean and dir:gsub("/+$", "") .. "/" .. inspect.file_name(name, taken) or false
+    if mean then core.data.write_png(paths[i], mean) end
+  end
+  return paths
+end
+
+-- All of it --------------------------------------------------------------------------------------------
+
+local function warnings(set, row)
+  local notes = {}
+  for _, note in ipairs(set.notes or {}) do notes[#notes + 1] = printable(note) end
+  local d = row.duplicates
+  if d.between ~= core.null and d.between > 0 then
+    notes[#notes + 1] = ("%d of the test pictures are in train too: their scores say nothing"):format(d.between)
+  end
+  if d.conflicting > 0 then
+    notes[#notes + 1] = ("duplicates under another class than the first of their kind: %d"):format(d.conflicting)
+  end
+  local far = {}
+  for _, c in ipairs(row.classes) do
+    local s = c.shortcut
+    if s and s ~= core.null and s.auroc >= SHORTCUT then
+      far[#far + 1] = ("%s (%s, AUROC %.2f)"):format(c.name, s.name, s.auroc)
+    end
+  end
+  if #far > 0 then
+    local more = #far > NAMED and (" and %d more"):format(#far - NAMED) or ""
+    notes[#notes + 1] = ("a plain statistic tells from the others: %s%s; a detector must be read beside that"):format(
+      table.concat(far, ", ", 1, math.min(#far, NAMED)), more)
+  end
+  for i, c in ipairs(row.classes) do
+    if c.train == 0 and (c.test == 0 or c.test == core.null) then
+      notes[#notes + 1] = ("class %s has no pictures"):format(printable(set.classes[i]))
+    end
+  end
+  if row.sizes == core.null then notes[#notes + 1] = "sizes: what the files had before resizing is not known" end
+  return notes
+end
+
+--- Measures a set: the row of `agad info DATA`.
+-- @param set set
+-- @param o table out: a folder for the mean pictures (none: they are not made)
+-- @return table kind, name, call, shape, train, test (counts; null without a split), bytes (of the decoded pixels),
+--   file_bytes (of the files), sizes (min, median, max of height, width, file_bytes before resizing), classes
+--   ({name, train, test, shortcut {name, auroc}, mean_picture}), duplicates, notes
+function inspect.set(set, o)
+  local null, row = core.null, {kind = "data", name = printable(set.name), call = printable(tostring(set)),
+    shape = {set.channels, set.height, set.width}, bytes = 0, classes = {}}
+  local counts = {}
+  for _, side in ipairs(SIDES) do
+    local split = set[side]
+    row[side] = split and split.labels:numel() or null
+    if split then
+      row.bytes = row.bytes + split.images:numel()
+      counts[side] = split.labels:bincount({minlength = #set.classes}):totable()
+    end
+  end
+  local bytes = origin(set, "file_bytes")
+  row.file_bytes, row.sizes = bytes and bytes:sum():item() or null, sizes(set)
+  row.duplicates = inspect.duplicates(set)
+  local shortcuts = inspect.shortcuts(set)
+  local means = o and o.out and inspect.mean_pictures(set, o.out) or {}
+  for i, name in ipairs(set.classes) do
+    row.classes[i] = {name = printable(name), train = counts.train[i], test = counts.test and counts.test[i] or null,
+      shortcut = shortcuts[i] or null, mean_picture = means[i] and printable(means[i]) or null}
+  end
+  row.notes = setmetatable(warnings(set, row), {__jsontype = "array"})
+  return row
+end
+
+return inspect

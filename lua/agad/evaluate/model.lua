@@ -1,0 +1,127 @@
+--- Saved models: opened by the C core, asked for scores, maps and reconstructions, evaluated.
+
+local agad = require "agad"
+local core = require "agad.core"
+local evaluate = require "agad.evaluate"
+local options = require "agad.base.configuration"
+local report = require "agad.evaluate.report"
+local scorer = require "agad.evaluate.scorer"
+
+local model = {}
+model.__index = model
+model.__name = "agad.model"
+
+local models = {}
+
+--- Opens a model file.
+-- @param path string
+-- @return model config, info (shape, threshold, method, set …)
+-- @raise one line: no such file, no safetensors, no agad model, damaged, or of another format
+function models.open(path)
+  local handle = core.model_open(path)
+  local info = core.json_decode(handle:about())
+  for key, value in pairs(info) do if value == core.null then info[key] = nil end end
+  local net = agad.nn.net(info.program):info()
+  info.score_params, info.macs, info.layers, info.program = net.params, net.macs, net.layers, nil
+  return setmetatable({handle = handle, path = path, info = info, config = info.config, shape = info.shape,
+    threshold = info.threshold}, model)
+end
+
+function model:__tostring() return ("agad.model.open(%q)"):format(self.path) end
+
+-- A picture as the model takes it: uint8 (1, channels, height, width), read as the pictures of its training were.
+local function prepare(self, path)
+  local c, h, w = table.unpack(self.shape)
+  local picture = core.data.read(path, {height = h, width = w, channels = c, fit = self.config.fit,
+    filter = self.config.filter, fast = self.config.fast_decode})
+  return picture:unsqueeze(1)
+end
+
+local function verdict(self, score)
+  return {score = score, threshold = self.threshold or core.null,
+    anomalous = self.threshold and score > self.threshold or not self.threshold and core.null}
+end
+
+--- Scores pictures: larger is more anomalous.
+-- @param what table|tensor a list of paths of PNG and JPEG files, or a uint8 tensor (n, channels, height, width)
+-- @return list of {score, threshold, anomalous}; the last two are null where no threshold was stored
+function model:score(what)
+  local rows = {}
+  if type(what) == "table" then
+    for i, path in ipairs(what) do rows[i] = verdict(self, self.handle:run(prepare(self, path)):item()) end
+  else
+    for i, score in ipairs(self.handle:run(what):totable()) do rows[i] = verdict(self, score) end
+  end
+  return rows
+end
+
+--- The error map of a picture as one to look at: grey, brighter is worse, 255 = the largest error possible.
+-- @param path string
+-- @return tensor uint8 (height, width)
+function model:map(path)
+  local map = self.handle:run(prepare(self, path), "map")
+  local range = self.info.input[2] - self.info.input[1]
+  return (map:squeeze(1) * (255 / range)):clamp(0, 255):round():to("uint8")
+end
+
+--- What the model makes of pictures.
+-- @param pictures tensor uint8 (n, channels, height, width)
+-- @return tensor uint8 of the same shape
+function model:reconstruct(pictures)
+  local low, high = table.unpack(self.info.input)
+  local x = self.handle:run(pictures, "reconstruction")
+  return ((x - low) * (255 / (high - low))):clamp(0, 255):round():to("uint8")
+end
+
+-- Scoring nets: of the file (averaged, recalibrated; raw weights too where nothing was averaged), and of a run
+-- directory (raw weights, running statistics). Where best_val chose an epoch, the file's are those of `own` alone.
+local function sources(self, dir)
+  local program = core.json_decode(self.handle:about()).program
+  local file = scorer.net(program, (core.load(self.path)), false)
+  local raw = dir and scorer.net(program, (core.load(dir .. "/state.safetensors")), false)
+  local selected, ema = self.info.selected, self.config.ema
+  local function own(weights, bn)
+    if bn ~= "running" and (weights == "average" or ema == 0 and bn == "batch") then return file end
+    return nil, "raw weights and running statistics are in the run directory, not in the model; give --run DIR"
+  end
+  local function net(weights, bn)
+    if weights == "raw" and bn ~= "recalibrated" and raw then return raw end
+    if selected and weights == "average" then
+      return nil, ("the model holds the weights of epoch %d (selection = best_val), not the last ones"):format(
+        selected.epoch)
+    end
+    return own(weights, bn)
+  end
+  local source = {net = net, input = self.info.input, threshold = self.threshold, padded = self.config.deterministic}
+  if selected then source.own = setmetatable({net = own}, {__index = source}) end
+  return source
+end
+
+--- Evaluates on a task: the columns that the file, or the run directory, can give.
+-- @param task task
+-- @param o table run (a run directory), config (options of evaluation other than the model's), on_event, curves
+-- @return table a result row; printing it shows its columns
+function model:evaluate(task, o)
+  o = o or {}
+  local began, set = core.clock(), task.set
+  if set.channels ~= self.shape[1] or set.height ~= self.shape[2] or set.width ~= self.shape[3] then
+    error(("%s takes %d x %d x %d pictures (channels, height, width), %s has %d x %d x %d"):format(self.path,
+      self.shape[1], self.shape[2], self.shape[3], set.name, set.channels, set.height, set.width), 0)
+  end
+  local config = options.merge(options.merge({}, self.config), o.config or {})
+  local source = sources(self, o.run)
+  if config.selection ~= "best_val" then source.own = nil end
+  local row = evaluate.row(source, task, config, {on_event = o.on_event, curves = o.curves})
+  options.merge(row, evaluate.provenance(agad))
+  row.method, row.config, row.hash = self.info.method, config, options.hash(config)
+  row.params, row.epochs, row.seed, row.preset = self.info.params, self.info.epochs, config.seed, config.preset
+  row.steps, row.collapses = self.info.steps, core.null
+  row.selected = source.own and self.info.selected or core.null
+  row.device, row.precision = "cpu", "fp32"
+  row.images_per_second, row.train_seconds = core.null, core.null
+  table.insert(row.notes, "images_per_second, train_seconds: the model was trained elsewhere")
+  row.seconds = core.clock() - began
+  return setmetatable(row, {__tostring = report.text})
+end
+
+return models

@@ -1,0 +1,315 @@
+--- Tasks: which pictures are normal, which anomalies are known, which normals are held out, what is tested.
+-- A task has `train` and `test` (splits as of a set; test.anomalous: 0 or 1 a picture), and rows of train, from 0:
+-- `normals`, `held_out`, `anomalies` (known at the largest gamma: a prefix of `pool`, one seeded permutation, so that
+-- pools nest over gamma). Further `counts`, `notes`, `options`, `normal_labels` (from 0), and `call`: it prints so.
+
+local classes = require "agad.task.classes"
+local core = require "agad.core"
+local printable = require("agad.base.text").printable
+local wrap = require("agad.base.text").wrap
+local manifest = require "agad.task.manifest"
+local options = require "agad.base.configuration"
+local random = require "agad.base.random"
+local schedule = require "agad.task.schedule"
+local split = require "agad.task.split"
+
+local task = {}
+
+local methods = {}
+local task_type = {__name = "agad.task", __index = methods}
+function task_type.__tostring(t) return t.call end
+
+local function fail(form, ...) error(form:format(...), 0) end
+
+-- Options -----------------------------------------------------------------------------------------
+
+-- Typed options of the task's group; those of a trainer are refused, but for its seed.
+local function checked(set, given, protocol)
+  local o = options.merge({}, given or {})
+  o.protocol = o.protocol or protocol
+  if protocol and o.protocol ~= protocol then
+    fail("agad.task.%s: protocol = %s; agad.task.new takes any", protocol, tostring(o.protocol))
+  end
+  if o.normal == nil and o.protocol ~= "leave_one_out" and o.anomaly == nil then o.normal = set.normal end
+  if o.holdout == nil then o.holdout = set.holdout or 0.0 end
+  local config = options.resolve({name = "task", options = {}}, o)
+  local typed = options.select(config, "task")
+  for name in pairs(o) do
+    if typed[name] == nil and config[name] ~= nil and name ~= "seed" then
+      fail("%s is no option of a task; give it to the trainer", name)
+    end
+  end
+  return typed
+end
+
+-- a = round(gamma * n / (1 - gamma)), as many as there are; and what was asked for.
+local function known_anomalies(gamma, n, pool)
+  if not (gamma >= 0 and gamma < 1) then fail("gamma = %g: it must be at least 0 and below 1", gamma) end
+  local wanted = math.floor(gamma * n / (1 - gamma) + .5)
+  return math.min(wanted, pool), wanted
+end
+
+-- The constructor call: normal or anomaly, gamma and seed, and what differs from the defaults.
+local function call_text(set, o)
+  local function show(v)
+    if type(v) ~= "table" then return math.type(v) and ("%.14g"):format(v) or ("%q"):format(v) end
+    local parts = {}
+    for i, x in ipairs(v) do parts[i] = ("%q"):format(x) end
+    return "{" .. table.concat(parts, ", ") .. "}"
+  end
+  local function class(v) return type(v) == "number" and ("%q"):format(tostring(v)) or show(v) end
+  local parts = {}
+  local function add(name, text) parts[#parts + 1] = name .. " = " .. text end
+  if o.protocol == "leave_one_out" then add("anomaly", class(o.anomaly)) else add("normal", class(o.normal)) end
+  add("gamma", schedule.text(o.gamma))
+  if o.anom_classes ~= "all" then add("anom_classes", show(o.anom_classes)) end
+  if o.holdout ~= (set.holdout or 0.0) then add("holdout", show(o.holdout)) end
+  if o.limit then add("limit", show(o.limit)) end
+  if o.test_limit then add("test_limit", show(o.test_limit)) end
+  if o.test_set ~= "official" then add("test_set", show(o.test_set)) end
+  if o.force then add("force", "true") end
+  add("task_seed", show(o.task_seed))
+  return ("agad.task.%s(%s, {%s})"):format(o.protocol, tostring(set), table.concat(parts, ", "))
+end
+
+-- Choosing rows -----------------------------------------------------------------------------------
+
+local function held_out(n, share)
+  if share <= 0 then return 0 end
+  return math.min(n - 1, math.max(math.min(20, n // 2), math.min(1000, math.floor(share * n + .5))))
+end
+
+-- Rows of train of each kind; `taken` are those that the test side of an unsplit set has.
+local function rows_by_kind(labels, normal, known, taken)
+  local normals, anomalous, by_class = {}, {}, {}
+  for i, label in ipairs(labels) do
+    local row = i - 1
+    if not taken[row] then
+      if normal[label] then normals[#normals + 1] = row
+      else
+        anomalous[#anomalous + 1] = row
+        if known[label] then
+          by_class[label] = by_class[label] or {}
+          table.insert(by_class[label], row)
+        end
+      end
+    end
+  end
+  return normals, anomalous, by_class
+end
+
+local function check_chosen(set, o, normal_labels, normals, by_class)
+  if #normals == 0 then
+    local first = set.classes[normal_labels[1] + 1]
+    fail("%s: class %s has no training pictures", set.name,
+      #normal_labels == 1 and first or first .. " (and each other normal one)")
+  end
+  local largest = schedule.largest(o.gamma)
+  if type(o.anom_classes) == "table" and largest ~= 0 then
+    for _, label in ipairs((classes.labels(set, "anom_classes", o.anom_classes))) do
+      if not by_class[label] then
+        fail("anom_classes: class %s has no training pictures", set.classes[label + 1])
+      end
+    end
+  end
+  if o.test_set == "ganomaly" and largest ~= 0 and not o.force then
+    fail("test_set = ganomaly tests on the anomalies of the train split, and gamma > 0 trains on some of them: "
+      .. "their scores would say nothing; give gamma = 0, or force = true")
+  end
+end
+
+-- What a task is made of: labels and rows only. A manifest holds the same.
+local function choose(set, o)
+  local normal_labels, names = classes.normal(set, o)
+  names = classes.as_list(names)
+  o[o.protocol == "leave_one_out" and "anomaly" or "normal"] = #names == 1 and names[1] or names
+  local normal, draw = classes.keys(normal_labels), random.generator(o.task_seed)
+  local known = classes.known(set, normal, o.anom_classes, draw)
+  if type(o.anom_classes) == "table" then
+    o.anom_classes = classes.as_list(select(2, classes.labels(set, "anom_classes", o.anom_classes)))
+  end
+  local labels = set.train.labels:totable()
+  local test_rows = set.test and {} or split.test_rows(labels, normal, o.task_seed)
+  local normals, anomalous, by_class = rows_by_kind(labels, normal, known, classes.keys(test_rows))
+  check_chosen(set, o, normal_labels, normals, by_class)
+  local pool = random.interleaved(by_class, draw)
+  random.shuffle(normals, draw)
+  if o.limit then for i = #normals, o.limit + 1, -1 do normals[i] = nil end end
+  if o.test_set == "ganomaly" then
+    table.move(anomalous, 1, #anomalous, #test_rows + 1, test_rows)
+    table.sort(test_rows)
+  end
+  local aside = held_out(#normals, o.holdout)
+  return {normal_labels = normal_labels, normals = table.move(normals, aside + 1, #normals, 1, {}),
+    held_out = table.move(normals, 1, aside, 1, {}), pool = pool, test_rows = test_rows}
+end
+
+-- A task out of its rows.
+local function assemble(set, o, chosen)
+  local notes = {table.unpack(set.notes or {})}
+  local t = {set = set, train = set.train, options = o, notes = notes, call = call_text(set, o)}
+  setmetatable(t, task_type)
+  for name, value in pairs(chosen) do t[name] = value end
+  t.normal = t.normal_labels[1]
+  t.test = split.test_side(set, t.test_rows, classes.keys(t.normal_labels))
+  if o.test_limit then t.test = split.with_fewer_anomalies(t.test, o.test_limit) end
+  local largest = schedule.largest(o.gamma)
+  local a, wanted = #t.pool, #t.pool
+  if largest then a, wanted = known_anomalies(largest, #t.normals, #t.pool) end
+  t.anomalies = table.move(t.pool, 1, a, 1, {})
+  if wanted > a then
+    local text = "gamma = %g asks for %d known anomalies, the train split has %d; all of them are used"
+    notes[#notes + 1] = text:format(largest, wanted, a)
+  end
+  if o.test_set == "ganomaly" and a > 0 then
+    t.notes[#t.notes + 1] = ("%d of the test pictures are known anomalies of training: forced"):format(a)
+  end
+  local anomalous = 0
+  for _, value in ipairs(t.test.anomalous) do anomalous = anomalous + value end
+  t.counts = {normals = #t.normals, held_out = #t.held_out, anomalies = a,
+    test_normals = #t.test.anomalous - anomalous, test_anomalies = anomalous}
+  return t
+end
+
+-- Making tasks ------------------------------------------------------------------------------------
+
+local function make(set, given, protocol)
+  local o = checked(set, given, protocol)
+  return assemble(set, o, choose(set, o))
+end
+
+--- A task by the protocol of its options (one_vs_rest where none is given).
+-- Sets without splits are split by task_seed: 20 % of the normals and half of the anomalies, class by class, are
+-- tested; one without any anomaly is all for training, and its test side is empty.
+-- @param set set from agad.data
+-- @param o table normal (a class, a superclass, or a list; default: the set's own), or anomaly with protocol =
+--   "leave_one_out"; gamma (0): share a/(n+a) of known anomalies, or a schedule (`agad.schedule`); anom_classes
+--   ("all", how many, or a list); holdout: share of the normals set aside, at least 20 (or half) and at most 1,000 of
+--   them (default: the set's, or 0); limit: at most so many normals; test_limit: at most so many anomalies are tested,
+--   the same ones for every seed; test_set ("official", "ganomaly": the anomalies of the train split are
+--   tested too) and force (so even with gamma > 0); task_seed (seed, 1)
+-- @return task
+-- @raise unknown class or option, gamma outside [0, 1), no normals
+function task.new(set, o) return make(set, o) end
+
+--- One class is normal (or several), all others are anomalous (the paper's Tables 1 to 5).
+-- @param set set from agad.data
+-- @param o table as of `agad.task.new`
+-- @return task
+function task.one_vs_rest(set, o) return make(set, o, "one_vs_rest") end
+
+--- One class is anomalous, all others are normal: anomaly = CLASS (normal is refused).
+-- @param set set from agad.data
+-- @param o table anomaly, and the rest as of `agad.task.new`
+-- @return task
+function task.leave_one_out(set, o) return make(set, o, "leave_one_out") end
+
+--- A task from a manifest that `task:save` wrote: the same rows in the same order.
+-- @param path string
+-- @param set set the one it was made of
+-- @return task
+-- @raise the manifest is damaged, or another set's
+function task.load(path, set)
+  local o, chosen = manifest.read(path, set)
+  return assemble(set, o, chosen)
+end
+
+--- Pictures of some rows (from 0) of a split.
+-- @param from table a split of a set or a task
+-- @param rows list
+-- @return tensor uint8
+function task.pictures(from, rows)
+  return from.images:index_select(1, core.from_table(rows, "int64"))
+end
+
+-- Methods -----------------------------------------------------------------------------------------
+
+--- @name task:anomalies_at(gamma)
+-- The known anomalies at a gamma: a prefix of the pool, as even over classes as possible.
+-- @param gamma number at least 0 and below 1
+-- @return list rows of train
+function methods:anomalies_at(gamma) return table.move(self.pool, 1, self:count_at(gamma), 1, {}) end
+
+--- @name task:count_at(gamma)
+-- How many anomalies are known at a gamma: round(gamma * n / (1 - gamma)), or all where there are fewer.
+-- @param gamma number at least 0 and below 1
+-- @return integer
+function methods:count_at(gamma) return (known_anomalies(gamma, #self.normals, #self.pool)) end
+
+--- @name task:check(config)
+-- Refuses a configuration that says of the data what this task is not: its row would be wrong.
+-- @param config table options
+-- @raise the option, and what the task has
+function methods:check(config)
+  local function text(v)
+    if type(v) == "number" then return ("%.14g"):format(v) end
+    return type(v) == "function" and tostring(v) or core.json_encode(v)
+  end
+  for name, own in pairs(self.options) do
+    local v = config[name]
+    if v == nil or text(v) ~= text(own) then
+      fail("%s = %s: the task has %s; give it to the task", name, v == nil and "none" or text(v), text(own))
+    end
+  end
+end
+
+--- @name task:normal_names()
+-- The normal class, or the list of them where there are several.
+-- @return string|list
+function methods:normal_names()
+  local names = {}
+  for i, label in ipairs(self.normal_labels) do names[i] = printable(self.set.classes[label + 1]) end
+  return #names == 1 and names[1] or names
+end
+
+--- @name task:classes()
+-- Counts by class: what is trained on, held out, known (at the largest gamma) and tested.
+-- @return list of {name, normals, held_out, anomalies, test}
+function methods:classes()
+  local rows, train = {}, self.train.labels:totable()
+  for i, name in ipairs(self.set.classes) do
+    rows[i] = {name = name, normals = 0, held_out = 0, anomalies = 0, test = 0}
+  end
+  for _, kind in ipairs {"normals", "held_out", "anomalies"} do
+    for _, row in ipairs(self[kind]) do
+      local of = rows[train[row + 1] + 1]
+      of[kind] = of[kind] + 1
+    end
+  end
+  for _, label in ipairs(self.test.labels:totable()) do rows[label + 1].test = rows[label + 1].test + 1 end
+  return rows
+end
+
+--- @name task:describe()
+-- The task in words: its call, its counts, and the classes that are known and tested.
+-- @return string several lines
+function methods:describe()
+  local c, known, tested = self.counts, {}, {}
+  for _, of in ipairs(self:classes()) do
+    if of.anomalies > 0 then known[#known + 1] = ("%s %d"):format(of.name, of.anomalies) end
+    if of.test > 0 then tested[#tested + 1] = ("%s %d"):format(of.name, of.test) end
+  end
+  local varies = type(self.options.gamma) ~= "number" and "up to " or ""
+  local lines = {self.call,
+    ("  train: %d normals, %d held out, %s%d known anomalies of %d"):format(c.normals, c.held_out, varies, c.anomalies,
+      #self.pool)}
+  if #known > 0 then lines[#lines + 1] = wrap("  known: " .. table.concat(known, ", "), 79, 9) end
+  lines[#lines + 1] = ("  test:  %d normals, %d anomalies"):format(c.test_normals, c.test_anomalies)
+  if #tested > 0 then lines[#lines + 1] = wrap("         " .. table.concat(tested, ", "), 79, 9) end
+  for _, note in ipairs(self.notes) do lines[#lines + 1] = wrap("  note: " .. note, 79, 8) end
+  return table.concat(lines, "\n")
+end
+
+--- @name task:manifest()
+-- All that makes this task again, as a table for JSON: the set's name, call and content, options, rows, counts.
+-- @return table
+-- @raise gamma is a Lua function
+function methods:manifest() return manifest.of(self) end
+
+--- @name task:save(path)
+-- Writes the manifest as JSON, beside its target, then renamed.
+-- @param path string
+-- @raise it cannot be written
+function methods:save(path) manifest.write(self, path) end
+
+return task

@@ -1,0 +1,65 @@
+-- agad.save and agad.load: tensors in files, the format by the name's ending.
+
+local core = require "agad.core"
+local brief = require("agad.base.values").brief
+
+local files = {}
+
+local function ending(path) return (path:match "%.(%w+)$" or ""):lower() end
+
+-- A picture of 0 to 255 out of any image-like tensor: (height, width) or (1 or 3, height, width); numbers between low
+-- and high.
+local function as_picture(t, o)
+  local low, high = o.low, o.high
+  if #t.shape < 2 or #t.shape > 3 then
+    error(("a picture is (height, width) or (1 or 3, height, width), not %s"):format(t:summary()), 0)
+  end
+  if t.dtype == "uint8" and not low and not high then return t:cpu():contiguous() end
+  low, high = low or 0, high or 1
+  if low >= high or low ~= low or high ~= high then error(("low = %g must be below high = %g"):format(low, high), 0) end
+  local scaled = (t:detach():to "float64" - low) * (255 / (high - low))
+  return scaled:nan_to_num(0):clamp(0, 255):round():to "uint8":cpu():contiguous()
+end
+
+local known = {low = true, high = true, metadata = true}
+
+--- Writes tensors, beside their target, then renamed. The name's ending says how:
+-- .safetensors: a table of tensors by name; .npy: one tensor, for NumPy; .png: one picture.
+-- @param path string
+-- @param what table|tensor
+-- @param o table metadata (a table of strings, for .safetensors); low (0), high (1): the numbers of black and white in
+--   a .png of a tensor that is not uint8
+-- @raise another ending, what does not fit it, a file that cannot be written
+function files.save(path, what, o)
+  o = o or {}
+  for key in pairs(o) do
+    if not known[key] then error(("save: unknown option %s; known: high, low, metadata"):format(brief(key)), 2) end
+  end
+  local kind = ending(path)
+  local is_table = type(what) == "table"
+  if kind == "safetensors" and is_table then
+    local list = {}
+    for name, t in pairs(what) do
+      if type(name) ~= "string" then error(("save: %s: every tensor needs a name"):format(path), 2) end
+      list[#list + 1] = {name = name, tensor = t}
+    end
+    table.sort(list, function(a, b) return a.name < b.name end)
+    return core.save(path, list, core.json_encode(o.metadata or {}))
+  elseif kind == "npy" and not is_table then return require("agad.tensor.npy").write(path, what)
+  elseif kind == "png" and not is_table then return core.data.write_png(path, as_picture(what, o)) end
+  error(("save: %s: the name ends in .safetensors (a table of tensors), .npy or .png (one tensor)"):format(path), 2)
+end
+
+--- Reads what `agad.save` (or Python) wrote.
+-- @param path string .safetensors or .npy
+-- @return table|tensor tensors by name, or the one of a .npy file
+-- @return table metadata of a .safetensors file
+-- @raise another ending, a damaged file
+function files.load(path)
+  local kind = ending(path)
+  if kind == "npy" then return require("agad.tensor.npy").read(path) end
+  if kind == "safetensors" then return core.load(path) end
+  error(("load: %s: the name ends in .safetensors or .npy; pictures are read by agad.data"):format(path), 2)
+end
+
+return files

@@ -1,0 +1,66 @@
+--- Compares the gradients of a function with differences of its values, in float64.
+-- The values' sum, weighted at random, is differentiated for every number of every input: f is called twice for each.
+-- @param f function of tensors, gives one tensor or several
+-- @param inputs list of float64 tensors; those that require gradients are checked (all of them, where none does)
+-- @param o table eps (1e-6, times the largest number of an input), rtol (1e-5), atol (1e-7)
+-- @return true
+-- @raise which input and place, both values
+
+local agad = require "agad"
+local brief = require("agad.base.values").brief
+
+local known = {eps = true, rtol = true, atol = true}
+
+-- The weighted sum of f's results; weights are drawn by the first call.
+local function weighted(f, inputs, weights)
+  local results, sum = table.pack(f(table.unpack(inputs))), nil
+  for i = 1, results.n do
+    local y = results[i]
+    weights[i] = weights[i] or agad.rand_like(y:detach()) + 0.5
+    local part = (y * weights[i]):sum()
+    sum = sum and sum + part or part
+  end
+  return sum
+end
+
+return function(f, inputs, o)
+  o = o or {}
+  for key in pairs(o) do
+    if not known[key] then error(("gradcheck: unknown option %s; known: atol, eps, rtol"):format(brief(key)), 2) end
+  end
+  local rtol, atol, any, copies = o.rtol or 1e-5, o.atol or 1e-7, false, {}
+  for i, t in ipairs(inputs) do
+    if t.dtype ~= "float64" then error(("gradcheck: input %d is %s; float64 is needed"):format(i, t.dtype), 2) end
+    any = any or t.requires_grad
+  end
+  for i, t in ipairs(inputs) do
+    copies[i] = t:detach():clone():contiguous()
+    if t.requires_grad or not any then copies[i]:requires_grad_() end
+  end
+  local weights, checked, places = {}, {}, {}
+  for i, t in ipairs(copies) do
+    if t.requires_grad then checked[#checked + 1], places[#places + 1] = t, i end
+  end
+  local gradients = table.pack(agad.grad(weighted(f, copies, weights), checked, {allow_unused = true}))
+  for k, t in ipairs(checked) do
+    local eps = (o.eps or 1e-6) * math.max(1, t:detach():abs():max():item())
+    local flat = t:detach():view {-1}
+    local own = gradients[k] and gradients[k]:flatten():totable()
+    for j = 1, t:numel() do
+      local before = flat[j]:item()
+      local function at(x)
+        flat[j] = x
+        return agad.no_grad(weighted, f, copies, weights):item()
+      end
+      local numeric = (at(before + eps) - at(before - eps)) / (2 * eps)
+      flat[j] = before
+      local got = own and own[j] or 0.0
+      local apart = math.abs(got - numeric)
+      if apart ~= apart or apart > atol + rtol * math.abs(numeric) then
+        error(("gradcheck: input %d, number %d: the gradient is %.9g, differences say %.9g"):format(places[k], j, got,
+          numeric), 2)
+      end
+    end
+  end
+  return true
+end

@@ -1,0 +1,204 @@
+-- What PyTorch's users call that is no operator of the dispatcher but a Python function over some. Each is a function
+-- of agad and, with a tensor first, a method: t:float(), t:unique(), agad.cross_entropy(logits, labels).
+
+local core = require "agad.core"
+local options = require "agad.base.configuration"
+local values = require "agad.base.values"
+
+local names = {}
+
+local function call(name, ...) return core.operator(name)(...) end
+
+-- Checked options: unknown ones are refused with the known ones.
+local function checked(name, o, known)
+  if o ~= nil and type(o) ~= "table" then error(("%s: options are a table, not a %s"):format(name, type(o)), 3) end
+  for key in pairs(o or {}) do
+    if known[key] == nil then
+      local list = {}
+      for other in pairs(known) do list[#list + 1] = other end
+      table.sort(list)
+      local near = options.nearest(values.brief(key), list)
+      error(("%s: unknown option %s%s; known: %s"):format(name, values.brief(key),
+        near and "; did you mean " .. near .. "?" or "", table.concat(list, ", ")), 3)
+    end
+  end
+  return o or {}
+end
+
+local function choice(name, key, value, known)
+  local n = known[value]
+  if n then return n end
+  local list = {}
+  for other in pairs(known) do list[#list + 1] = values.brief(other) end
+  table.sort(list)
+  core.fail(("%s: %s = %s; it is one of %s"):format(name, key, values.brief(value), table.concat(list, ", ")))
+end
+
+for name, dtype in pairs {float = "float32", double = "float64", half = "float16", long = "int64", int = "int32",
+  short = "int16", char = "int8", byte = "uint8", bool = "bool", bfloat16 = "bfloat16"} do
+  names[name] = function(t) return t:to(dtype) end
+end
+
+-- What torch7 and PyTorch have more than one name for.
+local methods = core.tensor_methods
+names.nelement, names.nElement = methods.numel, methods.numel
+names.ndimension, names.nDimension = methods.dim, methods.dim
+names.tolist = methods.totable
+
+--- @name agad.element_size(t)
+-- Bytes of one number.
+-- @param t tensor
+-- @return integer
+function names.element_size(t) return core.element_size(t.dtype) end
+
+--- @name agad.nbytes(t)
+-- Bytes of all its numbers.
+-- @param t tensor
+-- @return integer
+function names.nbytes(t) return core.element_size(t.dtype) * t:numel() end
+
+--- @name agad.type(t, dtype)
+-- The dtype of a tensor, or the tensor as another dtype.
+-- @param t tensor
+-- @param dtype string none
+-- @return string|tensor
+function names.type(t, dtype) return dtype == nil and t.dtype or t:to(dtype) end
+
+--- @name tensor:apply_(f)
+-- Puts f of each number in its place, in order; slow: operators do whole tensors. Also torch7's t:apply(f).
+-- @param f function(number); nil leaves the number
+-- @return tensor itself
+function names.apply_(t, f)
+  local shape, list = t.shape, t:detach():reshape(-1):totable()
+  for i, v in ipairs(list) do
+    local new = f(v)
+    if new ~= nil then list[i] = new end
+  end
+  return t:copy_(core.from_table(list, t.dtype):reshape(shape))
+end
+names.apply = names.apply_
+
+--- @name agad.stride(t, dim)
+-- Numbers between neighbours along a dimension, in memory.
+-- @param t tensor
+-- @param dim integer without one a list of all
+-- @return integer|table
+function names.stride(t, dim)
+  if dim then return call("stride", t, dim) end
+  local list = {}
+  for d = 1, t:dim() do list[d] = call("stride", t, d) end
+  return setmetatable(list, core.list_metatable)
+end
+
+local to, is_dtype = core.operator "to", {}
+
+--- @name agad.to(t, what, …)
+-- A tensor as another dtype, on another device, or as another tensor is.
+-- @param t tensor
+-- @param what string|tensor|table a dtype ("bf16"), a device ("cpu", "cuda:0"; a dtype may follow), a tensor that has
+--   both, or {dtype=, device=, memory_format=, copy=}
+-- @return tensor; t itself where nothing changes
+function names.to(t, what, ...)
+  if type(what) ~= "string" then return to(t, what, ...) end
+  if what == "cpu" or what:find "^cuda" then
+    local dtype = ...
+    return to(t, {device = what, dtype = dtype})
+  end
+  if is_dtype[what] == nil then is_dtype[what] = pcall(core.element_size, what) end
+  if not is_dtype[what] then
+    error(('to: "%s" is no dtype (such as "float32") and no device (such as "cpu", "cuda:0")'):format(what), 2)
+  end
+  return to(t, what, ...)
+end
+
+--- @name agad.unique(t, o)
+-- The different numbers of a tensor, or its different parts along a dimension.
+-- @param t tensor
+-- @param o table sorted (true), return_inverse (false), return_counts (false), dim (none: numbers)
+-- @return tensor; then, where they are asked for, where each number went (from 0), and how often each is there
+function names.unique(t, o)
+  o = checked("unique", o, {sorted = 1, return_inverse = 1, return_counts = 1, dim = 1})
+  local different, inverse, counts
+  if o.dim then
+    different, inverse, counts = call("unique_dim", t, o.dim, o.sorted ~= false, o.return_inverse or false,
+      o.return_counts or false)
+  else
+    different, inverse, counts = call("_unique2", t, o.sorted ~= false, o.return_inverse or false,
+      o.return_counts or false)
+  end
+  if o.return_inverse and o.return_counts then return different, inverse, counts end
+  if o.return_inverse then return different, inverse end
+  if o.return_counts then return different, counts end
+  return different
+end
+
+local reductions = {none = 0, mean = 1, sum = 2}
+
+--- @name agad.cross_entropy(logits, target, o)
+-- Cross entropy of logits against classes (int64, from 0) or probabilities (PyTorch's functional.cross_entropy).
+-- @param logits tensor (n, classes, …)
+-- @param target tensor (n, …), or of the shape of logits
+-- @param o table weight (a tensor: of each class), reduction ("mean", "sum", "none"), ignore_index (-100),
+--   label_smoothing (0)
+-- @return tensor
+function names.cross_entropy(logits, target, o)
+  o = checked("cross_entropy", o, {weight = 1, reduction = 1, ignore_index = 1, label_smoothing = 1})
+  return call("cross_entropy_loss", logits, target, o.weight,
+    choice("cross_entropy", "reduction", o.reduction or "mean", reductions), o.ignore_index or -100,
+    o.label_smoothing or 0.0)
+end
+
+--- @name agad.grid_sample(t, grid, o)
+-- Pictures sampled at places from -1 to 1 (PyTorch's functional.grid_sample).
+-- @param t tensor (n, channels, height, width)
+-- @param grid tensor (n, height', width', 2): x, y
+-- @param o table mode ("bilinear", "nearest", "bicubic"), padding_mode ("zeros", "border", "reflection"), align_corners
+--   (false)
+-- @return tensor
+function names.grid_sample(t, grid, o)
+  o = checked("grid_sample", o, {mode = 1, padding_mode = 1, align_corners = 1})
+  return call("grid_sampler", t, grid,
+    choice("grid_sample", "mode", o.mode or "bilinear", {bilinear = 0, nearest = 1, bicubic = 2}),
+    choice("grid_sample", "padding_mode", o.padding_mode or "zeros", {zeros = 0, border = 1, reflection = 2}),
+    o.align_corners or false)
+end
+
+--- @name agad.normalize(t, o)
+-- Vectors along a dimension divided by their norms (PyTorch's functional.normalize).
+-- @param t tensor
+-- @param o table p (2), dim (2), eps (1e-12: the least norm that is divided by)
+-- @return tensor
+function names.normalize(t, o)
+  o = checked("normalize", o, {p = 1, dim = 1, eps = 1})
+  local norm = call("norm", t, o.p or 2.0, {o.dim or 2}, true)
+  return t / norm:clamp_min(o.eps or 1e-12)
+end
+
+local modes = {nearest = {"upsample_nearest2d"}, bilinear = {"upsample_bilinear2d", true},
+  bicubic = {"upsample_bicubic2d", true}, area = {"adaptive_avg_pool2d"}}
+
+--- @name agad.interpolate(t, o)
+-- Pictures in another size (PyTorch's functional.interpolate).
+-- @param t tensor (n, channels, height, width)
+-- @param o table size ({height, width}) or scale_factor (a number or two); mode ("nearest", "bilinear", "bicubic",
+--   "area"), align_corners (false), antialias (false; bilinear and bicubic)
+-- @return tensor
+function names.interpolate(t, o)
+  o = checked("interpolate", o, {size = 1, scale_factor = 1, mode = 1, align_corners = 1, antialias = 1})
+  local mode = o.mode or "nearest"
+  local how = choice("interpolate", "mode", mode, modes)
+  if (o.size == nil) == (o.scale_factor == nil) then error("interpolate: give size or scale_factor", 2) end
+  local size = type(o.size) == "number" and {o.size, o.size} or o.size
+  if not size then
+    local by = type(o.scale_factor) == "number" and {o.scale_factor, o.scale_factor} or o.scale_factor
+    size = {math.floor(t:size(3) * by[1]), math.floor(t:size(4) * by[2])}
+  end
+  if o.antialias then
+    if not how[2] then error("interpolate: antialias is for bilinear and bicubic", 2) end
+    return call("_" .. how[1] .. "_aa", t, size, o.align_corners or false)
+  end
+  if how[2] then return call(how[1], t, size, o.align_corners or false) end
+  return call(how[1], t, size)
+end
+
+return names

@@ -1,0 +1,82 @@
+--- Pictures on the terminal: two pixels a character where it has colours, a ramp of characters elsewhere.
+
+local show = {}
+
+local RAMP = {" ", ".", ":", "-", "=", "+", "*", "#", "%", "@"}
+
+-- Numbers from 0 to 255, (channels, height, width), no wider than `columns`.
+local function prepared(t, o, columns)
+  if #t.shape == 2 then t = t:unsqueeze(1) end
+  if #t.shape ~= 3 or t:size(1) ~= 1 and t:size(1) ~= 3 then
+    error(("show: a picture is (height, width) or (1 or 3, height, width), not %s"):format(t:summary()), 0)
+  end
+  local bytes = t.dtype == "uint8" and not o.low and not o.high
+  t = t:detach():cpu():to "float32"
+  if not bytes then
+    local low, high = o.low or t:min():item(), o.high or t:max():item()
+    t = (t - low) * (255 / math.max(high - low, 1e-30))
+  end
+  if t:size(3) > columns then
+    local height = math.max(1, t:size(2) * columns // t:size(3))
+    t = t:unsqueeze(1):adaptive_avg_pool2d({height, columns})[1]
+  end
+  return t:nan_to_num(0):clamp(0, 255):round()
+end
+
+local function in_colours(pixels, height, width)
+  local lines = {}
+  local function colour(y, x)
+    local r = pixels[1][y][x]
+    return ("%d;%d;%d"):format(r, (pixels[2] or pixels[1])[y][x], (pixels[3] or pixels[1])[y][x])
+  end
+  for y = 1, height, 2 do
+    local parts = {}
+    for x = 1, width do
+      parts[x] = "\27[38;2;" .. colour(y, x) .. "m" ..
+        (y < height and "\27[48;2;" .. colour(y + 1, x) .. "m" or "\27[49m") .. "▀"
+    end
+    lines[#lines + 1] = table.concat(parts) .. "\27[0m"
+  end
+  return lines
+end
+
+local function in_characters(t, height, width)
+  local lines = {}
+  local grey = t:mean {dim = 1}:totable()
+  for y = 1, height, 2 do                               -- a character is twice as high as it is wide
+    local parts = {}
+    for x = 1, width do
+      local v = y < height and (grey[y][x] + grey[y + 1][x]) / 2 or grey[y][x]
+      parts[x] = RAMP[math.min(#RAMP, 1 + math.floor(v / 256 * #RAMP))]
+    end
+    lines[#lines + 1] = (table.concat(parts):gsub("%s+$", ""))
+  end
+  return lines
+end
+
+--- @name tensor:show(o)
+-- Draws a picture on the terminal: (height, width) or (1 or 3, height, width).
+-- @param o table low, high: the numbers of black and white (least and largest; of uint8 0 and 255); colour (whether the
+--   output is a terminal that has colours); columns (the terminal's width)
+-- @raise a tensor of another shape
+function show.picture(t, o)
+  local core = require "agad.core"
+  o = o or {}
+  for key in pairs(o) do
+    if key ~= "low" and key ~= "high" and key ~= "colour" and key ~= "columns" then
+      local brief = require("agad.base.values").brief
+      error(("show: unknown option %s; known: colour, columns, high, low"):format(brief(key)), 3)
+    end
+  end
+  local term = os.getenv "TERM"
+  local colour = o.colour
+  if colour == nil then
+    colour = core.isatty(1) and not os.getenv "NO_COLOR" and term ~= nil and term ~= "dumb"
+  end
+  local pixels = prepared(t, o, math.max(1, o.columns or core.terminal_width()))
+  local height, width = pixels:size(2), pixels:size(3)
+  local lines = colour and in_colours(pixels:totable(), height, width) or in_characters(pixels, height, width)
+  io.stdout:write(table.concat(lines, "\n"), "\n")
+end
+
+return show

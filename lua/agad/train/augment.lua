@@ -1,0 +1,81 @@
+--- Augmentation of training batches: flip, shift, brightness. Off by default; the option `augment` turns it on.
+-- What is drawn depends on the seed and the step alone, so a resumed run sees the same pictures.
+
+local agad = require "agad"
+local core = require "agad.core"
+local options = require "agad.base.configuration"
+
+local augment = {}
+
+local known = {"brightness", "flip", "shift"}
+
+-- Numbers of one step: splitmix64, as for tasks.
+local function generator(seed, step)
+  local state = seed * 0x2545f4914f6cdd1d + step * 0x5851f42d4c957f2d
+  return function()                                     -- 0 <= u < 1
+    state = state + 0x9e3779b97f4a7c15
+    local z = state
+    z = (z ~ (z >> 30)) * 0xbf58476d1ce4e5b9
+    z = (z ~ (z >> 27)) * 0x94d049bb133111eb
+    return ((z ~ (z >> 31)) >> 11) * 0x1p-53
+  end
+end
+
+--- The options that do something, or nil where none does.
+-- @param o table flip (false), shift (0: pixels, up to the picture's sides), brightness (0: share of the range)
+-- @return table
+-- @raise unknown options, with the known ones
+function augment.wanted(o)
+  for name in pairs(o or {}) do
+    if name ~= "flip" and name ~= "shift" and name ~= "brightness" then
+      local near = options.nearest(tostring(name), known)
+      local hint = near and "; did you mean " .. near .. "?" or ""
+      error(("augment: unknown option %s%s; known: %s"):format(tostring(name), hint, table.concat(known, ", ")), 0)
+    end
+  end
+  if not o or not (o.flip or (o.shift or 0) > 0 or (o.brightness or 0) > 0) then return nil end
+  return {flip = o.flip or false, shift = o.shift or 0, brightness = o.brightness or 0}
+end
+
+local function column(list, dtype, x)
+  return core.from_table(list, dtype):reshape({#list, 1, 1}):to({device = x.device})
+end
+
+-- Where each pixel of the result comes from, (n, h * w): shifted pictures repeat their edges.
+local function source(x, o, flips, down, right)
+  local n, h, w = x:size(1), x:size(3), x:size(4)
+  local where = {dtype = "int64", device = x.device}
+  local rows = (agad.arange(h, where):reshape({1, h, 1}) - column(down, "int64", x)):clamp(0, h - 1)
+  local columns = (agad.arange(w, where):reshape({1, 1, w}) - column(right, "int64", x)):clamp(0, w - 1)
+  if o.flip then columns = agad.where(column(flips, "int64", x):eq(1), columns * -1 + (w - 1), columns) end
+  return (rows * w + columns):reshape({n, h * w})
+end
+
+--- A batch with each picture flipped left to right (half of them), shifted by whole pixels (its edges repeated), and
+-- made brighter or darker, within the range.
+-- @param x tensor float (n, channels, height, width)
+-- @param o table as `augment.wanted` gives it
+-- @param seed integer
+-- @param step integer
+-- @param range list {low, high} of the pictures' values
+-- @return tensor a new one
+function augment.apply(x, o, seed, step, range)
+  local n, c, h, w = x:size(1), x:size(2), x:size(3), x:size(4)
+  local random, flips, down, right, light = generator(seed, step), {}, {}, {}, {}
+  for i = 1, n do                                       -- always four numbers: one option does not change another
+    local a, b, d, e = random(), random(), random(), random()
+    flips[i] = a < .5 and 1 or 0
+    down[i], right[i] = math.floor(b * (2 * o.shift + 1)) - o.shift, math.floor(d * (2 * o.shift + 1)) - o.shift
+    light[i] = (2 * e - 1) * o.brightness * (range[2] - range[1])
+  end
+  if o.flip or o.shift > 0 then
+    local from = source(x, o, flips, down, right):reshape({n, 1, h * w}):expand({n, c, h * w})
+    x = x:reshape({n, c, h * w}):gather(3, from):reshape({n, c, h, w})
+  end
+  if o.brightness > 0 then
+    x = (x + column(light, x.dtype, x):reshape({n, 1, 1, 1})):clamp(range[1], range[2])
+  end
+  return x
+end
+
+return augment

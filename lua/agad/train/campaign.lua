@@ -1,0 +1,169 @@
+--- Campaigns: a grid of trainings, each a process of its own with a directory named by its configuration.
+--     return {data = "mnist", options = {epochs = 5, gamma = .05}, grid = {normal = {0, 1, 2}, seed = {1, 2, 3}}}
+-- What is finished is left alone, what was cut short is resumed; one table at the end.
+
+local agad = require "agad"
+local core = agad.core
+local luv = require "luv"
+local methods = require "agad.train.method"
+local options = require "agad.base.configuration"
+local make_folder = require("agad.base.folder").make
+
+local campaign = {}
+
+local known = {data = true, options = true, grid = true, dir = true, root = true}
+
+local function fail(form, ...) error("campaign: " .. form:format(...), 0) end
+
+-- Every combination of the grid's values, the last key fastest; keys in the order of their names.
+local function combinations(grid)
+  local keys, list = {}, {{}}
+  for key, values in pairs(grid) do
+    if type(key) ~= "string" or type(values) ~= "table" or #values == 0 then
+      fail("grid.%s must be a list of values", tostring(key))
+    end
+    keys[#keys + 1] = key
+  end
+  table.sort(keys)
+  for _, key in ipairs(keys) do
+    local longer = {}
+    for _, before in ipairs(list) do
+      for _, value in ipairs(grid[key]) do
+        local one = {}
+        for k, v in pairs(before) do one[k] = v end
+        one[key] = value
+        longer[#longer + 1] = one
+      end
+    end
+    list = longer
+  end
+  return list, keys
+end
+
+-- Options as `--set name=value` arguments, sorted.
+local function assignments(o, prefix, into)
+  local names = {}
+  for name in pairs(o) do names[#names + 1] = name end
+  table.sort(names)
+  for _, name in ipairs(names) do
+    local v, full = o[name], prefix .. name
+    if type(v) == "function" then fail("%s is a Lua function; campaigns take named schedules only", full) end
+    if type(v) == "table" and #v == 0 and not v.schedule then assignments(v, full .. ".", into)
+    else
+      local text = tostring(v)
+      if type(v) == "table" then
+        text = v.schedule and table.concat({v.schedule, v.value or v.from, v.to, v.epochs}, ":") or table.concat(v, ",")
+      end
+      into[#into + 1] = "--set"
+      into[#into + 1] = full .. "=" .. text
+    end
+  end
+  return into
+end
+
+--- The runs of a campaign: checked, not started.
+-- @param spec table data, options (those of every run), grid (option = list of values), dir (where runs lie), root
+-- @return list of {id, dir, given (its options), point (its place in the grid), row (its result, when it is finished)}
+-- @return list the names of the grid's options
+-- @raise unknown keys, options that no run can have
+function campaign.plan(spec)
+  if type(spec) ~= "table" then fail("the file must return a table") end
+  for key in pairs(spec) do
+    if not known[key] then fail("unknown key %s; known: data, dir, grid, options, root", tostring(key)) end
+  end
+  if type(spec.data) ~= "string" then fail("data is missing: a known name, a folder or a .csv file") end
+  local points, keys = combinations(spec.grid or {})
+  local runs, seen = {}, {}
+  for _, point in ipairs(points) do
+    local given = options.merge(options.merge({}, spec.options or {}), {})
+    for key, value in pairs(point) do
+      local outer, inner = key:match "^(.-)%.(.+)$"
+      if outer then given[outer] = options.merge(options.merge({}, given[outer] or {}), {[inner] = value})
+      else given[key] = value end
+    end
+    local config = options.resolve(methods.load(given.method or "agad"), given)
+    config.data = spec.data
+    local id = options.hash(config)
+    if seen[id] then fail("two runs of the grid have the same configuration (%s)", id) end
+    seen[id] = true
+    local run = {id = id, dir = (spec.dir or "campaign") .. "/" .. id, given = given, point = point}
+    local file = io.open(run.dir .. "/row.json")
+    if file then
+      local ok, row = pcall(core.json_decode, file:read "a")
+      file:close()
+      run.row = ok and row or nil
+    end
+    runs[#runs + 1] = run
+  end
+  return runs, keys
+end
+
+-- Starts one training; done(run, reason) is called when it has ended, without a reason when it gave its row.
+local function start(program, spec, run, done)
+  make_folder(run.dir)
+  local args = {"train", spec.data, "--out", run.dir .. "/model.safetensors", "--run", run.dir .. "/run", "--json",
+    "--quiet", "--resume"}
+  if spec.root then args[#args + 1], args[#args + 2] = "--root", spec.root end
+  assignments(run.given, "", args)
+  local out, err, texts, handle = luv.new_pipe(), luv.new_pipe(), {"", ""}, nil
+  local left = 3
+  local function ended(code)
+    left = left - 1
+    run.code = code or run.code
+    if left > 0 then return end
+    local ok, row = pcall(core.json_decode, texts[1])
+    if run.code ~= 0 or not ok then
+      return done(run, (texts[2]:gsub("%s+$", ""):match "[^\n]*$") or "it gave no row")
+    end
+    run.row = row
+    core.file_replace(run.dir .. "/row.json", core.json_encode(row) .. "\n")
+    done(run)
+  end
+  local reason
+  handle, reason = luv.spawn(program, {args = args, stdio = {nil, out, err}}, function(code)
+    handle:close()
+    ended(code)
+  end)
+  if not handle then fail("%s cannot be started: %s", program, tostring(reason)) end
+  run.handle = handle
+  for i, pipe in ipairs {out, err} do
+    pipe:read_start(function(_, data)
+      if data then texts[i] = texts[i] .. data else pipe:close() ended() end
+    end)
+  end
+end
+
+--- Runs what is not finished, `workers` at a time.
+-- @param spec table as for `agad.campaign.plan`
+-- @param o table workers (1), program (the agad to start), on_event (function(event): start, done, failed; run, left)
+-- @return list of runs, each with its row, or its reason
+-- @return list the names of the grid's options
+function campaign.run(spec, o)
+  o = o or {}
+  local runs, keys = campaign.plan(spec)
+  local waiting, busy = {}, {}
+  for _, run in ipairs(runs) do if not run.row then waiting[#waiting + 1] = run end end
+  local left = #waiting
+  local on_event = o.on_event or function() end
+  local next_one
+  local function done(run, reason)
+    busy[run], run.reason, left = nil, reason, left - 1
+    on_event {kind = reason and "failed" or "done", run = run, left = left}
+    next_one()
+  end
+  function next_one()
+    local run = not core.interrupted() and table.remove(waiting, 1)
+    if not run then return end
+    busy[run] = true
+    on_event {kind = "start", run = run, left = left}
+    start(o.program or "agad", spec, run, done)
+  end
+  for _ = 1, o.workers or 1 do next_one() end
+  while next(busy) do
+    luv.run "once"
+    if core.interrupted() then for run in pairs(busy) do run.handle:kill "sigint" end end
+  end
+  return runs, keys
+end
+
+return campaign

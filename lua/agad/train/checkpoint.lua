@@ -1,0 +1,158 @@
+--- Checkpoints: all that a run needs to go on as if it had never stopped, in one safetensors file.
+-- Tensors: nets with their running statistics ("generator.conv1.weight"), what the step holds beside them ("update.…",
+-- "average.…", "guard.…", "random.…"), the best epoch's weights ("best.…"). The rest is metadata.
+
+local agad = require "agad"
+local core = require "agad.core"
+local options = require "agad.base.configuration"
+local phase = require "agad.train.phase"
+
+local checkpoint = {}
+
+-- The rows that a run trains on: a folder that has changed is another task.
+local function fingerprint(task)
+  local parts = {}
+  for _, name in ipairs {"normals", "held_out", "anomalies"} do parts[#parts + 1] = table.concat(task[name], ",") end
+  return core.hash(table.concat(parts, ";"))
+end
+
+-- The tensors themselves: copying into them restores them.
+local function live(run)
+  local all = run.step:tensors()
+  for name, t in pairs(run:tensors(false)) do if not name:find "^keep%." then all[name] = t end end
+  return all
+end
+
+local function sorted_list(tensors)
+  local list = {}
+  for name, t in pairs(tensors) do list[#list + 1] = {name = name, tensor = t} end
+  table.sort(list, function(a, b) return a.name < b.name end)
+  return list
+end
+
+local kept = {"phase_began", "epoch", "done", "steps", "images", "train_seconds", "history", "losses", "per_batch",
+  "known", "stale", "best_value", "stopped"}
+
+--- Writes a run's state beside its target and renames it.
+-- @param run run with a run directory
+-- @raise it cannot be written; the checkpoint before it stays
+function checkpoint.save(run)
+  local tensors, at = live(run), {}
+  at.keep = setmetatable({}, {__jsontype = "array"})
+  for name, t in pairs(run.keep) do
+    tensors["keep." .. name] = t
+    table.insert(at.keep, name)
+  end
+  for _, name in ipairs(kept) do at[name] = run[name] end
+  at.phase, at.seconds = run.phase, run:seconds_so_far()
+  at.sampler, at.task = run.sampler:state(), fingerprint(run.task)
+  if run.best then
+    for name, t in pairs(run.best.tensors) do tensors["best." .. name] = t end
+    at.best = {epoch = run.best.epoch, value = run.best.value, criterion = run.best.criterion}
+  end
+  at.best_on_test = run.best_on_test
+  run.rundir:checkpoint(sorted_list(tensors), {config = options.canonical(run.config), step = tostring(run.steps),
+    run = core.json_encode(at)})
+end
+
+local function text_of(v) return v == nil and "not set" or type(v) == "table" and core.json_encode(v) or tostring(v) end
+
+-- In what two configurations differ, but for what a resumed run may change: "lr = 0.0002, now 0.0001".
+local function differences(before, now)
+  local found = {}
+  local function compare(a, b, prefix)
+    local names = {}
+    for name in pairs(a) do names[name] = true end
+    for name in pairs(b) do names[name] = true end
+    for name in pairs(names) do
+      local x, y = a[name], b[name]
+      if type(x) == "table" and type(y) == "table" then compare(x, y, prefix .. name .. ".")
+      elseif x ~= y then found[#found + 1] = ("%s%s = %s, now %s"):format(prefix, name, text_of(x), text_of(y)) end
+    end
+  end
+  compare(options.hashed(before), options.hashed(now), "")
+  table.sort(found)
+  return found
+end
+
+local function check(run, path, metadata)
+  local before = metadata.config and core.json_decode(metadata.config)
+  if not before or not metadata.run then error(path .. ": it is no checkpoint of a run", 0) end
+  if not metadata["agad.checksum"] then error(path .. ": it has no checksum; the file is damaged", 0) end
+  local differing = differences(before, core.json_decode(options.canonical(run.config)))
+  if #differing > 0 then
+    error(("cannot resume %s: it was made with another configuration (%s); give the same options, or train without " ..
+      "--resume"):format(run.dir, table.concat(differing, "; ")), 0)
+  end
+  local at = core.json_decode(metadata.run)
+  if at.task ~= fingerprint(run.task) then
+    error(("cannot resume %s: the data set gives other training pictures than before"):format(run.dir), 0)
+  end
+  return at
+end
+
+local function listed(list, name)
+  for _, other in ipairs(list or {}) do if other == name then return true end end
+  return false
+end
+
+local function check_tensors(path, wanted, stored)
+  for name, t in pairs(wanted) do
+    local from = stored[name] or error(("%s: tensor %s is missing"):format(path, name), 0)
+    if table.concat(from.shape, "x") ~= table.concat(t.shape, "x") then
+      error(("%s: tensor %s has another shape"):format(path, name), 0)
+    end
+    if from.dtype ~= t.dtype then
+      error(("%s: tensor %s is %s, not %s"):format(path, name, from.dtype, t.dtype), 0)
+    end
+  end
+end
+
+--- Puts a run, just made, where its checkpoint left it.
+-- @param run run with a run directory that has a state
+-- @raise another configuration (each differing key is named) or other data; a damaged file, a missing or extra tensor
+function checkpoint.resume(run)
+  local path = run.dir .. "/state.safetensors"
+  local stored, metadata = core.load(path)
+  local at = check(run, path, metadata)
+  phase.enter(run, at.phase)
+  for name, t in pairs(stored) do
+    local own = name:match "^keep%.(.+)$"
+    if own and listed(run.method.keep, own) then run.keep[own] = t:to {device = run.device, dtype = run.dtype} end
+  end
+  local wanted, beside = live(run), {}
+  if not (wanted["random.cuda"] and stored["random.cuda"]) then          -- begun on another kind of device
+    wanted["random.cuda"], stored["random.cuda"] = nil, nil
+  end
+  for _, name in ipairs(at.keep or {}) do
+    if not run.keep[name] then error(("%s: tensor keep.%s is missing"):format(path, name), 0) end
+    beside["keep." .. name] = run.keep[name]
+  end
+  if at.best then for name, t in pairs(run:tensors(true)) do beside["best." .. name] = t end end
+  for name in pairs(stored) do
+    if not wanted[name] and not beside[name] then
+      error(("%s: there is no place for its tensor %s"):format(path, name), 0)
+    end
+  end
+  check_tensors(path, wanted, stored)
+  check_tensors(path, beside, stored)
+  agad.no_grad(function() for name, t in pairs(wanted) do t:copy_(stored[name]) end end)
+  for _, name in ipairs(kept) do run[name] = at[name] end
+  run.seconds = at.seconds
+  run.images_per_second = run.train_seconds > 0 and run.images / run.train_seconds or nil
+  if at.best then
+    run.best = at.best
+    run.best.tensors = {}
+    for name, t in pairs(stored) do
+      local own = name:match "^best%.(.+)$"
+      if own then run.best.tensors[own] = t end
+    end
+  end
+  run.best_on_test = at.best_on_test
+  run:restore_pool()
+  run.sampler:set_state(at.sampler)
+  run.rundir:rewind_log(run.steps)
+  run.saved, run.resumed = run.steps, run.steps
+end
+
+return checkpoint

@@ -1,0 +1,168 @@
+--- Phases of a training: each has its updates, its stages and its number of epochs; nets and what is kept go through
+-- all. A run is in one phase at a time (`run.phase`, from 1); `run.epoch` and `run.done` count within it, `run.steps`
+-- goes on.
+
+local agad = require "agad"
+local core = require "agad.core"
+local schedule = require "agad.task.schedule"
+local states = require "agad.train.state"
+local tasks = require "agad.task"
+
+local phase = {}
+
+-- Seeds of one run, one for each purpose; from the one seed.
+function phase.seed(config, purpose) return (config.seed * 1000003 + purpose) & math.maxinteger end
+
+--- The phase that a run is in, as its method says it.
+function phase.current(run) return run.method.phases[run.phase] end
+
+--- How many epochs a phase has.
+-- @param run run
+-- @param number integer of the phase (the run's own)
+function phase.epochs(run, number)
+  local option = run.method.phases[number or run.phase].epochs or "epochs"
+  return run.config[option]
+end
+
+--- Whether a run is in its last phase: only there scores are made.
+function phase.is_last(run) return run.phase == #run.method.phases end
+
+-- What an update says itself: a number, the name of an option, or nothing (then the trainer's option holds).
+local function own(run, value, standard)
+  if type(value) == "string" then return run.config[value] end
+  return value or standard
+end
+
+-- The step size of an update: its own, or lr; times the phase's `rate` in this epoch.
+local function rate_of(run, update, base, epoch)
+  local its, factor = phase.current(run), 1
+  if its.rate then factor = its.rate(run.method_options, epoch, phase.epochs(run)) end
+  return own(run, its.updates[update].lr, base) * factor
+end
+
+local function build_step(run)
+  local its, c = phase.current(run), run.config
+  local step = core.step(core.json_encode(run.method_options))
+  for name, net in pairs(run.nets) do step:add_net(name, net) end
+  local trained = {}
+  for name, update in pairs(its.updates) do
+    step:add_update(name, update.nets, {lr = rate_of(run, name, c.lr, 1), beta1 = c.betas[1], beta2 = c.betas[2],
+      eps = c.adam_eps, weight_decay = own(run, update.weight_decay, c.weight_decay), clip = c.grad_clip,
+      accumulate = c.accumulate})
+    for _, net in ipairs(update.nets) do trained[net] = true end
+  end
+  run.averaged = {}
+  for _, name in ipairs(c.ema > 0 and run.method.average or {}) do
+    if trained[name] then
+      step:add_average(name, c.ema)
+      run.averaged[name] = true
+    end
+  end
+  for _, stage in ipairs(its.step) do
+    if type(stage) == "string" then step:add_stage(run.method.name, stage)
+    else step:add_stage(run.method.name, stage[1], stage[2]) end
+  end
+  if its.updates.discriminator then
+    step:guard("discriminator", run.method_options.delta or 0.0, phase.seed(c, 3))
+  end
+  return step
+end
+
+-- Mean of a net's first output over the training pictures, known anomalies too, with running statistics.
+local function mean_output(run, name)
+  local net = run.nets[name] or error(("mean: there is no net %s"):format(tostring(name)), 0)
+  local rows = table.move(run.task.normals, 1, #run.task.normals, 1, {})
+  table.move(run.task.anomalies, 1, #run.task.anomalies, #rows + 1, rows)
+  local input = run.method.input
+  local all = core.score(net, tasks.pictures(run.task.train, rows), {low = input[1], high = input[2],
+    batch = run.config.eval_batch, bn = "running", output = net:info().outputs[1]})
+  return all:mean {dim = 1}:to {device = run.device, dtype = run.dtype}
+end
+
+--- Puts a run at the beginning of a phase; nothing is computed yet.
+-- @param run run
+-- @param number integer
+function phase.enter(run, number)
+  run.phase, run.epoch, run.done, run.phase_began = number, 0, 0, run.steps
+  run.step = build_step(run)
+  run.step:seed(phase.seed(run.config, 500 + number))
+  run.state = states.new(run.step, run.nets, run.method_options, run.keep,
+    function(net) return mean_output(run, net) end)
+  run.step:set_state(run.state)
+end
+
+--- Runs a phase's `start`, which computes what the method keeps.
+-- @raise what it raises, with the phase's name; a name that the method's `keep` does not list
+function phase.start(run)
+  local its = phase.current(run)
+  if its.start then
+    run.step:exchange_random()
+    local ok, reason = pcall(agad.no_grad, function() its.start(run.state) end)
+    run.step:exchange_random()
+    if not ok then error(("method %s: the start of phase %s: %s"):format(run.method.name, its.name, reason), 0) end
+  end
+  local listed = {}
+  for _, name in ipairs(run.method.keep or {}) do listed[name] = true end
+  for name in pairs(run.keep) do
+    if not listed[name] then error(("method %s: 'keep' does not list %s"):format(run.method.name, name), 0) end
+  end
+end
+
+--- Goes on from a phase whose epochs are done to the next one that has any (its start and those passed over run).
+-- @return boolean whether there was one
+function phase.next(run)
+  if phase.is_last(run) then return false end
+  phase.enter(run, run.phase + 1)
+  phase.start(run)
+  return true
+end
+
+--- What an epoch trains on: gamma may be a schedule, which lengthens the pool.
+-- @return number gamma
+-- @return integer the anomalies in a batch
+-- @return integer the known ones
+-- @return integer batches in the epoch
+-- @return integer pictures in one: batch_mode = append puts the anomalies on top
+function phase.epoch_of(run, epoch)
+  local c, min_anom = run.config, run.method_options.min_anom or 0
+  local gamma = schedule.value(c.gamma, epoch, phase.epochs(run))
+  local known = run.task:count_at(gamma)
+  local k = known > 0 and core.data.anomalies_per_batch(c.batch, min_anom, gamma) or 0
+  local size = run.method_options.batch_mode == "append" and c.batch + k or c.batch
+  return gamma, k, known, math.max(1, #run.task.normals // (size - k)), size
+end
+
+--- Steps of the phase that a run is in.
+function phase.steps(run)
+  local total = 0
+  for epoch = 1, phase.epochs(run) do total = total + select(4, phase.epoch_of(run, epoch)) end
+  return total
+end
+
+-- lr and the method's numbers, where a schedule (or the phase's rate) says what they are in this epoch.
+local function apply_schedules(run, epoch)
+  local epochs, lr = phase.epochs(run), run.config.lr
+  for name, spec in pairs(run.config.schedule or {}) do
+    local value = schedule.value(spec, epoch, epochs)
+    if name == "lr" then lr = value
+    else
+      run.step:set_option(name, value)
+      local outer, inner = name:match "^(.-)%.(.+)$"
+      if outer then run.method_options[outer][inner] = value else run.method_options[name] = value end
+    end
+  end
+  for _, update in ipairs(run.step:updates()) do run.step:set_rate(update, rate_of(run, update, lr, epoch)) end
+end
+
+--- Sets everything that depends on the epoch: schedules, and the pool of known anomalies.
+-- @return number gamma
+function phase.enter_epoch(run, epoch)
+  apply_schedules(run, epoch)
+  local gamma, k, known, _, size = phase.epoch_of(run, epoch)
+  if k == run.per_batch and known == run.known then return gamma end
+  run.sampler:set_anomalies(run.task:anomalies_at(gamma), k, size)
+  run.per_batch, run.known = k, known
+  return gamma
+end
+
+return phase

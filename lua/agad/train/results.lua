@@ -1,0 +1,171 @@
+--- What comes out of a run: measuring during training, the result row, the saved model. Methods of a run.
+
+local core = require "agad.core"
+local evaluate = require "agad.evaluate"
+local options = require "agad.base.configuration"
+local phase = require "agad.train.phase"
+local report = require "agad.evaluate.report"
+local scorer = require "agad.evaluate.scorer"
+local selection = require "agad.train.selection"
+local tasks = require "agad.task"
+
+local run = {}
+
+-- Scoring nets over some weights, by "average" or "raw" and by batch norm ("recalibrated", "running", "batch"); each
+-- is made when it is first asked for.
+local function source_of(self, tensors)
+  local where = {dtype = self.dtype, device = self.device}
+  local input, batch, made = self.method.input, self.config.eval_batch, {}
+  local function net(weights, bn)
+    local key = weights .. (bn == "recalibrated" and "" or " raw statistics")
+    if not made[key] then
+      made[key] = scorer.net(self:scorer(), tensors(weights == "average"), bn == "recalibrated", where)
+      if bn == "recalibrated" then
+        core.recalibrate(made[key], tasks.pictures(self.task.train, self.task.normals),
+          {low = input[1], high = input[2], batch = batch})
+      end
+    end
+    return made[key]
+  end
+  return {net = net, input = input, padded = self.config.deterministic}
+end
+
+-- The scoring nets as of now.
+local function sources(self)
+  if self.source and self.source.steps == self.steps then return self.source end
+  self.source = source_of(self, function(averaged) return self:tensors(averaged) end)
+  self.source.steps, self.source.history = self.steps, self.history
+  return self.source
+end
+
+-- Those of the column called `auroc`, with their threshold: the epoch that best_val chose, or as of now.
+local function chosen(self)
+  local best, source = self.best, sources(self)
+  if best then
+    best.source = best.source or source_of(self, function() return best.tensors end)
+    source = best.source
+  end
+  source.threshold = source.threshold or
+    evaluate.threshold(source, self.task, self.config.threshold_quantile, self.config.eval_batch)
+  return source
+end
+
+-- Lets the epoch just measured be the one that counts, where it is the best so far.
+local function select_epoch(self, source, entry)
+  local config = self.config
+  if config.selection == "best_val" or config.patience > 0 then
+    entry.val, entry.criterion = selection.criterion(source, self.task, config)
+  end
+  if config.selection == "best_val" then
+    self.best = selection.better(self.best, self.epoch, entry.val, entry.criterion, self:tensors(true))
+  elseif config.selection == "best_on_test" then
+    local result = evaluate.column(source, self.task, evaluate.own(config), config.eval_batch)
+    if result and (not self.best_on_test or result.auroc > self.best_on_test.figures.auroc) then
+      self.best_on_test = {epoch = self.epoch,
+        figures = evaluate.figures(source, self.task, result, {curves = true})}
+    end
+  end
+end
+
+--- The scoring program, made when it is first asked for.
+-- @raise the method keeps what no phase has computed yet
+function run:scorer()
+  if not phase.is_last(self) and self.method.keep then
+    error(("method %s gives no scores before its phase %s; the run is in phase %s"):format(self.method.name,
+      self.method.phases[#self.method.phases].name, self:phase_name()), 0)
+  end
+  self.scorer_program = self.scorer_program or
+    scorer.program(self.method, self.config.score, self.programs, self.shape, self.keep)
+  return self.scorer_program
+end
+
+--- Measures every column now and keeps them in `history`; a column that cannot be had is null.
+function run:measure(on_event)
+  local began, source, batch = core.clock(), sources(self), self.config.eval_batch
+  local entry, parts = {epoch = self.epoch, step = self.steps}, {}
+  for _, name in ipairs {"steady", "plain", "paper_like"} do
+    local result = evaluate.column(source, self.task, evaluate.columns[name], batch)
+    entry["auroc_" .. name] = result and result.auroc or core.null
+    if name ~= "paper_like" then
+      parts[#parts + 1] = result and ("%s %.4f"):format(name, result.auroc) or name .. " -"
+    end
+  end
+  select_epoch(self, source, entry)
+  table.insert(self.history, entry)
+  entry.kind, entry.seconds = "evaluate", core.clock() - began
+  if self.rundir then self.rundir:log(entry) end
+  if on_event then
+    on_event {kind = "note", text = ("epoch %d: AUROC %s"):format(self.epoch, table.concat(parts, ", "))}
+  end
+  return entry
+end
+
+-- What rows and models say of the epoch that best_val chose.
+local function about_best(best)
+  return best and {epoch = best.epoch, value = best.value, criterion = best.criterion} or core.null
+end
+
+--- Evaluates under every preset.
+-- @param on_event function progress
+-- @param o table curves (false; true: points of the ROC curve and histograms of the scores in the row)
+-- @return table the result row (the command line's contract): printing it shows its columns
+-- @raise scores that are not finite or all equal; a test split of one class
+function run:evaluate(on_event, o)
+  local began = core.clock()
+  local source, own = sources(self), chosen(self)
+  source.own, source.best_on_test = own ~= source and own or nil, self.best_on_test
+  local row = evaluate.row(source, self.task, self.config, {on_event = on_event, curves = o and o.curves})
+  row.selected = about_best(self.best)
+  options.merge(row, evaluate.provenance(require "agad"))
+  for _, note in ipairs(self.notes) do table.insert(row.notes, note) end
+  if self.unsaved then table.insert(row.notes, self.unsaved) end
+  row.method, row.config = self.method.name, options.plain(self.config)
+  local hashed, hash = pcall(options.hash, self.config)
+  row.hash = hashed and hash or core.null
+  if not hashed then table.insert(row.notes, "hash: " .. hash) end
+  row.params, row.epochs, row.steps = self.info.params, self.epoch, self.steps
+  row.precision, row.device, row.seed, row.preset = self.precision, self.device, self.config.seed, self.config.preset
+  row.collapses = self.step:collapses()
+  row.images_per_second = self.images_per_second or core.null
+  row.train_seconds = self.train_seconds
+  row.seconds = (self.seconds or 0) + core.clock() - began
+  if self.rundir then
+    local ok, reason = pcall(self.rundir.result, self.rundir, row)
+    if not ok then table.insert(row.notes, (tostring(reason):gsub("^%S+%.lua:%d+: ", ""))) end   -- the row is not lost
+  end
+  return setmetatable(row, {__tostring = report.text})
+end
+
+--- Saves the model: the scoring program with averaged, recalibrated weights, the discriminator, the threshold.
+-- @param path string safetensors; written beside its target and renamed
+-- @raise it cannot be written
+function run:save(path)
+  local source = chosen(self)
+  local about = evaluate.provenance(require "agad")
+  about.method, about.config = self.method.name, options.plain(self.config)
+  about.input, about.shape = self.method.input, self.shape
+  about.threshold, about.eval_batch = source.threshold or core.null, self.config.eval_batch
+  about.score = self.config.score or core.null
+  about.steps, about.epochs, about.programs = self.steps, self.epoch, self.programs
+  local set = self.task.set
+  about.set = {name = set.name, normal = self.task:normal_names(), options = set.options}
+  about.counts, about.params, about.selected = self.task.counts, self.info.params, about_best(self.best)
+  local more = {}
+  local scored = {}
+  local average = source.net("average", "recalibrated")
+  for _, p in ipairs(average:params()) do scored[p.name] = true end
+  for _, p in ipairs(average:buffers()) do scored[p.name] = true end
+  for name, tensor in pairs(self.best and self.best.tensors or self:tensors(false)) do
+    if not scored[name] then more[#more + 1] = {name = name, tensor = tensor} end
+  end
+  table.sort(more, function(a, b) return a.name < b.name end)
+  core.model_save(path, core.json_encode(about), average, more)
+end
+
+local results = {}
+
+--- Adds the methods of this file to those of a run.
+-- @param class table
+function results.extend(class) for name, method in pairs(run) do class[name] = method end end
+
+return results

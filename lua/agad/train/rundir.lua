@@ -1,0 +1,131 @@
+-- A run's directory: config.json, log.jsonl, state.safetensors, result.json. An earlier one is moved aside until
+-- the new one's first checkpoint; a kernel lock keeps two runs apart.
+
+local core = require "agad.core"
+local lfs = require "lfs"
+local make_folder = require("agad.base.folder").make
+
+local rundir = {}
+rundir.__index = rundir
+
+local files = {"config.json", "log.jsonl", "state.safetensors", "result.json", "lock"}
+
+local function exists(path) return lfs.attributes(path, "mode") end
+
+-- What a kill in the middle of writing leaves beside a file of ours: "state.safetensors.4711.new".
+local function is_half_written(name)
+  local of = name:match "^(.+)%.%d+%.new$"
+  for _, known in ipairs(files) do if of == known then return true end end
+  return false
+end
+
+local function sweep(dir)
+  for name in lfs.dir(dir) do if is_half_written(name) then os.remove(dir .. "/" .. name) end end
+end
+
+-- Nothing but what a run leaves that was killed before it had written anything.
+local function is_empty(dir)
+  for name in lfs.dir(dir) do
+    if name ~= "." and name ~= ".." and name ~= "lock" and not is_half_written(name) then return false end
+  end
+  return true
+end
+
+local function remove(dir)
+  for _, name in ipairs(files) do os.remove(dir .. "/" .. name) end
+  sweep(dir)
+  lfs.rmdir(dir)
+end
+
+local function lock(dir)
+  local file, reason = io.open(dir .. "/lock", "a")
+  if not file then error(("run directory %s: %s"):format(dir, (reason:gsub("^.*: ", ""))), 0) end
+  if not lfs.lock(file, "w") then
+    file:close()
+    error(("run directory %s: another run is using it"):format(dir), 0)
+  end
+  return file
+end
+
+--- Makes the directory of a new run.
+-- @raise it is no run directory, another run holds it, or it cannot be made
+function rundir.create(dir, config_text)
+  dir = dir:gsub("/+$", "")
+  local previous
+  if exists(dir) then
+    if exists(dir) ~= "directory" then error(("run directory %s: a file of this name is in the way"):format(dir), 0) end
+    if not is_empty(dir) and not exists(dir .. "/config.json") then
+      error(("run directory %s: this folder is no run; nothing in it was touched"):format(dir), 0)
+    end
+    local held = lock(dir)
+    previous = dir .. ".previous"
+    local ok, reason = true, nil
+    if exists(previous) and not exists(dir .. "/state.safetensors") then   -- it failed; the one before it counts
+      remove(dir)
+    else
+      if exists(previous) then remove(previous) end
+      ok, reason = os.rename(dir, previous)
+    end
+    held:close()
+    if not ok then error(("run directory %s: cannot be moved aside: %s"):format(dir, reason), 0) end
+  end
+  make_folder(dir)
+  local self = setmetatable({path = dir, previous = previous, lock = lock(dir)}, rundir)
+  core.file_replace(dir .. "/config.json", config_text .. "\n")
+  return self
+end
+
+--- The directory of an earlier run, to go on with it; nil where there is no checkpoint.
+-- @raise another run holds it
+function rundir.reopen(dir)
+  dir = dir:gsub("/+$", "")
+  if not exists(dir .. "/state.safetensors") or not exists(dir .. "/config.json") then return nil end
+  local self = setmetatable({path = dir, lock = lock(dir)}, rundir)
+  sweep(dir)
+  return self
+end
+
+--- Drops the lines of log.jsonl after a step: those of steps that are made again.
+function rundir:rewind_log(step)
+  local path, lines = self.path .. "/log.jsonl", {}
+  local file = io.open(path)
+  if not file then return end
+  for line in file:lines() do
+    local ok, entry = pcall(core.json_decode, line)
+    if ok and type(entry) == "table" and (entry.step or 0) <= step then lines[#lines + 1] = line .. "\n" end
+  end
+  file:close()
+  core.file_replace(path, table.concat(lines))
+end
+
+--- Appends one line to log.jsonl.
+function rundir:log(entry)
+  if not self.log_file then
+    local file, reason = io.open(self.path .. "/log.jsonl", "a")
+    if not file then error("run directory: " .. reason, 0) end
+    file:setvbuf "line"
+    self.log_file = file
+  end
+  self.log_file:write(core.json_encode(entry), "\n")
+end
+
+--- Writes state.safetensors; the earlier run is not needed any more.
+-- @param tensors list of {name=, tensor=}
+-- @param metadata table of strings
+function rundir:checkpoint(tensors, metadata)
+  core.save(self.path .. "/state.safetensors", tensors, core.json_encode(metadata))
+  if self.previous then
+    remove(self.previous)
+    self.previous = nil
+  end
+end
+
+function rundir:result(row) core.file_replace(self.path .. "/result.json", core.json_encode(row) .. "\n") end
+
+function rundir:close()
+  if self.log_file then self.log_file:close() end
+  if self.lock then self.lock:close() end
+  self.log_file, self.lock = nil, nil
+end
+
+return rundir

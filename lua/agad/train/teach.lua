@@ -1,0 +1,30 @@
+--- A training step taken apart: an iterator over the stages of one or more steps, each on the next batch of its epoch.
+--     for stage, state in agad.teach(run) do print(stage, state.losses.con) end
+-- Between stages every slot of the state can be read and written: state.x, state.x_hat, state.loss.con …, and
+-- state.gradient_norms, state.statistics. Running all stages gives, to the bit, what a step of training gives. Where a
+-- method has several phases, the next one begins when the epochs of one are done, or with run:next_phase().
+-- @param run run
+-- @param o table steps (1)
+-- @return function gives the name of the stage that has just run (nil at the end), the state, and the stage's number
+-- @raise a stage that raises: step and stage are named
+
+local phase = require "agad.train.phase"
+
+return function(run, o)
+  for name in pairs(o or {}) do
+    if name ~= "steps" then error(("teach: unknown option %s; known: steps"):format(tostring(name)), 2) end
+  end
+  local left, at, stages = o and o.steps or 1, 0, nil
+  return function()
+    if at == stages then run.steps, at, left = run.steps + 1, 0, left - 1 end
+    if at == 0 then
+      if left == 0 then return nil end
+      run:begin_step()
+      stages = #phase.current(run).step
+    end
+    at = at + 1
+    local ok, name = pcall(run.step.run_stage, run.step, at)
+    if not ok then error(("step %d: %s"):format(run.steps + 1, tostring(name)), 0) end
+    return name, run.state, at
+  end
+end

@@ -1,0 +1,359 @@
+--- Training: a run of a method on a task. It knows only the method's table.
+
+local agad = require "agad"
+local augment = require "agad.train.augment"
+local checkpoint = require "agad.train.checkpoint"
+local core = require "agad.core"
+local methods = require "agad.train.method"
+local options = require "agad.base.configuration"
+local phase = require "agad.train.phase"
+local printable = require("agad.base.text").printable
+local results = require "agad.train.results"
+local rundir = require "agad.train.rundir"
+local scorer = require "agad.evaluate.scorer"
+local selection = require "agad.train.selection"
+
+local run = {}
+run.__index = run
+run.__name = "agad.run"
+
+local trainer = {}
+
+local precisions = {fp32 = {"float32", "float32"}, tf32 = {"float32", "float32"}, bf16 = {"float32", "bfloat16"},
+  fp64 = {"float64", "float64"}}
+
+-- auto: bf16 where it is fast, else fp32; the row says which.
+local function choose_precision(config, device)
+  local wanted = config.precision
+  if wanted == "auto" then
+    local _, fast = core.capability()
+    wanted = (device ~= "cpu" or fast) and "bf16" or "fp32"
+  end
+  if device == "cpu" and wanted == "tf32" then
+    error("precision = tf32 is a GPU's; on the processor use fp32 or bf16", 0)
+  end
+  if device ~= "cpu" and wanted == "fp64" then error("precision = fp64 runs on the processor only", 0) end
+  return wanted, precisions[wanted][1], precisions[wanted][2]
+end
+
+local function choose_device(wanted)
+  if wanted == "auto" then return agad.devices > 0 and "cuda" or "cpu" end
+  if wanted == "cpu" then return "cpu" end
+  local index = tonumber(wanted:match ":(%d+)$" or 0)
+  if agad.devices <= index then
+    error(("device = %s: %s"):format(wanted, agad.devices == 0 and agad.device_note
+      or ("there are only %d devices"):format(agad.devices)), 0)
+  end
+  return wanted
+end
+
+-- The pool of anomalies of the epoch that a resumed run is in.
+function run:restore_pool()
+  local gamma, k, _, _, size = phase.epoch_of(self, math.max(1, self.epoch))
+  self.sampler:set_anomalies(self.task:anomalies_at(gamma), k, size)
+end
+
+-- The nets with their first weights, each from a seed of its own.
+local function make_nets(self)
+  self.programs = self.method.nets(self.method_options, self.shape)
+  self.nets, self.info = {}, {params = 0, macs = 0}
+  local names = {}
+  for name in pairs(self.programs) do names[#names + 1] = name end
+  table.sort(names)
+  for i, name in ipairs(names) do
+    local net = agad.nn.net(self.programs[name], {dtype = self.dtype, compute = self.compute, device = self.device})
+    if name == "generator" then agad.nn.check_generator(net, self.programs[name], self.shape) end
+    self.nets[name] = net:init(phase.seed(self.config, 100 + i))
+    local info = net:info()
+    self.info[name] = info
+    self.info.params, self.info.macs = self.info.params + info.params, self.info.macs + info.macs
+  end
+end
+
+--- A training of a method on a task.
+-- @param task task
+-- @param given table options: method, net, epochs, batch, seed … (`agad.options`); unknown ones are refused
+-- @param o table dir: the run directory (none: nothing is written); resume: go on with the run that is there
+-- @return run fit, evaluate, save; config, nets, step, state, history
+-- @raise one line for a wrong option, a net that does not fit, a device that is not there
+function trainer.new(task, given, o)
+  given = options.merge(options.merge({}, task.options), given or {})
+  local method = methods.load(given.method or "agad")
+  local set = task.set
+  local config = options.resolve(method, given, {size = set.height == set.width and set.height or nil,
+    channels = set.channels, holdout = task.options.holdout, normal = task.options.normal, batch = set.batch})
+  if config.data ~= nil and config.data ~= printable(set.name) then
+    error(("data = %s, but the pictures are those of %s; leave data out"):format(config.data, printable(set.name)), 0)
+  end
+  config.data = printable(set.name)
+  task:check(config)
+  selection.check(config, task)
+  if method.needs_anomalies and #task.anomalies == 0 then
+    error(("method %s learns from known anomalies, and the task has none; give gamma"):format(method.name), 0)
+  end
+  local self = setmetatable({task = task, method = method, config = config, steps = 0, keep = {}, history = {},
+    losses = {}, train_seconds = 0, images = 0, notes = {}}, run)
+  if config.threads then core.threads(config.threads) end
+  config.threads = core.threads()
+  self.device = choose_device(config.device)
+  self.precision, self.dtype, self.compute = choose_precision(config, self.device)
+  if self.device ~= "cpu" then core.allow_tf32(self.precision == "tf32") end
+  core.deterministic(config.deterministic)
+  self.method_options = core.json_decode(core.json_encode(options.select(config, "method")))   -- schedules change it
+  self.augment = augment.wanted(config.augment)
+  self.shape = {set.channels, set.height, set.width}
+  make_nets(self)
+  phase.enter(self, 1)
+  if not method.keep then self:scorer() end              -- what it cannot score it need not train
+  local gamma, k, known, _, size = phase.epoch_of(self, 1)
+  self.per_batch, self.known = k, known
+  self.sampler = core.data.sampler(task.normals, task:anomalies_at(gamma), size, k, phase.seed(config, 2))
+  if #task.normals < size - k then
+    self.notes[1] = ("%d normals are fewer than a batch of %d: every epoch is one short step"):format(#task.normals,
+      config.batch)
+  end
+  if o and o.dir then
+    local earlier = o.resume and rundir.reopen(o.dir)
+    self.rundir = earlier or rundir.create(o.dir, options.canonical(config))
+    self.dir = self.rundir.path
+    local ok, reason = pcall(function() if earlier then checkpoint.resume(self) end end)
+    if not ok then
+      self.rundir:close()                                -- it is not to stay locked until the collector comes
+      error(reason, 0)
+    end
+  end
+  if not self.resumed then phase.start(self) end
+  return self
+end
+
+function run:__tostring()
+  return ("agad.trainer(%s, {method = %q, net = %q, epochs = %d, seed = %d})"):format(tostring(self.task),
+    self.method.name, self.config.net or "-", self.config.epochs, self.config.seed)
+end
+
+-- What a run that fails leaves behind.
+local function last_good(self)
+  return self.saved and ("; %s/state.safetensors is of step %d"):format(self.dir, self.saved)
+    or "; no checkpoint was written before (checkpoint_steps, checkpoint_minutes)"
+end
+
+-- A loss that is NaN or infinite stops the run, named, with the last good checkpoint.
+local function check_finite(self)
+  for name, value in pairs(self.losses) do
+    if value ~= value or value - value ~= 0 then
+      error(("training stopped: loss %s is %s in step %d%s"):format(name, value, self.steps, last_good(self)), 0)
+    end
+  end
+end
+
+local function note_losses(self)
+  self.losses = self.step:losses()
+  check_finite(self)
+  if self.rundir then
+    self.rundir:log {kind = "step", step = self.steps, epoch = self.epoch, losses = self.losses}
+  end
+end
+
+--- The next batch of this epoch, as the step takes it.
+-- @return tensor x, normals first; nil at the epoch's end
+-- @return integer how many of its rows are normals
+function run:next_batch()
+  local rows, n_normal = self.sampler:next()
+  if not rows then return nil end
+  local x = core.batch(self.task.train.images, rows, self.method.input[1], self.method.input[2],
+    {dtype = self.dtype, device = self.device})
+  rows:close()
+  if self.augment then x = augment.apply(x, self.augment, phase.seed(self.config, 4), self.steps, self.method.input) end
+  return x, n_normal
+end
+
+--- Ends the phase that the run is in, whatever is left of it, and begins the next one.
+-- @raise it is the last one
+function run:next_phase()
+  if not phase.next(self) then
+    error(("method %s: %s is its last phase"):format(self.method.name, phase.current(self).name), 0)
+  end
+end
+
+--- Puts the next batch into the step, whose stages can then be run one by one (agad.teach). At the end of an epoch the
+-- next one begins, at the end of a phase the next one; the last phase goes on past the configured number of epochs.
+function run:begin_step()
+  if self.epoch == self.done then
+    while self.done >= phase.epochs(self) and phase.next(self) do end
+    self.epoch = self.epoch + 1
+    phase.enter_epoch(self, math.min(self.epoch, phase.epochs(self)))
+  end
+  local x, n_normal = self:next_batch()
+  if not x then
+    self.sampler:next_epoch()
+    self.done = self.epoch
+    return self:begin_step()
+  end
+  self.images = self.images + x:size(1)
+  self.step:begin(x, n_normal)
+end
+
+-- One step on the next batch; nil at the epoch's end.
+local function one_step(self, log)
+  local x, n_normal = self:next_batch()
+  if not x then return nil end
+  local ok, reason = pcall(self.step.run, self.step, x, n_normal)
+  if not ok then error(("step %d: %s%s"):format(self.steps + 1, tostring(reason), last_good(self)), 0) end
+  self.steps, self.images = self.steps + 1, self.images + x:size(1)
+  x:close()                                              -- the step holds what it needs; the collector is too late
+  if log(self.steps) then note_losses(self) end
+  return true
+end
+
+--- Seconds of this run up to now, those before it was resumed included.
+function run:seconds_so_far() return (self.seconds or 0) + (self.began and core.clock() - self.began or 0) end
+
+-- A checkpoint; one that cannot be written (the disk is full) is a note, and training goes on.
+local function try_checkpoint(self, on_event)
+  local ok, reason = pcall(self.checkpoint, self)
+  if ok then return end
+  self.saved_at = core.clock()
+  self.unsaved = ("checkpoint of step %d: %s; %s"):format(self.steps, (tostring(reason):gsub("^%S+%.lua:%d+: ", "")),
+    self.saved and "the one before it stays" or "there is none yet")
+  on_event {kind = "note", text = self.unsaved}
+end
+
+-- A checkpoint where one is due: by steps, or by minutes.
+local function checkpoint_if_due(self, on_event)
+  local c = self.config
+  if self.steps % c.accumulate ~= 0 or not self.rundir then return end
+  local by_steps = c.checkpoint_steps > 0 and self.steps % c.checkpoint_steps == 0
+  local by_minutes = c.checkpoint_minutes > 0 and core.clock() - self.saved_at >= 60 * c.checkpoint_minutes
+  if not by_steps and not by_minutes then return end
+  self.losses = self.step:losses()
+  check_finite(self)
+  try_checkpoint(self, on_event)
+end
+
+local callback_of = {step = "on_step", epoch = "on_epoch", evaluated = "on_evaluate"}
+
+-- One function out of callbacks: a function of every event, or a table of on_step, on_epoch, on_evaluate, on_event.
+local function listener(given)
+  if type(given) == "function" then return given end
+  given = given or {}
+  for name in pairs(given) do
+    if name ~= "on_step" and name ~= "on_epoch" and name ~= "on_evaluate" and name ~= "on_event" then
+      error(("fit: unknown callback %s; known: on_step, on_epoch, on_evaluate, on_event"):format(tostring(name)), 3)
+    end
+  end
+  local show = given.on_event or require("agad.train.progress").new {}
+  return function(e)
+    local answer, own = show(e), given[callback_of[e.kind]]
+    return own and own(e) or answer
+  end
+end
+
+-- Whether the held-out normals have had no better score for `patience` evaluations.
+local function out_of_patience(self, entry)
+  if self.config.patience == 0 then return false end
+  local better = self.best_value == nil or entry.val > self.best_value
+  self.best_value = better and entry.val or self.best_value
+  self.stale = better and 0 or (self.stale or 0) + 1
+  return self.stale >= self.config.patience
+end
+
+local function end_epoch(self, on_event, gamma)
+  local config = self.config
+  self.sampler:next_epoch()
+  self.step:spare(phase.seed(config, 1000 + self.epoch))
+  self.done = self.epoch
+  on_event {kind = "epoch", phase = self:phase_name(), epoch = self.epoch, gamma = gamma, anomalies = self.known,
+    losses = self.losses}
+  if not phase.is_last(self) or config.evaluate_every == 0 or self.epoch % config.evaluate_every ~= 0 then return end
+  local entry = self:measure(on_event)
+  on_event {kind = "evaluated", epoch = self.epoch, entry = entry}
+  if out_of_patience(self, entry) then
+    self.stopped = true
+    on_event {kind = "note", text = ("stopped after epoch %d: %d evaluations without a better score of the held-out "
+      .. "normals"):format(self.epoch, self.stale)}
+  end
+end
+
+--- The name of the phase that a run is in; nil where its method has only one.
+function run:phase_name() return #self.method.phases > 1 and phase.current(self).name or nil end
+
+-- Trains the rest of a phase; gives whether it was interrupted, and whether a callback stopped it.
+local function fit_phase(self, on_event)
+  local config, total, first, began = self.config, phase.steps(self), self.steps, core.clock()
+  local epochs, last, interrupted, stopped = phase.epochs(self), 0, false, false
+  on_event {kind = "begin", phase = self:phase_name(), epochs = epochs,
+    batches = math.ceil(total / math.max(1, epochs)), config = config, device = self.device}
+  local function log(step) return step % config.log_every == 0 or step == last or step == 1 end
+  local before, away = self.train_seconds, 0
+  while self.done < epochs and not interrupted and not stopped and not self.stopped do
+    if self.epoch == self.done then self.epoch = self.epoch + 1 end
+    local gamma = phase.enter_epoch(self, self.epoch)
+    local batch = self.sampler:state().batch
+    last = self.steps - batch + self.sampler:batches()
+    while not interrupted and not stopped and one_step(self, log) do
+      batch = batch + 1
+      local seconds = core.clock() - began - away
+      self.train_seconds = before + seconds
+      self.images_per_second = self.images / self.train_seconds
+      stopped = on_event {kind = "step", phase = self:phase_name(), epoch = self.epoch, batch = batch,
+        step = self.steps, losses = self.losses, images_per_second = self.images_per_second,
+        eta = (total - self.steps + self.phase_began) * seconds / math.max(1, self.steps - first)} == "stop"
+      checkpoint_if_due(self, on_event)
+      interrupted = core.interrupted()
+    end
+    local ended = core.clock()
+    self.train_seconds = before + ended - began - away
+    if not interrupted and not stopped then end_epoch(self, on_event, gamma) end
+    away = away + core.clock() - ended                     -- evaluation is not training
+  end
+  return interrupted, stopped
+end
+
+--- Trains to the configured number of epochs of every phase, or until it is interrupted; a resumed run goes on where it
+-- was.
+-- @param callbacks function|table a function(event): begin, step, epoch, evaluate, note, end; or a table of on_step,
+--   on_epoch, on_evaluate, each a function(event) (on_event: in place of the progress bar); "stop" as the answer to a
+--   step ends after it
+-- @return run itself
+-- @raise a loss that is NaN or infinite (step, term, last good checkpoint), a stage that raises (step and stage)
+function run:fit(callbacks)
+  local on_event = listener(callbacks)
+  self.began, self.saved_at = core.clock(), core.clock()
+  for _, note in ipairs(self.notes) do on_event {kind = "note", text = note} end
+  if self.resumed then on_event {kind = "note", text = ("resumed after step %d"):format(self.resumed)} end
+  local interrupted, stopped
+  repeat
+    interrupted, stopped = fit_phase(self, on_event)
+  until interrupted or stopped or self.stopped or not phase.next(self)
+  self.seconds, self.began = self:seconds_so_far(), nil
+  self.interrupted = interrupted
+  try_checkpoint(self, on_event)
+  on_event {kind = "end", interrupted = interrupted, seconds = self.train_seconds}
+  return self
+end
+
+--- Every tensor of the nets by its full name ("generator.conv1.weight"); averaged weights where there are some.
+-- @param averaged boolean
+-- @return table name -> tensor
+function run:tensors(averaged)
+  local tensors = {}
+  for name, net in pairs(self.nets) do
+    local average = averaged and self.averaged[name] and self.step:average(name)
+    for i, p in ipairs(net:params()) do tensors[name .. "." .. p.name] = average and average[i] or p.tensor end
+    for _, p in ipairs(net:buffers()) do tensors[name .. "." .. p.name] = p.tensor end
+  end
+  for name, t in pairs(self.keep) do tensors[scorer.kept(name)] = t:flatten() end
+  return tensors
+end
+
+--- Writes the run directory's state: all that resuming needs. Without a run directory nothing is done.
+-- @raise it cannot be written; the checkpoint before it stays
+function run:checkpoint()
+  if not self.rundir then return end
+  checkpoint.save(self)
+  self.saved, self.saved_at, self.unsaved = self.steps, core.clock(), nil
+end
+
+results.extend(run)
+
+return trainer
