@@ -301,7 +301,7 @@ describe("a folder with bad files", function()
     local set = folder(dir)
     assert.same({"caf\\xE9", "größe"}, set.classes)
     assert.equal(0, set:label_of "caf\xe9")
-    assert.same({"caf\\xE9 '\" \\.png:2", "caf\\xe9 a\nb.png:1", "größe c.png:3"}, rows(set, set.train))
+    assert.same({"caf\\xE9 '\" \\.png:2", "caf\\xE9 a\nb.png:1", "größe c.png:3"}, rows(set, set.train))
     assert.equal('["caf\\\\xE9","größe"]', core.json_encode(set.classes))
   end)
 
