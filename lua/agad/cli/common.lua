@@ -42,14 +42,10 @@ function common.usage(f, ...)
   return table.unpack(result, 2, result.n)
 end
 
--- Arguments that are options of the same name.
-local named = {"normal", "anomaly", "gamma", "protocol", "limit", "size", "channels", "net", "epochs", "batch",
-  "method", "preset", "device", "precision", "seed", "threads"}
-
 --- The options that the arguments give, `--set` after the flags: a table for `options.resolve`.
 function common.given(args)
-  local given = {}
-  for _, name in ipairs(named) do given[name] = args[name] end
+  local given, flag = {}, require("agad.cli.parser").flag
+  for name, value in pairs(args) do if flag(name) then given[name] = value end end
   for _, text in ipairs(args.set or {}) do
     options.merge(given, common.usage(options.parse_assignment, text))
   end

@@ -5,24 +5,22 @@
 
 local places = require "agad.base.places"
 local lfs = require "lfs"
-local options = require "agad.base.configuration"
+local options = require "agad.base.options"
 local make_folder = require("agad.base.folder").make
 local transfer = require "agad.data.transfer"
 local uv = require "luv"
 
-local fetch = {}
+local fetch, option = {}, options.option
 
 local function fail(...) error(string.format(...), 0) end
 
-local known = {root = true, force = true, from = true, sources = true, on_event = true}
+local known = {
+  root = option {kind = "string"}, force = option {default = false}, from = option {kind = "string"},
+  sources = option {kind = "any"}, on_event = option {kind = "function"},
+}
 
 local function checked(o)
-  o = o or {}
-  for name in pairs(o) do
-    if not known[name] then
-      fail("fetch: unknown option %s; known: force, from, on_event, root, sources", tostring(name))
-    end
-  end
+  o = options.check("fetch", o, known)
   if o.from and not tostring(o.from):find "^https?://[^/%s]" then
     fail("fetch: from = %s is no address; give http://… or https://…", tostring(o.from))
   end
@@ -53,9 +51,7 @@ function fetch.source(name, o)
   if sources[name] then return sources[name] end
   if name == "weave" then fail "weave is drawn from a seed: there is nothing to fetch" end
   local names = names_of(sources)
-  local near = options.nearest(tostring(name), names)
-  return fail("fetch: no data set %s%s; known: %s", tostring(name), near and "; did you mean " .. near .. "?" or "",
-    table.concat(names, ", "))
+  return fail("fetch: no data set %s%s", tostring(name), options.hint(name, names))
 end
 
 local function absolute(path)

@@ -5,7 +5,8 @@ local option = require("agad.base.options").option
 
 return configuration.define("task", {
   data = option {kind = "string", help = "data set: a known name or a folder"},
-  size = option {kind = "integer", min = 8, max = 4096, unit = "pixels", flag = "N", help = "pictures are resized to this side"},
+  size = option {kind = "integer", min = 8, max = 4096, unit = "pixels", flag = "N",
+    help = "pictures are resized to this side"},
   channels = option {kind = "integer", choices = {1, 3}, flag = "N", help = "1 (grey) or 3 (colour)"},
   fit = option {choices = {"resize", "crop", "pad"}, help = "how pictures reach that size"},
   filter = option {choices = {"bilinear", "area"}, help = "how they are resized"},
