@@ -143,7 +143,7 @@ int files_find(const char *folder, files_list *out, agad_error *error) {
   *out = (files_list){w.paths.items, w.paths.n, w.problems.items, w.problems.n};
   if (!agad_interrupt && !w.failed) return 0;
   files_free(out);
-  if (agad_interrupt) return agad_fail(error, "interrupted");
+  if (agad_interrupt) return agad_interrupted(error);
   return agad_fail(error, "list: %s: no memory for its names", folder);
 }
 

@@ -165,7 +165,7 @@ int data_images_resize(data_images *set, int height, int width, data_fit fit, ag
   if (!small || !scratch) status = agad_fail(error, "images: no memory to resize to %d x %d", height, width);
   size_t from = (size_t)set->height * set->width, to = (size_t)height * width;
   for (int64_t i = 0; i < set->count && !status; i++) {
-    if (agad_interrupt) status = agad_fail(error, "interrupted");
+    if (agad_interrupt) status = agad_interrupted(error);
     for (int c = 0; c < set->channels && !status; c++) {
       size_t plane = (size_t)i * set->channels + c;
       place_plane(set->pixels + plane * from, set, out.pixels + plane * to, &out, at, small, scratch);

@@ -150,7 +150,7 @@ static int settle_size(loader *l, agad_error *error) {
   if (l->height) return 0;
   for (; l->first < l->n; l->first++) {
     decoded d = {0};
-    if (agad_interrupt) return agad_fail(error, "interrupted");
+    if (agad_interrupt) return agad_interrupted(error);
     if (!decode_file(l->paths[l->first], &l->decode, &d, error)) {
       l->height = d.height;
       l->width = d.width;

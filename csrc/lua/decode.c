@@ -95,7 +95,7 @@ static void resample_all(const at_tensor *in, at_tensor *out, int64_t count, dec
   uint8_t *to = at_data(out);
   agad_error error;
   for (int64_t i = 0; i < count && at_ok(); i++) {
-    if (agad_interrupt) at_fail("interrupted");
+    if (agad_interrupt) at_interrupted();
     else if (data_resample(&source, to, height, width, fit, filter, &error)) at_fail("resample: %s", error.message);
     source.pixels += source.plane * (size_t)channels;
     to += (size_t)height * width * channels;
