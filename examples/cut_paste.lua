@@ -5,6 +5,7 @@
 
 local agad = require "agad"
 local base = require "agad.methods.agad"
+local option = require("agad.base.options").option
 
 local function merged(a, b)
   local all = {}
@@ -33,9 +34,9 @@ end
 
 return merged(base, {
   name = "cut_paste",
-  options = merged(base.options, {cut = .125}),            -- the share of the normals that are cut
-  ranges = merged(base.ranges, {cut = {min = 0, max = .5}}),
-  describe = merged(base.describe, {cut = "share of the normals that get a patch pasted"}),
+  options = merged(base.options, {
+    cut = option {default = .125, min = 0, max = .5, help = "share of the normals that get a patch pasted"},
+  }),
   phases = {merged(base.phases[1], {
     step = {{"cut_paste", cut_paste}, "agad.reconstruct", "agad.discriminate", "agad.pseudo_anomaly",
       "agad.generator_loss", "generator_update", "agad.discriminator_loss", "discriminator_update", "guard_collapse"},

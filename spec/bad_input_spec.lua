@@ -129,7 +129,7 @@ describe("a weight or a rate", function()
 
   it("of a method of one's own is in the same range", function()
     local own = write("own.lua", [[
-      local m = setmetatable({name = "own", ranges = {}}, {__index = require "agad.methods.agad"})
+      local m = setmetatable({name = "own"}, {__index = require "agad.methods.agad"})
       m.options = setmetatable({}, {__index = require("agad.methods.agad").options})
       for key, v in pairs(require("agad.methods.agad").options) do m.options[key] = v end
       m.options.lambda = {adv = 1.0, con = 50.0, adcon = 15.0, lat = 5.0, own = 1.0}

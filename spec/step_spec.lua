@@ -42,7 +42,7 @@ end
 local function new_run(method_name, case, o, seed)
   local method = require("agad.train.method").load(method_name)
   local given = {net = case.net, width = case.width, norm = case.norm}
-  local options = require "agad.base.configuration"
+  local options = require "agad.options"
   local opts = options.select(options.resolve(method, given), "method")
   local programs = method.nets(opts, {case.channels, 32, 32})
   local nets = {}

@@ -32,7 +32,7 @@ local function nearest_operator(name, list)
     for known in pairs(seen) do operator_names[#operator_names + 1] = known end
     table.sort(operator_names)
   end
-  return require("agad.base.configuration").nearest(name, list or operator_names, not list)
+  return require("agad.base.options").nearest(name, list or operator_names, not list)
 end
 core.set_nearest(nearest_operator)
 
@@ -182,6 +182,8 @@ function agad.load(...) return require("agad.tensor.files").load(...) end
 for _, space in ipairs {"fft", "linalg", "special"} do
   agad[space] = setmetatable({}, {__index = function(_, name) return agad[space .. "_" .. tostring(name)] end})
 end
+
+require "agad.options"                           -- what hashes and tasks know of options is whole from the start
 
 -- Parts are loaded when they are first asked for; what is none of them is an operator.
 local parts = require("agad.base.public").module_of

@@ -34,7 +34,7 @@ end
 local function new_step()
   core.threads(threads)
   local method = require("agad.train.method").load "agad"
-  local options = require "agad.base.configuration"
+  local options = require "agad.options"
   local chosen = options.select(options.resolve(method, {net = net}), "method")
   local step = core.step(core.json_encode(chosen))
   local programs = method.nets(chosen, {channels, 32, 32})

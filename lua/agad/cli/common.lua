@@ -3,7 +3,7 @@
 
 local lfs = require "lfs"
 local methods = require "agad.train.method"
-local options = require "agad.base.configuration"
+local options = require "agad.options"
 
 local common = {}
 

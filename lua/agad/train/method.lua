@@ -1,5 +1,6 @@
 --- Methods: Lua files that return a table (options, nets, phases, average, score).
 
+local hint = require("agad.base.options").hint
 local options = require "agad.base.configuration"
 local lfs = require "lfs"
 
@@ -45,7 +46,8 @@ local function check_phase(m, phase, where)
     end
   end
   local epochs = phase.epochs or "epochs"
-  if epochs ~= "epochs" and math.type(m.options[epochs]) ~= "integer" then
+  local _, named = options.schema(m)
+  if not named[epochs] or named[epochs].kind ~= "integer" then
     fail(": epochs = %s is no whole number among the method's options", tostring(epochs))
   end
   for _, key in ipairs {"start", "rate"} do
@@ -88,9 +90,7 @@ function method.load(name)
   local module = "agad.methods." .. name
   if not name:find("^[%w_]+$") or not (package.loaded[module] or package.searchpath(module, package.path)) then
     local known = method.names()
-    local near = options.nearest(name, known)
-    error(("unknown method %q%s; known: %s, or a file such as my_method.lua"):format(name,
-      near and "; did you mean " .. near .. "?" or "", table.concat(known, ", ")), 0)
+    error(("unknown method %q%s, or a file such as my_method.lua"):format(name, hint(name, known)), 0)
   end
   return check(require(module), name)
 end

@@ -3,7 +3,7 @@
 
 local common = require "agad.cli.common"
 local interrupt = require "agad.cli.interrupt"
-local options = require "agad.base.configuration"
+local options = require "agad.options"
 local progress = require "agad.train.progress"
 
 local task_names = {"normal", "anomaly", "size", "channels", "fit", "filter", "fast_decode", "gamma", "anom_classes",

@@ -5,7 +5,7 @@ local common = require "agad.cli.common"
 local wrap = require("agad.base.text").wrap
 local lfs = require "lfs"
 local methods = require "agad.train.method"
-local options = require "agad.base.configuration"
+local options = require "agad.options"
 
 local function read_json(path)
   local file = io.open(path)
