@@ -151,7 +151,7 @@ int decode_memory(const uint8_t *bytes, size_t n, const decode_options *o, decod
 }
 
 int decode_file(const char *path, const decode_options *o, decoded *out, agad_error *error) {
-  agad_error why = {""};
+  agad_error why = {0};
   size_t n = 0;
   memset(out, 0, sizeof *out);
   uint8_t *bytes = file_read(path, o->max_bytes ? o->max_bytes : DECODE_MAX_BYTES, &n, &why);
