@@ -52,10 +52,4 @@ static inline uint8_t data_luma(unsigned r, unsigned g, unsigned b) {
 /* A new set of the given rows (0-based, any order, repeats allowed). */
 int data_images_select(const data_images *set, const int64_t *rows, int64_t n, data_images *out, agad_error *error);
 
-/* a * b, or -1 when either is negative or the product is over limit. */
-int64_t data_product(int64_t a, int64_t b, int64_t limit);
-
-/* XXH64 of the bytes: fixed for ever, used to freeze what is generated. */
-uint64_t data_hash(const void *bytes, size_t n, uint64_t seed);
-
 #endif

@@ -1,6 +1,8 @@
 /* core.c: the module agad.core: errors, boxes, the interrupt flag, the terminal, versions. */
 #include "lua/binding.h"
 
+#include "base/hash.h"
+
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -10,7 +12,6 @@
 #include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 int luaopen_agad_core(lua_State *L);
 
@@ -152,7 +153,7 @@ static int hash(lua_State *L) {
   size_t n;
   const char *text = luaL_checklstring(L, 1, &n);
   char digits[17];
-  snprintf(digits, sizeof digits, "%016llx", (unsigned long long)XXH64(text, n, 0));
+  base_hash_digits(base_hash(text, n, 0), digits);
   lua_pushstring(L, digits);
   return 1;
 }

@@ -69,7 +69,7 @@ static void try_idx(void) {
 
 static void broken_idx(int gzip) {
   uint8_t good[16 + 3 * 4 * 5] = {0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0, 5}, bad[512];
-  data_random r = data_random_new(1, 1, (uint64_t)gzip);
+  base_random r = base_random_new(1, 1, (uint64_t)gzip);
   put(good, sizeof good, gzip);
   size_t n = get(bad, sizeof bad);
   try_idx();
@@ -83,8 +83,8 @@ static void broken_idx(int gzip) {
   for (int i = 0; i < 2000; i++) {
     uint8_t copy[512];
     memcpy(copy, bad, n);
-    for (int k = data_random_range(&r, 1, 3); k > 0; k--)
-      copy[data_random_below(&r, data_random_below(&r, 2) ? n : 16)] = (uint8_t)data_random_next(&r);
+    for (int k = base_random_range(&r, 1, 3); k > 0; k--)
+      copy[base_random_below(&r, base_random_below(&r, 2) ? n : 16)] = (uint8_t)base_random_next(&r);
     put(copy, n, 0);
     try_idx();
   }
