@@ -1,7 +1,6 @@
 /* score.c: metrics, leak and localisation under the sanitizers: every size from 2, ties, one class, scores that are
  * no numbers, pictures of one pixel. Values are asserted by spec/metrics_spec.lua; here it is memory that counts. */
 #include "base/error.c"
-#include "data/images.c"
 #include "score/curves.c"
 #include "score/interval.c"
 #include "score/leak.c"
@@ -12,6 +11,8 @@
 #include "score/sort.c"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define CHECK(condition)                                              \
   do {                                                                \

@@ -121,7 +121,7 @@ function common.pictures(paths)
       local names, unreadable = require("agad.core").data.list(path)
       if #names == 0 then
         common.fail(path .. (unreadable[1] and "/" .. unreadable[1] or
-          ": no pictures in this folder (*.png, *.jpg, *.jpeg)"))
+          (": no pictures in this folder (%s)"):format(require("agad.data.formats").patterns)))
       end
       local base = path:gsub("/+$", "") .. "/"
       for _, name in ipairs(names) do

@@ -1,6 +1,7 @@
 -- Folders of pictures as sets: agad.data.folder and agad.data.folders.
 
 local core = require "agad.core"
+local formats = require "agad.data.formats"
 local layout = require "agad.data.layout"
 local lfs = require "lfs"
 local luv = require "luv"
@@ -21,7 +22,7 @@ local function list(dir, o, notes)
     notes[#notes + 1] = ("%d name%s cannot be followed: %s%s"):format(#unreadable, #unreadable == 1 and "" or "s",
       table.concat(unreadable, "; ", 1, math.min(3, #unreadable)), #unreadable > 3 and "; …" or "")
   end
-  if #paths == 0 then fail("%s: no pictures in this folder (*.png, *.jpg, *.jpeg)", dir) end
+  if #paths == 0 then fail("%s: no pictures in this folder (%s)", dir, formats.patterns) end
   return paths
 end
 
@@ -33,9 +34,8 @@ local function note_empty(dir, found, notes)
     local parent = place == "" and dir or dir .. "/" .. place
     for name in lfs.dir(parent) do
       local path = parent .. "/" .. name
-      if name:sub(1, 1) ~= "." and not filled[name] and not name:lower():find "%.png$" and
-         not name:lower():find "%.jpe?g$" and name:lower() ~= "ground_truth" and
-         lfs.attributes(path, "mode") == "directory" then
+      if name:sub(1, 1) ~= "." and not filled[name] and not formats.is_picture(name) and
+         name:lower() ~= "ground_truth" and lfs.attributes(path, "mode") == "directory" then
         empty[#empty + 1], filled[name] = name, true
       end
     end

@@ -30,9 +30,9 @@ local function cache_path(places, o)
 end
 
 local function options_of(o, more)
-  local given = {height = o.size or nil, width = o.size or nil, channels = o.channels or nil, fit = o.fit,
-    filter = o.filter, fast_decode = o.fast_decode, strict = o.strict, max_pixels = o.max_pixels or nil,
-    max_bytes = o.max_bytes or nil}
+  local given = sets.form(o)
+  given.fast_decode, given.strict = o.fast_decode, o.strict
+  given.max_pixels, given.max_bytes = o.max_pixels or nil, o.max_bytes or nil
   for key, value in pairs(more or {}) do given[key] = value end
   return given
 end

@@ -19,9 +19,9 @@ local function words(list)
 end
 
 -- One value; what its default is not says how it is typed, and options of one name are alike in all sets.
-local function typed(what, name, value, default, allowed)
+local function typed(what, name, value, default)
   local function wrong(needed) fail("%s: %s = %s%s", what, name, tostring(value), needed) end
-  local range, list = limits[name], allowed or choices[name]
+  local range, list = limits[name], choices[name]
   if range or name == "channels" or math.type(default) == "integer" then
     local n = type(value) ~= "boolean" and math.tointeger(tonumber(value))
     if not n then wrong " is no integer" end
@@ -50,9 +50,8 @@ end
 -- @param what string the set's name, for messages
 -- @param given table
 -- @param defaults table
--- @param allowed table of lists: the choices of an option, where this set has fewer (optional)
 -- @return table
-function sets.checked(what, given, defaults, allowed)
+function sets.checked(what, given, defaults)
   local known, result = {}, {}
   for name in pairs(defaults) do known[#known + 1] = name end
   table.sort(known)
@@ -66,9 +65,14 @@ function sets.checked(what, given, defaults, allowed)
   for name, default in pairs(defaults) do
     local value = (given or {})[name]
     if value == nil or value == false and default == false then result[name] = default
-    else result[name] = typed(what, name, value, default, (allowed or {})[name]) end
+    else result[name] = typed(what, name, value, default) end
   end
   return result
+end
+
+--- What the core brings pictures to, by the options of a set.
+function sets.form(o)
+  return {height = o.size or nil, width = o.size or nil, channels = o.channels or nil, fit = o.fit, filter = o.filter}
 end
 
 -- The object --------------------------------------------------------------------------------------
@@ -119,7 +123,7 @@ function sets.new(o)
     channels = shape[2], height = shape[3], width = shape[4], superclasses = o.superclasses,
     normal = o.normal and printable(o.normal),
     holdout = o.holdout, batch = o.batch or few and 64 or nil, notes = o.notes and #o.notes > 0 and o.notes or nil,
-    call = call_text(o.call or (o.name:gsub("-", "_")), o.place, kept, o.defaults),
+    call = call_text(o.call, o.place, kept, o.defaults),
     info = {name = name, classes = classes, channels = shape[2], height = shape[3], width = shape[4],
       train = shape[1], test = o.test and o.test.images.shape[1] or 0},
   }, set_type)
