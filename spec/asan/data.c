@@ -4,6 +4,7 @@
  * outcome is either a set whose every byte can be read or one line of message. To add a reader: a case
  * function, and its line in main. */
 #include "base/error.c"
+#include "base/text.c"
 #include "base/hash.c"
 #include "data/idx.c"
 #include "data/images.c"

@@ -14,6 +14,7 @@
 #include "data/idx.h"
 #include "data/loader.h"
 #include "data/png.h"
+#include "base/hash.h"
 #include "base/random.h"
 
 enum { HEADER_BYTES = 8192, NUMBERS = 4 }; /* cache.c's layout */
