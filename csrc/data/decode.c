@@ -11,6 +11,9 @@
 #include "data/png.h"
 #include "data/resample.h"
 
+const char *const decode_fit_names[] = {"resize", "crop", "pad", NULL};
+const char *const decode_filter_names[] = {"bilinear", "area", NULL};
+
 int data_raster_size(int64_t height, int64_t width, int64_t max_pixels, agad_error *error) {
   if (height < 1 || width < 1)
     return agad_fail(error, "has no pixels (%lld x %lld)", (long long)height, (long long)width);
