@@ -42,11 +42,14 @@ typedef struct option {
 #define OPTION_FIELD(type, field) .place = offsetof(type, field), .size = sizeof(((type *)0)->field)
 #define OPTION_AS(type, field, c_type) .place = _Generic(((type *)0)->field, c_type : offsetof(type, field))
 
-/* The field: int or int64_t. */
-#define OPTION_INTEGER(name_, type, field, least_, most_) \
-  { .name = name_, .kind = OPTION_IS_INTEGER, OPTION_FIELD(type, field), .least = least_, .most = most_ }
-#define OPTION_NEEDED_INTEGER(name_, type, field, least_, most_) \
-  { .name = name_, .kind = OPTION_IS_INTEGER, .needed = 1, OPTION_FIELD(type, field), .least = least_, .most = most_ }
+/* The field: int or int64_t; the limits: two numbers, or OPTION_ANY where who uses the number checks it. */
+#define OPTION_INTEGER(name_, type, field, ...) \
+  { .name = name_, .kind = OPTION_IS_INTEGER, OPTION_FIELD(type, field), OPTION_LIMITS(__VA_ARGS__) }
+#define OPTION_NEEDED_INTEGER(name_, type, field, ...) \
+  { .name = name_, .kind = OPTION_IS_INTEGER, .needed = 1, OPTION_FIELD(type, field), OPTION_LIMITS(__VA_ARGS__) }
+#define OPTION_ANY INT64_MIN, INT64_MAX
+#define OPTION_LIMITS(...) OPTION_LEAST_MOST(__VA_ARGS__)
+#define OPTION_LEAST_MOST(least_, most_) .least = least_, .most = most_
 /* double; both limits are included, and INFINITY is none. */
 #define OPTION_NUMBER(name_, type, field, low_, high_) \
   { .name = name_, .kind = OPTION_IS_NUMBER, OPTION_AS(type, field, double), .low = low_, .high = high_ }
