@@ -313,8 +313,9 @@ end)
 describe("the table of sources", function()
   it("has two places and whole sums for every set", function()
     local seen, count = {}, 0
-    for name, source in pairs(require "agad.data.fetch_sources") do
+    for name, source in pairs(require("agad.data.named").sources()) do
       count = count + 1
+      assert.is_truthy(source.title and source.folder, name)
       assert.equal(2, #source.places, name)
       for _, place in ipairs(source.places) do assert.matches("^https?://[%w.-]+/[%w./~-]*$", place) end
       local with_sum = {source.archive}

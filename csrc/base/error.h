@@ -2,7 +2,8 @@
  *
  * Rooms that do not need libtorch (data, the parsers of net) report through an agad_error that the
  * caller owns; the first failure of a call fills it and the call returns -1 (or NULL).
- * A message is one line: what, where, what to do.  It is for people; code that must know what happened asks for the kind.
+ * A message is one line: what, where, what to do; agad_fail makes it one, whatever names it quotes.  It is for people:
+ * code that must know what happened asks for the kind.
  */
 #ifndef AGAD_ERROR_H
 #define AGAD_ERROR_H

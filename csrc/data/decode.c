@@ -1,12 +1,12 @@
 /* decode.c: bytes to planes: limits, the format's own reading, upright, channels, size. */
 #include "data/decode.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "base/size.h"
+#include "base/text.h"
 #include "data/formats.h"
 #include "data/resample.h"
 
@@ -103,14 +103,9 @@ static int to_planes(raster *r, const data_form *form, decoded *out, agad_error 
 
 /* ---- what kind of file ---- */
 
-/* The first bytes as text; what cannot be printed as \xx. */
 static int no_picture(const uint8_t *bytes, size_t n, agad_error *error) {
   char start[64], names[256];
-  size_t used = 0;
-  for (size_t i = 0; i < n && i < 8; i++) {
-    int plain = bytes[i] >= 32 && bytes[i] < 127 && bytes[i] != '"' && bytes[i] != '\\';
-    used += (size_t)snprintf(start + used, sizeof start - used, plain ? "%c" : "\\%02x", bytes[i]);
-  }
+  text_printable(start, sizeof start, (const char *)bytes, n < 8 ? n : 8);
   data_format_names(names, sizeof names);
   return agad_fail(error, "is no %s file (it begins with \"%s\"); convert it to PNG", names, start);
 }

@@ -44,12 +44,9 @@ typedef struct loader {
 
 /* ---- what goes wrong with single files ---- */
 
-/* A message is one line, whatever a path holds. */
 static void note_down(failure *f, int64_t row, const char *message) {
   f->row = row;
   snprintf(f->message, sizeof f->message, "%s", message);
-  for (char *c = f->message; *c; c++)
-    if ((unsigned char)*c < ' ') *c = '?';
 }
 
 static void keep_lowest(loader *l, int64_t row, const char *message) {

@@ -2,6 +2,7 @@
 #include "lua/binding.h"
 
 #include "base/hash.h"
+#include "base/text.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -221,6 +222,16 @@ static int hash(lua_State *L) {
   return 1;
 }
 
+/* printable(text): control characters, and the bytes of what is no UTF-8, as \xNN */
+static int printable(lua_State *L) {
+  size_t n;
+  const char *text = luaL_checklstring(L, 1, &n);
+  luaL_Buffer out;
+  char *room = luaL_buffinitsize(L, &out, 4 * n + 1);
+  luaL_pushresultsize(&out, text_printable(room, 4 * n + 1, text, n));
+  return 1;
+}
+
 /* ---- the machine ---- */
 
 static int processor(lua_State *L) {
@@ -315,6 +326,7 @@ static const luaL_Reg functions[] = {{"arm_interrupt", arm_interrupt},
                                      {"terminal_width", terminal_width},
                                      {"clock", clock_seconds},
                                      {"hash", hash},
+                                     {"printable", printable},
                                      {"set_own_files", set_own_files},
                                      {"fail", fail},
                                      {"try", try_call},

@@ -221,8 +221,8 @@ static void broken_cache(void) {
 }
 
 static void headers(void) {
-  static const uint8_t jpeg[] = {0xff, 0xd8, 0xff, 0xe0, 0, 4, 1, 2, 0xff, 0xff, 0xfe, 0,    2,
-                                 0xff, 0xc2, 0,    11,   8, 0, 9, 0, 9,    1,    1,    0x11, 0};
+  static const uint8_t jpeg[] = {0xff, 0xd8, 0xff, 0xe0, 0, 4, 1,    2, 0xff, 0xff, 0xfe, 0, 2, 0xff, 0xc2, 0, 11, 8,
+                                 0,    9,    0,    9,    1, 1, 0x11, 0, 0xff, 0xda, 0,    8, 1, 1,    0,    0, 0,  0};
   const char *path = in_root("header");
   base_random r = base_random_new(9, 1, 1);
   put(path, jpeg, sizeof jpeg);

@@ -174,8 +174,10 @@ end
 
 -- "true or a path", as of a cache.
 function convert.switch_or_path(key, _, v)
-  if type(v) == "string" and v ~= "" and booleans[v] == nil then return v end
-  return convert.boolean(key, nil, v)
+  if type(v) == "boolean" then return v end
+  if type(v) ~= "string" or v == "" then fail("%s = %s: true, false or a path is needed", key, show(v)) end
+  if booleans[v] ~= nil then return booleans[v] end
+  return v
 end
 
 convert["function"] = function(key, _, v)

@@ -1,6 +1,7 @@
 -- What CIFAR-10 and CIFAR-100 share: their options, how the core reads them, and where they are.
 
 local form = require("agad.data.set").form
+local some = require("agad.data.options").some
 
 local cifar = {
   places = {"https://www.cs.toronto.edu/~kriz/",
@@ -9,8 +10,8 @@ local cifar = {
 
 --- The options of both, and those that one has besides.
 function cifar.options(more)
-  local all = {size = 32, channels = 3, fit = "resize", filter = "bilinear", root = false}
-  for name, default in pairs(more) do all[name] = default end
+  local all = some("size channels fit filter root", {size = 32, channels = 3})
+  for name, d in pairs(more) do all[name] = d end
   return all
 end
 

@@ -1,5 +1,6 @@
 -- Folders of pictures as sets: agad.data.folder and agad.data.folders.
 
+local check = require("agad.base.options").check
 local core = require "agad.core"
 local formats = require "agad.data.formats"
 local layout = require "agad.data.layout"
@@ -74,7 +75,7 @@ end
 -- One folder, by its layout.
 function folder.one(dir, given)
   if type(dir) ~= "string" or dir == "" then fail("folder: give the path of a folder") end
-  local o, notes = sets.checked("folder", given, pictures.defaults), {}
+  local o, notes = check("folder", given, pictures.options), {}
   local base = without_slash(dir)
   local found = layout.of(base, list(dir, o, notes))
   table.move(found.notes, 1, #found.notes, #notes + 1, notes)
@@ -91,7 +92,7 @@ function folder.one(dir, given)
   local name = pictures.base(dir)
   local train, test = pictures.read(name, {dir}, rows, o, notes)
   if not test and #found.test > 0 then fail("%s: none of the test pictures can be read; %s", dir, notes[#notes]) end
-  return sets.new {name = name, call = "folder", place = ("%q"):format(dir), options = o, defaults = pictures.defaults,
+  return sets.new {name = name, call = "folder", place = ("%q"):format(dir), options = o, known = pictures.options,
     train = train, test = test, classes = found.classes, holdout = .1, notes = notes,
     normal = normal or #found.classes == 1 and found.classes[1] or nil}
 end
@@ -109,7 +110,7 @@ function folder.two(normals, anomalies, given)
   for _, dir in ipairs {normals, anomalies} do
     if type(dir) ~= "string" or dir == "" then fail("folders: give the paths of two folders") end
   end
-  local o, notes = sets.checked("folders", given, pictures.defaults), {}
+  local o, notes = check("folders", given, pictures.options), {}
   refuse_overlap(normals, anomalies)
   local rows, class_of, seen = {paths = {}, labels = {}}, {}, {}
   for _, path in ipairs(list(normals, o, notes)) do
@@ -132,7 +133,7 @@ function folder.two(normals, anomalies, given)
   local name = pictures.base(normals)
   local train = pictures.read(name, {normals, anomalies}, rows, o, notes)
   return sets.new {name = name, call = "folders", place = ("%q, %q"):format(normals, anomalies), options = o,
-    defaults = pictures.defaults, train = train, classes = classes, normal = "normal", holdout = .1, notes = notes}
+    known = pictures.options, train = train, classes = classes, normal = "normal", holdout = .1, notes = notes}
 end
 
 return folder

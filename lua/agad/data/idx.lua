@@ -1,8 +1,9 @@
 -- What sets in IDX files share: their options, how the core reads them, and the four files that are fetched.
 
 local form = require("agad.data.set").form
+local some = require("agad.data.options").some
 
-local idx = {options = {size = 32, channels = 1, fit = "resize", filter = "bilinear", root = false}}
+local idx = {options = some("size channels fit filter root", {size = 32, channels = 1})}
 
 --- How a set of this name is read (`agad.data.named`); the core knows its classes and folders.
 function idx.reader(name)

@@ -10,7 +10,7 @@ local folder = require "agad.data.folder"
 local lfs = require "lfs"
 local manifest = require "agad.data.manifest"
 local named = require "agad.data.named"
-local options = require "agad.base.configuration"
+local options = require "agad.base.options"
 local pictures = require "agad.data.pictures"
 local sets = require "agad.data.set"
 local tensors = require "agad.data.tensors"
@@ -66,9 +66,9 @@ function data.manifest(path, o) return manifest.read(path, o) end
 function data.tensors(o) return tensors.set(o) end
 
 -- The options that mean something to a set, out of those of a task.
-local function kept_options(o, defaults)
+local function kept_options(o, known)
   local kept = {}
-  for key, value in pairs(o or {}) do if defaults[key] ~= nil then kept[key] = value end end
+  for key, value in pairs(o or {}) do if known[key] then kept[key] = value end end
   return kept
 end
 
@@ -80,13 +80,13 @@ end
 -- @raise no such name and no such path, with the nearest name
 function data.load(name, o)
   if type(name) == "table" then
-    return folder.two(name.normals, name.anomalies, kept_options(o, pictures.defaults))
+    return folder.two(name.normals, name.anomalies, kept_options(o, pictures.options))
   end
   local about = named.about(name)
   if about then return named.load(name, kept_options(o, about.options)) end
   local mode = data.is_path(name)
-  if mode == "directory" then return folder.one(name, kept_options(o, pictures.defaults)) end
-  if mode then return manifest.read(name, kept_options(o, manifest.defaults)) end
+  if mode == "directory" then return folder.one(name, kept_options(o, pictures.options)) end
+  if mode then return manifest.read(name, kept_options(o, manifest.options)) end
   local near = options.nearest(name, data.names)
   sets.fail("no data set %s%s; known: %s, or a folder or a .csv file that exists", name,
     near and "; did you mean " .. near .. "?" or "", table.concat(data.names, ", "))

@@ -1,7 +1,7 @@
 -- The sets with a name. Each is a file of the folder `named`, which says all of it: its documentation, in a block that
 -- begins with `--- @name agad.data.NAME(o)`, and a table:
 --   title     one line, for lists
---   options   name -> default; false: not given
+--   options   name -> option: which it takes (`agad.data.options`)
 --   read      function(o, root) -> what `sets.new` takes beside name and options: train, test, classes, …
 --   fetch     {folder, places, files, archive}, or not_fetched, the reason why there is nothing to fetch
 -- `sha256` of a file is of its content: what a *.gz holds when it is unpacked, as gzip copies differ. `bytes` is the
@@ -46,9 +46,9 @@ end
 --- Loads a set.
 function named.load(name, given)
   local sets, about = require "agad.data.set", named.about(name)
-  local o = sets.checked(name, given, about.options)
+  local o = require("agad.base.options").check(name, given, about.options)
   local found = about.read(o, require("agad.base.places").data(o.root))
-  found.name, found.call, found.options, found.defaults = name, named.call(name), o, about.options
+  found.name, found.call, found.options, found.known = name, named.call(name), o, about.options
   return sets.new(found)
 end
 

@@ -5,12 +5,13 @@
 -- @return set
 
 local cifar = require "agad.data.cifar"
+local option = require("agad.base.options").option
 
 -- The sums of archives are those of TensorFlow Datasets and MLDatasets.jl, whose MD5 sums are those of the authors'
 -- page; the sums of files are those of torchvision for Ruby.
 return {
   title = "100 classes of photographs in 20 superclasses, 32 x 32 colour",
-  options = cifar.options {labels = "fine"},
+  options = cifar.options {labels = option {choices = {"fine", "coarse"}, help = "classes, or superclasses"}},
   read = cifar.reader(100),
   fetch = {
     folder = "cifar-100-binary",

@@ -6,6 +6,15 @@
 --   train_normals (2000), train_defects (200), test_normals (500), test_defects (500)
 -- @return set with masks
 
+local option = require("agad.base.options").option
+-- What can be drawn, textures and sizes, the core knows.
+local known = require("agad.data.options").some("size channels", {size = 32, channels = 1})
+known.normal = option {default = "cloth", help = "the texture: cloth, metal, grain or dots"}
+known.seed = option {default = 1, help = "of all that is drawn"}
+for name, count in pairs {train_normals = 2000, train_defects = 200, test_normals = 500, test_defects = 500} do
+  known[name] = option {default = count, help = "how many pictures"}
+end
+
 local function read(o)
   local train, test, classes = require("agad.core").data.weave(o.normal, o.size, o.channels, o.seed,
     {o.train_normals, o.train_defects, o.test_normals, o.test_defects})
@@ -15,8 +24,7 @@ end
 
 return {
   title = "textures with and without defects, drawn from a seed",
-  options = {normal = "cloth", size = 32, channels = 1, seed = 1, train_normals = 2000, train_defects = 200,
-    test_normals = 500, test_defects = 500},
+  options = known,
   read = read,
   not_fetched = "is drawn from a seed: there is nothing to fetch",
 }
