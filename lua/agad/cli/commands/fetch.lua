@@ -3,7 +3,7 @@
 
 local common = require "agad.cli.common"
 local fetch = require "agad.data.fetch"
-local interrupt = require "agad.cli.interrupt"
+local interrupt = require "agad.base.interrupt"
 local progress = require "agad.train.progress"
 
 local function megabytes(bytes) return ("%.1f MB"):format(bytes / 1e6) end
