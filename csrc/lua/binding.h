@@ -66,6 +66,7 @@ void lua_agad_open_net(lua_State *L);
 void lua_agad_open_step(lua_State *L);
 void lua_agad_open_data(lua_State *L);
 void lua_agad_open_model(lua_State *L);
+void lua_agad_open_file(lua_State *L);
 
 /* The operator of upvalue 1 (a name) with as many arguments as upvalue 2 says; upvalue 3 is its own: op.c */
 int lua_agad_metamethod(lua_State *L);

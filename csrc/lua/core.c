@@ -354,5 +354,6 @@ int luaopen_agad_core(lua_State *L) {
   lua_agad_open_step(L);
   lua_agad_open_data(L);
   lua_agad_open_model(L);
+  lua_agad_open_file(L);
   return 1;
 }

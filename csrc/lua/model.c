@@ -124,15 +124,6 @@ static int load(lua_State *L) {
   return lua_agad_end(L, &scope, 2);
 }
 
-/* file_replace(path, bytes): whole or not at all */
-static int replace(lua_State *L) {
-  const char *path = luaL_checkstring(L, 1);
-  size_t n;
-  const void *bytes = luaL_checklstring(L, 2, &n);
-  agad_error error;
-  return file_replace(path, &bytes, &n, 1, &error) ? lua_agad_raise(L, &error) : 0;
-}
-
 /* ---- saved models ---- */
 
 static agad_model *check(lua_State *L) { return lua_agad_check_box(L, 1, LUA_MODEL); }
@@ -172,7 +163,6 @@ static const luaL_Reg functions[] = {{"score", score},
                                      {"model_open", open_model},
                                      {"save", save},
                                      {"load", load},
-                                     {"file_replace", replace},
                                      {NULL, NULL}};
 
 void lua_agad_open_model(lua_State *L) {

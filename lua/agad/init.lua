@@ -118,8 +118,8 @@ function agad.tensor(list, o)
   if type(o) == "string" then o = {dtype = o} end
   options.check_names("tensor", o, making, true)
   local single = type(list) ~= "table"
-  local ok, t = pcall(core.from_table, single and {list} or list, o and o.dtype)
-  if not ok then error("tensor: " .. t:gsub("^[^:]+:%d+: ", ""), 2) end
+  local ok, t = core.try(core.from_table, single and {list} or list, o and o.dtype)
+  if not ok then error("tensor: " .. t, 2) end
   if single then t = t[1]:clone() end
   if o and o.device then t = t:to {device = o.device} end
   return o and o.requires_grad and t:requires_grad_() or t
@@ -138,8 +138,8 @@ function agad.from_string(bytes, o)
     error(("from_string: %d bytes are no whole number of %s (%d bytes each)"):format(#bytes, dtype, each), 2)
   end
   local size = o and o.size or {#bytes // each}
-  local ok, t = pcall(core.from_string, bytes, dtype, size)
-  if not ok then error(t:gsub("^[^:]+:%d+: ", ""), 2) end
+  local ok, t = core.try(core.from_string, bytes, dtype, size)
+  if not ok then error(t, 2) end
   return t
 end
 

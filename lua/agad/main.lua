@@ -5,7 +5,8 @@
 collectgarbage "generational"
 
 local common = require "agad.cli.common"
-local interrupt = require "agad.cli.interrupt"
+local errors = require "agad.base.errors"
+local interrupt = require "agad.base.interrupt"
 
 local function say(message)
   io.stdout:flush()
@@ -22,7 +23,7 @@ end
 
 local function script(path)
   local chunk, reason = loadfile(path)
-  if not chunk then common.fail(common.message((reason:gsub("^cannot open ", "")))) end
+  if not chunk then common.fail(common.one_line(reason)) end
   require "agad"
   interrupt.arm()
   chunk(with_arguments(path, 2))
@@ -31,7 +32,7 @@ end
 local function chunk_of(text)
   local repl = require "agad.cli.repl"
   local chunk, reason = load(text, "=(command line)", "t", repl.environment(_G))
-  if not chunk then common.fail(common.message(reason)) end
+  if not chunk then common.fail(common.one_line(reason)) end
   interrupt.arm()
   chunk(with_arguments("-e", 3))
 end
@@ -70,15 +71,15 @@ end
 
 -- Errors are caught with their traceback only when it is asked for.
 local function handler(err)
-  if interrupt.is(err) or common.is_failure(err) or not os.getenv "AGAD_TRACEBACK" then return err end
+  if err == errors.interrupted or common.is_failure(err) or not os.getenv "AGAD_TRACEBACK" then return err end
   return debug.traceback(tostring(err), 2)
 end
 
 local ok, result = xpcall(main, handler)
-debug.sethook()
+interrupt.disarm()
 local status = ok and (math.type(result) and result or 0) or 1
 if not ok then
-  if interrupt.is(result) then
+  if result == errors.interrupted then
     say "interrupted"
     status = 130
   elseif common.is_failure(result) then

@@ -1,6 +1,7 @@
 -- What the subcommands share: failing with a status, options out of arguments, outputs checked before
 -- the work starts, rows printed as JSON or as an aligned table.
 
+local errors = require "agad.base.errors"
 local lfs = require "lfs"
 local methods = require "agad.train.method"
 local options = require "agad.options"
@@ -23,13 +24,17 @@ end
 
 function common.is_failure(err) return getmetatable(err) == failure end
 
---- An error message as one line without its position in the source ("file.lua:12:").
--- Lua's own runtime errors keep it: they are faults of the program, and it helps to report them.
+--- A text as one line.
+function common.one_line(text) return (text:gsub("%s*\n%s*", " ")) end
+
+--- What is shown of an error that a script or a chunk of the user's ends with: one line, without the position that
+-- Lua's `error` puts before it ("file.lua:12:"). Lua's own runtime errors keep it: nothing else tells where they are
+-- from. For people only: nothing may be decided by what it gives.
 function common.message(err)
   local text = tostring(err)
   local bare = text:gsub("^[^:\n]-%.lua:%d+: ", ""):gsub("^%[string [^\n]-%]:%d+: ", "")
   if not bare:find("^attempt to ") and not bare:find("^bad argument #") then text = bare end
-  return (text:gsub("\nstack traceback:.*$", ""):gsub("%s*\n%s*", " "))
+  return common.one_line((text:gsub("\nstack traceback:.*$", "")))
 end
 
 --- Calls f; an error of it is wrong usage (status 2).
@@ -37,7 +42,7 @@ function common.usage(f, ...)
   local result = table.pack(pcall(f, ...))
   if not result[1] then
     if common.is_failure(result[2]) then error(result[2], 0) end
-    common.fail(common.message(result[2]), 2)
+    common.fail(common.one_line(errors.text(result[2])), 2)
   end
   return table.unpack(result, 2, result.n)
 end
@@ -102,7 +107,7 @@ function common.check_writable(path)
   if mode ~= "directory" then common.fail(("cannot write %s: %s is no folder"):format(path, dir)) end
   local probe = ("%s/.agad-%d-%d"):format(dir, os.time(), math.random(1 << 30))
   local file, reason = io.open(probe, "wb")
-  if not file then common.fail(("cannot write %s: %s"):format(path, (reason:gsub("^.*: ", "")))) end
+  if not file then common.fail(("cannot write %s: %s"):format(path, errors.reason(probe, reason))) end
   file:close()
   os.remove(probe)
 end

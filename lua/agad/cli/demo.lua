@@ -2,6 +2,7 @@
 -- of pictures and the loss curves. Nothing is downloaded, and the figures are printed as they are.
 
 local common = require "agad.cli.common"
+local errors = require "agad.base.errors"
 local lfs = require "lfs"
 local plot = require "agad.evaluate.plot"
 local progress = require "agad.train.progress"
@@ -106,8 +107,8 @@ function demo.run(o)
   row.files = {}
   local function file(name, what, write)
     local to = ("%s/%s"):format(o.out, name)
-    local ok, reason = pcall(write, to)
-    if not ok then io.stderr:write("agad: ", common.message(reason), "\n") return end
+    local ok, reason = errors.try(write, to)
+    if not ok then io.stderr:write("agad: ", errors.text(reason), "\n") return end
     table.insert(row.files, to)
     say(("  %-29s %s\n"):format(to, what))
   end

@@ -3,7 +3,8 @@
 -- Where stdin is no terminal, lines are read from it without prompts, and an error gives status 1.
 
 local doc = require "agad.cli.doc"
-local interrupt = require "agad.cli.interrupt"
+local errors = require "agad.base.errors"
+local interrupt = require "agad.base.interrupt"
 local message = require "agad.cli.common".message
 local values = require "agad.base.values"
 
@@ -51,7 +52,7 @@ end
 -- One line on stderr for an error.
 local function report(err)
   io.stdout:flush()
-  io.stderr:write(interrupt.is(err) and "interrupted" or message(err):gsub("^input:%d+: ", ""), "\n")
+  io.stderr:write(err == errors.interrupted and "interrupted" or message(err):gsub("^input:%d+: ", ""), "\n")
 end
 
 --- Runs complete input and prints its results.
@@ -161,7 +162,7 @@ end
 local function run(text, env)
   interrupt.arm()
   local ok, err = pcall(repl.evaluate, text, env, io.stdout)
-  debug.sethook()
+  interrupt.disarm()
   require("agad.core").interrupt_clear()
   if not ok then report(err) end
   io.stdout:flush()

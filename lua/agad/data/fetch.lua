@@ -3,6 +3,8 @@
 -- something else is moved aside to NAME.old when the right one has come. Downloads go to NAME.part beside their target,
 -- archives are unpacked into FOLDER.part; what is checked is renamed. One process at a time works in a root.
 
+local core = require "agad.core"
+local interrupt = require "agad.base.interrupt"
 local places = require "agad.base.places"
 local lfs = require "lfs"
 local named = require "agad.data.named"
@@ -98,7 +100,7 @@ end
 
 local function rename(from, to)
   local ok, reason = os.rename(from, to)
-  if not ok then fail("cannot rename %s to %s: %s", from, to, (reason:gsub("^.*: ", ""))) end
+  if not ok then fail("cannot rename %s to %s: %s", from, to, reason) end
 end
 
 local function set_aside(path, notes)
@@ -129,28 +131,22 @@ local function remove_tree(path)
   end
 end
 
--- One process at a time: the others wait. A lock file that was removed meanwhile counts no more.
+-- One process at a time: the others wait.
 local function lock(root, event)
   local path, waited = root .. "/.fetch.lock", false
   while true do
-    local file, reason = io.open(path, "a")
-    if not file then fail("cannot write in %s: %s", root, (reason:gsub("^.*: ", ""))) end
-    local inode = lfs.attributes(path, "ino")
-    local ok, why = lfs.lock(file, "w")
-    while not ok and (why:find "unavailable" or why:find "denied") do     -- else: a file system without locks
-      if not waited then event {kind = "wait", root = root} end
-      waited = true
-      uv.sleep(100)
-      transfer.check_interrupt()
-      ok, why = lfs.lock(file, "w")
-    end
-    if lfs.attributes(path, "ino") == inode then
+    local held, reason = core.file_lock(path)
+    if held == nil then fail("cannot write in %s: %s", root, reason) end
+    if held then
       return function()
         os.remove(path)
-        file:close()
+        held:close()
       end
     end
-    file:close()
+    if not waited then event {kind = "wait", root = root} end
+    waited = true
+    uv.sleep(100)
+    interrupt.check()
   end
 end
 

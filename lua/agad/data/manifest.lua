@@ -2,6 +2,7 @@
 -- Paths are relative to the file's folder and stay inside it, also through links, unless `outside` is given.
 
 local csv = require "agad.data.csv"
+local errors = require "agad.base.errors"
 local luv = require "luv"
 local options = require "agad.base.options"
 local pictures = require "agad.data.pictures"
@@ -19,7 +20,7 @@ local function read_text(path)
   local file, reason = io.open(path, "rb")
   local text = file and file:read "a"
   if file then file:close() end
-  if not text then fail("%s: %s", path, reason and reason:gsub("^.*: ", "") or "it cannot be read") end
+  if not text then fail("%s: %s", path, reason and errors.reason(path, reason) or "it cannot be read") end
   return text
 end
 

@@ -2,6 +2,7 @@
 
 local agad = require "agad"
 local core = require "agad.core"
+local errors = require "agad.base.errors"
 local lfs = require "lfs"
 local luv = require "luv"
 local sets = require "agad.data.set"
@@ -119,7 +120,7 @@ end
 --- What a path is: "directory", "file", …; raises where it is nothing or cannot be looked at.
 function pictures.mode(path)
   local mode, reason = lfs.attributes(path, "mode")
-  return mode or fail("%s: %s", path, (reason:gsub("^cannot obtain information from file '.*': ", "")))
+  return mode or fail("%s: %s", path, errors.reason(path, reason))
 end
 
 return pictures

@@ -6,6 +6,8 @@
 -- from its start, as two places may hold different gzip copies of the same content.
 
 local core = require "agad.core"
+local errors = require "agad.base.errors"
+local interrupt = require "agad.base.interrupt"
 local lfs = require "lfs"
 local uv = require "luv"
 
@@ -28,27 +30,18 @@ function transfer.size(path)
   return a and a.mode == "file" and a.size or nil
 end
 
---- Ends with "interrupted" after Ctrl-C.
-function transfer.check_interrupt()
-  if core.interrupted() then
-    core.interrupt_clear()
-    fail "interrupted"
-  end
-end
-
 --- Runs a program to its end; Ctrl-C ends it too.
 -- @param program string looked for on the PATH
 -- @param args list of its arguments; no shell reads them
 -- @param on_bytes function(bytes) gets its output; what it returns (a text) ends the program
 -- @return integer exit status, then the list of its lines on stderr, then what on_bytes returned
--- @raise the program is missing (with its package), or "interrupted"
+-- @raise the program is missing (with its package), Ctrl-C
 function transfer.run(program, args, on_bytes)
   local out, err, clock = uv.new_pipe(false), uv.new_pipe(false), uv.new_timer()
   local status, signal_number, stopped, interrupted, broken
-  local errors, open = {}, 2
-  -- The hook behind Ctrl-C must not raise inside a callback of the loop: here the timer looks at the flag.
-  local hook = table.pack(debug.gethook())
-  debug.sethook()
+  local complaints, open = {}, 2
+  -- Ctrl-C must not raise inside a callback of the loop: here the timer looks at the flag.
+  local held <close> = interrupt.hold()          -- luacheck: ignore 211
   local child, reason, code = uv.spawn(program, {args = args, stdio = {nil, out, err}}, function(s, signal)
     status, signal_number = s, signal
   end)
@@ -64,7 +57,7 @@ function transfer.run(program, args, on_bytes)
       end
     end)
     err:read_start(function(_, bytes)
-      if bytes then errors[#errors + 1] = bytes else open = open - 1 end
+      if bytes then complaints[#complaints + 1] = bytes else open = open - 1 end
     end)
     clock:start(100, 100, function()
       if core.interrupted() and not interrupted then
@@ -77,16 +70,15 @@ function transfer.run(program, args, on_bytes)
   end
   for _, handle in ipairs {out, err, clock} do handle:close() end
   uv.run "nowait"
-  debug.sethook(table.unpack(hook, 1, hook.n))
   if not child then
     if code == "ENOENT" then absent(program) end
     fail("%s cannot be started: %s", program, reason)
   end
-  transfer.check_interrupt()
+  interrupt.check()
   if broken then error(broken[1], 0) end
-  if interrupted or signal_number == 2 then fail "interrupted" end    -- 2: the terminal's Ctrl-C reached the child
+  if interrupted or signal_number == 2 then error(errors.interrupted, 0) end   -- 2: SIGINT reached the child alone
   local said = {}
-  for line in table.concat(errors):gmatch "[^\r\n]+" do said[#said + 1] = line end
+  for line in table.concat(complaints):gmatch "[^\r\n]+" do said[#said + 1] = line end
   return signal_number ~= 0 and 128 + signal_number or status, said, stopped
 end
 
@@ -121,7 +113,7 @@ local function write_reason(path, reason, code)
     return ("the disk is full: %s holds %d bytes and is kept; make room, then fetch again to continue"):format(path,
       transfer.size(path) or 0)
   end
-  return ("cannot write %s: %s"):format(path, (reason:gsub("^.*: ", "")))
+  return ("cannot write %s: %s"):format(path, errors.reason(path, reason))
 end
 
 -- One connection: appends to `part` what the address gives from there on. -> true; or nil, reason, kind:
@@ -176,7 +168,7 @@ end
 -- @param on_progress function(address, bytes)
 -- @return string|nil the address ("" when the part was whole already), then the list of {address, reason} of those
 -- that failed
--- @raise the disk is full, the part cannot be written, curl is missing, "interrupted"
+-- @raise the disk is full, the part cannot be written, curl is missing, Ctrl-C
 function transfer.get(addresses, part, right, on_progress)
   local failed = {}
   if transfer.size(part) and right() then return "", failed end

@@ -3,6 +3,7 @@
 
 local columns = require "agad.evaluate.columns"
 local core = require "agad.core"
+local errors = require "agad.base.errors"
 local scorer = require "agad.evaluate.scorer"
 local tasks = require "agad.task"
 
@@ -78,8 +79,8 @@ function checks.localisation(source, task, result, batch)
     if not maps then return nil, "the method gives no error map" end
     localiser:add(maps, masks:index_select(1, core.from_table(rows, "int64")))
   end
-  local ok, found = pcall(localiser.result, localiser, MAX_FPR)
-  if not ok then return nil, (tostring(found):gsub("^.*localisation: ", "")) end
+  local ok, found = errors.try(localiser.result, localiser, MAX_FPR)
+  if not ok then return nil, errors.text(found) end
   return found
 end
 

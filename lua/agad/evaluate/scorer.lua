@@ -1,6 +1,7 @@
 --- Scoring programs: a method's score, its error map and its reconstruction as one net program.
 
 local core = require "agad.core"
+local errors = require "agad.base.errors"
 local nn = require "agad.nn"
 
 local scorer = {}
@@ -44,7 +45,7 @@ function scorer.program(method, score, programs, shape, keep)
   local result
   if type(method.score) == "function" then
     local ok, reason = pcall(method.score, b, nets, constants)
-    if not ok then error(("method %s: its score raises: %s"):format(method.name, tostring(reason)), 0) end
+    if not ok then error(("method %s: its score raises: %s"):format(method.name, errors.text(reason)), 0) end
     result = reason
   else
     result = builtin[score](b, b.x, (nets.generator(b.x)))
@@ -91,18 +92,25 @@ end
 -- @return tensor float64 (n)
 function scorer.score(net, pictures, o) return core.score(net, pictures, options_of(o)) end
 
+--- Whether a scoring net has an output: "map" and "reconstruction" are not every method's.
+-- @param net net a scoring net
+-- @param name string
+-- @return boolean
+function scorer.gives(net, name)
+  for _, output in ipairs(net:info().outputs) do if output == name then return true end end
+  return false
+end
+
 --- Error maps of pictures.
 -- @param net net a scoring net
 -- @param pictures tensor uint8 (n, channels, height, width)
 -- @param o table as for `agad.scorer.score`
 -- @return tensor float32 (n, height, width); nil where the method gives no map
 function scorer.maps(net, pictures, o)
+  if not scorer.gives(net, "map") then return nil end
   local how = options_of(o)
   how.output = "map"
-  local ok, maps = pcall(core.score, net, pictures, how)
-  if ok then return maps end
-  if tostring(maps):find "no such output" then return nil end
-  error(maps, 0)
+  return core.score(net, pictures, how)
 end
 
 return scorer

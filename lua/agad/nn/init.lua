@@ -3,6 +3,7 @@
 -- its shapes, parameters and MACs before anything is computed.
 
 local core = require "agad.core"
+local errors = require "agad.base.errors"
 local options = require "agad.base.configuration"
 
 local nn = {}
@@ -329,12 +330,16 @@ end
 -- @raise no such net, or what its file raises
 function nn.program(name, shape, o)
   local make
-  if name:find("%.lua$") then
+  local own = not name:find("%.lua$")
+  if not own then
     local chunk, reason = loadfile(name)
-    if not chunk then error("net " .. name .. ": " .. reason:gsub("^cannot open .*", "there is no such file"), 0) end
+    if not chunk then
+      local there = require("lfs").attributes(name, "mode")
+      error("net " .. name .. ": " .. (there and reason or "there is no such file"), 0)
+    end
     local ok
     ok, make = pcall(chunk)
-    if not ok then error(("net %s: its file raises: %s"):format(name, tostring(make)), 0) end
+    if not ok then error(("net %s: its file raises: %s"):format(name, errors.text(make)), 0) end
   else
     local module = module_of(name)
     if not module then
@@ -348,8 +353,8 @@ function nn.program(name, shape, o)
   if type(make) ~= "function" then error("net " .. name .. ": its file must return a function(shape, options)", 0) end
   local ok, program = pcall(make, shape, o or {})
   if not ok then
-    local text = tostring(program)
-    error(text:find "^net " and text or ("net %s: its function raises: %s"):format(name, text), 0)
+    if own then error(program, 0) end                -- ours say which net they are
+    error(("net %s: its function raises: %s"):format(name, errors.text(program)), 0)
   end
   if type(program) ~= "table" or not program.nodes then
     error("net " .. name .. ": its function must return a program (end it with :build(name))", 0)
@@ -365,7 +370,7 @@ end
 -- @return net
 -- @raise an unsound program: net, node and reason
 function nn.net(program, o)
-  local ok, text = pcall(core.json_encode, program)
+  local ok, text = errors.try(core.json_encode, program)
   if not ok then error(("net %s: its program is no data: %s"):format(tostring(program.name), text), 0) end
   return core.net(text, o)
 end

@@ -3,6 +3,7 @@
 -- checksum is of the canonical JSON of all else, so that a damaged or edited file is refused.
 
 local core = require "agad.core"
+local errors = require "agad.base.errors"
 local printable = require("agad.base.text").printable
 local options = require "agad.base.configuration"
 
@@ -65,8 +66,8 @@ local function parse(path)
   if not file then fail("%s", reason) end
   local text = file:read "a"
   file:close()
-  local ok, m = pcall(core.json_decode, text or "")
-  if not ok then fail("%s: the manifest is damaged: %s", path, (tostring(m):gsub("^.-JSON", "JSON"))) end
+  local ok, m = errors.try(core.json_decode, text or "")
+  if not ok then fail("%s: the manifest is damaged: %s", path, m) end
   if type(m) ~= "table" or m.kind ~= KIND then fail("%s: this is no manifest of a task", path) end
   if m.version ~= VERSION then
     fail("%s: a manifest of version %s; this version of agad reads %d", path, tostring(m.version), VERSION)

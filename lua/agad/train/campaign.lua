@@ -5,6 +5,7 @@
 local agad = require "agad"
 local check_names = require("agad.base.options").check_names
 local core = agad.core
+local interrupt = require "agad.base.interrupt"
 local luv = require "luv"
 local methods = require "agad.train.method"
 local options = require "agad.base.configuration"
@@ -144,6 +145,7 @@ function campaign.run(spec, o)
   for _, run in ipairs(runs) do if not run.row then waiting[#waiting + 1] = run end end
   local left = #waiting
   local on_event = o.on_event or function() end
+  local held <close> = interrupt.hold()            -- luacheck: ignore 211
   local next_one
   local function done(run, reason)
     busy[run], run.reason, left = nil, reason, left - 1

@@ -1,5 +1,6 @@
 --- Methods: Lua files that return a table (options, nets, phases, average, score).
 
+local errors = require "agad.base.errors"
 local hint = require("agad.base.options").hint
 local options = require "agad.base.configuration"
 local lfs = require "lfs"
@@ -81,10 +82,11 @@ function method.load(name)
   if name:find("%.lua$") then
     local chunk, reason = loadfile(name)
     if not chunk then
-      error(("method %s: %s"):format(name, (reason:gsub("^cannot open .*", "there is no such file"))), 0)
+      local there = lfs.attributes(name, "mode")
+      error(("method %s: %s"):format(name, there and reason or "there is no such file"), 0)
     end
     local ok, result = pcall(chunk)
-    if not ok then error(("method %s: its file raises: %s"):format(name, tostring(result)), 0) end
+    if not ok then error(("method %s: its file raises: %s"):format(name, errors.text(result)), 0) end
     return check(result, name)
   end
   local module = "agad.methods." .. name

@@ -4,6 +4,7 @@
 
 local agad = require "agad"
 local core = require "agad.core"
+local errors = require "agad.base.errors"
 local schedule = require "agad.task.schedule"
 local states = require "agad.train.state"
 local tasks = require "agad.task"
@@ -97,9 +98,11 @@ function phase.start(run)
   local its = phase.current(run)
   if its.start then
     run.step:exchange_random()
-    local ok, reason = pcall(agad.no_grad, function() its.start(run.state) end)
+    local ok, reason = errors.try(agad.no_grad, function() its.start(run.state) end)
     run.step:exchange_random()
-    if not ok then error(("method %s: the start of phase %s: %s"):format(run.method.name, its.name, reason), 0) end
+    if not ok then
+      error(("method %s: the start of phase %s: %s"):format(run.method.name, its.name, errors.text(reason)), 0)
+    end
   end
   local listed = {}
   for _, name in ipairs(run.method.keep or {}) do listed[name] = true end

@@ -1,6 +1,7 @@
 --- What comes out of a run: measuring during training, the result row, the saved model. Methods of a run.
 
 local core = require "agad.core"
+local errors = require "agad.base.errors"
 local evaluate = require "agad.evaluate"
 local options = require "agad.base.configuration"
 local phase = require "agad.train.phase"
@@ -120,9 +121,9 @@ function run:evaluate(on_event, o)
   for _, note in ipairs(self.notes) do table.insert(row.notes, note) end
   if self.unsaved then table.insert(row.notes, self.unsaved) end
   row.method, row.config = self.method.name, options.plain(self.config)
-  local hashed, hash = pcall(options.hash, self.config)
+  local hashed, hash = errors.try(options.hash, self.config)
   row.hash = hashed and hash or core.null
-  if not hashed then table.insert(row.notes, "hash: " .. hash) end
+  if not hashed then table.insert(row.notes, "hash: " .. errors.text(hash)) end
   row.params, row.epochs, row.steps = self.info.params, self.epoch, self.steps
   row.precision, row.device, row.seed, row.preset = self.precision, self.device, self.config.seed, self.config.preset
   row.collapses = self.step:collapses()
@@ -130,8 +131,8 @@ function run:evaluate(on_event, o)
   row.train_seconds = self.train_seconds
   row.seconds = (self.seconds or 0) + core.clock() - began
   if self.rundir then
-    local ok, reason = pcall(self.rundir.result, self.rundir, row)
-    if not ok then table.insert(row.notes, (tostring(reason):gsub("^%S+%.lua:%d+: ", ""))) end   -- the row is not lost
+    local ok, reason = errors.try(self.rundir.result, self.rundir, row)
+    if not ok then table.insert(row.notes, errors.text(reason)) end   -- the row is not lost
   end
   return setmetatable(row, {__tostring = report.text})
 end

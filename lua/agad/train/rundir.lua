@@ -38,13 +38,11 @@ local function remove(dir)
 end
 
 local function lock(dir)
-  local file, reason = io.open(dir .. "/lock", "a")
-  if not file then error(("run directory %s: %s"):format(dir, (reason:gsub("^.*: ", ""))), 0) end
-  if not lfs.lock(file, "w") then
-    file:close()
-    error(("run directory %s: another run is using it"):format(dir), 0)
+  local held, reason = core.file_lock(dir .. "/lock")
+  if not held then
+    error(("run directory %s: %s"):format(dir, held == false and "another run is using it" or reason), 0)
   end
-  return file
+  return held
 end
 
 --- Makes the directory of a new run.

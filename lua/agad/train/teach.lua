@@ -8,6 +8,7 @@
 -- @return function gives the name of the stage that has just run (nil at the end), the state, and the stage's number
 -- @raise a stage that raises: step and stage are named
 
+local errors = require "agad.base.errors"
 local options = require "agad.base.options"
 local phase = require "agad.train.phase"
 
@@ -23,8 +24,8 @@ return function(run, o)
       stages = #phase.current(run).step
     end
     at = at + 1
-    local ok, name = pcall(run.step.run_stage, run.step, at)
-    if not ok then error(("step %d: %s"):format(run.steps + 1, tostring(name)), 0) end
+    local ok, name = errors.try(run.step.run_stage, run.step, at)
+    if not ok then error(("step %d: %s"):format(run.steps + 1, errors.text(name)), 0) end
     return name, run.state, at
   end
 end

@@ -5,6 +5,8 @@ local augment = require "agad.train.augment"
 local check, option = require("agad.base.options").check, require("agad.base.options").option
 local checkpoint = require "agad.train.checkpoint"
 local core = require "agad.core"
+local errors = require "agad.base.errors"
+local interrupt = require "agad.base.interrupt"
 local methods = require "agad.train.method"
 local options = require "agad.base.configuration"
 local phase = require "agad.train.phase"
@@ -198,8 +200,8 @@ end
 local function one_step(self, log)
   local x, n_normal = self:next_batch()
   if not x then return nil end
-  local ok, reason = pcall(self.step.run, self.step, x, n_normal)
-  if not ok then error(("step %d: %s%s"):format(self.steps + 1, tostring(reason), last_good(self)), 0) end
+  local ok, reason = errors.try(self.step.run, self.step, x, n_normal)
+  if not ok then error(("step %d: %s%s"):format(self.steps + 1, errors.text(reason), last_good(self)), 0) end
   self.steps, self.images = self.steps + 1, self.images + x:size(1)
   x:close()                                              -- the step holds what it needs; the collector is too late
   if log(self.steps) then note_losses(self) end
@@ -211,10 +213,10 @@ function run:seconds_so_far() return (self.seconds or 0) + (self.began and core.
 
 -- A checkpoint; one that cannot be written (the disk is full) is a note, and training goes on.
 local function try_checkpoint(self, on_event)
-  local ok, reason = pcall(self.checkpoint, self)
+  local ok, reason = errors.try(self.checkpoint, self)
   if ok then return end
   self.saved_at = core.clock()
-  self.unsaved = ("checkpoint of step %d: %s; %s"):format(self.steps, (tostring(reason):gsub("^%S+%.lua:%d+: ", "")),
+  self.unsaved = ("checkpoint of step %d: %s; %s"):format(self.steps, errors.text(reason),
     self.saved and "the one before it stays" or "there is none yet")
   on_event {kind = "note", text = self.unsaved}
 end
@@ -318,6 +320,7 @@ end
 -- @raise a loss that is NaN or infinite (step, term, last good checkpoint), a stage that raises (step and stage)
 function run:fit(callbacks)
   local on_event = listener(callbacks)
+  local held <close> = interrupt.hold()                  -- luacheck: ignore 211
   self.began, self.saved_at = core.clock(), core.clock()
   for _, note in ipairs(self.notes) do on_event {kind = "note", text = note} end
   if self.resumed then on_event {kind = "note", text = ("resumed after step %d"):format(self.resumed)} end

@@ -1,7 +1,7 @@
 -- agad campaign: trains the grid that a Lua file returns, and prints one table.
 
 local common = require "agad.cli.common"
-local interrupt = require "agad.cli.interrupt"
+local interrupt = require "agad.base.interrupt"
 
 local function text(v) return type(v) == "number" and ("%.6g"):format(v) or tostring(v) end
 
@@ -23,7 +23,7 @@ end
 
 local function run(args)
   local chunk, reason = loadfile(args.file)
-  if not chunk then common.fail((reason:gsub("^cannot open ", ""))) end
+  if not chunk then common.fail(common.one_line(reason)) end
   local spec = common.usage(chunk)
   local campaign = require "agad.train.campaign"
   if type(spec) == "table" then

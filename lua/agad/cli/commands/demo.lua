@@ -1,7 +1,7 @@
 -- agad demo: the built-in textures, a short training, pictures of what was found.
 
 local common = require "agad.cli.common"
-local interrupt = require "agad.cli.interrupt"
+local interrupt = require "agad.base.interrupt"
 
 local function run(args)
   require("agad.base.folder").make(args.out)

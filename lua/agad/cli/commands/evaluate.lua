@@ -2,7 +2,7 @@
 -- way of scoring are the model's, where they are not given.
 
 local common = require "agad.cli.common"
-local interrupt = require "agad.cli.interrupt"
+local interrupt = require "agad.base.interrupt"
 local options = require "agad.options"
 local progress = require "agad.train.progress"
 

@@ -2,7 +2,7 @@
 -- download.
 
 local common = require "agad.cli.common"
-local interrupt = require "agad.cli.interrupt"
+local interrupt = require "agad.base.interrupt"
 local progress = require "agad.train.progress"
 
 local function megabytes(bytes) return ("%.1f MB"):format(bytes / 1e6) end

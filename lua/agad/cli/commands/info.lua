@@ -2,6 +2,7 @@
 -- as text.
 
 local common = require "agad.cli.common"
+local errors = require "agad.base.errors"
 local wrap = require("agad.base.text").wrap
 local lfs = require "lfs"
 local methods = require "agad.train.method"
@@ -12,8 +13,8 @@ local function read_json(path)
   if not file then return nil end
   local text = file:read "a"
   file:close()
-  local ok, value = pcall(require("agad.core").json_decode, text)
-  if not ok then common.fail(("%s: no valid JSON: %s"):format(path, common.message(value))) end
+  local ok, value = errors.try(require("agad.core").json_decode, text)
+  if not ok then common.fail(("%s: no valid JSON: %s"):format(path, value)) end
   return value
 end
 

@@ -2,8 +2,9 @@
 -- one that was named, or any with strict, ends it.
 
 local common = require "agad.cli.common"
+local errors = require "agad.base.errors"
 local printable = require("agad.base.text").printable
-local interrupt = require "agad.cli.interrupt"
+local interrupt = require "agad.base.interrupt"
 
 local function verdict(row)
   if type(row.anomalous) ~= "boolean" then return "-" end
@@ -41,10 +42,10 @@ local function run(args)
     else lines[#lines + 1] = {("%.5g"):format(row.score), verdict(row), path} end
   end
   for _, path in ipairs(paths) do
-    local ok, rows = pcall(model.score, model, {path})
+    local ok, rows = errors.try(model.score, model, {path})
     if ok then show(path, rows[1])
-    elseif interrupt.is(rows) or not found[path] or config.strict then error(rows, 0)
-    else skipped[#skipped + 1] = common.message(rows) end
+    elseif not found[path] or config.strict then error(rows, 0)
+    else skipped[#skipped + 1] = errors.text(rows) end
   end
   say_skipped(skipped, #paths)
   if not args.json then

@@ -1,7 +1,8 @@
 -- agad train: trains, saves, evaluates. What cannot be written is found before the work starts.
 
 local common = require "agad.cli.common"
-local interrupt = require "agad.cli.interrupt"
+local errors = require "agad.base.errors"
+local interrupt = require "agad.base.interrupt"
 local progress = require "agad.train.progress"
 
 local function train(args)
@@ -25,13 +26,13 @@ local function train(args)
   end)
   show:clear()
   agad.core.interrupt_clear()                    -- saving passes over data too, and is not to be cut short
-  local scores, why = pcall(run.scorer, run)
+  local scores, why = errors.try(run.scorer, run)
   if interrupted and not scores then
     common.fail(("interrupted; --resume goes on from %s (%s)"):format(run.dir, why), 130)
   end
-  local saved, reason = pcall(run.save, run, args.out)
+  local saved, reason = errors.try(run.save, run, args.out)
   if not saved then
-    common.fail(common.message(reason) .. (run.saved == run.steps and
+    common.fail(errors.text(reason) .. (run.saved == run.steps and
       ("; what was trained is in %s: with --resume it is saved without training again"):format(dir) or ""))
   end
   if interrupted then common.fail("interrupted; what was trained is in " .. args.out, 130) end

@@ -1,0 +1,25 @@
+#include "base/lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Whether what lies at `path` is still the open file. */
+static int still_there(int fd, const char *path) {
+  struct stat locked, named;
+  return !fstat(fd, &locked) && !stat(path, &named) && locked.st_ino == named.st_ino && locked.st_dev == named.st_dev;
+}
+
+int file_lock(const char *path, agad_error *error) {
+  struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+  for (;;) {
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (fd < 0) return agad_fail(error, "%s", strerror(errno));
+    int refused = fcntl(fd, F_SETLK, &whole), held = refused && (errno == EAGAIN || errno == EACCES);
+    if (!held && (refused || still_there(fd, path))) return fd;
+    close(fd);
+    if (held) return FILE_LOCK_HELD;
+  }
+}

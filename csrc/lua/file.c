@@ -1,0 +1,54 @@
+/* file.c: files that are written whole, and locks, for Lua. */
+#include "lua/binding.h"
+#include "base/file.h"
+#include "base/lock.h"
+
+#include <stdint.h>
+#include <unistd.h>
+
+#define LUA_LOCK "agad.lock"
+
+/* file_replace(path, bytes): whole or not at all */
+static int replace(lua_State *L) {
+  const char *path = luaL_checkstring(L, 1);
+  size_t n;
+  const void *bytes = luaL_checklstring(L, 2, &n);
+  agad_error error;
+  return file_replace(path, &bytes, &n, 1, &error) ? lua_agad_raise(L, &error) : 0;
+}
+
+/* A box holds a pointer: the descriptor, counted from 1. */
+static void *pointer_of(int fd) { return (void *)((intptr_t)fd + 1); }
+
+static void close_lock(void *pointer) { close((int)((intptr_t)pointer - 1)); }
+
+/* file_lock(path) -> lock, which ends with lock:close(); false where another process has it; nil, reason */
+static int lock(lua_State *L) {
+  const char *path = luaL_checkstring(L, 1);
+  void **box = lua_agad_new_box(L, LUA_LOCK);
+  agad_error error;
+  int fd = file_lock(path, &error);
+  if (fd >= 0) *box = pointer_of(fd);
+  else if (fd == FILE_LOCK_HELD) lua_pushboolean(L, 0);
+  else {
+    lua_pushnil(L);
+    lua_pushstring(L, error.message);
+    return 2;
+  }
+  return 1;
+}
+
+static int end_lock(lua_State *L) {
+  void **box = luaL_checkudata(L, 1, LUA_LOCK);
+  if (*box) close_lock(*box);
+  *box = NULL;
+  return 0;
+}
+
+static const luaL_Reg methods[] = {{"close", end_lock}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"file_replace", replace}, {"file_lock", lock}, {NULL, NULL}};
+
+void lua_agad_open_file(lua_State *L) {
+  lua_agad_type(L, LUA_LOCK, methods, close_lock);
+  luaL_setfuncs(L, functions, 0);
+}
