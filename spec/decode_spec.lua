@@ -333,7 +333,8 @@ describe("a bad picture file", function()
 
   it("does not hide wrong options", function()
     local path = STORED .. "rgb8.png"
-    has(refused(read, path, {size = 3}), "unknown option size; known: channels, fast_decode, filter, fit, height, ")
+    has(refused(read, path, {size = 3}), "unknown option size; known: channels, fast, fast_decode, filter, fit, ")
+    has(refused(read, path, {fast_decode = 1}), "fast_decode = 1; give true or false")
     has(refused(read, path, {height = 3}), "give height and width, or neither")
     has(refused(read, path, {height = 3, width = 0}), "width = 0; give a whole number from 1 to 65536")
     has(refused(read, path, {channels = 2}), "channels = 2; give 1 (grey) or 3 (colour)")
