@@ -200,11 +200,15 @@ describe("a bad picture file", function()
     has(message, path .. ": ", ...)
   end
 
-  it("is refused when it is no picture, with its first bytes", function()
-    says("hello, you", 'is no PNG or JPEG file (it begins with "hello, y")')
+  it("is refused when it is no picture, with the formats that there are and its first bytes", function()
+    local list = {}
+    for i, format in ipairs(core.data.formats()) do list[i] = format.name end
+    assert.same({"PNG", "JPEG"}, {list[1], list[2]})
+    local names = table.concat(list, ", ", 1, #list - 1) .. " or " .. list[#list]
+    says("hello, you", 'is no ' .. names .. ' file (it begins with "hello, y")')
     says("GIF89a\1\0\1\0", 'it begins with "GIF89a\\x01\\x00"')
     says("\255\216", 'it begins with "\\xFF\\xD8"')
-    says("\137PNG\r\n", 'is no PNG or JPEG file')
+    says("\137PNG\r\n", 'is no PNG')
     says("\"\\\n", 'it begins with ""\\\\x0A"')
     says("", "is empty (0 bytes)")
   end)
