@@ -202,7 +202,7 @@ describe("a bad picture file", function()
 
   it("is refused when it is no picture, with the formats that there are and its first bytes", function()
     local list = {}
-    for i, format in ipairs(core.data.formats()) do list[i] = format.name end
+    for i, format in ipairs(agad.core.data.formats()) do list[i] = format.name end
     assert.same({"PNG", "JPEG"}, {list[1], list[2]})
     local names = table.concat(list, ", ", 1, #list - 1) .. " or " .. list[#list]
     says("hello, you", 'is no ' .. names .. ' file (it begins with "hello, y")')
