@@ -61,7 +61,7 @@ describe("agad train, what it is given", function()
     refuses_here(1, "train weave --net none.lua " .. short, "net none.lua: there is no such file")
     refuses_here(1, "train weave --device cuda:63 " .. short, "device = cuda:63: ")
     refuses_here(1, "train data " .. short, "data: no pictures in this folder (*.png, *.jpg, ")
-    refuses_here(1, "train maps " .. short, "no data set maps; known: mnist, fashion-mnist, cifar10, cifar100, weave")
+    refuses_here(1, "train maps " .. short, "no data set maps; known: cifar10, ")
   end)
 
   it("names what is wrong with a method's or a net's file", function()
