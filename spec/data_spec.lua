@@ -119,8 +119,9 @@ describe("mnist", function()
     assert.match('mnist: fit = "fill": it must be one of resize, crop, pad', message(data.mnist, {fit = "fill"}))
     assert.match('mnist: filter = "cubic": it must be one of bilinear, area', message(data.mnist, {filter = "cubic"}))
     assert.match("mnist: size = 0: it must be between 1 and 4096", message(data.mnist, {size = 0}))
-    assert.match("no data set mnits; did you mean mnist%?; known: cifar10, cifar100, fashion%-mnist, mnist, weave, or",
-      message(data.load, "mnits"))
+    local text = message(data.load, "mnits")
+    local wanted = "no data set mnits; did you mean mnist?; known: " .. table.concat(data.names, ", ") .. ", or a folder"
+    assert.equal(wanted, text:sub(1, #wanted))
   end)
 
   local root = os.getenv "AGAD_DATA"
@@ -172,7 +173,7 @@ describe("PNG", function()
     local bytes = file:read "a"
     file:close()
     assert.match("is a PNG file that is cut short", message(data.read, write("cut.png", bytes:sub(1, -20))))
-    assert.match("is no PNG or JPEG file .it begins with", message(data.read, write("text.png", "hello, you")))
+    assert.match("is no PNG[%w, ]* file .it begins with", message(data.read, write("text.png", "hello, you")))
     assert.match("is empty", message(data.read, write("empty.png", "")))
     assert.match("No such file", message(data.read, folder .. "/absent.png"))
     assert.match("no ordinary file", message(data.read, folder))
@@ -450,5 +451,32 @@ describe("cifar sets", function()
     assert.match('cifar10: fit = "fill": it must be one of resize, crop, pad', message(data.cifar10, {fit = "fill"}))
     assert.match("cifar10: its files are missing; looked in .*; put .* agad fetch cifar10",
       message(data.cifar10, {root = folder .. "/nowhere"}))
+  end)
+end)
+
+describe("a named set", function()
+  local named = require "agad.data.named"
+  local doc = require "agad.cli.doc"
+
+  it("is a file that says all of it", function()
+    for _, name in ipairs(named.names) do
+      local about = named.about(name)
+      assert.equal("function", type(data[named.call(name)]), name)
+      assert.matches("^[^\n]+$", about.title)
+      assert.is_true((about.fetch == nil) ~= (about.not_fetched == nil), name)
+      local text = doc.lookup("agad.data." .. named.call(name))
+      assert.is_truthy(text and text:find("agad.data." .. named.call(name) .. "(o)", 1, true), name)
+    end
+  end)
+
+  it("is one of these, or a new one", function()
+    local known = {}
+    for _, name in ipairs(data.names) do known[name] = true end
+    for _, name in ipairs {"cifar10", "cifar100", "fashion-mnist", "mnist", "weave"} do
+      assert.is_true(known[name], name)
+    end
+    assert.is_nil(named.about "../named")
+    assert.is_nil(named.about(nil))
+    assert.match("weave is drawn from a seed: there is nothing to fetch", message(agad.fetch.get, "weave"))
   end)
 end)

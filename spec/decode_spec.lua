@@ -200,11 +200,15 @@ describe("a bad picture file", function()
     has(message, path .. ": ", ...)
   end
 
-  it("is refused when it is no picture, with its first bytes", function()
-    says("hello, you", 'is no PNG or JPEG file (it begins with "hello, y")')
+  it("is refused when it is no picture, with the formats that there are and its first bytes", function()
+    local list = {}
+    for i, format in ipairs(agad.core.data.formats()) do list[i] = format.name end
+    assert.same({"PNG", "JPEG"}, {list[1], list[2]})
+    local names = table.concat(list, ", ", 1, #list - 1) .. " or " .. list[#list]
+    says("hello, you", 'is no ' .. names .. ' file (it begins with "hello, y")')
     says("GIF89a\1\0\1\0", 'it begins with "GIF89a\\x01\\x00"')
     says("\255\216", 'it begins with "\\xFF\\xD8"')
-    says("\137PNG\r\n", 'is no PNG or JPEG file')
+    says("\137PNG\r\n", 'is no PNG')
     says("\"\\\n", 'it begins with ""\\\\x0A"')
     says("", "is empty (0 bytes)")
   end)
@@ -333,7 +337,8 @@ describe("a bad picture file", function()
 
   it("does not hide wrong options", function()
     local path = STORED .. "rgb8.png"
-    has(refused(read, path, {size = 3}), "unknown option size; known: channels, fast_decode, filter, fit, height, ")
+    has(refused(read, path, {size = 3}), "unknown option size; known: channels, fast, fast_decode, filter, fit, ")
+    has(refused(read, path, {fast_decode = 1}), "fast_decode = 1; give true or false")
     has(refused(read, path, {height = 3}), "give height and width, or neither")
     has(refused(read, path, {height = 3, width = 0}), "width = 0; give a whole number from 1 to 65536")
     has(refused(read, path, {channels = 2}), "channels = 2; give 1 (grey) or 3 (colour)")

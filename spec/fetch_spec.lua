@@ -329,6 +329,6 @@ describe("the table of sources", function()
         assert.is_true(file.bytes > 0)
       end
     end
-    assert.equal(4, count)
+    assert.is_true(count >= 4)
   end)
 end)

@@ -278,7 +278,7 @@ describe("a folder with bad files", function()
 
   it("is refused when there is none", function()
     local dir = tree.of {["a.txt"] = "x", ["empty/"] = true}
-    has(refused(folder, dir), dir .. ": no pictures in this folder (*.png, *.jpg, *.jpeg)")
+    has(refused(folder, dir), dir .. ": no pictures in this folder (*.png, *.jpg, ")
     has(refused(folder, dir .. "/a.txt"), dir .. "/a.txt: this is no folder")
     has(refused(folder, dir .. "/none"), dir .. "/none: No such file or directory")
     has(refused(folder, 3), "folder: give the path of a folder")
@@ -332,5 +332,17 @@ describe("the layout of a large folder", function()
     local found = layout.of("x", paths)
     assert.same({80000, 20000, 10}, {#found.train, #found.test, #found.classes})
     assert.is_true(core.clock() - began < 2)
+  end)
+end)
+
+describe("the formats of pictures", function()
+  local formats = require "agad.data.formats"
+
+  it("are known by their endings, in any case", function()
+    assert.equal("*.png, *.jpg, *.jpeg", formats.patterns:sub(1, 20))
+    for _, name in ipairs {"a.png", "b.PNG", "c.d.Jpg", ".jpeg"} do assert.is_true(formats.is_picture(name), name) end
+    for _, name in ipairs {"png", "a.pn", "a.png.txt", "a.", "", "a.jpegs"} do
+      assert.is_false(formats.is_picture(name), name)
+    end
   end)
 end)

@@ -190,6 +190,7 @@ describe("a model", function()
       "filter = bilinear: the pictures of mnist were read with area; give it to the set")
     has(refused(agad.task.one_vs_rest, set, {normal = 0, fit = "pad"}), "fit = pad: the pictures of mnist")
     local task = agad.task.one_vs_rest(set, {normal = 0})
-    has(refused(agad.trainer, task, {filter = "bilinear"}), "filter = \"bilinear\": the task has \"area\"; give it to the task")
+    has(refused(agad.trainer, task, {filter = "bilinear"}),
+      "filter = \"bilinear\": the task has \"area\"; give it to the task")
   end)
 end)

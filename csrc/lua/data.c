@@ -4,6 +4,7 @@
  * when Lua raises in between. Labels count from 0.
  */
 #include "lua/data.h"
+#include "lua/pictures.h"
 
 #include "data/idx.h"
 #include "data/png.h"
@@ -14,33 +15,6 @@
 #include <string.h>
 
 #define LUA_IMAGES "agad.images"
-
-/* A dense uint8 tensor of pictures, (n, c, h, w), or one picture (c, h, w) where one is allowed. */
-typedef struct pictures {
-  at_tensor *t;
-  uint8_t *pixels;
-  int64_t n;
-  int channels, height, width;
-} pictures;
-
-static int take_pictures(at_tensor *given, pictures *out) {
-  int ndim = at_ndim(given);
-  if (at_dtype_of(given) != AT_U8 || (ndim != 4 && ndim != 3))
-    return at_fail("pictures are a uint8 tensor (count, channels, height, width) or (channels, height, "
-                   "width); this is %s with %d dimensions",
-                   at_dtype_name(at_dtype_of(given)), ndim);
-  out->t = at_to_layout(at_to(given, AT_U8, AT_CPU), AT_NCHW);
-  int64_t channels = at_size(given, -3), height = at_size(given, -2), width = at_size(given, -1);
-  if ((channels != 1 && channels != 3) || height < 1 || width < 1 || height > DATA_MAX_SIDE || width > DATA_MAX_SIDE)
-    return at_fail("pictures have 1 (grey) or 3 (colour) channels and sides of 1 to %d; these are %lld x %lld x %lld",
-                   DATA_MAX_SIDE, (long long)channels, (long long)height, (long long)width);
-  out->n = ndim == 4 ? at_size(given, 0) : 1;
-  out->channels = (int)channels;
-  out->height = (int)height;
-  out->width = (int)width;
-  out->pixels = at_data(out->t);
-  return at_ok() ? 0 : -1;
-}
 
 /* ---- sets: {images, labels, masks}, their memory handed over ---- */
 
@@ -111,7 +85,7 @@ int lua_data_bring(data_images *train, data_images *test, const data_form *form,
 /* mnist(name, root, form) -> {images, labels}, {images, labels}, classes */
 static int mnist(lua_State *L) {
   const char *name = luaL_checkstring(L, 1), *root = luaL_checkstring(L, 2);
-  data_form form = lua_data_check_form(L, 3);
+  data_form form = lua_data_form(L, 3, name);
   data_images *train = lua_data_new_images(L), *test = lua_data_new_images(L);
   agad_error error;
   int failed = data_mnist(name, root, train, test, &error) || lua_data_bring(train, test, &form, &error);
@@ -154,7 +128,8 @@ static int write_png(lua_State *L) {
   }
   if (at_ok() && at_ndim(given) == 4)
     at_fail("write_png: one picture, (channels, height, width); this has 4 dimensions");
-  if (at_ok() && !take_pictures(given, &p) && data_png_write(path, p.pixels, p.channels, p.height, p.width, &error))
+  if (at_ok() && !lua_agad_pictures(given, PICTURES_OR_ONE, "write_png", &p) &&
+      data_png_write(path, p.pixels, p.channels, p.height, p.width, &error))
     lua_data_fail(&error);
   return lua_agad_end(L, &scope, 0);
 }
@@ -185,7 +160,7 @@ static int set_channels(lua_State *L) {
   at_scope scope = at_open();
   pictures p;
   agad_error error;
-  data_images *set = take_pictures(given, &p) ? NULL : copy_pictures(L, &p);
+  data_images *set = lua_agad_pictures(given, PICTURES_OR_ONE, "set_channels", &p) ? NULL : copy_pictures(L, &p);
   if (set && data_images_set_channels(set, channels, &error)) lua_data_fail(&error);
   if (at_ok()) push_pictures(L, set, at_ndim(given));
   return lua_agad_end(L, &scope, 1);
@@ -215,7 +190,7 @@ static int shortcut(lua_State *L) {
   luaL_checkstack(L, 12, "shortcut");
   at_scope scope = at_open();
   pictures p;
-  if (!take_pictures(given, &p)) {
+  if (!lua_agad_pictures(given, PICTURES_OR_ONE, "shortcut", &p)) {
     const uint8_t *anomalous = lua_data_labels(L, 2, p.n);
     data_origin origin = {origin_field(L, "height", p.n), origin_field(L, "width", p.n),
                           origin_field(L, "file_bytes", p.n)};

@@ -19,9 +19,10 @@ const uint8_t *lua_data_labels(lua_State *L, int index, int64_t n);
 int lua_data_fail(const agad_error *error);
 
 /* Arguments: a number of pixels; what pictures are brought to: {height=, width=, channels=, fit=, filter=}, all of
- * which may be left out. */
+ * which may be left out. The check is part of that: for who reads a form among other options. */
 int lua_data_check_side(lua_State *L, int index);
-data_form lua_data_check_form(lua_State *L, int index);
+data_form lua_data_form(lua_State *L, int index, const char *who);
+void lua_data_check_form(lua_State *L, const char *who, const data_form *form);
 
 /* Brings both sets of a reader to a form; whether that failed. */
 int lua_data_bring(data_images *train, data_images *test, const data_form *form, agad_error *error);

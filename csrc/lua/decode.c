@@ -1,8 +1,7 @@
-/* decode.c: core.data.read and core.data.resample: picture files and tensors to a size.
- *
- * Options are a table; nil takes the default, an unknown name or a value out of range is an error that names it.
- */
+/* decode.c: core.data.read and core.data.resize: picture files and tensors to a size. */
 #include "lua/data.h"
+#include "lua/options.h"
+#include "lua/pictures.h"
 
 #include "data/decode.h"
 #include "data/formats.h"
@@ -11,78 +10,34 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Raises for a key of the table at `index` that is not in the list. */
-static void check_keys(lua_State *L, int index, const char *const *known, const char *list) {
-  luaL_checktype(L, index, LUA_TTABLE);
-  for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
-    const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : luaL_typename(L, -2);
-    int i = 0;
-    while (known[i] && strcmp(known[i], key) != 0) i++;
-    if (!known[i]) lua_agad_error(L, "unknown option %s; known: %s", key, list);
-  }
+void lua_data_check_form(lua_State *L, const char *who, const data_form *form) {
+  if (!form->height != !form->width) lua_agad_error(L, "%s: give height and width, or neither", who);
+  if (form->channels == 2) lua_agad_error(L, "%s: channels = 2; give 1 (grey) or 3 (colour)", who);
 }
 
-static int64_t integer_option(lua_State *L, int index, const char *name, int64_t most) {
-  int whole = 0;
-  if (lua_getfield(L, index, name) == LUA_TNIL) return lua_pop(L, 1), 0;
-  int64_t value = lua_tointegerx(L, -1, &whole);
-  if (!whole || value < 1 || value > most)
-    lua_agad_error(L, "%s = %s; give a whole number from 1 to %I", name, luaL_tolstring(L, -1, NULL),
-                   (LUAI_UACINT)most);
-  lua_pop(L, 1);
-  return value;
-}
-
-static int choice_option(lua_State *L, int index, const char *name, const char *const *choices, const char *list) {
-  if (lua_getfield(L, index, name) == LUA_TNIL) return lua_pop(L, 1), 0;
-  const char *value = luaL_tolstring(L, -1, NULL);
-  for (int i = 0; choices[i]; i++)
-    if (strcmp(choices[i], value) == 0) return lua_pop(L, 2), i;
-  return lua_agad_error(L, "%s = %s; give %s", name, value, list);
-}
-
-static const char *const form_options[] = {"channels", "filter", "fit", "height", "width", NULL};
-static const char *const read_options[] = {"channels", "fast",      "fast_decode", "filter", "fit",
-                                           "height",   "max_bytes", "max_pixels",  "width",  NULL};
-
-static void read_fit(lua_State *L, int index, data_form *form) {
-  form->fit = (data_fit)choice_option(L, index, "fit", data_fits, "resize, crop or pad");
-  form->filter = (data_filter)choice_option(L, index, "filter", data_filters, "bilinear or area");
-}
-
-static data_form read_form(lua_State *L, int index) {
+data_form lua_data_form(lua_State *L, int index, const char *who) {
+  static const option known[] = {OPTION_INTEGER("channels", data_form, channels, 1, 3),
+                                 OPTION_CHOICE("filter", data_form, filter, data_filters),
+                                 OPTION_CHOICE("fit", data_form, fit, data_fits),
+                                 OPTION_INTEGER("height", data_form, height, 1, DATA_MAX_SIDE),
+                                 OPTION_INTEGER("width", data_form, width, 1, DATA_MAX_SIDE),
+                                 OPTION_END};
   data_form form = {0};
-  form.height = (int)integer_option(L, index, "height", DATA_MAX_SIDE);
-  form.width = (int)integer_option(L, index, "width", DATA_MAX_SIDE);
-  form.channels = (int)integer_option(L, index, "channels", 3);
-  read_fit(L, index, &form);
-  if (!form.height != !form.width) lua_agad_error(L, "give height and width, or neither");
-  if (form.channels == 2) lua_agad_error(L, "channels = 2; give 1 (grey) or 3 (colour)");
+  lua_agad_options(L, index, who, known, &form);
+  lua_data_check_form(L, who, &form);
   return form;
 }
 
-data_form lua_data_check_form(lua_State *L, int index) {
-  check_keys(L, index, form_options, "channels, filter, fit, height, width");
-  return read_form(L, index);
-}
-
-static int flag_option(lua_State *L, int index, const char *name) {
-  lua_getfield(L, index, name);
-  int on = lua_toboolean(L, -1);
-  lua_pop(L, 1);
-  return on;
-}
-
-static decode_options check_options(lua_State *L, int index) {
-  decode_options o = {0};
-  if (lua_isnoneornil(L, index)) return o;
-  check_keys(L, index, read_options, "channels, fast_decode, filter, fit, height, max_bytes, max_pixels, width");
-  o.form = read_form(L, index);
-  o.max_pixels = integer_option(L, index, "max_pixels", INT64_MAX);
-  o.max_bytes = integer_option(L, index, "max_bytes", INT64_MAX);
-  o.fast_decode = flag_option(L, index, "fast_decode") || flag_option(L, index, "fast"); /* its name in 0.1 */
-  return o;
-}
+static const option read_options[] = {OPTION_INTEGER("channels", decode_options, form.channels, 1, 3),
+                                      OPTION_FLAG("fast", decode_options, fast_decode), /* its name in 0.1 */
+                                      OPTION_FLAG("fast_decode", decode_options, fast_decode),
+                                      OPTION_CHOICE("filter", decode_options, form.filter, data_filters),
+                                      OPTION_CHOICE("fit", decode_options, form.fit, data_fits),
+                                      OPTION_INTEGER("height", decode_options, form.height, 1, DATA_MAX_SIDE),
+                                      OPTION_INTEGER("max_bytes", decode_options, max_bytes, 1, INT64_MAX),
+                                      OPTION_INTEGER("max_pixels", decode_options, max_pixels, 1, INT64_MAX),
+                                      OPTION_INTEGER("width", decode_options, form.width, 1, DATA_MAX_SIDE),
+                                      OPTION_END};
 
 static void set_integer(lua_State *L, const char *name, int64_t value) {
   lua_pushinteger(L, value);
@@ -92,10 +47,12 @@ static void set_integer(lua_State *L, const char *name, int64_t value) {
 /* read(path[, options]) -> uint8 (channels, height, width), {height=, width=, file_bytes=} of the file */
 static int read_picture(lua_State *L) {
   const char *path = luaL_checkstring(L, 1);
-  decode_options o = check_options(L, 2);
+  decode_options o = {0};
   decoded picture;
   agad_error error;
   luaL_checkstack(L, 8, "read");
+  lua_agad_options(L, 2, "read", read_options, &o);
+  lua_data_check_form(L, "read", &o.form);
   if (decode_file(path, &o, &picture, &error)) return lua_agad_raise(L, &error);
   at_scope scope = at_open();
   int64_t sizes[3] = {picture.channels, picture.height, picture.width};
@@ -108,46 +65,33 @@ static int read_picture(lua_State *L) {
 }
 
 /* What follows the size: nothing, a fit, or {fit=, filter=}. */
-static data_form check_fit(lua_State *L, int index) {
-  static const char *const known[] = {"filter", "fit", NULL};
+static data_form take_fit(lua_State *L, int index) {
+  static const option known[] = {OPTION_CHOICE("filter", data_form, filter, data_filters),
+                                 OPTION_CHOICE("fit", data_form, fit, data_fits), OPTION_END};
   data_form form = {0};
   if (lua_type(L, index) == LUA_TSTRING) {
     lua_createtable(L, 0, 1);
     lua_pushvalue(L, index), lua_setfield(L, -2, "fit");
     lua_replace(L, index);
   }
-  if (lua_isnoneornil(L, index)) return form;
-  check_keys(L, index, known, "filter, fit");
-  read_fit(L, index, &form);
+  lua_agad_options(L, index, "resize", known, &form);
   return form;
 }
 
-/* resample(pictures, height, width[, fit | {fit=, filter=}]): uint8 (n, c, h, w) or (c, h, w) to a new tensor */
-static int resample(lua_State *L) {
-  at_tensor *given = lua_agad_check_tensor(L, 1);
+/* resize(pictures, height, width[, fit | {fit=, filter=}]): uint8 (n, c, h, w) or (c, h, w) to a new tensor */
+static int resize(lua_State *L) {
+  at_tensor *given = lua_agad_check_tensor(L, 1), *out = NULL;
   int height = lua_data_check_side(L, 2), width = lua_data_check_side(L, 3);
-  data_form form = check_fit(L, 4);
+  data_form form = take_fit(L, 4);
   agad_error error;
   at_scope scope = at_open();
-  int ndim = at_ndim(given);
-  int64_t sizes[AT_MAX_DIM];
-  at_tensor *out = NULL;
-  at_sizes(given, sizes);
-  if (at_dtype_of(given) != AT_U8 || (ndim != 4 && ndim != 3))
-    at_fail("resample: pictures are a uint8 tensor (count, channels, height, width) or (channels, height, width); "
-            "this is %s with %d dimensions",
-            at_dtype_name(at_dtype_of(given)), ndim);
-  else if (sizes[ndim - 1] < 1 || sizes[ndim - 2] < 1 || sizes[ndim - 1] > DATA_MAX_SIDE ||
-           sizes[ndim - 2] > DATA_MAX_SIDE || sizes[ndim - 3] < 1 || sizes[ndim - 3] > DATA_MAX_SIDE)
-    at_fail("resample: pictures have channels and sides from 1 to %d", DATA_MAX_SIDE);
-  else {
-    int in_height = (int)sizes[ndim - 2], in_width = (int)sizes[ndim - 1];
-    int64_t planes = (ndim == 4 ? sizes[0] : 1) * sizes[ndim - 3];
-    sizes[ndim - 2] = height, sizes[ndim - 1] = width;
-    at_tensor *in = at_to_layout(at_to(given, AT_U8, AT_CPU), AT_NCHW);
-    out = at_empty(sizes, ndim, AT_U8, AT_CPU, AT_NCHW);
-    if (at_ok() && data_resample_planes(at_data(in), planes, in_height, in_width, at_data(out), height, width, form.fit,
-                                        form.filter, &error))
+  pictures p;
+  if (!lua_agad_pictures(given, PICTURES_OR_ONE, "resize", &p)) {
+    int64_t sizes[4] = {p.n, p.channels, height, width};
+    int ndim = at_ndim(given);
+    out = at_empty(sizes + 4 - ndim, ndim, AT_U8, AT_CPU, AT_NCHW);
+    if (at_ok() && data_resample_planes(p.pixels, p.n * p.channels, p.height, p.width, at_data(out), height, width,
+                                        form.fit, form.filter, &error))
       lua_data_fail(&error);
   }
   lua_agad_push_tensor(L, out);
@@ -170,6 +114,6 @@ static int formats(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"read", read_picture}, {"resize", resample}, {"resample", resample}, {"formats", formats}, {NULL, NULL}};
+    {"read", read_picture}, {"resize", resize}, {"resample", resize}, {"formats", formats}, {NULL, NULL}};
 
 void lua_data_open_decode(lua_State *L) { luaL_setfuncs(L, functions, 0); }

@@ -4,6 +4,7 @@
  * userdata from the moment it exists, so an error that Lua raises loses nothing.
  */
 #include "lua/data.h"
+#include "lua/options.h"
 
 #include "data/cifar.h"
 #include "data/files.h"
@@ -39,76 +40,20 @@ static const char **check_paths(lua_State *L, int index, int64_t *n) {
   return paths;
 }
 
-static int64_t whole_field(lua_State *L, const char *name, int64_t least, int64_t most) {
-  int whole = 1;
-  lua_Integer value = lua_getfield(L, 2, name) == LUA_TNIL ? 0 : lua_tointegerx(L, -1, &whole);
-  if (!whole || (value != 0 && value < least) || value < 0 || value > most)
-    lua_agad_error(L, "load_files: %s is a whole number from %I to %I", name, (lua_Integer)least, (lua_Integer)most);
-  lua_pop(L, 1);
-  return value;
-}
-
-static int flag_field(lua_State *L, const char *name) {
-  lua_getfield(L, 2, name);
-  int on = lua_toboolean(L, -1);
-  lua_pop(L, 1);
-  return on;
-}
-
-static int choice_field(lua_State *L, const char *name, const char *const *choices) {
-  int chosen = -1;
-  if (lua_getfield(L, 2, name) == LUA_TNIL) chosen = 0;
-  else if (lua_type(L, -1) == LUA_TSTRING)
-    for (int i = 0; choices[i]; i++)
-      if (!strcmp(choices[i], lua_tostring(L, -1))) chosen = i;
-  if (chosen < 0)
-    lua_agad_error(L, "load_files: %s = %s; give %s, %s%s%s", name, luaL_tolstring(L, -1, NULL), choices[0], choices[1],
-                   choices[2] ? " or " : "", choices[2] ? choices[2] : "");
-  lua_pop(L, 1);
-  return chosen;
-}
-
-static void check_known(lua_State *L) {
-  static const char *const known[] = {"height",      "width",   "channels",    "fit",       "filter",
-                                      "fast_decode", "threads", "max_pixels",  "max_bytes", "strict",
-                                      "cache",       "mask",    "on_progress", NULL};
-  for (lua_pushnil(L); lua_next(L, 2); lua_pop(L, 1)) {
-    int found = 0;
-    for (int i = 0; known[i] && lua_type(L, -2) == LUA_TSTRING; i++) found |= !strcmp(known[i], lua_tostring(L, -2));
-    if (!found)
-      lua_agad_error(L,
-                     "load_files: unknown option %s; known: cache, channels, fast_decode, filter, fit, height, mask, "
-                     "max_bytes, max_pixels, on_progress, strict, threads, width",
-                     luaL_tolstring(L, -2, NULL));
-  }
-}
-
-/* The options at 2; `cache` stays a string of theirs. */
-static loader_options check_options(lua_State *L) {
-  loader_options o = {0};
-  if (lua_isnoneornil(L, 2)) return o;
-  luaL_checktype(L, 2, LUA_TTABLE);
-  check_known(L);
-  o.decode.form.height = (int)whole_field(L, "height", 1, DATA_MAX_SIDE);
-  o.decode.form.width = (int)whole_field(L, "width", 1, DATA_MAX_SIDE);
-  o.decode.form.channels = (int)whole_field(L, "channels", 1, 3);
-  o.decode.form.fit = (data_fit)choice_field(L, "fit", data_fits);
-  o.decode.form.filter = (data_filter)choice_field(L, "filter", data_filters);
-  o.decode.fast_decode = flag_field(L, "fast_decode");
-  o.decode.max_pixels = whole_field(L, "max_pixels", 1, (int64_t)1 << 40);
-  o.decode.max_bytes = whole_field(L, "max_bytes", 1, (int64_t)1 << 40);
-  o.threads = (int)whole_field(L, "threads", 1, 4096);
-  o.strict = flag_field(L, "strict");
-  o.mask = flag_field(L, "mask");
-  if (o.decode.form.channels == 2) lua_agad_error(L, "load_files: channels = 2; give 1 (grey), 3 (colour) or neither");
-  if (!o.decode.form.height != !o.decode.form.width)
-    lua_agad_error(L, "load_files: give both height and width, or neither");
-  if (lua_getfield(L, 2, "cache") != LUA_TNIL && lua_type(L, -1) != LUA_TSTRING)
-    lua_agad_error(L, "load_files: cache is the path of a file");
-  o.cache = lua_tostring(L, -1);
-  lua_pop(L, 1);
-  return o;
-}
+static const option load_options[] = {OPTION_STRING("cache", loader_options, cache),
+                                      OPTION_INTEGER("channels", loader_options, decode.form.channels, 1, 3),
+                                      OPTION_FLAG("fast_decode", loader_options, decode.fast_decode),
+                                      OPTION_CHOICE("filter", loader_options, decode.form.filter, data_filters),
+                                      OPTION_CHOICE("fit", loader_options, decode.form.fit, data_fits),
+                                      OPTION_INTEGER("height", loader_options, decode.form.height, 1, DATA_MAX_SIDE),
+                                      OPTION_FLAG("mask", loader_options, mask),
+                                      OPTION_INTEGER("max_bytes", loader_options, decode.max_bytes, 1, INT64_MAX),
+                                      OPTION_INTEGER("max_pixels", loader_options, decode.max_pixels, 1, INT64_MAX),
+                                      OPTION_OTHER("on_progress"),
+                                      OPTION_FLAG("strict", loader_options, strict),
+                                      OPTION_INTEGER("threads", loader_options, threads, 1, 4096),
+                                      OPTION_INTEGER("width", loader_options, decode.form.width, 1, DATA_MAX_SIDE),
+                                      OPTION_END};
 
 /* ---- loading ---- */
 
@@ -182,7 +127,9 @@ static int load_files(lua_State *L) {
   int64_t n;
   lua_settop(L, 2);
   luaL_checkstack(L, 16, "load_files");
-  loader_options o = check_options(L);
+  loader_options o = {0};
+  lua_agad_options(L, 2, "load_files", load_options, &o);
+  lua_data_check_form(L, "load_files", &o.decode.form);
   watcher w = {L, 0, 0};
   if (lua_istable(L, 2) && lua_getfield(L, 2, "on_progress") != LUA_TNIL) {
     if (!lua_isfunction(L, -1)) lua_agad_error(L, "load_files: on_progress is a function");
@@ -281,7 +228,7 @@ static int cifar(lua_State *L) {
   lua_Integer classes = luaL_checkinteger(L, 2);
   luaL_argcheck(L, classes == 10 || classes == 100, 2, "10 or 100 classes");
   int coarse = luaL_checkoption(L, 3, "fine", kinds);
-  data_form form = lua_data_check_form(L, 4);
+  data_form form = lua_data_form(L, 4, "cifar");
   data_images *train = lua_data_new_images(L), *test = lua_data_new_images(L);
   data_superclasses *above = lua_newuserdatauv(L, sizeof *above, 0);
   memset(above, 0, sizeof *above);

@@ -73,7 +73,7 @@ static int read_groups(lua_State *L, int index, net_rows groups[NET_MAX_GROUPS])
   static const option known[] = {OPTION_CHOICE("bn", net_rows, bn, modes),
                                  OPTION_INTEGER("first", net_rows, first, 1, INT64_MAX),
                                  OPTION_INTEGER("rows", net_rows, rows, 1, INT64_MAX),
-                                 OPTION_INTEGER("set", net_rows, set, -INT32_MAX, INT32_MAX),
+                                 OPTION_INTEGER("set", net_rows, set, 1, NET_MAX_SETS),
                                  OPTION_FLAG("track", net_rows, track),
                                  OPTION_END};
   int n = lua_istable(L, index) ? (int)lua_rawlen(L, index) : 0, list = n > 0;

@@ -1,8 +1,6 @@
 /* options.c: see options.h. */
 #include "lua/options.h"
 
-#include "base/text.h"
-
 #include <string.h>
 
 const char *lua_agad_push_shown(lua_State *L, int index) {
@@ -13,9 +11,7 @@ const char *lua_agad_push_shown(lua_State *L, int index) {
   }
   size_t n;
   const char *text = luaL_tolstring(L, index, &n);
-  luaL_Buffer out;
-  char *room = luaL_buffinitsize(L, &out, 4 * n + 1);
-  luaL_pushresultsize(&out, text_printable(room, 4 * n + 1, text, n));
+  lua_agad_push_printable(L, text, n);
   lua_remove(L, -2);
   return lua_tostring(L, -1);
 }

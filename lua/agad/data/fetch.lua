@@ -247,7 +247,8 @@ end
 -- @param name string one of `agad.fetch.list()`
 -- @param o table root (where data sets are; $AGAD_DATA, or ~/.cache/agad/data), force (fetch again what is there and
 --   right), from (the address of a folder with the same file names, instead of the known places), sources (another
---   table of sources, as `agad.data.named.sources` gives, or a Lua file that returns one), on_event (function(event); kinds wait, progress, unpack)
+--   table of sources, as agad.data.named describes them, or a Lua file that returns one), on_event (function(event);
+--   kinds wait, progress, unpack)
 -- @return table name, path (the folder), bytes, files (list of names), already (nothing had to be done),
 --   notes (list of texts, or nil)
 -- @raise unknown name; no place gave the file, with what to bring where; the disk is full; a program is missing
