@@ -103,7 +103,8 @@ describe("a program", function()
     {"a size of 0", function(p) p.input = {2, 0, 8} end, "positive"},
     {"a size that is no number", function(p) p.input = {2, "8", 8} end, "positive"},
     {"a kernel that does not fit", function(p) p.nodes[1].kernel = 11 end, "conv1", "does not fit"},
-    {"a kernel of 0", function(p) p.nodes[1].kernel = 0 end, "conv1: kernel = 0 is not one or two integers from 1 to 1048576"},
+    {"a kernel of 0", function(p) p.nodes[1].kernel = 0 end,
+      "conv1: kernel = 0 is not one or two integers from 1 to 1048576"},
     {"a stride of 0", function(p) p.nodes[1].stride = {1, 0} end, "stride = [1,0]", "from 1 to"},
     {"an absurd kernel", function(p) p.nodes[1].kernel = 1 << 40 end, "kernel = 1099511627776", "to 1048576"},
     {"an absurd padding", function(p) p.nodes[1].padding = -1 end, "padding = -1", "from 0 to 1048576"},
@@ -254,8 +255,12 @@ end)
 describe("the builder", function()
   it("refuses options that a layer does not have, and dimension 0", function()
     local b = nn.builder(small)
-    has(refused(b.conv, b, 3, {kernal = 3}), "conv", "unknown option 'kernal'")
-    has(refused(b.batch_norm, b, {epsilon = 1}), "unknown option 'epsilon'")
+    has(refused(b.conv, b, 3, {kernal = 3}), "conv: unknown option kernal; did you mean kernel?",
+      "known: bias, kernel, name")
+    has(refused(b.conv, b, 3, {}, 4), "conv: takes out, then a table of options, not 3 arguments")
+    has(refused(b.tanh, b, 3), "tanh: options are a table, not a number")
+    has(refused(b.max_pool, b, "3"), "max_pool: options are a table, not a string")
+    has(refused(b.batch_norm, b, {epsilon = 1}), "unknown option epsilon")
     has(refused(b.op, b, "softmax.int", {dim = 0}), "from 1")
     has(refused(function() return b.no_such_layer end), "unknown layer 'no_such_layer'", "conv_transpose")
   end)
