@@ -33,6 +33,9 @@ for _, layer in ipairs(attributes.list) do
   attributes.of[layer.name] = layer
 end
 
+--- Whether a layer stands for itself outside of a net: it has one input, and what it gives depends on that.
+function attributes.is_single(layer) return layer.inputs == 1 and layer.name ~= "constant" end
+
 --- The attributes that a layer is called with, by name; the core checks their values.
 -- @param where string who is called, for messages
 -- @param layer table

@@ -201,10 +201,8 @@ local function of_core(kind)
   end
 end
 
--- Those whose call differs are below, or make sense in nets alone.
-local differs = {concat = true, constant = true, op = true}
 for _, kind in ipairs(attributes.list) do
-  if not differs[kind.name] then layers[kind.name] = of_core(kind) end
+  if attributes.is_single(kind) then layers[kind.name] = of_core(kind) end
 end
 
 -- Layers that are operators ---------------------------------------------------------------------
