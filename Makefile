@@ -74,7 +74,7 @@ endif
 
 comma   := ,
 
-SOURCES := $(wildcard $(foreach d,base at cpu net net/layers train data score,csrc/$d/*.c csrc/$d/*.cpp))
+SOURCES := $(wildcard $(foreach d,base at at/ops cpu net net/layers train data score,csrc/$d/*.c csrc/$d/*.cpp))
 BINDING := $(wildcard csrc/lua/*.c)
 CUDA    := $(wildcard csrc/cuda/*.cu csrc/cuda/*.cpp)
 OBJECTS  = $(SOURCES:csrc/%=$(B)/obj/%.o)
@@ -85,7 +85,7 @@ COMMON   = $(OPTIMISE) $(SANITIZE) -fPIC -MMD -MP -Icsrc
 CFLAGS_  = -std=gnu11 $(COMMON) $(WARN_C) $(DEPS_CFLAGS) $(CFLAGS)
 CXXFLAGS_ = -std=gnu++17 $(COMMON) $(WARN_CXX) -fopenmp -isystem $(TORCH)/include $(CXXFLAGS)
 CUDA_HOME = $(patsubst %/bin/nvcc,%,$(realpath $(NVCC)))
-NVFLAGS_ = -std=c++17 -O3 -Icsrc --compiler-options -fPIC,-Wall,-Wextra \
+NVFLAGS_ = -std=c++17 -O3 -Icsrc -isystem $(TORCH)/include --compiler-options -fPIC,-Wall,-Wextra \
 	$(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$a,code=sm_$a) \
 	-gencode arch=compute_$(lastword $(CUDA_ARCHS)),code=compute_$(lastword $(CUDA_ARCHS))
 # libgomp: torch's own copy, the only one that may be mapped (two OpenMP runtimes fight over the cores).

@@ -48,7 +48,7 @@ describe("a net's file", function()
       "net 'wide': conv1: its kernel of 33 does not fit into 32 + 2 x 0 pixels"},
     {"names an unknown layer", "return function(shape) return {name = 'odd', input = shape, outputs = {{name = 'y', "
       .. "node = 1}}, nodes = {{layer = 'convolve', inputs = {0}}}} end",
-      "net 'odd': node 1: unknown layer 'convolve'; layers are conv, conv_transpose"},
+      "net 'odd': node 1: unknown layer 'convolve'; layers are batch_norm, concat, constant, conv, conv_transpose"},
     {"calls a layer that there is not", head .. "return b:leaky_rely(.2):build 'odd' end",
       "calls.lua:4: net: unknown layer 'leaky_rely'; did you mean leaky_relu?; known: batch_norm, build, concat"},
     {"calls one on a node", head .. "return b:conv(1):softmax():build 'odd' end", "unknown layer 'softmax'", "known: "},

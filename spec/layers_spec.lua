@@ -152,6 +152,15 @@ describe("a layer", function()
     assert.is_true(last < first / 20, ("%g, then %g"):format(first, last))
   end)
 
+  it("prints the call that makes it", function()
+    assert.equal("agad.nn.conv(3, 4, {bias = true, kernel = {3, 2}})",
+      tostring(nn.conv(3, 4, {kernel = {3, 2}, bias = true})))
+    assert.equal("agad.nn.leaky_relu(0.2)", tostring(nn.leaky_relu(0.2)))
+    assert.equal("agad.nn.avg_pool(3)", tostring(nn.avg_pool(3)))
+    assert.equal("agad.nn.relu()", tostring(nn.relu()))
+    assert.equal("agad.nn.linear(4, 2)", tostring(nn.linear(4, 2, {})))
+  end)
+
   it("refuses what cannot be, in one line", function()
     for _, case in ipairs {
       {function() nn.conv(3, 0) end, "nn.conv: out = 0"}, {function() nn.conv(1.5, 2) end, "channels = 1.5"},
@@ -165,6 +174,17 @@ describe("a layer", function()
       {function() nn.identity()({}) end, "not a table"}, {function() nn.concat()(agad.ones(2), 3) end, "not a number"},
       {function() nn.upsample(2)(agad.ones(2)) end, "4 dimensions are needed, not 1"},
       {function() local t = agad.ones(2) t:close() nn.relu()(t) end, "layers_spec", "this tensor is closed"},
+      {function() nn.conv(3, 2, {kernel = {1, 2, 3}}) end, "layers_spec",
+        "kernel = {1, 2, 3}: one or two whole numbers"},
+      {function() nn.conv(3, 2, {kernel = {1, 0}}) end, "nn.conv: kernel = 0: it must be between 1 and 1048576"},
+      {function() nn.conv(3) end, "nn.conv: out = nil"}, {function() nn.conv(3, 2, {}, 4) end, "not 3 arguments"},
+      {function() nn.conv(3, 2, {bias = 3}) end, "bias = 3: true or false"},
+      {function() nn.conv(3, 2, {init = "zero"}) end, "normal, uniform"},
+      {function() nn.batch_norm(3, {eps = -1}) end, "nn.batch_norm: eps = -1: it must be at least 0"},
+      {function() nn.max_pool {kernel = 0} end, "nn.max_pool: kernel = 0"},
+      {function() nn.leaky_relu(-1) end, "nn.leaky_relu: slope = -1"}, {function() nn.relu(1) end, "are a table"},
+      {function() nn.avg_pool {kernel = "x"} end, "nn.avg_pool: kernel"},
+      {function() nn.linear(3, 2, {bias = 3}) end, "nn.linear: bias = 3"},
       {function() nn.upsample(0) end, "factor = 0"}, {function() nn.max_pool {size = 2} end, "unknown option size"},
     } do has(refused(case[1]), table.unpack(case, 2)) end
     assert.is_nil(nn.no_such_layer)

@@ -66,6 +66,79 @@ describe("counts", function()
   end)
 end)
 
+describe("a net's options", function()
+  local shape = {1, 32, 32}
+  local option = require("agad.base.options").option
+
+  local function with_file(text, f)
+    local path = os.tmpname() .. ".lua"
+    core.file_replace(path, text)
+    local ok, reason = pcall(f, path)
+    os.remove(path)
+    if not ok then error(reason, 0) end
+  end
+
+  it("are said by every net that comes with agad, and checked", function()
+    for _, name in ipairs(nn.names()) do assert.equal("table", type(nn.options(name)), name) end
+    assert.same({"bn", "none"}, nn.options("unet").norm.choices)
+    has(refused(nn.program, "unet", shape, {nrom = "none"}), "net unet: unknown option nrom; did you mean norm?",
+      "known: depth, norm, width")
+    has(refused(nn.program, "naive", shape, {depth = 3}), "net naive: unknown option depth")
+    has(refused(nn.program, "ganomaly", shape, {norm = "bn"}), "net ganomaly: unknown option norm")
+    has(refused(nn.program, "naive", shape, {norm = "no"}), 'net naive: norm = "no": it must be one of bn, none')
+    has(refused(nn.program, "unet++", shape, {depth = 9}), "depth = 9: it must be between 0 and 8")
+    has(refused(nn.program, "naive", shape, {width = -1}), "width = -1")
+    has(refused(nn.program, "discriminator", shape, {latent = "code"}), "features, embedding")
+    has(refused(nn.program, "lenet", shape, {part = "head"}), "encoder, decoder, classifier")
+    has(refused(nn.program, "skip_ganomaly", shape, {part = "encoder"}), "generator, discriminator")
+    has(refused(nn.program, "naive", shape, "bn"), "options are a table, not a string")
+  end)
+
+  it("of size are the net's own where they are 0", function()
+    for _, name in ipairs {"unet", "unet++"} do
+      assert.same(nn.program(name, shape), nn.program(name, shape, {width = 0, depth = 0}))
+    end
+    assert.same(nn.program("naive", shape), nn.program("naive", shape, {width = 0}))
+  end)
+
+  it("of a file of the user's own are what it says, or anything", function()
+    with_file('return function(shape, o) return agad_seen(shape, o) end', function(path)
+      local seen
+      rawset(_G, "agad_seen", function(s, o) seen = o return nn.program("naive", s) end)
+      nn.program(path, shape, {whatever = 3})
+      rawset(_G, "agad_seen", nil)
+      assert.same({whatever = 3}, seen)
+      assert.is_nil(nn.options(path))
+      assert.same({norm = "bn", any = 2}, nn.accepted(path, {norm = "bn", width = 0, any = 2}, {}))
+    end)
+    with_file([[
+      local option = require("agad.base.options").option
+      return {options = {filters = option {default = 2, min = 1, help = "filters"}}, build = function(shape, o)
+        return require("agad.nn").builder(shape):conv(o.filters):build "mine"
+      end}]], function(path)
+      assert.equal(2, nn.program(path, shape).nodes[1].out)
+      assert.equal(5, nn.program(path, shape, {filters = 5}).nodes[1].out)
+      has(refused(nn.program, path, shape, {filter = 5}), path .. ": unknown option filter; did you mean filters?")
+      has(refused(nn.program, path, shape, {filters = 0}), "filters = 0: it must be at least 1")
+    end)
+    for text, words in pairs {["return {}"] = "must return a function", ["return 3"] = "must return a function",
+      ["return {build = print, options = 3}"] = "its options are a table, not a number",
+      ["return {build = print, options = {width = 3}}"] = "its option width must be made by"} do
+      with_file(text, function(path) has(refused(nn.program, path, shape), "net " .. path .. ": ", words) end)
+    end
+  end)
+
+  it("that a method gives to any net are left out where it lacks them, unless they are not the default", function()
+    local known = {norm = option {choices = {"bn", "none"}}, width = option {default = 0}, depth = option {default = 0}}
+    local given = {norm = "bn", width = 0, depth = 0}
+    assert.same(given, nn.accepted("unet", given, known))
+    assert.same({norm = "bn", width = 0}, nn.accepted("naive", given, known))
+    assert.same({}, nn.accepted("ganomaly", given, known))
+    has(refused(nn.program, "naive", shape, nn.accepted("naive", {norm = "bn", width = 0, depth = 3}, known)),
+      "net naive: unknown option depth")
+  end)
+end)
+
 describe("a program", function()
   local function sound()
     return {name = "p", input = {2, 8, 8}, outputs = {{name = "output", node = 5}}, nodes = {
@@ -103,7 +176,8 @@ describe("a program", function()
     {"a size of 0", function(p) p.input = {2, 0, 8} end, "positive"},
     {"a size that is no number", function(p) p.input = {2, "8", 8} end, "positive"},
     {"a kernel that does not fit", function(p) p.nodes[1].kernel = 11 end, "conv1", "does not fit"},
-    {"a kernel of 0", function(p) p.nodes[1].kernel = 0 end, "conv1: kernel = 0 is not one or two integers from 1 to 1048576"},
+    {"a kernel of 0", function(p) p.nodes[1].kernel = 0 end,
+      "conv1: kernel = 0 is not one or two integers from 1 to 1048576"},
     {"a stride of 0", function(p) p.nodes[1].stride = {1, 0} end, "stride = [1,0]", "from 1 to"},
     {"an absurd kernel", function(p) p.nodes[1].kernel = 1 << 40 end, "kernel = 1099511627776", "to 1048576"},
     {"an absurd padding", function(p) p.nodes[1].padding = -1 end, "padding = -1", "from 0 to 1048576"},
@@ -251,11 +325,45 @@ describe("a drawing", function()
   end)
 end)
 
+describe("the core's list of layers", function()
+  it("says name, inputs, and every attribute with its kind, default, range and help", function()
+    local of = {}
+    for _, layer in ipairs(core.layers()) do
+      of[layer.name] = layer
+      assert.is_true(#layer.help > 0, layer.name)
+      for _, a in ipairs(layer.attributes) do
+        assert.is_true(#a.help > 0 and not a.help:find "%.$", layer.name .. "." .. a.name)
+        assert.is_true(a.required or a.default ~= nil or a.kind == "text" or a.kind == "table", a.name)
+      end
+    end
+    assert.equal(-1, of.concat.inputs)
+    assert.is_true(of.conv.has_weights)
+    assert.is_false(of.max_pool.has_weights)
+    assert.same({name = "kernel", kind = "pair", default = 3, min = 1, max = 1 << 20, required = false,
+      help = "its sides"}, of.conv.attributes[2])
+    assert.same({name = "affine", kind = "boolean", default = true, required = false, help = "with weight and bias"},
+      of.batch_norm.attributes[3])
+  end)
+
+  it("is what the builder offers", function()
+    local b = nn.builder {4, 8, 8}
+    for _, layer in ipairs(core.layers()) do assert.equal("function", type(b[layer.name]), layer.name) end
+    local function nodes(f) return f(nn.builder {4, 8, 8}):build("p").nodes end
+    assert.same(nodes(function(x) return x:conv(2, {kernel = 5}) end), nodes(function(x) return x:conv(2, 5) end))
+    assert.same({{layer = "leaky_relu", name = "a", inputs = {0}, slope = 0.1}},
+      nodes(function(x) return x:leaky_relu {slope = 0.1, name = "a"} end))
+  end)
+end)
+
 describe("the builder", function()
   it("refuses options that a layer does not have, and dimension 0", function()
     local b = nn.builder(small)
-    has(refused(b.conv, b, 3, {kernal = 3}), "conv", "unknown option 'kernal'")
-    has(refused(b.batch_norm, b, {epsilon = 1}), "unknown option 'epsilon'")
+    has(refused(b.conv, b, 3, {kernal = 3}), "conv: unknown option kernal; did you mean kernel?",
+      "known: bias, kernel, name")
+    has(refused(b.conv, b, 3, {}, 4), "conv: takes out, then a table of options, not 3 arguments")
+    has(refused(b.tanh, b, 3), "tanh: options are a table, not a number")
+    has(refused(b.max_pool, b, "3"), "max_pool: options are a table, not a string")
+    has(refused(b.batch_norm, b, {epsilon = 1}), "unknown option epsilon")
     has(refused(b.op, b, "softmax.int", {dim = 0}), "from 1")
     has(refused(function() return b.no_such_layer end), "unknown layer 'no_such_layer'", "conv_transpose")
   end)

@@ -105,6 +105,16 @@ describe("doc", function()
     assert.equal(doc.lookup "agad.cli.doc", doc.lookup(doc))
   end)
 
+  it("knows the layers of the core, from their own table", function()
+    local text = doc.lookup "agad.nn.conv"
+    assert.matches("^agad%.nn%.conv%(channels, out, o%)\n  Convolution %(PyTorch's Conv2d%)%.\n", text)
+    assert.matches("kernel %(3, or {vertical, horizontal}%): its", text)
+    assert.equal(text, doc.lookup(require("agad").nn.conv))
+    assert.matches("^agad%.nn%.handle:concat%(%.%.%., o%)", doc.lookup "handle:concat")
+    assert.matches("Any operator of libtorch as a node", doc.lookup "handle:op")     -- the comment of the builder
+    assert.is_nil(doc.lookup "agad.nn.constant")
+  end)
+
   it("keeps lines within the width", function()
     for line in (doc.lookup("agad.options.resolve", 60) .. "\n"):gmatch("(.-)\n") do
       assert.is_true(utf8.len(line) <= 60, line)

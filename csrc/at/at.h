@@ -153,7 +153,7 @@ at_tensor *at_batch_norm(at_tensor **mean, at_tensor **invstd, const at_tensor *
 void at_batch_norm_backward(at_tensor **dx, at_tensor **dw, at_tensor **db, const at_tensor *dy, const at_tensor *x,
                             const at_tensor *w, const at_tensor *running_mean, const at_tensor *running_var,
                             const at_tensor *mean, const at_tensor *invstd, int training, double eps);
-/* agad::bn_act, the own operator: batch norm and (leaky) ReLU in one; slope 1 = none, 0 = ReLU. */
+/* agad::bn_act (ops/bn_act.cpp): batch norm and (leaky) ReLU in one; slope 1 = none, 0 = ReLU. */
 at_tensor *at_bn_act(at_tensor **mean, at_tensor **invstd, const at_tensor *x, const at_tensor *w, const at_tensor *b,
                      at_tensor *running_mean, at_tensor *running_var, int training, double momentum, double eps,
                      double slope);

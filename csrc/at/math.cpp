@@ -1,7 +1,6 @@
 /* math.cpp: typed wrappers of the step's operators, named as the operators. */
 #include "internal.h"
 
-#include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/ops/_fused_adam.h>
 #include <ATen/ops/abs.h>
 #include <ATen/ops/add.h>
@@ -116,39 +115,6 @@ void at_batch_norm_backward(at_tensor **dx, at_tensor **dw, at_tensor **db, cons
         at::native_batch_norm_backward(T(dy), T(x), maybe(w), maybe(running_mean), maybe(running_var), maybe(mean),
                                        maybe(invstd), training, eps, {dx != nullptr, dw != nullptr, db != nullptr});
     if (dx) *dx = at_wrap(gx);
-    if (dw) *dw = at_wrap(gw);
-    if (db) *db = at_wrap(gb);
-  });
-}
-
-using bn_act_signature = std::tuple<Tensor, Tensor, Tensor>(const Tensor &, const Tensor &, const Tensor &,
-                                                            const c10::optional<Tensor> &,
-                                                            const c10::optional<Tensor> &, bool, double, double,
-                                                            double);
-using bn_act_backward_signature = std::tuple<Tensor, Tensor, Tensor>(const Tensor &, const Tensor &, const Tensor &,
-                                                                     const Tensor &, const Tensor &, const Tensor &,
-                                                                     bool, double);
-
-at_tensor *at_bn_act(at_tensor **mean, at_tensor **invstd, const at_tensor *x, const at_tensor *w, const at_tensor *b,
-                     at_tensor *running_mean, at_tensor *running_var, int training, double momentum, double eps,
-                     double slope) {
-  return at_make([&] {
-    static auto op = c10::Dispatcher::singleton().findSchemaOrThrow("agad::bn_act", "").typed<bn_act_signature>();
-    auto [y, m, s] = op.call(T(x), T(w), T(b), maybe(running_mean), maybe(running_var), training, momentum, eps, slope);
-    if (mean) *mean = at_wrap(m);
-    if (invstd) *invstd = at_wrap(s);
-    return y;
-  });
-}
-
-void at_bn_act_backward(at_tensor **dx, at_tensor **dw, at_tensor **db, const at_tensor *dy, const at_tensor *x,
-                        const at_tensor *w, const at_tensor *b, const at_tensor *mean, const at_tensor *invstd,
-                        int training, double slope) {
-  at_do([&] {
-    static auto op =
-        c10::Dispatcher::singleton().findSchemaOrThrow("agad::bn_act_backward", "").typed<bn_act_backward_signature>();
-    auto [gx, gw, gb] = op.call(T(dy), T(x), T(w), T(b), T(mean), T(invstd), training, slope);
-    *dx = at_wrap(gx);
     if (dw) *dw = at_wrap(gw);
     if (db) *db = at_wrap(gb);
   });

@@ -5,13 +5,27 @@
  * accumulator type (float32; float64 for float64), by Welford's update and Chan's merge, in a fixed order
  * and without atomics: the same input gives the same bits.  The rows (N*H*W of them) of a channel are cut
  * into `splits`, one block each, so that few channels still fill the device; a last kernel, one thread a
- * channel, merges them.  Nothing asks the host: all of it can be captured in a graph.
+ * channel, merges them.  Nothing asks the host: all of it can be captured in a graph.  The schemas are declared by
+ * libagad.so (csrc/at/ops/bn_act.cpp), which is loaded first; this file is part of agad_cuda.so.
  */
-#include "cuda/bn_act.h"
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <c10/cuda/CUDAException.h>
+#include <c10/cuda/CUDAGuard.h>
+#include <c10/cuda/CUDAStream.h>
+#include <torch/library.h>
 
 #include <cuda_bf16.h>
 
 namespace {
+
+enum element_type { TYPE_FLOAT, TYPE_DOUBLE, TYPE_BFLOAT16 };
+
+struct bn_shape {
+  unsigned channels, area, rows; /* C, H*W, N*H*W; fewer than 2^31 elements in all */
+  bool channels_last;
+};
 
 constexpr unsigned threads = 256, tile = 32, most_splits = 128;
 
@@ -225,35 +239,139 @@ cudaError_t backward(bn_shape s, void *dx, void *dweight, void *dbias, const voi
   return cudaGetLastError();
 }
 
-} // namespace
-
 /* FN<T, A, LAST>(arguments) for the type and layout at hand. */
-#define DISPATCH(FN, ...)                                                                                    \
-  switch (type) {                                                                                            \
-  case AGAD_CUDA_FLOAT:                                                                                      \
-    return s.channels_last ? FN<float, float, true>(__VA_ARGS__) : FN<float, float, false>(__VA_ARGS__);     \
-  case AGAD_CUDA_DOUBLE:                                                                                     \
-    return s.channels_last ? FN<double, double, true>(__VA_ARGS__) : FN<double, double, false>(__VA_ARGS__); \
-  default:                                                                                                   \
-    return s.channels_last ? FN<__nv_bfloat16, float, true>(__VA_ARGS__)                                     \
-                           : FN<__nv_bfloat16, float, false>(__VA_ARGS__);                                   \
+/* clang-format off */
+#define DISPATCH(FN, ...)                                                                                      \
+  switch (type) {                                                                                              \
+  case TYPE_FLOAT:                                                                                             \
+    return s.channels_last ? FN<float, float, true>(__VA_ARGS__) : FN<float, float, false>(__VA_ARGS__);       \
+  case TYPE_DOUBLE:                                                                                            \
+    return s.channels_last ? FN<double, double, true>(__VA_ARGS__) : FN<double, double, false>(__VA_ARGS__);   \
+  default:                                                                                                     \
+    return s.channels_last ? FN<__nv_bfloat16, float, true>(__VA_ARGS__)                                       \
+                           : FN<__nv_bfloat16, float, false>(__VA_ARGS__);                                     \
   }
+/* clang-format on */
 
-unsigned agad_cuda_bn_work(bn_shape s) {
+unsigned work_size(bn_shape s) {
   unsigned across, splits, rows_a_split;
   plan(s, across, splits, rows_a_split);
   return 3 * splits * s.channels;
 }
 
-cudaError_t agad_cuda_bn_act(agad_cuda_type type, bn_shape s, void *y, void *mean, void *invstd, const void *x,
-                             const void *weight, const void *bias, void *running_mean, void *running_var, bool training,
-                             double momentum, double eps, double slope, void *work,
-                             cudaStream_t stream){DISPATCH(forward, s, y, mean, invstd, x, weight, bias, running_mean,
-                                                           running_var, training, momentum, eps, slope, work, stream)}
+cudaError_t launch_forward(element_type type, bn_shape s, void *y, void *mean, void *invstd, const void *x,
+                           const void *weight, const void *bias, void *running_mean, void *running_var, bool training,
+                           double momentum, double eps, double slope, void *work,
+                           cudaStream_t stream){DISPATCH(forward, s, y, mean, invstd, x, weight, bias, running_mean,
+                                                         running_var, training, momentum, eps, slope, work, stream)}
 
-cudaError_t
-    agad_cuda_bn_act_backward(agad_cuda_type type, bn_shape s, void *dx, void *dweight, void *dbias, const void *dy,
-                              const void *x, const void *weight, const void *bias, const void *mean, const void *invstd,
-                              bool training, double slope, void *work, cudaStream_t stream) {
+cudaError_t launch_backward(element_type type, bn_shape s, void *dx, void *dweight, void *dbias, const void *dy,
+                            const void *x, const void *weight, const void *bias, const void *mean, const void *invstd,
+                            bool training, double slope, void *work, cudaStream_t stream) {
   DISPATCH(backward, s, dx, dweight, dbias, dy, x, weight, bias, mean, invstd, training, slope, work, stream)
 }
+
+#undef DISPATCH
+
+/* ---- the operators: arguments checked, layouts and dtypes made what the kernels expect, memory ---- */
+
+using at::Tensor;
+using std::optional;
+
+element_type type_of(const Tensor &x) {
+  switch (x.scalar_type()) {
+  case at::kFloat: return TYPE_FLOAT;
+  case at::kDouble: return TYPE_DOUBLE;
+  case at::kBFloat16: return TYPE_BFLOAT16;
+  default: TORCH_CHECK(false, "bn_act: x is ", x.scalar_type(), "; float32, float64 or bfloat16 expected");
+  }
+}
+
+at::ScalarType statistics_type(const Tensor &x) { return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat; }
+
+at::MemoryFormat layout_of(const Tensor &x) {
+  return !x.is_contiguous() && x.is_contiguous(at::MemoryFormat::ChannelsLast) ? at::MemoryFormat::ChannelsLast
+                                                                               : at::MemoryFormat::Contiguous;
+}
+
+bn_shape shape_of(const Tensor &x) {
+  TORCH_CHECK(x.dim() == 4, "bn_act: x has ", x.dim(), " dimensions; [N, C, H, W] expected");
+  TORCH_CHECK(x.numel() > 0 && x.numel() < (int64_t(1) << 31), "bn_act: x has ", x.numel(),
+              " elements; 1 to 2^31 - 1 expected");
+  bn_shape s;
+  s.channels = unsigned(x.size(1));
+  s.area = unsigned(x.size(2) * x.size(3));
+  s.rows = unsigned(x.size(0)) * s.area;
+  s.channels_last = layout_of(x) == at::MemoryFormat::ChannelsLast;
+  return s;
+}
+
+/* A per-channel vector: [C], on x's device, of the statistics' dtype, dense. */
+void check_vector(const Tensor &v, const char *name, const Tensor &x) {
+  TORCH_CHECK(v.dim() == 1 && v.size(0) == x.size(1), "bn_act: ", name, " is ", v.sizes(), "; [", x.size(1),
+              "] expected");
+  TORCH_CHECK(v.scalar_type() == statistics_type(x), "bn_act: ", name, " is ", v.scalar_type(), "; ",
+              statistics_type(x), " expected");
+  TORCH_CHECK(v.device() == x.device(), "bn_act: ", name, " is on ", v.device(), ", x on ", x.device());
+  TORCH_CHECK(v.is_contiguous(), "bn_act: ", name, " is not contiguous");
+}
+
+void *check_running(const optional<Tensor> &v, const char *name, const Tensor &x, bool training) {
+  if (!v.has_value() || !v->defined()) {
+    TORCH_CHECK(training, "bn_act: ", name, " is needed where training is false");
+    return nullptr;
+  }
+  check_vector(*v, name, x);
+  return v->data_ptr();
+}
+
+std::tuple<Tensor, Tensor, Tensor> bn_act(const Tensor &x_, const Tensor &weight, const Tensor &bias,
+                                          const optional<Tensor> &running_mean, const optional<Tensor> &running_var,
+                                          bool training, double momentum, double eps, double slope) {
+  c10::cuda::CUDAGuard guard(x_.device());
+  element_type type = type_of(x_);
+  bn_shape s = shape_of(x_);
+  Tensor x = x_.contiguous(layout_of(x_));
+  check_vector(weight, "weight", x);
+  check_vector(bias, "bias", x);
+  void *r_mean = check_running(running_mean, "running_mean", x, training);
+  void *r_var = check_running(running_var, "running_var", x, training);
+  auto statistics = x.options().dtype(statistics_type(x));
+  Tensor y = at::empty_like(x);
+  Tensor mean = at::empty({x.size(1)}, statistics), invstd = at::empty({x.size(1)}, statistics);
+  Tensor work = at::empty({int64_t(work_size(s))}, statistics);
+  C10_CUDA_CHECK(launch_forward(type, s, y.data_ptr(), mean.data_ptr(), invstd.data_ptr(), x.data_ptr(),
+                                weight.data_ptr(), bias.data_ptr(), r_mean, r_var, training, momentum, eps, slope,
+                                work.data_ptr(), c10::cuda::getCurrentCUDAStream()));
+  return {y, mean, invstd};
+}
+
+std::tuple<Tensor, Tensor, Tensor> bn_act_backward(const Tensor &dy_, const Tensor &x_, const Tensor &weight,
+                                                   const Tensor &bias, const Tensor &mean, const Tensor &invstd,
+                                                   bool training, double slope) {
+  c10::cuda::CUDAGuard guard(x_.device());
+  element_type type = type_of(x_);
+  bn_shape s = shape_of(x_);
+  TORCH_CHECK(dy_.sizes() == x_.sizes() && dy_.scalar_type() == x_.scalar_type() && dy_.device() == x_.device(),
+              "bn_act_backward: dy is ", dy_.scalar_type(), " ", dy_.sizes(), " on ", dy_.device(), ", x ",
+              x_.scalar_type(), " ", x_.sizes(), " on ", x_.device());
+  Tensor x = x_.contiguous(layout_of(x_)), dy = dy_.contiguous(layout_of(x_));
+  check_vector(weight, "weight", x);
+  check_vector(bias, "bias", x);
+  check_vector(mean, "mean", x);
+  check_vector(invstd, "invstd", x);
+  auto statistics = x.options().dtype(statistics_type(x));
+  Tensor dx = at::empty_like(x), dweight = at::empty_like(weight), dbias = at::empty_like(bias);
+  Tensor work = at::empty({int64_t(work_size(s))}, statistics);
+  C10_CUDA_CHECK(launch_backward(type, s, dx.data_ptr(), dweight.data_ptr(), dbias.data_ptr(), dy.data_ptr(),
+                                 x.data_ptr(), weight.data_ptr(), bias.data_ptr(), mean.data_ptr(), invstd.data_ptr(),
+                                 training, slope, work.data_ptr(), c10::cuda::getCurrentCUDAStream()));
+  return {dx, dweight, dbias};
+}
+
+TORCH_LIBRARY_IMPL(agad, CUDA, m) {
+  m.impl("bn_act", &bn_act);
+  m.impl("bn_act_backward", &bn_act_backward);
+}
+
+} // namespace

@@ -25,7 +25,7 @@ function options.show(v)
     return "{" .. table.concat(parts, ", ") .. "}"
   end
   if math.type(v) == "float" then return ("%.14g"):format(v) end
-  return tostring(v)
+  return type(v) == "userdata" and require("agad.base.values").brief(v) or tostring(v)
 end
 local show = options.show
 

@@ -13,6 +13,7 @@ local name_of = {}
 for name, module in pairs(module_of) do name_of[module] = "agad." .. name end
 name_of["agad.train.trainer"] = "agad.trainer"
 name_of["agad.base.configuration"] = "agad.options"
+name_of["agad.nn.builder"] = "agad.nn"
 name_of["agad.nn.layers"] = "agad.nn"
 
 return {module_of = module_of, name_of = name_of}

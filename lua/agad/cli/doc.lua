@@ -131,13 +131,15 @@ function doc.refresh()
   local here = package.searchpath("agad.cli.doc", package.path)
   local root = here and here:match("^(.*)/cli/doc%.lua$")
   if root then walk(root, root) end
+  for _, entry in ipairs(require "agad.nn.docs") do if not index.by_name[entry.name] then add(entry) end end
   table.sort(index.names)
 end
 
 local function by_function(f)
   local info = debug.getinfo(f, "S")
-  if info.what ~= "C" then return index.by_line[info.source:gsub("^@", "") .. ":" .. info.linedefined] end
-  for _, name in ipairs(index.names) do          -- C: the documented name that holds this function
+  local here = info.what ~= "C" and index.by_line[info.source:gsub("^@", "") .. ":" .. info.linedefined]
+  if here then return here end
+  for _, name in ipairs(index.names) do          -- C, or made of a table: the documented name that holds this function
     local value = package.loaded.agad
     for part in (name:match("^agad%.(.+)$") or ""):gmatch("[^.:]+") do
       value = type(value) == "table" and rawget(value, part) or nil

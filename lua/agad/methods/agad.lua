@@ -35,7 +35,7 @@ return {
   },
   input = {-1, 1},
   nets = function(o, shape)
-    local size = {norm = o.norm, width = o.width > 0 and o.width or nil, depth = o.depth > 0 and o.depth or nil}
+    local size = nn.accepted(o.net, {norm = o.norm, width = o.width, depth = o.depth}, nets)
     local generator = nn.program(o.net, shape, size)
     return {
       generator = o.advprop_bn and nn.with_second_norms(generator) or generator,

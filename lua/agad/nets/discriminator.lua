@@ -4,9 +4,9 @@
 -- map that remains. 3 x 32 x 32: 663,296 parameters, 17.6 million MACs.
 
 local nn = require "agad.nn"
+local shared = require "agad.nn.options"
 
-return function(shape, o)
-  o = o or {}
+local function build(shape, o)
   local b = nn.builder(shape)
   local height, width, channels = shape[2], shape[3], 64
   local z = b.x
@@ -20,3 +20,5 @@ return function(shape, o)
   if o.latent == "embedding" then z = z:conv(100, {kernel = {height, width}}) end
   return logits:build("discriminator", {{"logits", logits}, {"z", z}})
 end
+
+return {options = {norm = shared.norm, latent = shared.latent}, build = build}

@@ -3,7 +3,7 @@
 
 local nn = require "agad.nn"
 
-return function(shape)
+local function build(shape)
   if shape[2] ~= 32 or shape[3] ~= 32 then
     error(("net ganomaly: takes 32 x 32 pictures, not %d x %d; give size = 32"):format(shape[2], shape[3]), 0)
   end
@@ -23,3 +23,5 @@ return function(shape)
   local z_hat = encode(x_hat)
   return z_hat:build("ganomaly", {{"x_hat", x_hat}, {"z", z}, {"z_hat", z_hat}})
 end
+
+return {build = build}

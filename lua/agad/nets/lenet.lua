@@ -4,6 +4,7 @@
 -- part: "encoder" (output code, {n, 1, 1}), "decoder" (of the code), "classifier" (the encoder and one logit).
 
 local nn = require "agad.nn"
+local option = require("agad.base.options").option
 
 local kinds = {
   mnist = {widths = {8, 4}, code = 32, up = {4, 8}},
@@ -35,10 +36,8 @@ local function decode(x, kind, channels)
   return x:upsample():conv_transpose(channels, same):sigmoid()
 end
 
-return function(shape, o)
-  o = o or {}
-  local name = o.kind or shape[1] == 3 and "cifar10" or "mnist"
-  local kind = kinds[name] or error(("net lenet: kind = %s; it is mnist, fashion_mnist or cifar10"):format(name), 0)
+local function build(shape, o)
+  local kind = kinds[o.kind] or kinds[shape[1] == 3 and "cifar10" or "mnist"]
   if shape[2] ~= 32 or shape[3] ~= 32 then
     error(("net lenet: takes 32 x 32 pictures, not %d x %d; give size = 32"):format(shape[2], shape[3]), 0)
   end
@@ -55,3 +54,12 @@ return function(shape, o)
   end
   return code:build("lenet_encoder", {{"code", code}}, start)
 end
+
+return {
+  options = {
+    kind = option {choices = {"auto", "mnist", "fashion_mnist", "cifar10"},
+      help = "which LeNet; auto: cifar10 for 3 channels, mnist for 1"},
+    part = option {choices = {"encoder", "decoder", "classifier"}, help = "which of its nets"},
+  },
+  build = build,
+}

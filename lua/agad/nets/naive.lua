@@ -2,12 +2,12 @@
 -- 3 x 32 x 32: 2,137,728 parameters, 38.4 million MACs.
 
 local nn = require "agad.nn"
+local shared = require "agad.nn.options"
 
-return function(shape, o)
-  o = o or {}
+local function build(shape, o)
   nn.check_divides("naive", shape, 16)
   local half = {kernel = 4, stride = 2, padding = 1}
-  local width, norm = o.width or 64, o.norm
+  local width, norm = o.width > 0 and o.width or 64, o.norm
   local b = nn.builder(shape)
   b:conv(width, half):leaky_relu(0.2)
   b:conv_norm(2 * width, half, norm):leaky_relu(0.2)
@@ -21,3 +21,5 @@ return function(shape, o)
   end
   return b:conv_transpose(shape[1], half):tanh():build("naive")
 end
+
+return {options = {norm = shared.norm, width = shared.width}, build = build}

@@ -2,6 +2,7 @@
 -- one pixel; 3 channels: 16,659,075 parameters), "discriminator" (logits and features, 100 numbers; 1,069,700).
 
 local nn = require "agad.nn"
+local option = require("agad.base.options").option
 
 local half = {kernel = 4, stride = 2, padding = 1}
 local widths = {64, 128, 256, 512, 512}
@@ -32,9 +33,14 @@ local function discriminator(shape)
   return logits:build("skip_ganomaly_discriminator", {{"logits", logits}, {"features", features}})
 end
 
-return function(shape, o)
+local function build(shape, o)
   if shape[2] ~= 32 or shape[3] ~= 32 then
     error(("net skip_ganomaly: takes 32 x 32 pictures, not %d x %d; give size = 32"):format(shape[2], shape[3]), 0)
   end
-  return (o and o.part == "discriminator" and discriminator or generator)(shape)
+  return (o.part == "discriminator" and discriminator or generator)(shape)
 end
+
+return {
+  options = {part = option {choices = {"generator", "discriminator"}, help = "which of its nets"}},
+  build = build,
+}

@@ -2,16 +2,16 @@
 -- norm none, 1 x 32 x 32: 7,759,521 parameters (Table 8: 7.76 M); norm bn, 3 x 32 x 32: 7,763,107, 188.7 million MACs.
 
 local nn = require "agad.nn"
+local shared = require "agad.nn.options"
 
 -- Filters of every level: doubled from one to the next.
 local function filters(o)
-  local list = {}
-  for i = 1, o.depth or 5 do list[i] = (o.width or 32) << (i - 1) end
+  local list, width = {}, o.width > 0 and o.width or 32
+  for i = 1, o.depth > 0 and o.depth or 5 do list[i] = width << (i - 1) end
   return list
 end
 
-return function(shape, o)
-  o = o or {}
+local function build(shape, o)
   local f = filters(o)
   nn.check_divides("unet", shape, 1 << (#f - 1))
   local b = nn.builder(shape)
@@ -26,3 +26,5 @@ return function(shape, o)
   end
   return x:conv(shape[1], {kernel = 1, bias = true}):tanh():build("unet")
 end
+
+return {options = {norm = shared.norm, width = shared.width, depth = shared.depth}, build = build}

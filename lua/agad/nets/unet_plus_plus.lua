@@ -3,10 +3,10 @@
 -- norm none, 1 x 32 x 32: 9,041,601 parameters (Table 8: 9.04 M); norm bn, 3 x 32 x 32: 9,045,891, 465.5 million MACs.
 
 local nn = require "agad.nn"
+local shared = require "agad.nn.options"
 
-return function(shape, o)
-  o = o or {}
-  local depth, width = o.depth or 5, o.width or 32
+local function build(shape, o)
+  local depth, width = o.depth > 0 and o.depth or 5, o.width > 0 and o.width or 32
   nn.check_divides("unet++", shape, 1 << (depth - 1))
   local b = nn.builder(shape)
   local x = {}                                        -- x[i][j]: level i from the top, column j, both from 1
@@ -24,3 +24,5 @@ return function(shape, o)
   end
   return x[1][depth]:conv(shape[1], {kernel = 1, bias = true}):tanh():build("unet_plus_plus")
 end
+
+return {options = {norm = shared.norm, width = shared.width, depth = shared.depth}, build = build}

@@ -1,12 +1,14 @@
 --- Single layers with weights of their own: local c = agad.nn.conv(3, 64, {kernel = 4}); y = c(x).
--- Convolutions, batch norm, activations, max pooling and concat run the C code that nets run, as one autograd node; the
--- others are libtorch's operators. A layer is called with tensors (n, channels, height, width), on any device.
+-- The layers that nets are made of run the same C code, as one autograd node (those with weights are given the channels
+-- of their input first); the others are libtorch's operators. A layer is called with tensors (n, channels, height,
+-- width), on any device.
 -- Fields: weight, bias (tensors that require gradients); methods: parameters(), train(), eval(), to(o), children().
 
 local agad = require "agad"
+local attributes = require "agad.nn.attributes"
 local core = require "agad.core"
-local options = require "agad.base.configuration"
-local brief = require("agad.base.values").brief
+local options = require "agad.base.options"
+local option = options.option
 
 local layers = {}
 
@@ -29,42 +31,34 @@ end
 
 function layer:__tostring()
   local parts = {}
-  for i, v in ipairs(self.arguments) do parts[i] = tostring(v) end
-  if next(self.options) then parts[#parts + 1] = show(self.options) end
+  for i, v in ipairs(self.arguments) do
+    local nothing = type(v) == "table" and next(v) == nil
+    if not nothing then parts[i] = getmetatable(v) == layer and tostring(v) or show(v) end
+  end
   return ("agad.nn.%s(%s)"):format(self.kind, table.concat(parts, ", "))
 end
 
--- Checked options of a layer: unknown ones are refused with the known ones.
-local function checked(kind, given, known)
-  given = given or {}
-  if type(given) ~= "table" then error(("nn.%s: options are a table, not a %s"):format(kind, type(given)), 3) end
-  for name in pairs(given) do
-    local found = false
-    for _, other in ipairs(known) do found = found or name == other end
-    if not found then
-      local near = options.nearest(brief(name), known)
-      error(("nn.%s: unknown option %s%s; known: %s"):format(kind, brief(name),
-        near and "; did you mean " .. near .. "?" or "", table.concat(known, ", ")), 3)
-    end
-  end
-  return given
+-- A value of an option's type.
+local function typed(kind, name, d, v)
+  local ok, value = pcall(options.typed, name, d, v)
+  if not ok then core.fail(("nn.%s: %s"):format(kind, value)) end
+  return value
 end
 
--- A number stands for its kernel.
-local function with_kernel(o) return type(o) == "number" and {kernel = o} or o end
-
-local function whole(kind, name, v)
-  if math.type(v) ~= "integer" or v < 1 then
-    error(("nn.%s: %s = %s; a whole number from 1 is needed"):format(kind, name, brief(v)), 3)
-  end
-  return v
-end
+local size = option {kind = "integer", min = 1}
+local function whole(kind, name, v) return typed(kind, name, size, v) end
 
 -- Making ----------------------------------------------------------------------------------------
 
-local function new(kind, arguments, o)
-  return setmetatable({kind = kind, arguments = arguments, options = o, training = true, nets = {}, tensors = {}},
-    layer)
+local function new(kind, arguments)
+  return setmetatable({kind = kind, arguments = arguments, training = true, nets = {}, tensors = {}}, layer)
+end
+
+-- The layer as a program of one node.
+local function program_of(self, shape)
+  local node = {layer = self.kind, inputs = {0}}
+  for name, v in pairs(self.attributes) do node[name] = v end
+  return {name = self.kind, input = shape, nodes = {node}, outputs = {{name = "output", node = 1}}, init = self.init}
 end
 
 -- Shares the layer's tensors with a net, by name.
@@ -83,29 +77,20 @@ local function net_for(self, x)
   local net = self.nets[key]
   if net then return net end
   local shape = table.move(x.shape, 2, #x.shape, 1, {})
-  local b = agad.nn.builder(shape)
-  local program = self.define(b, self):build(self.kind, nil, {init = self.options.init})
-  net = agad.nn.net(program, {dtype = self.dtype or "float32", device = x.device})
+  net = agad.nn.net(program_of(self, shape), {dtype = self.dtype or "float32", device = x.device})
   share(self, net)
   self.nets[key] = net
   return net
 end
 
--- A layer that is one node of a net program.
-local function node(kind, arguments, o, define, weights)
-  local self = new(kind, arguments, o)
-  self.define = define
-  if weights then
-    self.channels = weights[1]
-    local program = define(agad.nn.builder(weights), self):build(kind, nil, {init = o.init})
-    local net = agad.nn.net(program)
-    net:init(o.seed)
-    for _, p in ipairs(net:params()) do
-      self.tensors[p.name:match "[^.]+$"] = p.tensor:detach():clone():requires_grad_()
-    end
-    for _, p in ipairs(net:buffers()) do self.tensors[p.name:match "[^.]+$"] = p.tensor:clone() end
+-- Makes the layer's weights, as a net for inputs of this shape has them.
+local function draw_weights(self, shape, seed)
+  local net = agad.nn.net(program_of(self, shape)):init(seed)
+  for _, p in ipairs(net:params()) do
+    self.tensors[p.name:match "[^.]+$"] = p.tensor:detach():clone():requires_grad_()
   end
-  return self
+  for _, p in ipairs(net:buffers()) do self.tensors[p.name:match "[^.]+$"] = p.tensor:clone() end
+  self.channels = shape[1]
 end
 
 local function fail(self, reason, ...) core.fail(("%s: " .. reason):format(tostring(self), ...)) end
@@ -175,133 +160,83 @@ function layer:to(o)
   return self
 end
 
--- Layers with weights ---------------------------------------------------------------------------
+-- The layers of the C core ----------------------------------------------------------------------
 
-local conv_options = {"kernel", "stride", "padding", "bias", "init", "seed"}
-local transpose_options = {"kernel", "stride", "padding", "output_padding", "bias", "init", "seed"}
+local of_weights = {init = option {choices = {"normal", "uniform"}}, seed = option {kind = "integer"}}
 
-local function only(o, names)
-  local kept = {}
-  for _, name in ipairs(names) do kept[name] = o[name] end
-  return kept
+-- Sides that are large enough for whatever a layer does; weights do not depend on the picture's.
+local function any_side(kind, values)
+  local most = 1
+  for _, a in ipairs(kind.attributes) do
+    local v = values[a.name] or a.default
+    if a.kind == "pair" then most = math.max(most, table.unpack(type(v) == "table" and v or {v})) end
+  end
+  return 2 * most + 1
 end
 
-local conv_attributes = {"kernel", "stride", "padding", "output_padding", "bias"}
+-- Activations take tensors of any shape and dtype: what is no batch of floating numbers goes to the operator.
+local operator_of = {leaky_relu = function(x, o) return x:leaky_relu(o.slope or 0.01) end,
+  relu = function(x) return x:relu() end, tanh = function(x) return x:tanh() end}
 
--- Weights do not depend on the picture's sides; these are large enough for any kernel.
-local function any_sides(channels, o)
-  local kernel = type(o.kernel) == "table" and math.max(o.kernel[1], o.kernel[2]) or o.kernel or 3
-  return {channels, kernel, kernel}
+local function is_batch(x) return #x.shape >= 2 and #x.shape <= 4 and x.dtype:find "^float" end
+
+-- nn.NAME(channels of the input (of layers with weights), required attributes, options)
+local function of_core(kind)
+  local more = kind.has_weights and {"init", "seed"} or {}
+  return function(...)
+    local self, values = new(kind.name, {...}), {}
+    local channels = kind.has_weights and whole(kind.name, "channels", (...))
+    local given = attributes.read("nn." .. kind.name, kind, more, select(channels and 2 or 1, ...))
+    for _, name in ipairs(kind.required) do values[name] = typed(kind.name, name, kind.options[name], given[name]) end
+    for name, v in pairs(given) do
+      values[name] = typed(kind.name, name, kind.options[name] or of_weights[name], v)
+    end
+    local seed = values.seed
+    self.init, self.attributes, values.init, values.seed = values.init, values, nil, nil
+    local side = channels and any_side(kind, values)
+    if channels then draw_weights(self, {channels, side, side}, seed) end
+    local operator = operator_of[kind.name]
+    if operator then self.run = function(l, x) return is_batch(x) and call_node(l, x) or operator(x, values) end end
+    return self
+  end
 end
 
---- Convolution (PyTorch's Conv2d).
--- @param channels integer of the input
--- @param out integer channels of the output
--- @param o table|number kernel (3), stride (1), padding (0): a number or {vertical, horizontal}; bias (false), init
---   ("normal": N(0, 0.02) as DCGAN's, "uniform": as PyTorch's), seed; or the kernel
--- @return layer
-function layers.conv(channels, out, o)
-  o = checked("conv", with_kernel(o), conv_options)
-  whole("conv", "channels", channels)
-  whole("conv", "out", out)
-  return node("conv", {channels, out}, o, function(b) return b:conv(out, only(o, conv_attributes)) end,
-    any_sides(channels, o))
+for _, kind in ipairs(attributes.list) do
+  if attributes.is_single(kind) then layers[kind.name] = of_core(kind) end
 end
 
---- Transposed convolution (PyTorch's ConvTranspose2d).
--- @param channels integer of the input
--- @param out integer channels of the output
--- @param o table as for `agad.nn.conv`, and output_padding (0)
--- @return layer
-function layers.conv_transpose(channels, out, o)
-  o = checked("conv_transpose", with_kernel(o), transpose_options)
-  whole("conv_transpose", "channels", channels)
-  whole("conv_transpose", "out", out)
-  return node("conv_transpose", {channels, out}, o,
-    function(b) return b:conv_transpose(out, only(o, conv_attributes)) end, {channels, 4, 4})
+-- Layers that are operators ---------------------------------------------------------------------
+
+-- A layer that is an operator of libtorch.
+local function operator(kind, arguments, run)
+  local self = new(kind, arguments)
+  self.run = run
+  return self
 end
 
---- Batch norm over batch and pixels (PyTorch's BatchNorm2d). Fields running_mean, running_var.
--- @param channels integer
--- @param o table momentum (0.1), eps (1e-5), affine (true)
--- @return layer
-function layers.batch_norm(channels, o)
-  o = checked("batch_norm", o, {"momentum", "eps", "affine", "seed"})
-  whole("batch_norm", "channels", channels)
-  return node("batch_norm", {channels}, o,
-    function(b) return b:batch_norm(only(o, {"momentum", "eps", "affine"})) end, {channels, 1, 1})
-end
+local linear_options = {bias = option {default = true}, seed = of_weights.seed}
 
 --- x W' + b (PyTorch's Linear); weights start as PyTorch's, U(-1/sqrt(n), 1/sqrt(n)).
 -- @param inputs integer
 -- @param outputs integer
--- @param o table bias (true), seed
+-- @param given table bias (true), seed
 -- @return layer
-function layers.linear(inputs, outputs, o)
-  o = checked("linear", o, {"bias", "seed"})
-  local self = new("linear", {whole("linear", "inputs", inputs), whole("linear", "outputs", outputs)}, o)
+function layers.linear(inputs, outputs, given)
+  local o = options.check("nn.linear", given, linear_options, true)
+  inputs, outputs = whole("linear", "inputs", inputs), whole("linear", "outputs", outputs)
+  local self = operator("linear", {inputs, outputs, given}, function(l, x)
+    return x:linear(l.tensors.weight, l.tensors.bias)
+  end)
   local bound = 1 / math.sqrt(inputs)
   local draw = o.seed and {generator = core.generator(o.seed)} or nil
   self.tensors.weight = agad.empty(outputs, inputs):uniform_(-bound, bound, draw):requires_grad_()
-  if o.bias ~= false then self.tensors.bias = agad.empty(outputs):uniform_(-bound, bound, draw):requires_grad_() end
-  self.run = function(l, x) return x:linear(l.tensors.weight, l.tensors.bias) end
-  return self
-end
-
--- Layers without weights ------------------------------------------------------------------------
-
--- An activation: C's node where it takes the shape, the operator elsewhere.
-local function activation(kind, arguments, define, operator)
-  local self = node(kind, arguments, {}, define)
-  self.run = function(l, x)
-    local n = #x.shape
-    if n >= 2 and n <= 4 and x.dtype:find "^float" then return call_node(l, x) end
-    return operator(x)
-  end
-  return self
-end
-
---- max(x, slope x).
--- @param slope number 0.01
--- @return layer
-function layers.leaky_relu(slope)
-  slope = slope or 0.01
-  return activation("leaky_relu", {slope}, function(b) return b:leaky_relu(slope) end,
-    function(x) return x:leaky_relu(slope) end)
-end
-
---- max(x, 0).
--- @return layer
-function layers.relu()
-  return activation("relu", {}, function(b) return b:relu() end, function(x) return x:relu() end)
-end
-
---- Hyperbolic tangent.
--- @return layer
-function layers.tanh()
-  return activation("tanh", {}, function(b) return b:tanh() end, function(x) return x:tanh() end)
-end
-
--- A layer that is an operator of libtorch.
-local function operator(kind, arguments, o, run)
-  local self = new(kind, arguments, o)
-  self.run = run
+  if o.bias then self.tensors.bias = agad.empty(outputs):uniform_(-bound, bound, draw):requires_grad_() end
   return self
 end
 
 --- 1 / (1 + exp(-x)).
 -- @return layer
-function layers.sigmoid() return operator("sigmoid", {}, {}, function(_, x) return x:sigmoid() end) end
-
-local function window(kind, o) return checked(kind, with_kernel(o), {"kernel", "stride"}) end
-
---- The largest of each window (PyTorch's MaxPool2d).
--- @param o table|number kernel (2), stride (the kernel): a number or {vertical, horizontal}; or the kernel
--- @return layer
-function layers.max_pool(o)
-  o = window("max_pool", o)
-  return node("max_pool", {}, o, function(b) return b:max_pool(o) end)
-end
+function layers.sigmoid() return operator("sigmoid", {}, function(_, x) return x:sigmoid() end) end
 
 local function pair(v) return type(v) == "table" and v or {v, v} end
 
@@ -309,9 +244,11 @@ local function pair(v) return type(v) == "table" and v or {v, v} end
 -- @param o table|number kernel (2), stride (the kernel): a number or {vertical, horizontal}; or the kernel
 -- @return layer
 function layers.avg_pool(o)
-  o = window("avg_pool", o)
-  local kernel = pair(o.kernel or 2)
-  return operator("avg_pool", {}, o, function(_, x) return x:avg_pool2d(kernel, pair(o.stride or kernel)) end)
+  local window = attributes.of.max_pool
+  local given = options.check("nn.avg_pool", attributes.read("nn.avg_pool", window, {}, o), window.options, true)
+  local kernel = pair(given.kernel)
+  local stride = given.stride == 0 and kernel or pair(given.stride)
+  return operator("avg_pool", {o}, function(_, x) return x:avg_pool2d(kernel, stride) end)
 end
 
 --- Sides times a whole number, each pixel repeated (PyTorch's Upsample, nearest).
@@ -319,7 +256,7 @@ end
 -- @return layer
 function layers.upsample(factor)
   factor = whole("upsample", "factor", factor or 2)
-  return operator("upsample", {factor}, {}, function(l, x)
+  return operator("upsample", {factor}, function(l, x)
     if #x.shape ~= 4 then fail(l, "4 dimensions are needed, not %d", #x.shape) end
     return x:upsample_nearest2d {output_size = {x:size(3) * factor, x:size(4) * factor}}
   end)
@@ -329,27 +266,26 @@ end
 -- @param dim integer 2, the channels
 -- @return layer
 function layers.concat(dim)
-  return operator("concat", {dim or 2}, {}, function(_, ...) return agad.cat({...}, dim or 2) end)
+  return operator("concat", {dim or 2}, function(_, ...) return agad.cat({...}, dim or 2) end)
 end
+
+local share_below_1 = option {default = 0.5, min = 0, below = 1}
 
 --- Sets numbers to 0 at random and scales the others up (PyTorch's Dropout); nothing in `eval`.
 -- @param p number 0.5, the share
 -- @return layer
 function layers.dropout(p)
-  p = p or 0.5
-  if not (type(p) == "number" and p >= 0 and p < 1) then
-    error(("nn.dropout: p = %s; a share of at least 0 and below 1 is needed"):format(brief(p)), 2)
-  end
-  return operator("dropout", {p}, {}, function(l, x) return x:dropout(p, l.training) end)
+  p = typed("dropout", "p", share_below_1, p or 0.5)
+  return operator("dropout", {p}, function(l, x) return x:dropout(p, l.training) end)
 end
 
 --- What it is given.
 -- @return layer
-function layers.identity() return operator("identity", {}, {}, function(_, x) return x end) end
+function layers.identity() return operator("identity", {}, function(_, x) return x end) end
 
 --- All dimensions but the first as one.
 -- @return layer
-function layers.flatten() return operator("flatten", {}, {}, function(_, x) return x:flatten {start_dim = 2} end) end
+function layers.flatten() return operator("flatten", {}, function(_, x) return x:flatten {start_dim = 2} end) end
 
 --- Layers one after another.
 -- @param ... layer or function of a tensor
@@ -362,7 +298,7 @@ function layers.sequential(...)
       error(("nn.sequential: argument %d is a %s, not a layer"):format(i, type(l)), 2)
     end
   end
-  local self = operator("sequential", all, {}, function(_, x)
+  local self = operator("sequential", all, function(_, x)
     for _, l in ipairs(all) do x = l(x) end
     return x
   end)

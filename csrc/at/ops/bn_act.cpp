@@ -1,18 +1,16 @@
-// ops_cpu.cpp - our own operators: their schemas, and their CPU kernels on csrc/cpu.
+// bn_act.cpp - agad::bn_act and its backward: batch norm with a (leaky) ReLU in one, for the CPU and for C.
 //
-// Here are checks, layout, memory and threads; the arithmetic is in csrc/cpu. Work is cut by
-// shape alone, so results do not depend on the number of threads. The operators have no
-// autograd formula (a net's pass is its own autograd node): they run with gradients on, but
-// going backward through one is an error, not a zero gradient.
+// y, mean, invstd = act(batch_norm(x)), act(v) = v > 0 ? v : slope*v (slope 1: none, 0: ReLU).
+// x is [N, C, ...]; mean and invstd are [C] float32 (float64 where x is), as are the parameters.
+// Here are checks, layout and memory; the arithmetic is in csrc/cpu. Work is cut by shape alone.
 
+#include "at/internal.h"
+#include "at/ops/own.h"
 #include "cpu/bn_act.h"
 
-#include <ATen/Parallel.h>
-#include <ATen/core/Tensor.h>
+#include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
-#include <torch/csrc/autograd/autograd_not_implemented_fallback.h>
-#include <torch/library.h>
 
 #include <memory>
 #include <optional>
@@ -22,8 +20,6 @@ namespace {
 
 using at::Tensor;
 using Triple = std::tuple<Tensor, Tensor, Tensor>;
-
-constexpr int64_t kGrain = 32768; // elements; a tensor below that stays on one thread
 
 const bn_act_kernels &kernels_for(const Tensor &x) {
   switch (x.scalar_type()) {
@@ -73,13 +69,6 @@ void *written(const char *name, const std::optional<Tensor> &t, const Tensor &x)
 
 Tensor empty_channels(const Tensor &like) { return at::empty({like.size(0)}, like.options().requires_grad(false)); }
 
-// body(begin, end) over 0..n, one thread per kGrain elements.
-template <class Body> void over(size_t n, int64_t elements, const Body &body) {
-  if (n == 0 || elements == 0) return;
-  int64_t grain = elements <= kGrain ? int64_t(n) : std::max<int64_t>(1, n * kGrain / elements);
-  at::parallel_for(0, int64_t(n), grain, [&](int64_t b, int64_t e) { body(size_t(b), size_t(e)); });
-}
-
 // Partial sums s1, s2: [chunks][C] each.
 struct Sums {
   std::unique_ptr<double[]> memory;
@@ -109,7 +98,7 @@ Triple bn_act(const Tensor &x_in, const Tensor &weight_in, const Tensor &bias_in
     Tensor shift = empty_channels(weight);
     void *kp = shift.data_ptr();
     k.shift(kp, xp, &s);
-    over(s.strips, elements, [&](size_t b, size_t e) { k.moments(sums.s1, sums.s2, xp, kp, &s, b, e); });
+    own_parallel(s.strips, elements, [&](size_t b, size_t e) { k.moments(sums.s1, sums.s2, xp, kp, &s, b, e); });
     k.statistics(mean.data_ptr(), invstd.data_ptr(), rm, rv, sums.s1, sums.s2, kp, &s, momentum, eps);
   } else {
     k.running(mean.data_ptr(), invstd.data_ptr(), rm, rv, s.C, eps);
@@ -118,7 +107,7 @@ Triple bn_act(const Tensor &x_in, const Tensor &weight_in, const Tensor &bias_in
   void *yp = y.data_ptr();
   const void *mp = mean.const_data_ptr(), *ap = scale.const_data_ptr();
   const void *bp = bias.const_data_ptr();
-  over(s.lines, elements, [&](size_t b, size_t e) { k.forward(yp, xp, mp, ap, bp, slope, &s, b, e); });
+  own_parallel(s.lines, elements, [&](size_t b, size_t e) { k.forward(yp, xp, mp, ap, bp, slope, &s, b, e); });
   return {y, mean, invstd};
 }
 
@@ -142,34 +131,49 @@ Triple bn_act_backward(const Tensor &dy_in, const Tensor &x_in, const Tensor &we
   const void *ap = scale.const_data_ptr();
   Sums sums(s);
   if (elements == 0) std::fill_n(sums.s1, 2 * s.chunks * s.C, 0.0);
-  over(s.strips, elements,
-       [&](size_t b, size_t e) { k.grad_sums(sums.s1, sums.s2, yp, xp, mp, ap, bp, slope, &s, b, e); });
+  own_parallel(s.strips, elements,
+               [&](size_t b, size_t e) { k.grad_sums(sums.s1, sums.s2, yp, xp, mp, ap, bp, slope, &s, b, e); });
   k.coefficients(dweight.data_ptr(), dbias.data_ptr(), p.data_ptr(), q.data_ptr(), sums.s1, sums.s2,
                  invstd.const_data_ptr(), ap, &s, training);
   void *dp = dx.data_ptr();
   const void *pp = p.const_data_ptr(), *qp = q.const_data_ptr();
-  over(s.lines, elements, [&](size_t b, size_t e) { k.backward(dp, yp, xp, mp, ap, bp, pp, qp, slope, &s, b, e); });
+  own_parallel(s.lines, elements,
+               [&](size_t b, size_t e) { k.backward(dp, yp, xp, mp, ap, bp, pp, qp, slope, &s, b, e); });
   return {dx, dweight, dbias};
 }
 
+std::optional<Tensor> maybe(const at_tensor *t) { return t ? std::optional<Tensor>(t->t) : std::nullopt; }
+
+AGAD_OPERATOR(bn_act, "(Tensor x, Tensor weight, Tensor bias, Tensor(a!)? running_mean, Tensor(b!)? running_var, "
+                      "bool training, float momentum, float eps, float slope) -> (Tensor, Tensor, Tensor)")
+AGAD_OPERATOR(bn_act_backward, "(Tensor dy, Tensor x, Tensor weight, Tensor bias, Tensor mean, Tensor invstd, "
+                               "bool training, float slope) -> (Tensor, Tensor, Tensor)")
+
 } // namespace
 
-// y, mean, invstd = act(batch_norm(x)), act(v) = v > 0 ? v : slope*v (slope 1: none, 0: ReLU).
-// x is [N, C, ...]; mean and invstd are [C] float32 (float64 where x is), as are the parameters.
-TORCH_LIBRARY(agad, m) {
-  m.def("bn_act(Tensor x, Tensor weight, Tensor bias, Tensor(a!)? running_mean, "
-        "Tensor(b!)? running_var, bool training, float momentum, float eps, float slope)"
-        " -> (Tensor, Tensor, Tensor)");
-  m.def("bn_act_backward(Tensor dy, Tensor x, Tensor weight, Tensor bias, Tensor mean, "
-        "Tensor invstd, bool training, float slope) -> (Tensor, Tensor, Tensor)");
+at_tensor *at_bn_act(at_tensor **mean, at_tensor **invstd, const at_tensor *x, const at_tensor *w, const at_tensor *b,
+                     at_tensor *running_mean, at_tensor *running_var, int training, double momentum, double eps,
+                     double slope) {
+  return at_make([&] {
+    static auto op = c10::Dispatcher::singleton().findSchemaOrThrow("agad::bn_act", "").typed<decltype(bn_act)>();
+    auto [y, m, s] = op.call(at_unwrap(x), at_unwrap(w), at_unwrap(b), maybe(running_mean), maybe(running_var),
+                             training, momentum, eps, slope);
+    if (mean) *mean = at_wrap(m);
+    if (invstd) *invstd = at_wrap(s);
+    return y;
+  });
 }
 
-TORCH_LIBRARY_IMPL(agad, CPU, m) {
-  m.impl("bn_act", bn_act);
-  m.impl("bn_act_backward", bn_act_backward);
-}
-
-TORCH_LIBRARY_IMPL(agad, Autograd, m) {
-  m.impl("bn_act", torch::autograd::autogradNotImplementedFallback());
-  m.impl("bn_act_backward", torch::autograd::autogradNotImplementedFallback());
+void at_bn_act_backward(at_tensor **dx, at_tensor **dw, at_tensor **db, const at_tensor *dy, const at_tensor *x,
+                        const at_tensor *w, const at_tensor *b, const at_tensor *mean, const at_tensor *invstd,
+                        int training, double slope) {
+  at_do([&] {
+    static auto op =
+        c10::Dispatcher::singleton().findSchemaOrThrow("agad::bn_act_backward", "").typed<decltype(bn_act_backward)>();
+    auto [gx, gw, gb] = op.call(at_unwrap(dy), at_unwrap(x), at_unwrap(w), at_unwrap(b), at_unwrap(mean),
+                                at_unwrap(invstd), training, slope);
+    *dx = at_wrap(gx);
+    if (dw) *dw = at_wrap(gw);
+    if (db) *db = at_wrap(gb);
+  });
 }
