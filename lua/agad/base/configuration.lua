@@ -245,7 +245,7 @@ function options.schema(method)
     if d.name == "method" then default = method.name end
     if default ~= nil then d.default = convert[d.kind](d.name, d, default) end
     if d.name == "score" and type(method.score) == "table" then
-      d.kind, d.choices, d.default = "choice", method.score, method.score[1]
+      d.kind, d.choices, d.default = "choice", method.scores or method.score, method.score[1]
     end
     add(d)
   end

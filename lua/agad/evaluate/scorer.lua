@@ -2,17 +2,15 @@
 
 local core = require "agad.core"
 local nn = require "agad.nn"
+local scores = require "agad.evaluate.scores"
 
 local scorer = {}
-
--- Built-in scores: functions of (builder, input, reconstruction).
-local builtin = {l2 = function(b, x, x_hat) return b:l2(x_hat, x) end}
 
 --- The name, in a scoring program, of the tensor that holds what a method keeps.
 -- @param name string of the method's `keep`
 function scorer.kept(name) return "keep." .. name .. ".value" end
 
---- The scoring program: outputs score, and map and reconstruction where the generator gives a picture.
+--- The scoring program: outputs score, and map and reconstruction where the method gives a picture.
 -- @param method table
 -- @param score string the name of a built-in score (ignored where the method has a function of its own)
 -- @param programs table name -> program of the method's nets
@@ -47,11 +45,11 @@ function scorer.program(method, score, programs, shape, keep)
     if not ok then error(("method %s: its score raises: %s"):format(method.name, tostring(reason)), 0) end
     result = reason
   else
-    result = builtin[score](b, b.x, (nets.generator(b.x)))
+    result = scores[score].build(b, b.x, method.picture and (nets[method.picture](b.x)))
   end
   local outputs = {{"score", result}}
-  if programs.generator then
-    local x_hat = nets.generator(b.x)
+  if method.picture then
+    local x_hat = nets[method.picture](b.x)
     outputs[2] = {"map", b:difference_map(x_hat, b.x)}
     outputs[3] = {"reconstruction", x_hat}
   end
@@ -99,10 +97,10 @@ function scorer.score(net, pictures, o) return core.score(net, pictures, options
 function scorer.maps(net, pictures, o)
   local how = options_of(o)
   how.output = "map"
-  local ok, maps = pcall(core.score, net, pictures, how)
-  if ok then return maps end
-  if tostring(maps):find "no such output" then return nil end
-  error(maps, 0)
+  for _, name in ipairs(net:info().outputs) do
+    if name == how.output then return core.score(net, pictures, how) end
+  end
+  return nil
 end
 
 return scorer
