@@ -2,7 +2,7 @@
  *
  * Rooms that do not need libtorch (data, the parsers of net) report through an agad_error that the
  * caller owns; the first failure of a call fills it and the call returns -1 (or NULL).
- * A message is one line: what, where, what to do.
+ * A message is one line: what, where, what to do; agad_fail makes it one, whatever names it quotes.
  */
 #ifndef AGAD_ERROR_H
 #define AGAD_ERROR_H
