@@ -135,8 +135,8 @@ describe("a weight or a rate", function()
     for _, rate in ipairs {-1, 0 / 0} do
       local step = core.step("m", "{}")
       step:add_net("g", agad.nn.net(agad.nn.builder({1, 8, 8}):conv(1):build "g"))
-      has(refused(step.add_update, step, "g", {"g"}, adam {lr = rate}), "update g: lr = ", "a number from 0 is needed")
-      has(refused(step.add_update, step, "g", {"g"}, adam {weight_decay = rate}), "update g: weight_decay = ")
+      has(refused(step.add_update, step, "g", {"g"}, adam {lr = rate}), "update g: lr = ", "give a number from 0")
+      has(refused(step.add_update, step, "g", {"g"}, adam {weight_decay = rate}), "update g: weight_decay = ", "give a number from 0")
       step:add_update("g", {"g"}, adam())
       has(refused(step.set_rate, step, "g", rate), "a step size is a number from 0")
     end

@@ -228,11 +228,14 @@ describe("a step", function()
     has(refused(run.step.add_update, run.step, "critic", {"critic"}, steps.adam()), "no net 'critic'")
     has(refused(run.step.add_average, run.step, "critic", .9), "'critic'")
     has(refused(run.step.backward, run.step, "critic", agad.ones(1)), "no such update")
+    local function add(adam) run.step:add_update("g", {"generator"}, adam) end
     for _, name in ipairs {"lr", "beta1", "beta2", "eps", "weight_decay", "clip", "accumulate"} do
       local adam = steps.adam()
       adam[name] = nil
-      has(refused(run.step.add_update, run.step, "g", {"generator"}, adam), name .. " is missing or no number")
+      has(refused(add, adam), ("update g: %s = nil; give a "):format(name))
     end
+    has(refused(add, steps.adam {beta = .5}), "update g: unknown option beta")
+    has(refused(add, steps.adam {accumulate = 0}), "accumulate = 0")
     has(refused(core.step, "m", "{"), "method m", "JSON")
     has(refused(core.step, "m", "3"), "method m", "no JSON object")
     local empty = new_run {stages = {"generator_update"}}

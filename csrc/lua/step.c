@@ -1,5 +1,6 @@
 /* step.c: the step table, the losses, and batches of pictures for Lua. */
 #include "lua/binding.h"
+#include "lua/options.h"
 #include "net/pictures.h"
 #include "train/losses.h"
 #include "train/step.h"
@@ -8,6 +9,7 @@
 #include <string.h>
 
 #define LUA_STEP "agad.step"
+#define MOST 1e30 /* of a step size and a decay */
 
 /* The step, and the Lua state of the call that runs it: trampolines need it. */
 typedef struct lua_step {
@@ -67,12 +69,25 @@ static int add_net(lua_State *L) {
   return lua_agad_end(L, &scope, 0);
 }
 
-static double number_field(lua_State *L, int index, const char *key) {
-  if (lua_getfield(L, index, key) != LUA_TNUMBER)
-    luaL_argerror(L, index, lua_pushfstring(L, "%s is missing or no number", key));
-  double v = lua_tonumber(L, -1);
+typedef struct update_options {
+  adam_options adam;
+  gradient_options gradient;
+} update_options;
+
+static update_options read_update(lua_State *L, int index, const char *name) {
+  static const option known[] = {OPTION_NEEDED_INTEGER("accumulate", update_options, gradient.accumulate, 1, INT32_MAX),
+                                 OPTION_NEEDED_NUMBER("beta1", update_options, adam.beta1, 0, 1),
+                                 OPTION_NEEDED_NUMBER("beta2", update_options, adam.beta2, 0, 1),
+                                 OPTION_NEEDED_NUMBER("clip", update_options, gradient.clip, 0, INFINITY),
+                                 OPTION_NEEDED_NUMBER("eps", update_options, adam.eps, 0, INFINITY),
+                                 OPTION_NEEDED_NUMBER("lr", update_options, adam.lr, 0, MOST),
+                                 OPTION_NEEDED_NUMBER("weight_decay", update_options, adam.weight_decay, 0, MOST),
+                                 OPTION_END};
+  update_options o;
+  luaL_checktype(L, index, LUA_TTABLE);
+  lua_agad_options(L, index, lua_pushfstring(L, "update %s", name), known, &o);
   lua_pop(L, 1);
-  return v;
+  return o;
 }
 
 /* add_update(name, {net names}, {lr=, beta1=, beta2=, eps=, weight_decay=, clip=, accumulate=}): all are needed */
@@ -80,7 +95,6 @@ static int add_update(lua_State *L) {
   lua_step *s = check(L, 1);
   const char *name = luaL_checkstring(L, 2), *nets[STEP_MAX_NETS];
   luaL_checktype(L, 3, LUA_TTABLE);
-  luaL_checktype(L, 4, LUA_TTABLE);
   int n = (int)lua_rawlen(L, 3);
   luaL_argcheck(L, n >= 1 && n <= STEP_MAX_NETS, 3, "1 to 8 nets");
   for (int i = 0; i < n; i++) {
@@ -88,11 +102,9 @@ static int add_update(lua_State *L) {
     nets[i] = luaL_checkstring(L, -1); /* stays in the table */
     lua_pop(L, 1);
   }
-  adam_options adam = {number_field(L, 4, "lr"), number_field(L, 4, "beta1"), number_field(L, 4, "beta2"),
-                       number_field(L, 4, "eps"), number_field(L, 4, "weight_decay")};
-  gradient_options gradient = {number_field(L, 4, "clip"), (int)number_field(L, 4, "accumulate")};
+  update_options o = read_update(L, 4, name);
   at_scope scope = at_open();
-  step_add_update(s->state, name, nets, n, adam, gradient);
+  step_add_update(s->state, name, nets, n, o.adam, o.gradient);
   return lua_agad_end(L, &scope, 0);
 }
 
@@ -335,7 +347,7 @@ static int set_rate(lua_State *L) {
   int place = step_find_update(s, luaL_checkstring(L, 2));
   double lr = luaL_checknumber(L, 3);
   luaL_argcheck(L, place >= 0, 2, "no such update");
-  luaL_argcheck(L, lr >= 0 && lr < 1e30, 3, "a step size is a number from 0");
+  luaL_argcheck(L, lr >= 0 && lr <= MOST, 3, "a step size is a number from 0");
   s->updates[place].adam.lr = lr;
   return 0;
 }
@@ -431,21 +443,22 @@ static void push_losses(lua_State *L) {
   }
 }
 
+typedef struct batch_options {
+  at_dtype dtype;
+  int device;
+} batch_options;
+
 /* batch(pictures, index or nil, low, high[, {dtype=, device=}]) -> float tensor, channels_last */
 static int batch(lua_State *L) {
   at_tensor *pictures = lua_agad_check_tensor(L, 1),
             *index = lua_isnoneornil(L, 2) ? NULL : lua_agad_check_tensor(L, 2);
   double low = luaL_checknumber(L, 3), high = luaL_checknumber(L, 4);
-  at_dtype dtype = AT_F32;
-  int device = AT_CPU;
-  if (lua_istable(L, 5)) {
-    if (lua_getfield(L, 5, "dtype") == LUA_TSTRING)
-      luaL_argcheck(L, !at_dtype_by_name(lua_tostring(L, -1), &dtype), 5, "unknown dtype");
-    if (lua_getfield(L, 5, "device") == LUA_TSTRING)
-      luaL_argcheck(L, !lua_agad_device(L, lua_tostring(L, -1), &device), 5, "unknown device");
-  }
+  static const option known[] = {OPTION_DEVICE("device", batch_options, device),
+                                 OPTION_DTYPE("dtype", batch_options, dtype), OPTION_END};
+  batch_options o = {AT_F32, AT_CPU};
+  lua_agad_options(L, 5, "batch", known, &o);
   at_scope scope = at_open();
-  lua_agad_push_tensor(L, pictures_to_batch(pictures, index, low, high, dtype, device, AT_CHANNELS_LAST));
+  lua_agad_push_tensor(L, pictures_to_batch(pictures, index, low, high, o.dtype, o.device, AT_CHANNELS_LAST));
   return lua_agad_end(L, &scope, 1);
 }
 

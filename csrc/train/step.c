@@ -84,9 +84,6 @@ int step_add_update(step_state *s, const char *name, const char *const *nets, in
   if (s->n_updates == STEP_MAX_UPDATES || n_nets > STEP_MAX_NETS) return at_fail("step: too many updates");
   step_update *u = s->updates + s->n_updates;
   memset(u, 0, sizeof *u);
-  if (!(adam.lr >= 0 && adam.lr < 1e30)) return at_fail("update %s: lr = %g; a number from 0 is needed", name, adam.lr);
-  if (!(adam.weight_decay >= 0 && adam.weight_decay < 1e30))
-    return at_fail("update %s: weight_decay = %g; a number from 0 is needed", name, adam.weight_decay);
   u->adam = adam;
   u->gradient = gradient;
   if (set_name(u->name, name)) return -1;
