@@ -135,8 +135,10 @@ describe("a weight or a rate", function()
     for _, rate in ipairs {-1, 0 / 0} do
       local step = core.step("m", "{}")
       step:add_net("g", agad.nn.net(agad.nn.builder({1, 8, 8}):conv(1):build "g"))
-      has(refused(step.add_update, step, "g", {"g"}, adam {lr = rate}), "update g: lr = ", "give a number from 0")
-      has(refused(step.add_update, step, "g", {"g"}, adam {weight_decay = rate}), "update g: weight_decay = ", "give a number from 0")
+      for _, name in ipairs {"lr", "weight_decay"} do
+        has(refused(step.add_update, step, "g", {"g"}, adam {[name] = rate}), ("update g: %s = "):format(name),
+          "give a number from 0")
+      end
       step:add_update("g", {"g"}, adam())
       has(refused(step.set_rate, step, "g", rate), "a step size is a number from 0")
     end
