@@ -23,17 +23,25 @@ enum { LATENT_MSE, LATENT_L2 };    /* latent_norm */
 /* Of normals' terms the loss is the sum, each with its sign; of anomalies' the sum of reciprocals. */
 typedef struct term {
   const char *name, *slot, *loss;
-  int anomalous, sign;
+  enum { NORMAL, ANOMALOUS } branch;
+  int sign;
   agad_part a, b; /* where the loss has a target b is not looked at */
   double target;
 } term;
 
+/* clang-format off */
 static const term terms[] = {
-    {"adv", "adv", "bce", 0, 1, Y_HAT, Y_HAT, 1},           {"con", "con", "l1", 0, 1, X_HAT, X, 0},
-    {"adcon", "adcon", "l1", 0, -1, X_HAT2, X_HAT, 0},      {"lat", "lat", "mse", 0, 1, Z_HAT, Z, 0},
-    {"adv", "adv_anom", "bce", 1, 1, Y_HAT, Y_HAT, 0},      {"adcon", "adcon_anom", "l1", 1, 1, X_HAT, X, 0},
-    {"adcon", "pseudo_anom", "l1", 1, 1, X_HAT2, X_HAT, 0}, {"lat", "lat_anom", "mse", 1, 1, Z_HAT, Z, 0},
+    /* name    loss slot      loss   branch    sign  a       b      target */
+    {"adv",   "adv",         "bce", NORMAL,     1, Y_HAT,  Y_HAT, 1},
+    {"con",   "con",         "l1",  NORMAL,     1, X_HAT,  X,     0},
+    {"adcon", "adcon",       "l1",  NORMAL,    -1, X_HAT2, X_HAT, 0},
+    {"lat",   "lat",         "mse", NORMAL,     1, Z_HAT,  Z,     0},
+    {"adv",   "adv_anom",    "bce", ANOMALOUS,  1, Y_HAT,  Y_HAT, 0},
+    {"adcon", "adcon_anom",  "l1",  ANOMALOUS,  1, X_HAT,  X,     0},
+    {"adcon", "pseudo_anom", "l1",  ANOMALOUS,  1, X_HAT2, X_HAT, 0},
+    {"lat",   "lat_anom",    "mse", ANOMALOUS,  1, Z_HAT,  Z,     0},
 };
+/* clang-format on */
 enum { N_TERMS = sizeof terms / sizeof *terms };
 
 /* A term as the options have it. */
@@ -123,7 +131,7 @@ void agad_generator_loss(step_state *s, const agad_losses *l, const agad_branch 
   for (int i = 0; i < N_TERMS; i++) {
     const term *t = terms + i;
     const chosen *c = l->terms + i;
-    if (t->anomalous != anomalous || !c->measured) continue;
+    if (t->branch != (anomalous ? ANOMALOUS : NORMAL) || !c->measured) continue;
     loss_input in = {b->part[t->a], b->part[t->b], c->target};
     at_tensor *value = c->loss->forward(in);
     step_put(s, c->slot, value);
