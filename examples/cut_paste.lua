@@ -1,18 +1,9 @@
 -- AGAD that makes anomalies of its own: in every batch a patch of some normals is pasted elsewhere in the same picture
--- (CutPaste: Li et al., CVPR 2021, https://arxiv.org/abs/2104.04015), and they are shown as known anomalies. All other
--- stages are AGAD's, in C: "agad.NAME".
+-- (CutPaste: Li et al., CVPR 2021, https://arxiv.org/abs/2104.04015), and they are shown as known anomalies. It changes
+-- another method: options are merged, and a stage of its own goes before AGAD's first, all of which stay in C.
 --   agad train weave --method examples/cut_paste.lua --gamma 0 --out cut_paste.safetensors
 
 local agad = require "agad"
-local base = require "agad.methods.agad"
-local option = require("agad.base.options").option
-
-local function merged(a, b)
-  local all = {}
-  for key, value in pairs(a) do all[key] = value end
-  for key, value in pairs(b) do all[key] = value end
-  return all
-end
 
 -- Whole numbers from low to high, from the generator whose state checkpoints hold.
 local function random(low, high) return agad.randint(low, high + 1, {}):item() end
@@ -32,13 +23,11 @@ local function cut_paste(s)
   s.x, s.n_normal = x, s.n_normal - cut
 end
 
-return merged(base, {
-  name = "cut_paste",
-  options = merged(base.options, {
-    cut = option {default = .125, min = 0, max = .5, help = "share of the normals that get a patch pasted"},
-  }),
-  phases = {merged(base.phases[1], {
-    step = {{"cut_paste", cut_paste}, "agad.reconstruct", "agad.discriminate", "agad.pseudo_anomaly",
-      "agad.generator_loss", "generator_update", "agad.discriminator_loss", "discriminator_update", "guard_collapse"},
-  })},
-})
+return {
+  name = "cut_paste", extends = "agad",
+  options = {
+    cut = agad.options.option {default = .125, min = 0, max = .5,
+      help = "share of the normals that get a patch pasted"},
+  },
+  phases = {train = {before = {reconstruct = {"cut_paste", cut_paste}}}},
+}

@@ -22,5 +22,6 @@ return {
     },
   }},
   average = {"generator"},
+  picture = "generator",                                   -- the net that gives error maps and reconstructions
   score = {"l2"},
 }

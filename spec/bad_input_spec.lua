@@ -9,6 +9,7 @@ core.threads(1)
 local checks = dofile "spec/support/checks.lua"
 local refused, has = checks.refused, checks.has
 
+local adam = dofile("spec/support/steps.lua").adam
 local small = dofile "spec/support/small_run.lua"
 local task, with, quiet = small.task, small.with, small.quiet
 
@@ -129,18 +130,16 @@ describe("a weight or a rate", function()
 
   it("of a method of one's own is in the same range", function()
     local own = write("own.lua", [[
-      local m = setmetatable({name = "own"}, {__index = require "agad.methods.agad"})
-      m.options = setmetatable({}, {__index = require("agad.methods.agad").options})
-      for key, v in pairs(require("agad.methods.agad").options) do m.options[key] = v end
-      m.options.lambda = {adv = 1.0, con = 50.0, adcon = 15.0, lat = 5.0, own = 1.0}
-      return m]])
+      return {name = "own", extends = "agad", options = {lambda = {own = 1.0}}}]])
     has(refused(agad.trainer, task, with {method = own, lambda = {own = -1}}), "lambda.own = -1: it must be at least 0")
     for _, rate in ipairs {-1, 0 / 0} do
-      local step = core.step "{}"
+      local step = core.step("m", "{}")
       step:add_net("g", agad.nn.net(agad.nn.builder({1, 8, 8}):conv(1):build "g"))
-      has(refused(step.add_update, step, "g", {"g"}, {lr = rate}), "update g: lr = ", "a number from 0 is needed")
-      has(refused(step.add_update, step, "g", {"g"}, {weight_decay = rate}), "update g: weight_decay = ")
-      step:add_update("g", {"g"}, {})
+      for _, name in ipairs {"lr", "weight_decay"} do
+        has(refused(step.add_update, step, "g", {"g"}, adam {[name] = rate}), ("update g: %s = "):format(name),
+          "give a number from 0")
+      end
+      step:add_update("g", {"g"}, adam())
       has(refused(step.set_rate, step, "g", rate), "a step size is a number from 0")
     end
   end)

@@ -78,14 +78,12 @@ describe("agad train, what it is given", function()
 
   it("names the step and the stage that raises, and keeps the run before", function()
     write(dir .. "/m.lua", [[
-      local m, steps = setmetatable({name = "mine"}, {__index = require "agad.methods.agad_reference"}), 0
-      local step = {{"wobble", function()
+      local steps = 0
+      local wobble = {"wobble", function()
         steps = steps + 1
         if steps == 2 then error "it wobbles" end
-      end}}
-      table.move(m.phases[1].step, 1, #m.phases[1].step, 2, step)
-      m.phases = {{updates = m.phases[1].updates, step = step}}
-      return m]])
+      end}
+      return {name = "mine", extends = "agad_reference", phases = {train = {before = {generator_loss = wobble}}}}]])
     lfs.mkdir(dir .. "/m.run")
     write(dir .. "/m.run/config.json", "{}")
     write(dir .. "/m.run/state.safetensors", "the run before")

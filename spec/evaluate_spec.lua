@@ -304,7 +304,7 @@ end)
 describe("scores of one picture", function()
   -- Nets with activations of both signs and no even weights: DCGAN's start makes all scores alike.
   local function net_of(name)
-    local method = {name = "agad", score = {"l2"}, input = {-1, 1}}
+    local method = {name = "agad", score = {"l2"}, picture = "generator", input = {-1, 1}}
     local program = scorer.program(method, "l2", {generator = agad.nn.program(name, {1, 32, 32}, {})}, {1, 32, 32})
     local net = agad.nn.net(program):init(4)
     for _, p in ipairs(net:params()) do if p.name:find "conv" then net:set(p.name, p.tensor * 4) end end

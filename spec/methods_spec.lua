@@ -1,4 +1,5 @@
 -- The methods beside agad: their nets, what a step of each computes, phases, what is kept, scores, rows, teaching.
+-- What a method's file may say: method_spec.lua.
 
 local agad = require "agad"
 local core = agad.core
@@ -338,57 +339,6 @@ describe("skip_ganomaly", function()
         assert.is_nil(state.gradient_norms.generator)
       end
     end
-  end)
-end)
-
-describe("a method's file", function()
-  local function with(changes)
-    local m = {name = "m", options = {warm = 2}, input = {0, 1}, nets = function() end, score = {"l2"},
-      phases = {{name = "a", epochs = "warm", updates = {g = {nets = {"generator"}}}, step = {"g_update"}},
-        {name = "b", updates = {g = {nets = {"generator"}}}, step = {"g_update"}}}}
-    changes(m)
-    package.loaded["agad.methods.made_up"] = m
-    local ok, reason = pcall(methods.load, "made_up")
-    package.loaded["agad.methods.made_up"] = nil
-    return ok, reason
-  end
-
-  it("may have several phases; each is checked", function()
-    assert.is_true(with(function() end))
-    for _, case in ipairs {
-      {function(m) m.phases[1].epoch = 3 end, "phase a: unknown key epoch"},
-      {function(m) m.phases[2].name = nil end, "phase without a name", "lacks 'name'"},
-      {function(m) m.phases[2].updates = {} end, "phase b lacks 'updates'"},
-      {function(m) m.phases[2].updates = {g = {}} end, "phase b: update g lacks 'nets'"},
-      {function(m) m.phases[1].epochs = "cold" end, "phase a: epochs = cold"},
-      {function(m) m.phases[1].start = 3 end, "phase a: 'start' must be a function"},
-      {function(m) m.phases[1].step = {} end, "phase a lacks 'step'"},
-      {function(m) m.phases[1].step = {3} end, "phase a: stage 1 must be a name"},
-      {function(m) m.phases[2] = 3 end, "must be a table"},
-      {function(m) m.keep = "c" end, "'keep' must be a list"},
-    } do
-      local ok, reason = with(case[1])
-      assert.is_false(ok)
-      has(reason, "made_up", table.unpack(case, 2))
-    end
-  end)
-
-  it("whose start raises or keeps what is not listed is named", function()
-    local made = methods.load "deep_sad"
-    local copy = {}
-    for key, v in pairs(made) do copy[key] = v end
-    copy.phases = {made.phases[1], {}}
-    for key, v in pairs(made.phases[2]) do copy.phases[2][key] = v end
-    package.loaded["agad.methods.made_up"] = copy
-    local function start(f)
-      copy.phases[2].start = f
-      local run = agad.trainer(task, options("deep_sad", {method = "made_up"}))
-      return refused(run.next_phase, run)
-    end
-    has(start(function() error("no centre", 0) end), "the start of phase train", "no centre")
-    has(start(function(s) s.keep.d = s:mean "encoder" end), "'keep' does not list d")
-    has(start(function(s) s:mean "encode" end), "there is no net encode")
-    package.loaded["agad.methods.made_up"] = nil
   end)
 end)
 

@@ -16,7 +16,7 @@ local refused, has = checks.refused, checks.has
 local half = {kernel = 4, stride = 2, padding = 1}
 local shape = {1, 16, 16}
 local generator = nn.builder(shape):conv(4, half):batch_norm():leaky_relu(0.2):conv_transpose(1, half):tanh():build "g"
-local method = {name = "agad", score = {"l2"}, input = {-1, 1}}
+local method = {name = "agad", score = {"l2"}, picture = "generator", input = {-1, 1}}
 local program = scorer.program(method, "l2", {generator = generator}, shape)
 local pictures = (agad.rand(37, 1, 16, 16) * 255):to "uint8"
 

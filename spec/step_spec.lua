@@ -40,7 +40,8 @@ local function batches(count, case, seed)
 end
 
 local function new_run(method_name, case, o, seed)
-  local method = require("agad.train.method").load(method_name)
+  local methods = require "agad.train.method"
+  local method = methods.load(method_name)
   local given = {net = case.net, width = case.width, norm = case.norm}
   local options = require "agad.options"
   local opts = options.select(options.resolve(method, given), "method")
@@ -53,17 +54,16 @@ local function new_run(method_name, case, o, seed)
     end
   end
   fill({nets.generator, nets.discriminator}, case, seed)
-  local step = core.step(core.json_encode(opts))
+  local step = core.step(method.name, methods.encode(method, opts), method.family)
   step:add_net("generator", nets.generator)
   step:add_net("discriminator", nets.discriminator)
-  local adam = {lr = 2e-4, beta1 = 0.5, beta2 = 0.999, eps = 1e-8}
+  local adam = {lr = 2e-4, beta1 = 0.5, beta2 = 0.999, eps = 1e-8, weight_decay = 0, clip = 0, accumulate = 1}
   step:add_update("generator", {"generator"}, adam)
   step:add_update("discriminator", {"discriminator"}, adam)
   for _, stage in ipairs(method.phases[1].step) do
-    if type(stage) == "string" then step:add_stage(method.name, stage)
-    else step:add_stage(method.name, stage[1], stage[2]) end
+    if type(stage) == "string" then step:add_stage(stage) else step:add_stage(stage[1], stage[2]) end
   end
-  step:guard("discriminator", 1e-5, 3)
+  step:guard("discriminator", 1e-5, true, 3)
   step:set_state(require("agad.train.state").new(step, nets, opts))
   return step, nets
 end

@@ -141,8 +141,8 @@ describe("the collapse guard", function()
     local run = new_run {delta = 0}
     assert.equal(0, (furthest(one, record(run, list, 0))))
     assert.equal(0, run.step:collapses())
-    has(refused(run.step.guard, run.step, "discriminator", 1, 1), "one already")
-    has(refused(run.step.guard, core.step "{}", "critic", 1, 1), "no update 'critic'")
+    has(refused(run.step.guard, run.step, "discriminator", 1, true, 1), "one already")
+    has(refused(run.step.guard, core.step("m", "{}"), "critic", 1, true, 1), "no update 'critic'")
   end)
 end)
 
@@ -222,12 +222,22 @@ describe("a step", function()
     run.step:begin(batches(1, 6)[1], 6)
     has(refused(run.step.run_stage, run.step, 4), "stage generator_loss", "slot x_hat")
     has(refused(run.step.run_stage, run.step, 9), "no such stage")
-    has(refused(run.step.add_stage, run.step, "agad", "dream"), "no stage 'dream'")
-    has(refused(run.step.add_stage, run.step, "agad", "critic_update"), "no update 'critic'")
-    has(refused(run.step.add_update, run.step, "critic", {"critic"}, {}), "no net 'critic'")
+    has(refused(run.step.add_stage, run.step, "dream"), "method agad: there is no stage 'dream'", "guard_collapse",
+      "agad.reconstruct", "agad.discriminator_loss")
+    has(refused(run.step.add_stage, run.step, "critic_update"), "no update 'critic'")
+    has(refused(run.step.add_update, run.step, "critic", {"critic"}, steps.adam()), "no net 'critic'")
     has(refused(run.step.add_average, run.step, "critic", .9), "'critic'")
     has(refused(run.step.backward, run.step, "critic", agad.ones(1)), "no such update")
-    has(refused(core.step, "{"), "JSON")
+    local function add(adam) run.step:add_update("g", {"generator"}, adam) end
+    for _, name in ipairs {"lr", "beta1", "beta2", "eps", "weight_decay", "clip", "accumulate"} do
+      local adam = steps.adam()
+      adam[name] = nil
+      has(refused(add, adam), ("update g: %s = nil; give a "):format(name))
+    end
+    has(refused(add, steps.adam {beta = .5}), "update g: unknown option beta")
+    has(refused(add, steps.adam {accumulate = 0}), "accumulate = 0")
+    has(refused(core.step, "m", "{"), "method m", "JSON")
+    has(refused(core.step, "m", "3"), "method m", "no JSON object")
     local empty = new_run {stages = {"generator_update"}}
     has(refused(empty.step.run, empty.step, batches(1, 6)[1], 6), "update generator", "no stage has computed")
   end)
@@ -240,9 +250,9 @@ describe("a step", function()
     collectgarbage()
     collectgarbage()
     step:run(list[1], 6)
-    local late = core.step "{}" -- collected in either order
+    local late = core.step("m", "{}") -- collected in either order
     late:add_net("g", nn.net(tiny_nets().generator))
-    late:add_update("g", {"g"}, {})
+    late:add_update("g", {"g"}, steps.adam())
     late:add_average("g", .9)
     late = nil
     collectgarbage()

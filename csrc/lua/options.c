@@ -134,8 +134,9 @@ void lua_agad_options(lua_State *L, int index, const char *who, const option *kn
   index = lua_absindex(L, index);
   check_known(L, index, who, known);
   for (const option *o = known; o->name; o++) {
-    if (lua_getfield(L, index, o->name) != LUA_TNIL) read_option(L, who, o, (char *)into + o->place);
-    else if (o->needed) refuse(L, who, o, lua_gettop(L), range(L, o));
+    int given = lua_getfield(L, index, o->name) != LUA_TNIL, value = lua_gettop(L);
+    if (given) read_option(L, who, o, (char *)into + o->place);
+    else if (o->needed) refuse(L, who, o, value, range(L, o));
     lua_pop(L, 1);
   }
 }

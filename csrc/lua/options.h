@@ -32,7 +32,7 @@ typedef enum option_kind {
 typedef struct option {
   const char *name; /* NULL ends an array */
   option_kind kind;
-  int needed;         /* must be given; of integers */
+  int needed;         /* must be given */
   size_t place, size; /* of the field in the struct */
   int64_t least, most;
   double low, high;
@@ -53,6 +53,8 @@ typedef struct option {
 /* double; both limits are included, and INFINITY is none. */
 #define OPTION_NUMBER(name_, type, field, low_, high_) \
   { .name = name_, .kind = OPTION_IS_NUMBER, OPTION_AS(type, field, double), .low = low_, .high = high_ }
+#define OPTION_NEEDED_NUMBER(name_, type, field, low_, high_) \
+  { .name = name_, .kind = OPTION_IS_NUMBER, .needed = 1, OPTION_AS(type, field, double), .low = low_, .high = high_ }
 /* int: 0 or 1, of a boolean. */
 #define OPTION_FLAG(name_, type, field) \
   { .name = name_, .kind = OPTION_IS_FLAG, OPTION_AS(type, field, int) }

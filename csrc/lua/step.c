@@ -1,6 +1,7 @@
 /* step.c: the step table, the losses, and batches of pictures for Lua. */
 #include "lua/binding.h"
-#include "score/scorer.h"
+#include "lua/options.h"
+#include "net/pictures.h"
 #include "train/losses.h"
 #include "train/step.h"
 
@@ -8,6 +9,7 @@
 #include <string.h>
 
 #define LUA_STEP "agad.step"
+#define MOST 1e30 /* of a step size and a decay */
 
 /* The step, and the Lua state of the call that runs it: trampolines need it. */
 typedef struct lua_step {
@@ -29,14 +31,15 @@ static void close_step(void *pointer) {
   free(s);
 }
 
-/* step(options_json) -> step */
+/* step(method, options_json[, family]) -> step: C stages of the method `family` (its own name) need no prefix */
 static int new_step(lua_State *L) {
-  const char *options = luaL_checkstring(L, 1);
+  const char *method = luaL_checkstring(L, 1), *options = luaL_checkstring(L, 2);
+  const char *family = luaL_optstring(L, 3, method);
   void **box = lua_agad_new_box(L, LUA_STEP);
   lua_newtable(L); /* what the step refers to stays alive here */
   lua_setiuservalue(L, -2, 1);
   at_scope scope = at_open();
-  step_state *state = step_new(options);
+  step_state *state = step_new(method, family, options);
   if (state) {
     lua_step *s = calloc(1, sizeof *s);
     s->state = state;
@@ -66,19 +69,32 @@ static int add_net(lua_State *L) {
   return lua_agad_end(L, &scope, 0);
 }
 
-static double number_field(lua_State *L, int index, const char *key, double standard) {
-  lua_getfield(L, index, key);
-  double v = luaL_optnumber(L, -1, standard);
+typedef struct update_options {
+  adam_options adam;
+  gradient_options gradient;
+} update_options;
+
+static update_options read_update(lua_State *L, int index, const char *name) {
+  static const option known[] = {OPTION_NEEDED_INTEGER("accumulate", update_options, gradient.accumulate, 1, INT32_MAX),
+                                 OPTION_NEEDED_NUMBER("beta1", update_options, adam.beta1, 0, 1),
+                                 OPTION_NEEDED_NUMBER("beta2", update_options, adam.beta2, 0, 1),
+                                 OPTION_NEEDED_NUMBER("clip", update_options, gradient.clip, 0, INFINITY),
+                                 OPTION_NEEDED_NUMBER("eps", update_options, adam.eps, 0, INFINITY),
+                                 OPTION_NEEDED_NUMBER("lr", update_options, adam.lr, 0, MOST),
+                                 OPTION_NEEDED_NUMBER("weight_decay", update_options, adam.weight_decay, 0, MOST),
+                                 OPTION_END};
+  update_options o;
+  luaL_checktype(L, index, LUA_TTABLE);
+  lua_agad_options(L, index, lua_pushfstring(L, "update %s", name), known, &o);
   lua_pop(L, 1);
-  return v;
+  return o;
 }
 
-/* add_update(name, {net names}, {lr=, beta1=, beta2=, eps=, weight_decay=, clip=, accumulate=}) */
+/* add_update(name, {net names}, {lr=, beta1=, beta2=, eps=, weight_decay=, clip=, accumulate=}): all are needed */
 static int add_update(lua_State *L) {
   lua_step *s = check(L, 1);
   const char *name = luaL_checkstring(L, 2), *nets[STEP_MAX_NETS];
   luaL_checktype(L, 3, LUA_TTABLE);
-  luaL_checktype(L, 4, LUA_TTABLE);
   int n = (int)lua_rawlen(L, 3);
   luaL_argcheck(L, n >= 1 && n <= STEP_MAX_NETS, 3, "1 to 8 nets");
   for (int i = 0; i < n; i++) {
@@ -86,12 +102,9 @@ static int add_update(lua_State *L) {
     nets[i] = luaL_checkstring(L, -1); /* stays in the table */
     lua_pop(L, 1);
   }
-  adam_options adam = {number_field(L, 4, "lr", 2e-4), number_field(L, 4, "beta1", 0.5),
-                       number_field(L, 4, "beta2", 0.999), number_field(L, 4, "eps", 1e-8),
-                       number_field(L, 4, "weight_decay", 0)};
-  gradient_options gradient = {number_field(L, 4, "clip", 0), (int)number_field(L, 4, "accumulate", 1)};
+  update_options o = read_update(L, 4, name);
   at_scope scope = at_open();
-  step_add_update(s->state, name, nets, n, adam, gradient);
+  step_add_update(s->state, name, nets, n, o.adam, o.gradient);
   return lua_agad_end(L, &scope, 0);
 }
 
@@ -121,21 +134,21 @@ static int run_lua_stage(step_state *state, void *arg) {
   return failed ? -1 : 0;
 }
 
-/* add_stage(method, name[, function]): built in without a function */
+/* add_stage(name[, function]): one of those in C without a function */
 static int add_stage(lua_State *L) {
   lua_step *s = check(L, 1);
-  const char *method = luaL_checkstring(L, 2), *name = luaL_checkstring(L, 3);
+  const char *name = luaL_checkstring(L, 2);
   trampoline *t = NULL;
-  if (!lua_isnoneornil(L, 4)) {
-    luaL_checktype(L, 4, LUA_TFUNCTION);
-    int function = anchor(L, 4);
+  if (!lua_isnoneornil(L, 3)) {
+    luaL_checktype(L, 3, LUA_TFUNCTION);
+    int function = anchor(L, 3);
     t = malloc(sizeof *t);
     *t = (trampoline){s, function};
   }
   at_scope scope = at_open();
   if (t) {
     if (step_add_stage(s->state, name, run_lua_stage, t, free) < 0) free(t);
-  } else step_add_builtin(s->state, method, name);
+  } else step_add_builtin(s->state, name);
   return lua_agad_end(L, &scope, 0);
 }
 
@@ -165,14 +178,17 @@ static int set_state(lua_State *L) {
   return 0;
 }
 
+/* guard(update, below, reset_moments, seed): what guard_collapse watches, and the spare initialisation's seed */
 static int set_guard(lua_State *L) {
   lua_step *s = check(L, 1);
   const char *update = luaL_checkstring(L, 2);
-  double delta = luaL_checknumber(L, 3);
-  lua_Integer seed = luaL_checkinteger(L, 4);
+  double below = luaL_checknumber(L, 3);
+  luaL_checktype(L, 4, LUA_TBOOLEAN);
+  int resets = lua_toboolean(L, 4);
+  lua_Integer seed = luaL_checkinteger(L, 5);
   at_scope scope = at_open();
   at_generator *g = at_generator_new((uint64_t)seed, AT_CPU);
-  step_guard(s->state, update, delta, g);
+  step_guard(s->state, update, below, resets, g);
   at_generator_free(g);
   return lua_agad_end(L, &scope, 0);
 }
@@ -256,7 +272,7 @@ static int n_normal(lua_State *L) {
 }
 
 /* losses() -> {adv = number, …}: reads them from the device */
-static int losses(lua_State *L) {
+static int read_losses(lua_State *L) {
   step_state *s = check(L, 1)->state;
   lua_newtable(L);
   at_scope scope = at_open();
@@ -271,12 +287,12 @@ static int losses(lua_State *L) {
 static int backward(lua_State *L) {
   lua_step *s = check(L, 1);
   const char *update = luaL_checkstring(L, 2);
-  at_tensor *loss = lua_agad_check_tensor(L, 3);
+  at_tensor *value = lua_agad_check_tensor(L, 3);
   int place = step_find_update(s->state, update);
   luaL_argcheck(L, place >= 0, 2, "no such update");
   lua_State *before = lua_agad_set_caller(L);
   at_scope scope = at_open();
-  step_backward(s->state, place, loss, lua_toboolean(L, 4));
+  step_backward(s->state, place, value, lua_toboolean(L, 4));
   lua_agad_set_caller(before);
   return lua_agad_end(L, &scope, 0);
 }
@@ -328,7 +344,7 @@ static int set_rate(lua_State *L) {
   int place = step_find_update(s, luaL_checkstring(L, 2));
   double lr = luaL_checknumber(L, 3);
   luaL_argcheck(L, place >= 0, 2, "no such update");
-  luaL_argcheck(L, lr >= 0 && lr < 1e30, 3, "a step size is a number from 0");
+  luaL_argcheck(L, lr >= 0 && lr <= MOST, 3, "a step size is a number from 0");
   s->updates[place].adam.lr = lr;
   return 0;
 }
@@ -400,38 +416,46 @@ static int collapses(lua_State *L) {
 
 /* ---- losses for Lua: each call is one autograd node ---- */
 
-static int loss(lua_State *L, loss_kind kind) {
+/* losses.NAME(a, b) or (a, target) -> 0-d tensor; upvalue 1 is the loss's place in the list */
+static int call_loss(lua_State *L) {
+  const loss *l = losses + lua_tointeger(L, lua_upvalueindex(1));
   at_tensor *a = lua_agad_check_tensor(L, 1), *b = NULL;
   double target = 0;
-  if (kind == LOSS_BCE) {
+  if (l->takes_target) {
     target = luaL_checknumber(L, 2);
     luaL_argcheck(L, target == 0 || target == 1, 2, "the target is 0 or 1");
   } else b = lua_agad_check_tensor(L, 2);
   at_scope scope = at_open();
-  lua_agad_push_tensor(L, loss_call(kind, a, b, target));
+  lua_agad_push_tensor(L, loss_call(l, a, b, target));
   return lua_agad_end(L, &scope, 1);
 }
 
-static int loss_l1(lua_State *L) { return loss(L, LOSS_L1); }
-static int loss_mse(lua_State *L) { return loss(L, LOSS_MSE); }
-static int loss_l2_rows(lua_State *L) { return loss(L, LOSS_L2_ROWS); }
-static int loss_bce(lua_State *L) { return loss(L, LOSS_BCE); }
+/* core.losses: {l1 = function, …}, one for each in csrc/train/losses.c */
+static void push_losses(lua_State *L) {
+  lua_newtable(L);
+  for (int i = 0; losses[i].name; i++) {
+    lua_pushinteger(L, i);
+    lua_pushcclosure(L, call_loss, 1);
+    lua_setfield(L, -2, losses[i].name);
+  }
+}
+
+typedef struct batch_options {
+  at_dtype dtype;
+  int device;
+} batch_options;
 
 /* batch(pictures, index or nil, low, high[, {dtype=, device=}]) -> float tensor, channels_last */
 static int batch(lua_State *L) {
   at_tensor *pictures = lua_agad_check_tensor(L, 1),
             *index = lua_isnoneornil(L, 2) ? NULL : lua_agad_check_tensor(L, 2);
   double low = luaL_checknumber(L, 3), high = luaL_checknumber(L, 4);
-  at_dtype dtype = AT_F32;
-  int device = AT_CPU;
-  if (lua_istable(L, 5)) {
-    if (lua_getfield(L, 5, "dtype") == LUA_TSTRING)
-      luaL_argcheck(L, !at_dtype_by_name(lua_tostring(L, -1), &dtype), 5, "unknown dtype");
-    if (lua_getfield(L, 5, "device") == LUA_TSTRING)
-      luaL_argcheck(L, !lua_agad_device(L, lua_tostring(L, -1), &device), 5, "unknown device");
-  }
+  static const option known[] = {OPTION_DEVICE("device", batch_options, device),
+                                 OPTION_DTYPE("dtype", batch_options, dtype), OPTION_END};
+  batch_options o = {AT_F32, AT_CPU};
+  lua_agad_options(L, 5, "batch", known, &o);
   at_scope scope = at_open();
-  lua_agad_push_tensor(L, pictures_to_batch(pictures, index, low, high, dtype, device, AT_CHANNELS_LAST));
+  lua_agad_push_tensor(L, pictures_to_batch(pictures, index, low, high, o.dtype, o.device, AT_CHANNELS_LAST));
   return lua_agad_end(L, &scope, 1);
 }
 
@@ -450,7 +474,7 @@ static const luaL_Reg methods[] = {{"add_net", add_net},
                                    {"n_normal", n_normal},
                                    {"seed", seed},
                                    {"exchange_random", exchange_random},
-                                   {"losses", losses},
+                                   {"losses", read_losses},
                                    {"backward", backward},
                                    {"average", average},
                                    {"gradients", gradients},
@@ -460,15 +484,11 @@ static const luaL_Reg methods[] = {{"add_net", add_net},
                                    {"tensors", tensors},
                                    {"collapses", collapses},
                                    {NULL, NULL}};
-static const luaL_Reg functions[] = {{"step", new_step},
-                                     {"loss_l1", loss_l1},
-                                     {"loss_mse", loss_mse},
-                                     {"loss_l2_rows", loss_l2_rows},
-                                     {"loss_bce", loss_bce},
-                                     {"batch", batch},
-                                     {NULL, NULL}};
+static const luaL_Reg functions[] = {{"step", new_step}, {"batch", batch}, {NULL, NULL}};
 
 void lua_agad_open_step(lua_State *L) {
   lua_agad_type(L, LUA_STEP, methods, close_step);
   luaL_setfuncs(L, functions, 0);
+  push_losses(L);
+  lua_setfield(L, -2, "losses");
 }

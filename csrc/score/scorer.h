@@ -15,9 +15,6 @@ typedef struct score_input {
   int padded; /* every batch is full, the last one padded: scores are the same to the bit in any order */
 } score_input;
 
-/* uint8 pictures (rows of `index`, int64, or all when NULL) as a float batch in [low, high]. */
-at_tensor *pictures_to_batch(const at_tensor *pictures, const at_tensor *index, double low, double high, at_dtype dtype,
-                             int device, at_layout layout);
 /* Output `output` of every picture, joined: for the score [n] float64. */
 at_tensor *score_pictures(net_plan *plan, const at_tensor *pictures, const score_input *how, int output);
 /* Running statistics become the mean over one pass of these pictures (weighted by the rows of each batch). */

@@ -4,15 +4,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-step_state *step_new(const char *options_json) {
-  json_error_t where;
-  json_t *options = json_loads(options_json, 0, &where);
-  if (!options) return at_fail("step: options are not JSON: %s", where.text), NULL;
+static int set_name(char *to, const char *from) {
+  if (!*from || strlen(from) >= NET_NAME) return at_fail("step: a name of 1 to %d bytes is needed", NET_NAME - 1);
+  strcpy(to, from);
+  return 0;
+}
+
+step_state *step_new(const char *method, const char *family, const char *options_json) {
+  method_options *options = options_new(method, options_json);
+  if (!options) return NULL;
   step_state *s = calloc(1, sizeof *s);
   s->options = options;
   s->guard_update = -1;
   s->at = -1;
   s->arena = at_arena_new();
+  if (set_name(s->family, family)) return step_free(s), NULL;
   return s;
 }
 
@@ -44,17 +50,11 @@ void step_free(step_state *s) {
     net_free(s->nets[i].net);
   }
   at_arena_free(s->arena);
-  json_decref(s->options);
+  options_free(s->options);
   free(s);
 }
 
 /* ---- building the table ---- */
-
-static int set_name(char *to, const char *from) {
-  if (!*from || strlen(from) >= NET_NAME) return at_fail("step: a name of 1 to %d bytes is needed", NET_NAME - 1);
-  strcpy(to, from);
-  return 0;
-}
 
 int step_find_net(const step_state *s, const char *name) {
   for (int i = 0; i < s->n_nets; i++)
@@ -84,9 +84,6 @@ int step_add_update(step_state *s, const char *name, const char *const *nets, in
   if (s->n_updates == STEP_MAX_UPDATES || n_nets > STEP_MAX_NETS) return at_fail("step: too many updates");
   step_update *u = s->updates + s->n_updates;
   memset(u, 0, sizeof *u);
-  if (!(adam.lr >= 0 && adam.lr < 1e30)) return at_fail("update %s: lr = %g; a number from 0 is needed", name, adam.lr);
-  if (!(adam.weight_decay >= 0 && adam.weight_decay < 1e30))
-    return at_fail("update %s: weight_decay = %g; a number from 0 is needed", name, adam.weight_decay);
   u->adam = adam;
   u->gradient = gradient;
   if (set_name(u->name, name)) return -1;
@@ -164,7 +161,7 @@ void step_exchange_random(step_state *s) {
   at_close(&scope, NULL);
 }
 
-/* ---- slots and options ---- */
+/* ---- slots ---- */
 
 int step_slot(step_state *s, const char *name) {
   for (int i = 0; i < s->n_slots; i++)
@@ -187,44 +184,9 @@ void step_put(step_state *s, int slot, at_tensor *t) {
   at_store(&s->slots[slot], at_alias(t));
 }
 
-static const json_t *find_option(const step_state *s, const char *path) {
-  char key[NET_NAME];
-  const json_t *v = s->options;
-  while (*path) {
-    size_t n = strcspn(path, ".");
-    if (n >= sizeof key) return NULL;
-    memcpy(key, path, n);
-    key[n] = 0;
-    v = json_object_get(v, key);
-    path += n + (path[n] == '.');
-  }
-  return v;
-}
-
-double step_option(const step_state *s, const char *path, double standard) {
-  const json_t *v = find_option(s, path);
-  if (json_is_boolean(v)) return json_is_true(v);
-  return json_is_number(v) ? json_number_value(v) : standard;
-}
-
 void step_set_option(step_state *s, const char *path, double value) {
-  const char *dot = strchr(path, '.');
-  json_t *into = s->options;
-  if (dot) {
-    char table[NET_NAME];
-    snprintf(table, sizeof table, "%.*s", (int)(dot - path), path);
-    into = json_object_get(s->options, table);
-  }
-  const char *name = dot ? dot + 1 : path;
-  if (!json_is_number(json_object_get(into, name))) {
-    at_fail("step: the method has no option '%s' that is a number", path);
-    return;
-  }
-  json_object_set_new(into, name, json_real(value));
-  s->options_read = 0;
+  if (!option_set(s->options, path, value)) s->options_read = 0;
 }
-
-const char *step_text(const step_state *s, const char *path) { return json_string_value(find_option(s, path)); }
 
 /* ---- running ---- */
 

@@ -9,8 +9,7 @@
 #define AGAD_TRAIN_STEP_H
 
 #include "net/net.h"
-
-#include <jansson.h>
+#include "train/options.h"
 
 typedef struct step_state step_state;
 typedef int (*stage_fn)(step_state *, void *arg); /* 0, or -1 with the sticky error set */
@@ -44,7 +43,8 @@ typedef struct step_update {
 typedef struct step_average { int net, update; double beta; at_tensor **params; int n; } step_average;
 
 struct step_state {
-  json_t *options;                         /* of the method: lambda.adv … */
+  method_options *options;
+  char family[NET_NAME];                   /* the method whose C stages need no prefix */
   step_net nets[STEP_MAX_NETS]; int n_nets;
   step_update updates[STEP_MAX_UPDATES]; int n_updates;
   step_average averages[STEP_MAX_NETS]; int n_averages;
@@ -54,7 +54,7 @@ struct step_state {
   int64_t n_normal;
   at_tensor *random[2]; int random_device;           /* states for Lua stages: the processor's, and the nets' device's */
   /* collapse guard: update whose loss is watched, and a spare initialisation of its nets */
-  int guard_update; double guard_below; at_tensor **spare; at_tensor *collapses; /* int64: how often */
+  int guard_update, guard_resets; double guard_below; at_tensor **spare; at_tensor *collapses; /* int64: how often */
   void *method; void (*free_method)(void *);         /* what the C stages of a method keep: passes, slots */
   int options_read;                                  /* cleared when an option changes */
   at_arena *arena;
@@ -62,18 +62,22 @@ struct step_state {
 };
 /* clang-format on */
 
-step_state *step_new(const char *options_json); /* NULL with the sticky error set */
+/* The options of a method as a JSON object; `family`: its own name, or that of the method that it extends.
+ * NULL with the sticky error set. */
+step_state *step_new(const char *method, const char *family, const char *options_json);
 void step_free(step_state *s);
 /* Each returns the place, or -1 with the sticky error set. */
 int step_add_net(step_state *s, const char *name, net *n, net_plan *plan);
 int step_add_update(step_state *s, const char *name, const char *const *nets, int n_nets, adam_options adam,
                     gradient_options gradient);
 int step_add_average(step_state *s, const char *net, double beta);
-/* C stages are looked up as "METHOD.NAME", then built-ins (X_update, guard_collapse). */
-int step_add_builtin(step_state *s, const char *method, const char *name);
+/* C stages are looked up as "FAMILY.NAME", then as "NAME", then as UPDATE_update: stages.c. */
+int step_add_builtin(step_state *s, const char *name);
+int step_add_update_stage(step_state *s, const char *name, int update); /* Adam: update.c */
 int step_add_stage(step_state *s, const char *name, stage_fn run, void *arg, void (*release)(void *));
-/* D's loss below `delta` swaps D and its moments for a spare initialisation, which is redrawn by step_spare. */
-void step_guard(step_state *s, const char *update, double delta, at_generator *g);
+/* An update's loss below `below` swaps its nets, and its moments where `resets`, for a spare initialisation, which is
+ * redrawn by step_spare: guard.c. */
+void step_guard(step_state *s, const char *update, double below, int resets, at_generator *g);
 void step_spare(step_state *s, at_generator *g);
 
 /* Random states of the step's own.  Lua stages draw from default generators: an exchange before one and another after
@@ -86,9 +90,6 @@ at_tensor *step_get(step_state *s, int slot);             /* borrowed; unwritten
 void step_put(step_state *s, int slot, at_tensor *t);     /* takes a reference */
 int step_find_net(const step_state *s, const char *name); /* place, or -1 */
 int step_find_update(const step_state *s, const char *name);
-double step_option(const step_state *s, const char *path, double standard); /* "lambda.adv"; true is 1 */
-const char *step_text(const step_state *s, const char *path);               /* NULL: not given, or no text */
-
 /* Changes a number among the options; what a method keeps of them is read again at the next step. */
 void step_set_option(step_state *s, const char *path, double value);
 
@@ -101,8 +102,5 @@ void step_begin(step_state *s, at_tensor *x, int64_t n_normal); /* clears the sl
 int step_set_n_normal(step_state *s, int64_t n);                /* for the stages that follow */
 int step_run_stage(step_state *s, int i);
 int step_run(step_state *s, at_tensor *x, int64_t n_normal); /* the whole table */
-
-/* The C stages of the method "agad" (others name them "agad.NAME"): agad.c */
-stage_fn agad_stage(const char *name);
 
 #endif

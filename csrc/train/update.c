@@ -1,11 +1,10 @@
-/* update.c: what every method's table ends with: X_update (Adam, and the average of what it moved) and
- * guard_collapse.  All counts are tensors and, on a device, all decisions selects: nothing asks the host there.
+/* update.c: the stage UPDATE_update: Adam over the parameters of some nets, and the average of what it moved.  Counts
+ * are tensors: nothing asks the host.
  */
 #include "train/step.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 at_tensor **step_gradients(step_state *s, int update, int place) {
   step_update *u = s->updates + update;
@@ -88,86 +87,6 @@ static int run_update(step_state *s, void *arg) {
   return at_ok() ? 0 : -1;
 }
 
-/* ---- the collapse guard ---- */
-
-void step_spare(step_state *s, at_generator *g) {
-  if (s->guard_update < 0) return;
-  step_update *u = s->updates + s->guard_update;
-  at_scope scope = at_open();
-  int k = 0, mode = at_grad_mode(0);
-  for (int i = 0; i < u->n_nets; i++) {
-    const net *n = s->nets[u->nets[i]].net;
-    for (int j = 0; j < n->program->n_params; j++, k++) at_store(&s->spare[k], net_draw(n, n->program->params + j, g));
-  }
-  at_grad_mode(mode);
-  at_close(&scope, NULL);
-}
-
-void step_guard(step_state *s, const char *update, double delta, at_generator *g) {
-  int place = step_find_update(s, update);
-  if (place < 0 || s->guard_update >= 0) {
-    at_fail(place < 0 ? "guard_collapse: there is no update '%s'"
-                      : "guard_collapse: there is one already, not for %s too",
-            update);
-    return;
-  }
-  s->guard_update = place;
-  s->guard_below = delta;
-  s->spare = calloc((size_t)s->updates[place].n + 1, sizeof *s->spare);
-  step_spare(s, g);
-  at_scope scope = at_open();
-  at_store(&s->collapses, at_scalar(0, AT_I64, at_device_of(s->updates[place].count)));
-  at_close(&scope, NULL);
-}
-
-static void select_into(at_tensor *to, at_tensor *when, at_tensor *value) { at_copy_(to, at_where(when, value, to)); }
-
-/* Where the loss is below delta: weights from the spare, statistics from the start, and moments and count too unless
- * the option delta_moments is "keep". */
-static int guard_collapse(step_state *s, void *arg) {
-  (void)arg;
-  if (s->guard_update < 0 || s->guard_below <= 0) return 0;
-  step_update *u = s->updates + s->guard_update;
-  char name[NET_NAME + 8];
-  snprintf(name, sizeof name, "loss.%s", u->name);
-  at_tensor *collapsed = at_less_scalar(step_get(s, step_slot(s, name)), s->guard_below);
-  int device = at_device_of(u->count);
-  if (device == AT_CPU && at_item(collapsed) == 0) return 0; /* nobody is kept waiting by this question here */
-  const char *moments = step_text(s, "delta_moments");
-  int reset = !moments || strcmp(moments, "keep");
-  for (int i = 0; i < u->n && at_ok(); i++) {
-    at_scope scope = at_open();
-    at_tensor *zero = at_scalar(0, at_dtype_of(u->m[i]), device);
-    select_into(u->params[i], collapsed, s->spare[i]);
-    if (reset) select_into(u->m[i], collapsed, zero), select_into(u->v[i], collapsed, zero);
-    at_close(&scope, NULL);
-  }
-  if (reset) select_into(u->count, collapsed, at_scalar(0, AT_F32, device));
-  for (int i = 0; i < u->n_nets; i++) {
-    const net *n = s->nets[u->nets[i]].net;
-    for (int j = 0; j < n->program->n_buffers; j++)
-      select_into(n->buffers[j], collapsed,
-                  at_scalar(n->program->buffers[j].init == NET_INIT_SCALE, n->dtype, n->device));
-  }
-  at_add_(s->collapses, at_to(collapsed, AT_I64, device), 1);
-  return at_ok() ? 0 : -1;
-}
-
-int step_add_builtin(step_state *s, const char *method, const char *name) {
-  stage_fn run = !strncmp(name, "agad.", 5) ? agad_stage(name + 5) : !strcmp(method, "agad") ? agad_stage(name) : NULL;
-  if (run) return step_add_stage(s, name, run, NULL, NULL);
-  if (!strcmp(name, "guard_collapse")) return step_add_stage(s, name, guard_collapse, NULL, NULL);
-  size_t n = strlen(name);
-  if (n > 7 && n < NET_NAME && !strcmp(name + n - 7, "_update")) {
-    char update[NET_NAME];
-    snprintf(update, sizeof update, "%.*s", (int)(n - 7), name);
-    int place = step_find_update(s, update);
-    if (place >= 0) return step_add_stage(s, name, run_update, (void *)(intptr_t)place, NULL);
-    return at_fail("method %s: stage %s, but there is no update '%s'", method, name, update);
-  }
-  return at_fail(
-      "method %s: there is no stage '%s'; a stage is {name, function}, UPDATE_update, guard_collapse, or one "
-      "of AGAD's: agad.reconstruct, agad.discriminate, agad.pseudo_anomaly, agad.generator_loss, "
-      "agad.discriminator_loss",
-      method, name);
+int step_add_update_stage(step_state *s, const char *name, int update) {
+  return step_add_stage(s, name, run_update, (void *)(intptr_t)update, NULL);
 }

@@ -33,18 +33,20 @@ end
 -- Our step, as the trainer builds it.
 local function new_step()
   core.threads(threads)
-  local method = require("agad.train.method").load "agad"
+  local methods = require "agad.train.method"
+  local method = methods.load "agad"
   local options = require "agad.options"
   local chosen = options.select(options.resolve(method, {net = net}), "method")
-  local step = core.step(core.json_encode(chosen))
+  local step = core.step(method.name, methods.encode(method, chosen), method.family)
   local programs = method.nets(chosen, {channels, 32, 32})
   for name, program in pairs(programs) do
     step:add_net(name, agad.nn.net(program, {compute = compute[precision]}):init(1))
   end
-  for name, update in pairs(method.phases[1].updates) do step:add_update(name, update.nets, {lr = 2e-4}) end
+  local adam = {lr = 2e-4, beta1 = .5, beta2 = .999, eps = 1e-8, weight_decay = 0, clip = 0, accumulate = 1}
+  for name, update in pairs(method.phases[1].updates) do step:add_update(name, update.nets, adam) end
   step:add_average("generator", 0.99)
-  for _, stage in ipairs(method.phases[1].step) do step:add_stage(method.name, stage) end
-  step:guard("discriminator", 1e-5, 3)
+  for _, stage in ipairs(method.phases[1].step) do step:add_stage(stage) end
+  step:guard("discriminator", 1e-5, true, 3)
   local batches = {}
   for i = 1, 4 do
     batches[i] = (agad.rand(batch, channels, 32, 32) * 2 - 1):contiguous {memory_format = "channels_last"}

@@ -273,7 +273,7 @@ return parts[1]
   end},
   {"core", function(m)
     local f = pick {"from_table", "from_string", "element_size", "grad_mode", "node", "close_scope",
-      "note_in_scope", "generator", "loss_l1", "loss_bce", "json_encode", "json_decode", "operator"}
+      "note_in_scope", "generator", "losses.l1", "losses.bce", "json_encode", "json_decode", "operator"}
     return ([[
 local r = table.pack(pcall(agad.core.%s, %s, %s, %s))
 agad.core.grad_mode(true)

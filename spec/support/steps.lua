@@ -23,13 +23,21 @@ local function tiny_nets(o)
     discriminator = logits:build("discriminator", {{"logits", logits}, {"z", z}})}
 end
 
+-- All that an update is given, with Adam's numbers of the protocol.
+local function adam(more)
+  local o = {lr = 2e-4, beta1 = .5, beta2 = .999, eps = 1e-8, weight_decay = 0, clip = 0, accumulate = 1}
+  for key, v in pairs(more or {}) do o[key] = v end
+  return o
+end
+
 local function largest(t) return t:abs():max():item() end
 
 -- A step over tiny nets. o: method, given (options), seed, dtype, spread (of the weights), ema, delta, stages
 local function new_run(o)
   local method = methods.load(o.method or "agad")
   local opts = options.select(options.resolve(method, o.given or {}), "method")
-  local run = {nets = {}, step = core.step(core.json_encode(opts)), options = opts}
+  local run = {nets = {}, options = opts,
+    step = core.step(method.name, methods.encode(method, opts), method.family)}
   for name, program in pairs(o.programs or tiny_nets(opts)) do
     local net = nn.net(program, {dtype = o.dtype or "float64", layout = o.layout}):init((o.seed or 1) + #name)
     for _, p in ipairs(net:params()) do
@@ -40,14 +48,13 @@ local function new_run(o)
   local step = run.step
   step:add_net("generator", run.nets.generator)
   step:add_net("discriminator", run.nets.discriminator)
-  step:add_update("generator", {"generator"}, {lr = o.lr})
-  step:add_update("discriminator", {"discriminator"}, {lr = o.lr})
+  step:add_update("generator", {"generator"}, adam {lr = o.lr})
+  step:add_update("discriminator", {"discriminator"}, adam {lr = o.lr})
   if o.ema then step:add_average("generator", o.ema) end
   for _, stage in ipairs(o.stages or method.phases[1].step) do
-    if type(stage) == "string" then step:add_stage(method.name, stage)
-    else step:add_stage(method.name, stage[1], stage[2]) end
+    if type(stage) == "string" then step:add_stage(stage) else step:add_stage(stage[1], stage[2]) end
   end
-  step:guard("discriminator", o.delta or 1e-5, o.guard_seed or 3)
+  step:guard("discriminator", o.delta or 1e-5, opts.delta_moments ~= "keep", o.guard_seed or 3)
   run.state = require("agad.train.state").new(step, run.nets, opts)
   step:set_state(run.state)
   return run
@@ -96,5 +103,5 @@ local function near(one, two, bar)
   assert.is_true(worst <= bar, ("%.3g at %s"):format(worst, where))
 end
 
-return {tiny_nets = tiny_nets, largest = largest, new_run = new_run, batches = batches, record = record,
+return {tiny_nets = tiny_nets, adam = adam, largest = largest, new_run = new_run, batches = batches, record = record,
   furthest = furthest, near = near}

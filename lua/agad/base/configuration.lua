@@ -6,7 +6,7 @@
 
 local base = require "agad.base.options"
 
-local options = {nearest = base.nearest}
+local options = {nearest = base.nearest, option = base.option}
 
 local typed, show, words, hint = base.typed, base.show, base.words, base.hint
 
@@ -96,7 +96,7 @@ function options.schema(method)
     if d.name == "method" then default = method.name end
     if default ~= nil then d.default = typed(d.name, d, default) end
     if d.name == "score" and type(method.score) == "table" then
-      d.kind, d.choices, d.default = "choice", method.score, method.score[1]
+      d.kind, d.choices, d.default = "choice", method.scores or method.score, method.score[1]
     end
     add(d)
   end

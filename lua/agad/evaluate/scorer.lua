@@ -3,17 +3,15 @@
 local core = require "agad.core"
 local errors = require "agad.base.errors"
 local nn = require "agad.nn"
+local scores = require "agad.evaluate.scores"
 
 local scorer = {}
-
--- Built-in scores: functions of (builder, input, reconstruction).
-local builtin = {l2 = function(b, x, x_hat) return b:l2(x_hat, x) end}
 
 --- The name, in a scoring program, of the tensor that holds what a method keeps.
 -- @param name string of the method's `keep`
 function scorer.kept(name) return "keep." .. name .. ".value" end
 
---- The scoring program: outputs score, and map and reconstruction where the generator gives a picture.
+--- The scoring program: outputs score, and map and reconstruction where the method gives a picture.
 -- @param method table
 -- @param score string the name of a built-in score (ignored where the method has a function of its own)
 -- @param programs table name -> program of the method's nets
@@ -48,11 +46,11 @@ function scorer.program(method, score, programs, shape, keep)
     if not ok then error(("method %s: its score raises: %s"):format(method.name, errors.text(reason)), 0) end
     result = reason
   else
-    result = builtin[score](b, b.x, (nets.generator(b.x)))
+    result = scores[score].build(b, b.x, method.picture and (nets[method.picture](b.x)))
   end
   local outputs = {{"score", result}}
-  if programs.generator then
-    local x_hat = nets.generator(b.x)
+  if method.picture then
+    local x_hat = nets[method.picture](b.x)
     outputs[2] = {"map", b:difference_map(x_hat, b.x)}
     outputs[3] = {"reconstruction", x_hat}
   end

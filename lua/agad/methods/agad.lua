@@ -49,5 +49,8 @@ return {
       "discriminator_loss", "discriminator_update", "guard_collapse"},
   }},
   average = {"generator"},
+  guard = {update = "discriminator", below = "delta", moments = "delta_moments"},
+  anomalies = {least = "min_anom", mode = "batch_mode"},
+  picture = "generator",
   score = {"l2"},
 }

@@ -1,7 +1,6 @@
 -- AGAD's step once more over plain autograd: readable, and independent of every backward in C.
 -- It is the oracle of `agad`: the same options, the same start, the same losses.
 
-local agad = require "agad.methods.agad"
 local core = require "agad.core"
 
 local op = setmetatable({}, {__index = function(_, name) return core.operator(name) end})
@@ -89,12 +88,10 @@ local function discriminator_loss(s)
   s:backward("discriminator", total)
 end
 
-local method = {}
-for key, value in pairs(agad) do method[key] = value end
-method.name = "agad_reference"
-method.phases = {{
-  name = "train", epochs = "epochs", updates = agad.phases[1].updates,
-  step = {{"generator_loss", generator_loss}, "generator_update", {"discriminator_loss", discriminator_loss},
-    "discriminator_update", "guard_collapse"},
-}}
-return method
+return {
+  name = "agad_reference", extends = "agad",
+  phases = {train = {
+    step = {{"generator_loss", generator_loss}, "generator_update", {"discriminator_loss", discriminator_loss},
+      "discriminator_update", "guard_collapse"},
+  }},
+}

@@ -63,6 +63,7 @@ return {
       }},
   },
   keep = {"c"},
+  anomalies = {least = "min_anom"},
   average = {},
   score = function(b, n, k) return b:sum_square(n.encoder(b.x), k.c) end,
 }

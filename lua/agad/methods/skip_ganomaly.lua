@@ -47,6 +47,8 @@ return {
     },
   }},
   average = {"generator"},
+  guard = {update = "discriminator", below = "delta"},
+  picture = "generator",
   score = function(b, n)
     local x_hat = n.generator(b.x)
     local _, f = n.discriminator(b.x)

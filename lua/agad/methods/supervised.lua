@@ -18,6 +18,7 @@ return {
   },
   input = {0, 1},
   needs_anomalies = true,
+  anomalies = {least = "min_anom"},
   nets = function(o, shape)
     return {classifier = nn.program("lenet", shape, {kind = o.lenet ~= "auto" and o.lenet or nil, part = "classifier"})}
   end,

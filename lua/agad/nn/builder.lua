@@ -3,6 +3,7 @@
 -- its shapes, parameters and MACs before anything is computed.
 
 local attributes = require "agad.nn.attributes"
+local core = require "agad.core"
 local options = require "agad.base.options"
 
 local nn = {}

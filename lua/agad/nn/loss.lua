@@ -4,19 +4,19 @@
 local core = require "agad.core"
 local brief = require("agad.base.values").brief
 
-local loss = {}
+local losses, loss = core.losses, {}
 
 --- mean |a - b| over all elements (paper, Eq. 6 and 8).
 -- @param a tensor
 -- @param b tensor of the same shape
 -- @return tensor 0-d
-function loss.l1(a, b) return core.loss_l1(a, b) end
+function loss.l1(a, b) return losses.l1(a, b) end
 
 --- mean (a - b)^2 over all elements (paper, Eq. 7, squared).
 -- @param a tensor
 -- @param b tensor of the same shape
 -- @return tensor 0-d
-function loss.mse(a, b) return core.loss_mse(a, b) end
+function loss.mse(a, b) return losses.mse(a, b) end
 
 --- Binary cross entropy of logits against one target, mean over all elements (paper, Eq. 5).
 -- @param logits tensor
@@ -25,31 +25,31 @@ function loss.mse(a, b) return core.loss_mse(a, b) end
 -- @raise another target
 function loss.bce(logits, target)
   if math.type(target) == nil then error("loss.bce: (logits, target) with a target of 0 or 1", 2) end
-  return core.loss_bce(logits, target)
+  return losses.bce(logits, target)
 end
 
 --- Mean over rows of ||a_i - b_i||, the plain norm of Eq. 7.
 -- @param a tensor (rows, …)
 -- @param b tensor of the same shape
 -- @return tensor 0-d
-function loss.l2_rows(a, b) return core.loss_l2_rows(a, b) end
+function loss.l2_rows(a, b) return losses.l2_rows(a, b) end
 
 --- L_adv of the generator (Eq. 5): the reconstruction's logits against "real".
 -- @param logits tensor D(x^)
 -- @return tensor 0-d
-function loss.adversarial(logits) return core.loss_bce(logits, 1) end
+function loss.adversarial(logits) return losses.bce(logits, 1) end
 
 --- L_con (Eq. 6): mean |x^ - x|.
 -- @param x_hat tensor
 -- @param x tensor
 -- @return tensor 0-d
-function loss.context(x_hat, x) return core.loss_l1(x_hat, x) end
+function loss.context(x_hat, x) return losses.l1(x_hat, x) end
 
 --- L_adcon (Eq. 8): mean |x^' - x^|, x^' = G(x^) the pseudo-anomaly's reconstruction. Normals' loss subtracts it.
 -- @param x_hat2 tensor
 -- @param x_hat tensor
 -- @return tensor 0-d
-function loss.adversarial_context(x_hat2, x_hat) return core.loss_l1(x_hat2, x_hat) end
+function loss.adversarial_context(x_hat2, x_hat) return losses.l1(x_hat2, x_hat) end
 
 --- L_lat (Eq. 7): the distance of D's features of the reconstruction and of the picture.
 -- @param z_hat tensor
@@ -61,7 +61,7 @@ function loss.latent(z_hat, z, norm)
   if norm ~= nil and norm ~= "mse" and norm ~= "l2" then
     error(("loss.latent: the norm is mse or l2, not %s"):format(brief(norm)), 2)
   end
-  return norm == "l2" and core.loss_l2_rows(z_hat, z) or core.loss_mse(z_hat, z)
+  return norm == "l2" and losses.l2_rows(z_hat, z) or losses.mse(z_hat, z)
 end
 
 --- A known anomaly's form of a term (Eq. 10): 1 / (term + eps).
@@ -74,6 +74,7 @@ function loss.reciprocal(term, eps) return (term + (eps or 1e-3)):reciprocal() e
 -- @param real tensor logits D(x)
 -- @param made tensor logits D(x^), of a detached x^
 -- @return tensor 0-d
-function loss.discriminator(real, made) return core.loss_bce(real, 1) + core.loss_bce(made, 0) end
+function loss.discriminator(real, made) return losses.bce(real, 1) + losses.bce(made, 0) end
 
-return loss
+-- Losses of C that have no function here are as they are there: (a, b), or (logits, target).
+return setmetatable(loss, {__index = losses})

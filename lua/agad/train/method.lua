@@ -1,9 +1,19 @@
---- Methods: Lua files that return a table (options, nets, phases, average, score).
+--- Methods: Lua files that return a table. The keys that a training reads:
+--   name, options (defaults, or agad.options.option {…}), input {low, high}, nets function(options, shape), phases
+--   average: names of nets whose weights are averaged; keep: names of what a phase's `start` computes
+--   score: names of built-in scores, the default first, or a function(builder, nets, kept)
+--   picture: the net whose first output is a picture like its input: it gives error maps and reconstructions
+--   guard {update, below, moments}: what the stage guard_collapse watches, and the names of its options
+--   anomalies {least, mode}: the names of the options that say how known anomalies enter a batch
+--   needs_anomalies: it cannot train without any
+--   extends: the method that this one changes (agad.train.extension)
 
 local errors = require "agad.base.errors"
 local hint = require("agad.base.options").hint
+local extension = require "agad.train.extension"
 local options = require "agad.base.configuration"
 local lfs = require "lfs"
+local scores = require "agad.evaluate.scores"
 
 local method = {}
 
@@ -17,16 +27,56 @@ end
 
 local function is_text(v) return type(v) == "string" end
 local function is_table(v) return type(v) == "table" end
+local function is_names(v)
+  if not is_table(v) then return false end
+  for _, name in ipairs(v) do if not is_text(name) then return false end end
+  return true
+end
 
--- What a method's table must hold: key, check, what is expected.
-local required = {
-  {"name", is_text, "a string"}, {"options", is_table, "a table of defaults"},
-  {"input", function(v) return is_table(v) and tonumber(v[1]) and tonumber(v[2]) and v[1] < v[2] end, "{low, high}"},
-  {"nets", function(v) return type(v) == "function" end, "a function(options, shape)"},
-  {"phases", function(v) return is_table(v) and is_table(v[1]) end, "a list of phases"},
-  {"score", function(v) return type(v) == "function" or is_table(v) and is_text(v[1]) end,
-    "a list of names or a function(builder, nets)"},
+-- Every key of a method's table: key, check, what is expected; `needed` ones must be there.
+local keys = {
+  {"name", function(v) return is_text(v) and #v > 0 and #v < 64 end, "a string of 1 to 63 bytes", needed = true},
+  {"options", is_table, "a table of defaults and options", needed = true},
+  {"input", function(v) return is_table(v) and tonumber(v[1]) and tonumber(v[2]) and v[1] < v[2] end, "{low, high}",
+    needed = true},
+  {"nets", function(v) return type(v) == "function" end, "a function(options, shape)", needed = true},
+  {"phases", function(v) return is_table(v) and is_table(v[1]) end, "a list of phases", needed = true},
+  {"score", function(v) return type(v) == "function" or is_names(v) and #v > 0 end,
+    "a list of names or a function(builder, nets)", needed = true},
+  {"average", is_names, "a list of names"},
+  {"keep", function(v) return is_names(v) and #v > 0 end, "a list of names"},
+  {"picture", is_text, "the name of a net"},
+  {"guard", is_table, "a table of update, below and moments"},
+  {"anomalies", is_table, "a table of least and mode"},
+  {"needs_anomalies", function(v) return type(v) == "boolean" end, "true or false"},
+  {"extends", is_text, "the name of a method, or its file"},
 }
+
+local function names_in(t)
+  local list = {}
+  for name in pairs(t) do list[#list + 1] = tostring(name) end
+  table.sort(list)
+  return list
+end
+
+local function check_known(t, known, where)
+  for key in pairs(t) do
+    if not known[key] then
+      error(("%s: unknown key %s%s"):format(where, tostring(key), hint(key, names_in(known))), 0)
+    end
+  end
+end
+
+local known_keys = {}
+for _, k in ipairs(keys) do known_keys[k[1]] = true end
+
+local function check_keys(m, where)
+  for _, k in ipairs(keys) do
+    local v = m[k[1]]
+    if v == nil and k.needed then error(("method %s: it lacks the key '%s' (%s)"):format(where, k[1], k[3]), 0) end
+    if v ~= nil and not k[2](v) then error(("method %s: '%s' must be %s"):format(where, k[1], k[3]), 0) end
+  end
+end
 
 local phase_keys = {name = true, epochs = true, updates = true, step = true, start = true, rate = true}
 
@@ -34,11 +84,7 @@ local function check_phase(m, phase, where)
   where = ("method %s: phase %s"):format(where, is_table(phase) and tostring(phase.name or "without a name"))
   local function fail(form, ...) error(where .. form:format(...), 0) end
   if not is_table(phase) then fail " must be a table" end
-  for key in pairs(phase) do
-    if not phase_keys[key] then
-      fail(": unknown key %s; known: epochs, name, rate, start, step, updates", tostring(key))
-    end
-  end
+  check_known(phase, phase_keys, where)
   if #m.phases > 1 and not is_text(phase.name) then fail ": it lacks 'name'" end
   if not is_table(phase.updates) or not next(phase.updates) then fail " lacks 'updates'" end
   for name, update in pairs(phase.updates) do
@@ -59,26 +105,81 @@ local function check_phase(m, phase, where)
     if not is_text(stage) and not (is_table(stage) and is_text(stage[1]) and type(stage[2]) == "function") then
       fail(": stage %d must be a name or {name, function}", i)
     end
+    if stage == "guard_collapse" and not m.guard then
+      fail ": stage guard_collapse needs the method's key 'guard', {update = …, below = …}"
+    end
   end
 end
 
-local function check(m, where)
-  if type(m) ~= "table" then error(("method %s: its file must return a table"):format(where), 0) end
-  for _, r in ipairs(required) do
-    if m[r[1]] == nil then error(("method %s: it lacks the key '%s' (%s)"):format(where, r[1], r[3]), 0) end
-    if not r[2](m[r[1]]) then error(("method %s: '%s' must be %s"):format(where, r[1], r[3]), 0) end
+-- Of a table {word = name of an option}: each is one of the method's.
+local function check_options(m, t, words, where)
+  for _, word in ipairs(words) do
+    if t[word] ~= nil and (not is_text(t[word]) or m.options[t[word]] == nil) then
+      error(("%s: %s = %s is no option of the method"):format(where, word, tostring(t[word])), 0)
+    end
   end
+end
+
+local function check_guard(m, where)
+  local g = m.guard
+  where = ("method %s: guard"):format(where)
+  check_known(g, {update = true, below = true, moments = true}, where)
+  local updates = {}
+  for _, phase in ipairs(m.phases) do for name in pairs(phase.updates) do updates[name] = true end end
+  if not updates[g.update] then
+    error(("%s: there is no update %s%s"):format(where, tostring(g.update), hint(g.update, names_in(updates))), 0)
+  end
+  check_options(m, g, {"below", "moments"}, where)
+  local _, named = options.schema(m)
+  if not named[g.below] or named[g.below].kind ~= "number" then
+    error(("%s: below = %s is no number among the method's options"):format(where, tostring(g.below)), 0)
+  end
+end
+
+-- The built-in scores that a method can have: those that it names, the default first, then all others.
+local function scores_of(m, where)
+  if type(m.score) == "function" then return nil end
+  local list, listed = {}, {}
+  local function lacks(name) return scores[name].needs == "picture" and not m.picture end
+  for i, name in ipairs(m.score) do
+    if not scores[name] then
+      error(("method %s: there is no score %q%s"):format(where, name, hint(name, names_in(scores))), 0)
+    elseif lacks(name) then
+      error(("method %s: score %s needs a picture; name the net that gives it: picture = NET"):format(where, name), 0)
+    end
+    list[i], listed[name] = name, true
+  end
+  for _, name in ipairs(names_in(scores)) do
+    if not listed[name] and not lacks(name) then list[#list + 1] = name end
+  end
+  return list
+end
+
+-- The table of a file, checked, with what follows from it: `scores`, and `family`, whose C stages need no prefix.
+local function complete(given, where, extending)
+  if not is_table(given) then error(("method %s: its file must return a table"):format(where), 0) end
+  check_known(given, known_keys, "method " .. where)
+  local m = {}
+  for key in pairs(known_keys) do m[key] = given[key] end
+  local family
+  if m.extends then
+    if not is_text(m.name) then error(("method %s: it lacks the key 'name' (a string)"):format(where), 0) end
+    if not is_text(m.extends) then error(("method %s: 'extends' must be the name of a method"):format(where), 0) end
+    local base = method.load(m.extends, extending)
+    m, family = extension.of(base, m, where), base.family
+  end
+  check_keys(m, where)
   for _, phase in ipairs(m.phases) do check_phase(m, phase, where) end
-  if m.keep ~= nil and not (is_table(m.keep) and is_text(m.keep[1])) then
-    error(("method %s: 'keep' must be a list of names"):format(where), 0)
+  if m.guard then check_guard(m, where) end
+  if m.anomalies then
+    check_known(m.anomalies, {least = true, mode = true}, ("method %s: anomalies"):format(where))
+    check_options(m, m.anomalies, {"least", "mode"}, ("method %s: anomalies"):format(where))
   end
+  m.scores, m.family = scores_of(m, where), family or m.name
   return m
 end
 
---- A method's table by name ("agad"), or from a file ("my_method.lua"), checked.
--- @param name string
--- @raise one line: no such method, a file that raises, or the key that it lacks
-function method.load(name)
+local function read(name)
   if name:find("%.lua$") then
     local chunk, reason = loadfile(name)
     if not chunk then
@@ -87,14 +188,50 @@ function method.load(name)
     end
     local ok, result = pcall(chunk)
     if not ok then error(("method %s: its file raises: %s"):format(name, errors.text(result)), 0) end
-    return check(result, name)
+    return result
   end
   local module = "agad.methods." .. name
   if not name:find("^[%w_]+$") or not (package.loaded[module] or package.searchpath(module, package.path)) then
     local known = method.names()
     error(("unknown method %q%s, or a file such as my_method.lua"):format(name, hint(name, known)), 0)
   end
-  return check(require(module), name)
+  return require(module)
+end
+
+--- A method's table by name ("agad"), or from a file ("my_method.lua"), checked. It has two keys more than its file:
+-- `scores`, the built-in scores that it can have (nil: its score is a function), and `family`, the method whose C
+-- stages its steps name without a prefix.
+-- @param name string
+-- @param extending table names of the methods that extend this one (none)
+-- @raise one line: no such method, a file that raises, or the key that is lacking, unknown or wrong
+function method.load(name, extending)
+  local names = {}
+  for _, other in ipairs(extending or {}) do
+    names[#names + 1] = other
+    if other == name then error(("method %s: it extends itself"):format(name), 0) end
+  end
+  names[#names + 1] = name
+  return complete(read(name), name, names)
+end
+
+--- A method's options as C stages read them: a choice is its place in its definition's list, from 0; numbers, truth
+-- values and all else as they are.
+-- @param m table of `method.load`
+-- @param chosen table its options
+-- @return string JSON
+function method.encode(m, chosen)
+  local _, named = options.schema(m)
+  local function encode(t, prefix)
+    local new = {}
+    for name, v in pairs(t) do
+      local d = named[prefix .. name]
+      if not d and type(v) == "table" then v = encode(v, prefix .. name .. ".") end
+      for i, choice in ipairs(d and d.choices or {}) do if choice == v then new[name] = i - 1 end end
+      if new[name] == nil then new[name] = v end
+    end
+    return new
+  end
+  return require("agad.core").json_encode(encode(chosen, ""))
 end
 
 return method

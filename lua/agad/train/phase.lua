@@ -5,6 +5,7 @@
 local agad = require "agad"
 local core = require "agad.core"
 local errors = require "agad.base.errors"
+local methods = require "agad.train.method"
 local schedule = require "agad.task.schedule"
 local states = require "agad.train.state"
 local tasks = require "agad.task"
@@ -43,7 +44,7 @@ end
 
 local function build_step(run)
   local its, c = phase.current(run), run.config
-  local step = core.step(core.json_encode(run.method_options))
+  local step = core.step(run.method.name, methods.encode(run.method, run.method_options), run.method.family)
   for name, net in pairs(run.nets) do step:add_net(name, net) end
   local trained = {}
   for name, update in pairs(its.updates) do
@@ -60,11 +61,11 @@ local function build_step(run)
     end
   end
   for _, stage in ipairs(its.step) do
-    if type(stage) == "string" then step:add_stage(run.method.name, stage)
-    else step:add_stage(run.method.name, stage[1], stage[2]) end
+    if type(stage) == "string" then step:add_stage(stage) else step:add_stage(stage[1], stage[2]) end
   end
-  if its.updates.discriminator then
-    step:guard("discriminator", run.method_options.delta or 0.0, phase.seed(c, 3))
+  local guard, o = run.method.guard, run.method_options
+  if guard and its.updates[guard.update] then
+    step:guard(guard.update, o[guard.below], o[guard.moments] ~= "keep", phase.seed(c, 3))
   end
   return step
 end
@@ -120,18 +121,20 @@ function phase.next(run)
   return true
 end
 
---- What an epoch trains on: gamma may be a schedule, which lengthens the pool.
+--- What an epoch trains on: gamma may be a schedule, which lengthens the pool. The least number of anomalies in a
+-- batch, and whether they are put on top of it, say the options that the method names.
 -- @return number gamma
 -- @return integer the anomalies in a batch
 -- @return integer the known ones
 -- @return integer batches in the epoch
--- @return integer pictures in one: batch_mode = append puts the anomalies on top
+-- @return integer pictures in one: the mode "append" puts the anomalies on top
 function phase.epoch_of(run, epoch)
-  local c, min_anom = run.config, run.method_options.min_anom or 0
+  local c, o, anomalies = run.config, run.method_options, run.method.anomalies or {}
+  local least, mode = anomalies.least and o[anomalies.least] or 0, anomalies.mode and o[anomalies.mode] or "within"
   local gamma = schedule.value(c.gamma, epoch, phase.epochs(run))
   local known = run.task:count_at(gamma)
-  local k = known > 0 and core.data.anomalies_per_batch(c.batch, min_anom, gamma) or 0
-  local size = run.method_options.batch_mode == "append" and c.batch + k or c.batch
+  local k = known > 0 and core.data.anomalies_per_batch(c.batch, least, gamma) or 0
+  local size = mode == "append" and c.batch + k or c.batch
   return gamma, k, known, math.max(1, #run.task.normals // (size - k)), size
 end
 

@@ -60,12 +60,16 @@ end
 local function make_nets(self)
   self.programs = self.method.nets(self.method_options, self.shape)
   self.nets, self.info = {}, {params = 0, macs = 0}
+  local picture = self.method.picture
+  if picture and not self.programs[picture] then
+    error(("method %s: its picture comes from net %s, which it does not have"):format(self.method.name, picture), 0)
+  end
   local names = {}
   for name in pairs(self.programs) do names[#names + 1] = name end
   table.sort(names)
   for i, name in ipairs(names) do
     local net = agad.nn.net(self.programs[name], {dtype = self.dtype, compute = self.compute, device = self.device})
-    if name == "generator" then agad.nn.check_generator(net, self.programs[name], self.shape) end
+    if name == picture then agad.nn.check_generator(net, self.programs[name], self.shape) end
     self.nets[name] = net:init(phase.seed(self.config, 100 + i))
     local info = net:info()
     self.info[name] = info
