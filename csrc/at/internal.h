@@ -33,7 +33,7 @@ struct at_thread_state {
   std::vector<at_tensor *> owned, unused; /* unused: freed handles, so that a new one costs no allocation */
   int depth = 0;
   bool failed = false, out_of_memory = false; /* the second: the last failure that was caught was for want of memory */
-  char message[sizeof(((agad_error *)nullptr)->message)] = "";
+  agad_error error = {""};
   at_thread_state();
   ~at_thread_state();
 };

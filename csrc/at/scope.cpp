@@ -67,7 +67,7 @@ int at_close(at_scope *scope, agad_error *error) {
   thread.depth = scope->depth - 1;
   if (!thread.failed) return 0;
   if (error) {
-    snprintf(error->message, sizeof error->message, "%s", thread.message);
+    *error = thread.error;
     thread.failed = false;
   }
   return -1;
@@ -80,7 +80,7 @@ int at_fail(const char *format, ...) {
   if (!thread.failed) {
     va_list args;
     va_start(args, format);
-    vsnprintf(thread.message, sizeof thread.message, format, args);
+    agad_vfail(&thread.error, format, args);
     va_end(args);
     thread.failed = true;
   }
@@ -89,7 +89,7 @@ int at_fail(const char *format, ...) {
 
 int at_out_of_memory(void) { return std::exchange(at_thread().out_of_memory, false); }
 
-const char *at_message(void) { return at_thread().message; }
+const char *at_message(void) { return at_thread().error.message; }
 
 /* libtorch's messages may run over several lines: the first that says something is kept. */
 static void fail_with(const char *what) {
