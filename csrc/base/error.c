@@ -2,9 +2,7 @@
 
 #include "base/text.h"
 
-#include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 volatile int agad_interrupt = 0;
 
@@ -15,13 +13,10 @@ static size_t whole_characters(const char *text, size_t n) {
   return n;
 }
 
-int agad_fail(agad_error *error, const char *format, ...) {
+int agad_vfail(agad_error *error, const char *format, va_list args) {
   char text[sizeof error->message];
   if (!error) return -1;
-  va_list args;
-  va_start(args, format);
   int length = vsnprintf(text, sizeof text, format, args);
-  va_end(args);
   size_t n = length < 0 ? 0 : (size_t)length < sizeof text ? (size_t)length : whole_characters(text, sizeof text - 1);
   text_printable(error->message, sizeof error->message, text, n);
   error->kind = AGAD_FAILED;
@@ -31,5 +26,13 @@ int agad_fail(agad_error *error, const char *format, ...) {
 int agad_interrupted(agad_error *error) {
   agad_fail(error, "interrupted");
   if (error) error->kind = AGAD_INTERRUPTED;
+  return -1;
+}
+
+int agad_fail(agad_error *error, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  agad_vfail(error, format, args);
+  va_end(args);
   return -1;
 }

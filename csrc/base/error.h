@@ -8,6 +8,8 @@
 #ifndef AGAD_ERROR_H
 #define AGAD_ERROR_H
 
+#include <stdarg.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -26,6 +28,7 @@ typedef struct agad_error {
 /* Formats the message (printf's rules) and returns -1, so that `return agad_fail(...)` reads well. */
 int agad_fail(agad_error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int agad_interrupted(agad_error *error); /* the same for a loop that agad_interrupt ends */
+int agad_vfail(agad_error *error, const char *format, va_list args);
 
 /* Set by the host's SIGINT handler, polled by every long C loop; the host clears and interprets it. */
 extern volatile int agad_interrupt;

@@ -2,7 +2,6 @@
  * depends on (seed, epoch) alone. */
 #include "data/sampler.h"
 
-#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -8,7 +8,6 @@
 #include "lua/tensor_parts.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 static lua_State *caller; /* who is in a backward now; only the thread that runs Lua comes here */
 

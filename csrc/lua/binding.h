@@ -5,8 +5,8 @@
  * raises the sticky error as its last act.  Userdata are created closed, get their metatable, and then acquire;
  * __gc and __close are one function that may run twice.  Error messages are one line, after the position of the caller.
  */
-#ifndef AGAD_LUA_H
-#define AGAD_LUA_H
+#ifndef AGAD_LUA_BINDING_H
+#define AGAD_LUA_BINDING_H
 
 #include "at/at.h"
 #include "net/net.h"

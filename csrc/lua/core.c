@@ -39,8 +39,10 @@ int lua_agad_error(lua_State *L, const char *format, ...) {
   lua_agad_where(L);
   va_list args;
   va_start(args, format);
-  lua_pushvfstring(L, format, args);
+  const char *message = lua_pushvfstring(L, format, args);
   va_end(args);
+  lua_agad_push_printable(L, message, strlen(message)); /* one line, whatever names it quotes */
+  lua_remove(L, -2);
   lua_concat(L, 2);
   return lua_error(L);
 }

@@ -6,8 +6,6 @@
 #include "score/model.h"
 
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
 #define LUA_MODEL "agad.model"
 

@@ -2,7 +2,6 @@
 #include "lua/options.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #define LUA_NET "agad.net"
 

@@ -10,8 +10,6 @@
 
 #include "base/size.h"
 
-#include <string.h>
-
 enum { DEEPEST = 16, MOST_EMPTY = 1 << 20 };
 
 typedef struct nest {

@@ -5,7 +5,6 @@
 #include "base/hash.h"
 #include "base/size.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
