@@ -73,7 +73,7 @@ int data_mnist(const char *name, const char *root, data_images *train, data_imag
   memset(test, 0, sizeof *test);
   for (size_t i = 0; i < sizeof known / sizeof *known; i++)
     if (!strcmp(known[i].name, name)) set = &known[i];
-  if (!set) return agad_fail(error, "data: unknown set %s; known: mnist, fashion-mnist", name);
+  if (!set) return agad_fail(error, "data: no set of IDX files is called %s", name);
   int status = read_part(set, root, "train", train, error);
   if (!status) status = read_part(set, root, "t10k", test, error);
   if (!status && (train->height != test->height || train->width != test->width))

@@ -3,6 +3,7 @@
 #include "fuzz.h"
 
 #include "data/decode.h"
+#include "data/formats.h"
 
 static int channels_of(unsigned byte) { return byte % 4 == 0 ? 0 : byte % 4 == 1 ? 1 : 3; }
 
@@ -17,6 +18,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
     o.form.height = 1 + knob[3] + (knob[2] % 16 == 1) * 1000;
     o.form.width = 1 + knob[4] + (knob[2] % 16 == 2) * 1000;
   }
+  const data_format *format = data_format_of(bytes, n);
+  int header = format ? format->channels(bytes, n) : 0;
+  CHECK(header == 0 || header == 1 || header == 3);
   agad_error error = {""};
   decoded out;
   if (decode_memory(bytes, n, &o, &out, &error)) {
@@ -24,6 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
     CHECK(!out.pixels);
     return 0;
   }
+  CHECK(o.form.channels || out.channels == header);
   CHECK(!o.form.channels || out.channels == o.form.channels);
   CHECK(!o.form.height || (out.height == o.form.height && out.width == o.form.width));
   touch(out.pixels, (size_t)out.channels * out.height * out.width);
