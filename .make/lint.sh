@@ -33,6 +33,7 @@ rooms base; rooms cpu; rooms cuda at; rooms at cpu; rooms data at; rooms net at;
 below=core parts=
 for room in base tensor nn nets methods data task evaluate train cli; do
   below="$below|$room"
+  [ $room != cli ] || below="$below|options"
   found=$(grep -rnoE "require\(? ?[\"']agad\.[a-z_.]+" "lua/agad/$room" | grep -vE "agad\.($below)(\.|$)" |
     grep -v 'agad\.loss$')
   [ -z "$found" ] || fail "an arrow that points upwards: $found"

@@ -446,7 +446,8 @@ describe("cifar sets", function()
   end)
 
   it("refuse other options, and say what is missing", function()
-    assert.match('cifar100: labels = "rough": it must be one of fine, coarse', message(data.cifar100, {labels = "rough"}))
+    assert.match('cifar100: labels = "rough": it must be one of fine, coarse',
+      message(data.cifar100, {labels = "rough"}))
     assert.match("cifar10: unknown option labels; known: channels, filter, fit, root, size",
       message(data.cifar10, {labels = "fine"}))
     assert.match('cifar10: fit = "fill": it must be one of resize, crop, pad', message(data.cifar10, {fit = "fill"}))

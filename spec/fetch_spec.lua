@@ -224,7 +224,8 @@ describe("fetch.get, wrong answers", function()
   it("refuses unknown names and options", function()
     has(refused(get, "tyni", {"plain"}), "no data set tyni; did you mean tiny?; known: packed, tiny")
     has(refused(fetch.get, "weave"), "there is nothing to fetch")
-    has(refused(fetch.get, "mnist", {rot = 1}), "unknown option rot; did you mean root?; known: force, from, on_event, root, sources")
+    has(refused(fetch.get, "mnist", {rot = 1}),
+      "unknown option rot; did you mean root?; known: force, from, on_event, root, sources")
     for _, from in ipairs {"ftp://x/", "file:///etc", "-o/x", "http://"} do
       has(refused(get, "tiny", {"plain"}, {from = from}), "is no address")
     end
