@@ -5,7 +5,8 @@
  *   if (model && !agad_model_score(model, pixels, 1, scores, &error)) ... scores[0] > agad_model_info(model).threshold
  *   agad_model_close(model);
  *
- * Calls return 0, or -1 (NULL) with one line in error->message.  A model is used by one thread at a time.
+ * Calls return 0, or -1 (NULL) with one line in error->message and its kind in error->kind.  A model is used by one
+ * thread at a time.
  */
 #ifndef AGAD_H
 #define AGAD_H

@@ -187,7 +187,7 @@ static void loads(void) {
   stopped.decode.form.width = 3;
   CHECK(loader_run(paths, FILES, &stopped, &result, &error) && !strcmp(error.message, "stopped"));
   agad_interrupt = 1;
-  CHECK(loader_run(paths, FILES, &stopped, &result, &error) && !strcmp(error.message, "interrupted"));
+  CHECK(loader_run(paths, FILES, &stopped, &result, &error) && error.kind == AGAD_INTERRUPTED);
   agad_interrupt = 0;
 }
 
@@ -247,7 +247,7 @@ static void lists(void) {
   files_free(&list);
   CHECK(files_find(in_root("none"), &list, &error));
   agad_interrupt = 1;
-  CHECK(files_find(root, &list, &error) && !strcmp(error.message, "interrupted"));
+  CHECK(files_find(root, &list, &error) && error.kind == AGAD_INTERRUPTED);
   agad_interrupt = 0;
 }
 

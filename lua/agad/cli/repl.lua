@@ -65,7 +65,7 @@ function repl.evaluate(text, env, out)
   local results = table.pack(chunk())
   for i = 1, results.n do
     local ok, line = pcall(values.show, results[i])
-    out:write(ok and line or tostring(line), i < results.n and "\t" or "\n")
+    out:write(ok and line or errors.text(line), i < results.n and "\t" or "\n")
   end
 end
 

@@ -160,10 +160,17 @@ function campaign.run(spec, o)
     start(o.program or "agad", spec, run, done)
   end
   for _ = 1, o.workers or 1 do next_one() end
+  local told, wake = false, luv.new_timer()
+  wake:start(100, 100, function() end)             -- a signal alone does not end luv.run
   while next(busy) do
     luv.run "once"
-    if core.interrupted() then for run in pairs(busy) do run.handle:kill "sigint" end end
+    if core.interrupted() and not told then
+      told = true                                  -- once: a second one would cut short what the runs save
+      for run in pairs(busy) do run.handle:kill "sigint" end
+    end
   end
+  wake:close()
+  luv.run "nowait"                                 -- closing takes a turn of the loop
   return runs, keys
 end
 
