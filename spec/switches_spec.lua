@@ -16,7 +16,9 @@ local switches = {{"delta", 1e-5, 5.0}, {"reciprocal_eps", 1e-3, 1e-2}}
 for _, d in ipairs((agad.options.schema(require("agad.train.method").load "agad"))) do
   if d.group == "method" and d.kind == "choice" and d.name ~= "batch_mode" then
     switches[#switches + 1] = {d.name, table.unpack(d.choices)}
-  elseif d.group == "method" and d.kind == "boolean" then switches[#switches + 1] = {d.name, d.default, not d.default} end
+  elseif d.group == "method" and d.kind == "boolean" then
+    switches[#switches + 1] = {d.name, d.default, not d.default}
+  end
 end
 
 -- Greedy: each row takes, switch by switch, the value that covers most pairs not yet seen.

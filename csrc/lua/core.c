@@ -1,6 +1,9 @@
 /* core.c: the module agad.core: errors, boxes, the interrupt flag, the terminal, versions. */
 #include "lua/binding.h"
 
+#include "base/hash.h"
+#include "base/text.h"
+
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -10,7 +13,6 @@
 #include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 int luaopen_agad_core(lua_State *L);
 
@@ -22,11 +24,16 @@ static int set_own_files(lua_State *L) {
   return 0;
 }
 
+static int try_call(lua_State *L);
+
 void lua_agad_where(lua_State *L) {
   lua_Debug ar;
   int level = 1;
   for (; *own_files && lua_getstack(L, level, &ar); level++) {
-    lua_getinfo(L, "Sl", &ar);
+    lua_getinfo(L, "Slf", &ar);
+    int tried = lua_tocfunction(L, -1) == try_call;
+    lua_pop(L, 1);
+    if (tried) break;
     int own = !strncmp(ar.source, own_files, strlen(own_files));
     if (!own && (ar.currentline > 0 || level == 1)) break; /* called by pcall itself: there is no place */
   }
@@ -46,7 +53,65 @@ int lua_agad_error(lua_State *L, const char *format, ...) {
 /* fail(message): raises it with the user's line */
 static int fail(lua_State *L) { return lua_agad_error(L, "%s", luaL_checkstring(L, 1)); }
 
-int lua_agad_raise(lua_State *L, const agad_error *error) { return lua_agad_error(L, "%s", error->message); }
+static int try_done(lua_State *L, int status, lua_KContext context) {
+  (void)context;
+  if (status == LUA_OK || status == LUA_YIELD) return lua_gettop(L);
+  lua_pushboolean(L, 0);
+  lua_insert(L, -2);
+  return 2;
+}
+
+/* try(f, …): as pcall, for Lua files of the module that catch an error to say more: what the core raises in it comes
+ * without the user's line, which whoever raises it again adds */
+static int try_call(lua_State *L) {
+  luaL_checkany(L, 1);
+  lua_pushboolean(L, 1);
+  lua_insert(L, 1);
+  return try_done(L, lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 0, 0, try_done), 0);
+}
+
+/* ---- Ctrl-C is one value, so that == tells it from every other error ---- */
+
+static const char interruption; /* its address is the value's name in the registry */
+
+static int interruption_text(lua_State *L) {
+  lua_pushliteral(L, "interrupted");
+  return 1;
+}
+
+static int interruption_joined(lua_State *L) {
+  luaL_tolstring(L, 1, NULL);
+  luaL_tolstring(L, 2, NULL);
+  lua_concat(L, 2);
+  return 1;
+}
+
+static void open_interruption(lua_State *L) {
+  static const luaL_Reg as_text[] = {
+      {"__tostring", interruption_text}, {"__concat", interruption_joined}, {NULL, NULL}};
+  lua_newtable(L);
+  luaL_newlib(L, as_text);
+  lua_setmetatable(L, -2);
+  lua_pushvalue(L, -1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &interruption);
+  lua_setfield(L, -2, "interruption");
+}
+
+int lua_agad_raise(lua_State *L, const agad_error *error) {
+  if (error->kind != AGAD_INTERRUPTED) return lua_agad_error(L, "%s", error->message);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &interruption);
+  return lua_error(L);
+}
+
+int lua_agad_caught(lua_State *L, const char *what, const char *name) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &interruption);
+  int interrupted = lua_rawequal(L, -1, -2);
+  lua_pop(L, 1);
+  if (interrupted) return at_interrupted();
+  const char *message = lua_tostring(L, -1);
+  return at_fail("%s%s%s%s", name ? what : "", name ? name : "", name ? ": " : "",
+                 message ? message : "an error that is no string");
+}
 
 int lua_agad_end(lua_State *L, at_scope *scope, int results) {
   agad_error error;
@@ -152,8 +217,18 @@ static int hash(lua_State *L) {
   size_t n;
   const char *text = luaL_checklstring(L, 1, &n);
   char digits[17];
-  snprintf(digits, sizeof digits, "%016llx", (unsigned long long)XXH64(text, n, 0));
+  base_hash_digits(base_hash(text, n, 0), digits);
   lua_pushstring(L, digits);
+  return 1;
+}
+
+/* printable(text): control characters, and the bytes of what is no UTF-8, as \xNN */
+static int printable(lua_State *L) {
+  size_t n;
+  const char *text = luaL_checklstring(L, 1, &n);
+  luaL_Buffer out;
+  char *room = luaL_buffinitsize(L, &out, 4 * n + 1);
+  luaL_pushresultsize(&out, text_printable(room, 4 * n + 1, text, n));
   return 1;
 }
 
@@ -251,8 +326,10 @@ static const luaL_Reg functions[] = {{"arm_interrupt", arm_interrupt},
                                      {"terminal_width", terminal_width},
                                      {"clock", clock_seconds},
                                      {"hash", hash},
+                                     {"printable", printable},
                                      {"set_own_files", set_own_files},
                                      {"fail", fail},
+                                     {"try", try_call},
                                      {"processor", processor},
                                      {"probe", probe},
                                      {"threads", threads},
@@ -270,6 +347,7 @@ int luaopen_agad_core(lua_State *L) {
   lua_setfield(L, -2, "libtorch");
   lua_pushlightuserdata(L, NULL); /* JSON's null */
   lua_setfield(L, -2, "null");
+  open_interruption(L);
   lua_agad_open_tensor(L);
   lua_agad_open_op(L);
   lua_agad_open_net(L);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/size.h"
 #include "data/images.h"
 #include "score/sort.h"
 
@@ -27,13 +28,13 @@ localiser *localise_new(int64_t n, int height, int width, agad_error *error) {
     agad_fail(error, "localisation: %lld maps of %d x %d", (long long)n, height, width);
     return NULL;
   }
-  int64_t area = data_product(height, width, INT32_MAX), room = area < 0 ? -1 : data_product(n, area, INT64_MAX / 16);
+  int64_t area = base_product(height, width, INT32_MAX), room = area < 0 ? -1 : base_product(n, area, INT64_MAX / 16);
   localiser *l = room < 0 ? NULL : calloc(1, sizeof *l);
   if (l) {
     *l = (localiser){.room = room, .height = height, .width = width};
-    l->keys = malloc((size_t)room * sizeof *l->keys);
-    l->stack = malloc((size_t)area * sizeof *l->stack);
-    l->left = malloc((size_t)area);
+    l->keys = base_alloc(room, sizeof *l->keys);
+    l->stack = base_alloc(area, sizeof *l->stack);
+    l->left = base_alloc(area, 1);
   }
   if (l && l->keys && l->stack && l->left) return l;
   localise_free(l);
@@ -92,7 +93,7 @@ int localise_add(localiser *l, const float *maps, const uint8_t *masks, int64_t 
       return agad_fail(error, "localisation: pixel %lld of map %lld is not finite; train the model again",
                        (long long)(i % area) + 1, (long long)(i / area) + 1);
   for (int64_t k = 0; k < count; k++, maps += area, masks += area) {
-    if (agad_interrupt) return agad_fail(error, "interrupted");
+    if (agad_interrupt) return agad_interrupted(error);
     for (int64_t i = 0; i < area; i++) {
       l->left[i] = masks[i] != 0;
       if (!masks[i]) l->keys[l->n_normal++] = sort_key32(maps[i]);

@@ -1,8 +1,8 @@
 --- Configurations: the options of a run from all rooms, typed; their canonical text and their hash.
--- Each room defines the options that it reads (`data/options.lua`, `task/options.lua`, …); a method has its own, and other
--- defaults for those. A configuration is one flat table (only nested options, such as `lambda`, are tables). Values are
--- typed before they are written: 40 and 40.0 are one configuration. An option whose value is not decided yet (a data
--- set's size, the number of threads) is absent, and null in the text.
+-- Each room defines the options that it reads (`data/options.lua`, `task/options.lua`, …); a method has its own, and
+-- other defaults for those. A configuration is one flat table (only nested options, such as `lambda`, are tables).
+-- Values are typed before they are written: 40 and 40.0 are one configuration. An option whose value is not decided yet
+-- (a data set's size, the number of threads) is absent, and null in the text.
 
 local base = require "agad.base.options"
 
@@ -35,6 +35,9 @@ end
 -- @param known table value -> table of options
 function options.define_presets(option, known) presets[option] = known end
 
+--- The values of such an option: what `define_presets` was given.
+function options.presets(option) return presets[option] end
+
 --- The definition of an option that every method shares, or nil.
 -- @param name string
 -- @return option with its name and group
@@ -51,12 +54,13 @@ end
 
 -- Methods ---------------------------------------------------------------------------------------
 
--- A method may give a bare default in place of an option: its type says the rest; `lambda`'s weights are numbers from 0.
+-- A method may give a bare default in place of an option: its type says the rest; `lambda`'s weights start at 0.
 local function own(method, key, given)
   local ok, d = pcall(function()
     if base.is(given) then return given end
     local weight = key:find "^lambda%."
-    return base.option {default = weight and type(given) == "number" and given + 0.0 or given, min = weight and 0 or nil}
+    local number = weight and type(given) == "number"
+    return base.option {default = number and given + 0.0 or given, min = weight and 0 or nil}
   end)
   if not ok then fail("method %s: option %s: %s", method.name or "?", key, (tostring(d):gsub("^option: ", ""))) end
   return setmetatable({name = key, group = "method"}, {__index = d})

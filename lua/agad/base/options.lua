@@ -174,8 +174,10 @@ end
 
 -- "true or a path", as of a cache.
 function convert.switch_or_path(key, _, v)
-  if type(v) == "string" and v ~= "" and booleans[v] == nil then return v end
-  return convert.boolean(key, nil, v)
+  if type(v) == "boolean" then return v end
+  if type(v) ~= "string" or v == "" then fail("%s = %s: true, false or a path is needed", key, show(v)) end
+  if booleans[v] ~= nil then return booleans[v] end
+  return v
 end
 
 convert["function"] = function(key, _, v)
@@ -187,8 +189,8 @@ function convert.any(_, _, v) return v end
 
 -- Definitions -----------------------------------------------------------------------------------
 
-local attributes = {"above", "below", "choices", "count", "default", "flag", "help", "kind", "max", "min", "of", "results",
-  "unit"}
+local attributes = {"above", "below", "choices", "count", "default", "flag", "help", "kind", "max", "min", "of",
+  "results", "unit"}
 local serial = 0
 
 local function kind_of(o)
@@ -200,10 +202,10 @@ end
 
 --- An option.
 -- @param o table default (none: not set unless it is given; of a choice: the first one), kind (where the default or the
---   choices do not say it): "number", "integer", "boolean", "string", "choice", "list", "function", "any", "switch_or_path", or
---   a function(key, definition, value) that gives the typed value; choices (a list); min, max (inclusive), above, below
---   (exclusive); of (a list's kind), count; unit; help (one line); results (false: it changes no result); flag (what its
---   value is called where it is a flag of the command line too)
+--   choices do not say it): "number", "integer", "boolean", "string", "choice", "list", "function", "any",
+--   "switch_or_path", or a function(key, definition, value) that gives the typed value; choices (a list); min, max
+--   (inclusive), above, below (exclusive); of (a list's kind), count; unit; help (one line); results (false: it changes
+--   no result; or a function(config)); flag (what its value is called where it is a flag of the command line too)
 -- @return option
 function options.option(o)
   options.check_names("option", o, attributes)
@@ -245,7 +247,7 @@ function options.typed(key, d, v)
   return convert[d.kind](key, d, v)
 end
 
---- The options in a table of definitions, nested ones by their full names ("augment.flip"), in the order they were written.
+--- The options in a table of definitions, nested ones by their full names ("augment.flip"), in the order of writing.
 -- @param definitions table name -> option, or a table of those
 -- @return list of names
 -- @return table name -> option
@@ -307,7 +309,7 @@ function options.check(where, given, definitions, at_caller)
       if not ok then raise(where .. ": " .. result, at_caller) end
       v = result
     end
-    if type(v) == "table" and type(d.kind) ~= "function" then v = table.move(v, 1, #v, 1, {}) end
+    if d.kind == "list" and v ~= nil then v = table.move(v, 1, #v, 1, {}) end
     checked[name] = v
   end
   return checked

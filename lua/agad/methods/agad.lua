@@ -8,13 +8,13 @@ return {
   name = "agad",
   options = {
     net = nets.net, norm = nets.norm, width = nets.width, depth = nets.depth, latent = nets.latent,
-    lambda = {                                                                                            -- Eq. 9
+    lambda = {                                                                                  -- Eq. 9
       adv = option {default = 1.0, min = 0, help = "weight of the adversarial term"},
       con = option {default = 50.0, min = 0, help = "weight of mean |x^ - x|"},
       adcon = option {default = 15.0, min = 0, help = "weight of mean |x^' - x^|"},
       lat = option {default = 5.0, min = 0, help = "weight of mean (z^ - z)^2"},
     },
-    terms = {adv = true, con = true, adcon = true, lat = true},                                           -- Tables 4 and 5
+    terms = {adv = true, con = true, adcon = true, lat = true},                                 -- Tables 4 and 5
     reciprocal_eps = option {default = 1e-3, above = 0, help = "added to each term of L_a"},
     delta = option {default = 1e-5, min = 0, help = "D's loss below it: D is re-initialised; 0 = off"},
     delta_moments = option {choices = {"reset", "keep"}, help = "Adam's moments at a re-initialisation"},
@@ -22,7 +22,8 @@ return {
     adv_anom = option {choices = {"alg1", "opposite", "off"},
       help = "an anomaly's adversarial term: lambda / BCE against 0, 1, or none"},
     d_anom = option {choices = {"real", "real+fake"}, help = "what D is shown of anomalies"},
-    detach_pseudo = option {choices = {"none", "input", "target"}, help = "where |x^' - x^| lets no gradient through x^"},
+    detach_pseudo = option {choices = {"none", "input", "target"},
+      help = "where |x^' - x^| lets no gradient through x^"},
     latent_norm = option {choices = {"mse", "l2"}, help = "Eq. 7 as a mean square or a norm"},
     min_anom = option {default = 32, min = 0, help = "fewest known anomalies in a batch"},
     batch_mode = option {choices = {"within", "append"}, help = "known anomalies within the batch, or on top of it"},
