@@ -4,6 +4,7 @@
 --   agad train weave --method examples/cut_paste.lua --gamma 0 --out cut_paste.safetensors
 
 local agad = require "agad"
+local option = require("agad.base.options").option
 
 -- Whole numbers from low to high, from the generator whose state checkpoints hold.
 local function random(low, high) return agad.randint(low, high + 1, {}):item() end
@@ -25,8 +26,6 @@ end
 
 return {
   name = "cut_paste", extends = "agad",
-  options = {cut = .125},                                  -- the share of the normals that are cut
-  ranges = {cut = {min = 0, max = .5}},
-  describe = {cut = "share of the normals that get a patch pasted"},
+  options = {cut = option {default = .125, min = 0, max = .5, help = "share of the normals that get a patch pasted"}},
   phases = {train = {before = {reconstruct = {"cut_paste", cut_paste}}}},
 }

@@ -45,7 +45,7 @@ describe("the plan of a campaign", function()
   end)
 
   it("refuses what no run can have", function()
-    has(refused(campaign.plan, {data = "weave", grids = {}}), "unknown key grids")
+    has(refused(campaign.plan, {data = "weave", grids = {}}), "unknown option grids; did you mean grid?")
     has(refused(campaign.plan, {grid = {}}), "data is missing")
     has(refused(campaign.plan, {data = "weave", grid = {seed = 3}}), "grid.seed", "list of values")
     has(refused(campaign.plan, {data = "weave", grid = {sede = {3}}}), "sede", "did you mean seed?")

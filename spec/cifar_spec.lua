@@ -23,6 +23,10 @@ local function record(labels, red, green, blue)
     .. "\255"
 end
 
+local function form(side, channels, fit)
+  return {height = side or 32, width = side or 32, channels = channels or 3, fit = fit}
+end
+
 local function names(prefix, n)
   local list = {}
   for i = 1, n do list[i] = prefix .. i - 1 end
@@ -66,7 +70,7 @@ local function channel(images, row, c) return images:select(1, row):select(1, c)
 describe("cifar 10", function()
   it("reads the batches in order, with labels and names", function()
     cifar10()
-    local train, test, classes, above = data.cifar(folder, 10, 32, 3)
+    local train, test, classes, above = data.cifar(folder, 10, "fine", form())
     assert.same({10, 3, 32, 32}, train.images.shape)
     assert.same({3, 3, 32, 32}, test.images.shape)
     assert.equal("uint8", train.images.dtype)
@@ -84,20 +88,20 @@ describe("cifar 10", function()
   it("looks in the places where it may lie", function()
     for _, where in ipairs {"cifar10", TEN, "cifar10/" .. TEN} do
       cifar10({}, where)
-      assert.equal(10, data.cifar(folder, 10, 32, 3).labels:size(1))
+      assert.equal(10, data.cifar(folder, 10, "fine", form()).labels:size(1))
       os.execute(("rm -rf '%s/%s'"):format(folder, where))
     end
-    has(refused(data.cifar, folder, 10, 32, 3), "cifar10: its files are missing; looked in " .. folder .. "/cifar10, ",
+    has(refused(data.cifar, folder, 10, "fine", form()), "cifar10: its files are missing; looked in " .. folder .. "/cifar10, ",
       folder .. "/" .. TEN, "put data_batch_1.bin to data_batch_5.bin, test_batch.bin and batches.meta.txt there, or "
       .. "name another root, or: agad fetch cifar10")
   end)
 
   it("resizes, pads and turns to grey", function()
     cifar10()
-    local train = data.cifar(folder, 10, 8, 1)
+    local train = data.cifar(folder, 10, "fine", form(8, 1))
     assert.same({10, 1, 8, 8}, train.images.shape)
     assert.equal((19595 * 1 + 38470 * 21 + 7471 * 41 + 32768) >> 16, train.images:min():item())
-    train = data.cifar(folder, 10, 40, 3, "fine", "pad")
+    train = data.cifar(folder, 10, "fine", form(40, 3, "pad"))
     assert.same({10, 3, 40, 40}, train.images.shape)
     assert.equal(0, channel(train.images, 1, 1):select(1, 4):sum():item())
     assert.equal(32, channel(train.images, 1, 1):select(1, 5):sum():item())
@@ -121,24 +125,25 @@ describe("cifar 10", function()
   } do
     it("refuses " .. what, function()
       cifar10 {[case[1]] = case[2]}
-      has(refused(data.cifar, folder, 10, 32, 3), "cifar10: ", case[3])
+      has(refused(data.cifar, folder, 10, "fine", form()), "cifar10: ", case[3])
     end)
   end
 
   it("refuses other arguments", function()
     cifar10()
-    has(refused(data.cifar, folder, 20, 32, 3), "10 or 100 classes")
-    has(refused(data.cifar, folder, 10, 0, 3), "a side has 1 to 65536 pixels")
-    has(refused(data.cifar, folder, 10, 32, 2), "2 channels; give 1 (grey) or 3 (colour)")
-    has(refused(data.cifar, folder, 10, 32, 3, "coarse"), "cifar10: it has no coarse labels; take cifar100")
-    has(refused(data.cifar, folder, 10, 32, 3, "rough"), "invalid option 'rough'")
+    has(refused(data.cifar, folder, 20, "fine", form()), "10 or 100 classes")
+    has(refused(data.cifar, folder, 10, "fine", form(0)), "height = 0; give a whole number from 1 to 65536")
+    has(refused(data.cifar, folder, 10, "fine", form(32, 2)), "channels = 2; give 1 (grey) or 3 (colour)")
+    has(refused(data.cifar, folder, 10, "coarse", form()), "cifar10: it has no coarse labels; take cifar100")
+    has(refused(data.cifar, folder, 10, "rough", form()), "invalid option 'rough'")
+    has(refused(data.cifar, folder, 10, "fine", {side = 32}), "unknown option side; known: channels, filter, fit, height")
   end)
 end)
 
 describe("cifar 100", function()
   it("reads fine labels, and each class's superclass from the records", function()
     cifar100()
-    local train, test, classes, above = data.cifar(folder, 100, 32, 3)
+    local train, test, classes, above = data.cifar(folder, 100, "fine", form())
     assert.same({200, 3, 32, 32}, train.images.shape)
     assert.same({100, 3, 32, 32}, test.images.shape)
     assert.same(names("fine", 100), classes)
@@ -152,7 +157,7 @@ describe("cifar 100", function()
 
   it("reads coarse labels", function()
     cifar100()
-    local _, test, classes, above = data.cifar(folder, 100, 32, 3, "coarse")
+    local _, test, classes, above = data.cifar(folder, 100, "coarse", form())
     local labels = {}
     for i = 0, 99 do labels[i + 1] = 7 * i % 20 end
     assert.same(labels, test.labels:totable())
@@ -176,15 +181,15 @@ describe("cifar 100", function()
   } do
     it((case[4] and "takes from test " or "refuses ") .. what, function()
       cifar100 {[case[1]] = case[2]}
-      if case[4] then return assert.equal(198, data.cifar(folder, 100, 32, 3).labels:size(1)) end
-      has(refused(data.cifar, folder, 100, 32, 3), "cifar100: ", case[3])
+      if case[4] then return assert.equal(198, data.cifar(folder, 100, "fine", form()).labels:size(1)) end
+      has(refused(data.cifar, folder, 100, "fine", form()), "cifar100: ", case[3])
     end)
   end
 
   it("refuses a class that no record has", function()
     cifar100 {["train.bin"] = function(b) return b:sub(1, 3074 * 198) end,
       ["test.bin"] = function(b) return b:sub(1, 3074 * 99) end}
-    has(refused(data.cifar, folder, 100, 32, 3), "no record of class 99; fetch it again")
+    has(refused(data.cifar, folder, 100, "fine", form()), "no record of class 99; fetch it again")
   end)
 end)
 
@@ -192,7 +197,7 @@ describe("the real CIFAR-10", function()
   it("has 5,000 and 1,000 of each class #slow", function()
     local root = os.getenv "AGAD_DATA"
     if not root or not lfs.attributes(root .. "/" .. TEN) then return pending "no cifar-10-batches-bin in AGAD_DATA" end
-    local train, test, classes = data.cifar(root, 10, 32, 3)
+    local train, test, classes = data.cifar(root, 10, "fine", form())
     assert.same({50000, 3, 32, 32}, train.images.shape)
     assert.same({"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"}, classes)
     for label = 0, 9 do

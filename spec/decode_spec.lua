@@ -101,11 +101,11 @@ describe("a picture file", function()
     assert.equal(grey:tostring_bytes():rep(3), three:tostring_bytes())
   end)
 
-  it("is decoded at a smaller scale with fast, which changes pixels a little", function()
+  it("is decoded at a smaller scale with fast_decode, which changes pixels a little", function()
     for _, fit in ipairs {"resize", "crop", "pad"} do
       local o = {height = 24, width = 32, fit = fit, filter = "area"}
       local slow, facts = read(STORED .. "large.jpg", o)
-      o.fast = true
+      o.fast_decode = true
       local fast, same = read(STORED .. "large.jpg", o)
       assert.same(slow.shape, fast.shape)
       assert.same({96, 128}, {facts.height, facts.width})
@@ -113,11 +113,11 @@ describe("a picture file", function()
       local far = difference(slow:tostring_bytes(), fast:tostring_bytes())
       assert.is_true(far > 0 and far < 40, tostring(far))
     end
-    local o = {height = 90, width = 120, fast = true}                 -- less than half: nothing to save
+    local o = {height = 90, width = 120, fast_decode = true}                 -- less than half: nothing to save
     local as_ever = read(STORED .. "large.jpg", {height = 90, width = 120})
     assert.same(as_ever:totable(), read(STORED .. "large.jpg", o):totable())
     assert.same(read(STORED .. "large.png", {height = 9, width = 9}):totable(),
-      read(STORED .. "large.png", {height = 9, width = 9, fast = true}):totable())
+      read(STORED .. "large.png", {height = 9, width = 9, fast_decode = true}):totable())
   end)
 end)
 
@@ -333,7 +333,7 @@ describe("a bad picture file", function()
 
   it("does not hide wrong options", function()
     local path = STORED .. "rgb8.png"
-    has(refused(read, path, {size = 3}), "unknown option size; known: channels, fast, filter, fit, height, max_bytes")
+    has(refused(read, path, {size = 3}), "unknown option size; known: channels, fast_decode, filter, fit, height, ")
     has(refused(read, path, {height = 3}), "give height and width, or neither")
     has(refused(read, path, {height = 3, width = 0}), "width = 0; give a whole number from 1 to 65536")
     has(refused(read, path, {channels = 2}), "channels = 2; give 1 (grey) or 3 (colour)")

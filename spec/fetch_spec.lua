@@ -224,7 +224,7 @@ describe("fetch.get, wrong answers", function()
   it("refuses unknown names and options", function()
     has(refused(get, "tyni", {"plain"}), "no data set tyni; did you mean tiny?; known: packed, tiny")
     has(refused(fetch.get, "weave"), "there is nothing to fetch")
-    has(refused(fetch.get, "mnist", {rot = 1}), "unknown option rot; known: force, from, on_event, root, sources")
+    has(refused(fetch.get, "mnist", {rot = 1}), "unknown option rot; did you mean root?; known: force, from, on_event, root, sources")
     for _, from in ipairs {"ftp://x/", "file:///etc", "-o/x", "http://"} do
       has(refused(get, "tiny", {"plain"}, {from = from}), "is no address")
     end
@@ -313,8 +313,9 @@ end)
 describe("the table of sources", function()
   it("has two places and whole sums for every set", function()
     local seen, count = {}, 0
-    for name, source in pairs(require "agad.data.fetch_sources") do
+    for name, source in pairs(require("agad.data.named").sources()) do
       count = count + 1
+      assert.is_truthy(source.title and source.folder, name)
       assert.equal(2, #source.places, name)
       for _, place in ipairs(source.places) do assert.matches("^https?://[%w.-]+/[%w./~-]*$", place) end
       local with_sum = {source.archive}

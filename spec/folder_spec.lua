@@ -210,13 +210,15 @@ describe("a folder, its options", function()
   it("refuses what it does not know", function()
     local dir = tree.of {["1.png"] = 1}
     has(refused(folder, dir, {siez = 4}), "folder: unknown option siez; did you mean size?; known: cache, channels, ")
-    for text, o in pairs {["size = 0; give 1 to 4096"] = {size = 0}, ["size = 1.5 is no integer"] = {size = 1.5},
-      ["channels = 2; give 1 (grey) or 3 (colour)"] = {channels = 2},
-      ["fit = fill; give resize, crop or pad"] = {fit = "fill"},
-      ["filter = cubic; give bilinear or area"] = {filter = "cubic"},
-      ["strict = yes; give true or false"] = {strict = "yes"},
-      ["cache = 3; give true, false or a path"] = {cache = 3}, ["max_pixels = 0; give 1 or more"] = {max_pixels = 0},
-      ["on_progress = true; give a function"] = {on_progress = true}} do
+    for text, o in pairs {["size = 0: it must be between 1 and 4096"] = {size = 0},
+      ["size = 1.5: a whole number is needed"] = {size = 1.5},
+      ["channels = 2: it must be one of 1, 3"] = {channels = 2},
+      ['fit = "fill": it must be one of resize, crop, pad'] = {fit = "fill"},
+      ['filter = "cubic": it must be one of bilinear, area'] = {filter = "cubic"},
+      ['strict = "maybe": true or false is needed'] = {strict = "maybe"},
+      ["cache = 3: true, false or a path is needed"] = {cache = 3},
+      ["max_pixels = 0: it must be at least 1"] = {max_pixels = 0},
+      ["on_progress = true: a function is needed"] = {on_progress = true}} do
       has(refused(folder, dir, o), "folder: " .. text)
     end
     local of_a_task = {root = "/x", normal = "normal", seed = 3, cache = false, on_progress = false}
@@ -280,7 +282,7 @@ describe("a folder with bad files", function()
     has(refused(folder, dir .. "/a.txt"), dir .. "/a.txt: this is no folder")
     has(refused(folder, dir .. "/none"), dir .. "/none: No such file or directory")
     has(refused(folder, 3), "folder: give the path of a folder")
-    has(refused(data.load, "weev"), "no data set weev; did you mean weave?; known: mnist,")
+    has(refused(data.load, "weev"), "no data set weev; did you mean weave?; known: cifar10,")
     has(refused(data.load, dir .. "/a.txt"), "or a folder or a .csv file that exists")
     has(refused(folder, tree.of {["test/a/1.png"] = 1, ["train/"] = true, ["x/train/1.png"] = 1, ["x/test/2.png"] = 1}),
       "x in it is a data set of its own")

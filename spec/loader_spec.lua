@@ -133,8 +133,24 @@ describe("load_files", function()
     assert.equal(3, r.images.shape[2])
     assert.same({1, 2, 3, 9}, r.images:select(4, 1):select(3, 1):select(2, 3):totable())
     assert.equal(1, data.load_files(paths, {channels = 1}).images.shape[2])
-    write("palette.png", read(paths[1]):sub(1, 25) .. "\3" .. read(paths[1]):sub(27))   -- its header says palette
-    assert.equal(3, data.load_files({paths[1], folder .. "/palette.png"}).images.shape[2])
+    local small, stored = {height = 4, width = 4}, "spec/data/decode/"
+    for name, channels in pairs {["palette8.png"] = 3, ["rgb8.png"] = 3, ["grey16.png"] = 1, ["grey_alpha8.png"] = 1,
+      ["jpeg444.jpg"] = 3, ["cmyk.jpg"] = 3, ["grey_progressive.jpg"] = 1} do
+      assert.equal(channels, data.load_files({paths[1], stored .. name}, small).images.shape[2], name)
+    end
+    local cut = write("cut.png", read(stored .. "rgb8.png"):sub(1, 40))              -- what cannot be read has no say
+    assert.equal(1, data.load_files({paths[1], cut}).images.shape[2])
+  end)
+
+  it("finds the header behind texts of any length", function()
+    local colour = read(pictures.one("c.png", 9, 4, 4, 3))
+    local text = pictures.png_chunk("tEXt", ("x"):rep(300000))
+    local long = write("long.png", colour:sub(1, 33) .. text .. colour:sub(34))
+    assert.equal(3, data.load_files({pictures.one("a.png", 1), long}).images.shape[2])
+    local jpeg = read "spec/data/decode/jpeg444.jpg"
+    local notes = ("\255\254\255\255" .. ("x"):rep(65533)):rep(5)
+    long = write("long.jpg", jpeg:sub(1, 2) .. notes .. jpeg:sub(3))
+    assert.equal(3, data.load_files({pictures.one("a.png", 1), long}, {height = 4, width = 4}).images.shape[2])
   end)
 
   it("skips what cannot be read, leaves no hole, and names the first five", function()

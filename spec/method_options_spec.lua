@@ -3,7 +3,7 @@
 local agad = require "agad"
 local core = agad.core
 local methods = require "agad.train.method"
-local options = require "agad.base.configuration"
+local options = require "agad.options"
 core.threads(1)
 
 local checks = dofile "spec/support/checks.lua"

@@ -1,14 +1,15 @@
 -- Options: typing, defaults, ranges, a method's own options, assignments, canonical text and hash.
 
-local options = require "agad.base.configuration"
+require "agad"
+local base = require "agad.base.options"
+local options = require "agad.options"
+local option = base.option
 
 local method = {
   name = "toy",
   options = {epochs = 15, lr = 1e-4, lambda = {adv = 1, con = 50}, terms = {adv = true, lat = true},
-    delta = 1e-5, min_anom = 32, eta = 1.0, advprop_bn = false, adcon_anom = "x_xhat"},
-  switches = {adcon_anom = {"x_xhat", "xhat_xhat2", "both"}},
-  implemented = {adcon_anom = {"x_xhat"}, advprop_bn = {false}},
-  ranges = {delta = {min = 0}, min_anom = {min = 0}},
+    delta = option {default = 1e-5, min = 0}, min_anom = option {default = 32, min = 0}, eta = 1.0, advprop_bn = false,
+    adcon_anom = option {choices = {"x_xhat", "xhat_xhat2", "both"}}},
   score = {"l2", "rmse"},
 }
 
@@ -97,10 +98,8 @@ describe("options.resolve", function()
     assert.equal('score = "ssim": it must be one of l2, rmse', (message {score = "ssim"}))
   end)
 
-  it("names what this version cannot run", function()
-    assert.equal('adcon_anom = "both" is not available yet; available: x_xhat', (message {adcon_anom = "both"}))
+  it("says what a choice and a schedule can be", function()
     assert.equal('adcon_anom = "never": it must be one of x_xhat, xhat_xhat2, both', (message {adcon_anom = "never"}))
-    assert.equal("advprop_bn = true is not available yet; available: false", (message {advprop_bn = true}))
     assert.equal('protocol = "leave_two_out": it must be one of one_vs_rest, leave_one_out',
       (message {protocol = "leave_two_out"}))
     assert.equal("gamma = 1: it must be at least 0 and below 1", (message {gamma = {0, 1}}))
@@ -164,6 +163,49 @@ describe("options, smaller things", function()
   end)
 end)
 
+describe("the checker", function()
+  local known = {
+    size = option {default = 32, min = 1, max = 4096}, fit = option {choices = {"resize", "crop", "pad"}},
+    root = option {kind = "string"}, sides = option {default = {1, 2}, count = 2},
+    on_progress = option {kind = "function"},
+  }
+  local function refused(given)
+    local ok, err = pcall(base.check, "mnist", given, known)
+    assert.is_false(ok)
+    return err
+  end
+
+  it("fills defaults, types what is given, and shares nothing", function()
+    assert.same({size = 32, fit = "resize", sides = {1, 2}}, base.check("mnist", nil, known))
+    assert.same({size = 28, fit = "pad", root = "/data", sides = {3, 4}, on_progress = print},
+      base.check("mnist", {size = "28", fit = "pad", root = "/data", sides = "3,4", on_progress = print}, known))
+    base.check("mnist", {}, known).sides[1] = 7
+    assert.same({1, 2}, base.check("mnist", {}, known).sides)
+    assert.is_nil(base.check("mnist", {root = false}, known).root)
+  end)
+
+  it("refuses unknown names and wrong values in one line", function()
+    assert.equal("mnist: unknown option sise; did you mean size?; known: fit, on_progress, root, sides, size",
+      refused {sise = 1})
+    assert.equal("mnist: size = 0: it must be between 1 and 4096", refused {size = 0})
+    assert.equal('mnist: fit = "squeeze": it must be one of resize, crop, pad', refused {fit = "squeeze"})
+    assert.equal("mnist: on_progress = 3: a function is needed", refused {on_progress = 3})
+    assert.equal("mnist: options are a table, not a number", refused(3))
+  end)
+
+  it("names the user's line where it is asked to", function()
+    local ok, err = pcall(base.check, "show", {lowe = 1}, {low = option {kind = "number"}}, true)
+    assert.is_false(ok)
+    assert.matches("^.*options_spec%.lua:%d+: show: unknown option lowe; did you mean low%?; known: low$", err)
+  end)
+
+  it("refuses definitions that say nothing sound", function()
+    assert.has_error(function() option {defualt = 3} end)
+    assert.has_error(function() option {default = 3, min = 4} end)
+    assert.has_error(function() option {kind = "colour"} end)
+  end)
+end)
+
 describe("options.canonical and options.hash", function()
   local core = require "agad.core"
 
@@ -179,11 +221,11 @@ describe("options.canonical and options.hash", function()
 
   it("hashes what matters only", function()
     local function hash(given) return options.hash(options.resolve(method, given)) end
-    local base = hash {}
-    assert.matches("^%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x$", base)
-    assert.equal(base, hash {epochs = 15.0, device = "cpu", log_every = 3, threads = 2, lambda = {con = "50"}})
-    assert.not_equal(base, hash {seed = 2})
-    assert.not_equal(base, hash {lambda = {con = 51}})
+    local first = hash {}
+    assert.matches("^%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x$", first)
+    assert.equal(first, hash {epochs = 15.0, device = "cpu", log_every = 3, threads = 2, lambda = {con = "50"}})
+    assert.not_equal(first, hash {seed = 2})
+    assert.not_equal(first, hash {lambda = {con = 51}})
     local c = options.resolve(method, {threads = 2})
     local one = options.resolve(method, {threads = 1})
     c.deterministic, one.deterministic = true, true

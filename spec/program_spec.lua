@@ -103,16 +103,21 @@ describe("a program", function()
     {"a size of 0", function(p) p.input = {2, 0, 8} end, "positive"},
     {"a size that is no number", function(p) p.input = {2, "8", 8} end, "positive"},
     {"a kernel that does not fit", function(p) p.nodes[1].kernel = 11 end, "conv1", "does not fit"},
-    {"a kernel of 0", function(p) p.nodes[1].kernel = 0 end, "at least 1"},
-    {"a stride of 0", function(p) p.nodes[1].stride = {1, 0} end, "at least 1"},
-    {"an absurd kernel", function(p) p.nodes[1].kernel = 1 << 40 end, "out of range"},
-    {"an absurd padding", function(p) p.nodes[1].padding = -1 end, "out of range"},
-    {"no channels", function(p) p.nodes[1].out = 0 end, "positive"},
-    {"absurd channels", function(p) p.nodes[1].out = 1 << 30 end, "positive"},
-    {"fractions", function(p) p.nodes[1].out = 2.5 end, "integer"},
-    {"three kernels", function(p) p.nodes[1].kernel = {3, 3, 3} end, "two of them"},
-    {"a bias that is no boolean", function(p) p.nodes[1].bias = 1 end, "true or false"},
-    {"output_padding of conv", function(p) p.nodes[1].output_padding = 1 end, "conv_transpose"},
+    {"a kernel of 0", function(p) p.nodes[1].kernel = 0 end, "conv1: kernel = 0 is not one or two integers from 1 to 1048576"},
+    {"a stride of 0", function(p) p.nodes[1].stride = {1, 0} end, "stride = [1,0]", "from 1 to"},
+    {"an absurd kernel", function(p) p.nodes[1].kernel = 1 << 40 end, "kernel = 1099511627776", "to 1048576"},
+    {"an absurd padding", function(p) p.nodes[1].padding = -1 end, "padding = -1", "from 0 to 1048576"},
+    {"no channels", function(p) p.nodes[1].out = 0 end, "out = 0 is not an integer from 1 to 1048576"},
+    {"absurd channels", function(p) p.nodes[1].out = 1 << 30 end, "out = 1073741824", "to 1048576"},
+    {"fractions", function(p) p.nodes[1].out = 2.5 end, "out = 2.5 is not an integer"},
+    {"channels that are not said", function(p) p.nodes[1].out = nil end, "needs its attribute out: an integer"},
+    {"an unknown attribute", function(p) p.nodes[1].kernal = 3 end, "conv1: unknown attribute 'kernal'",
+      "known: out, kernel, stride, padding, bias"},
+    {"an attribute of a layer that has none", function(p) p.nodes[3].slope = 1 end, "relu1: unknown attribute 'slope'",
+      "has none"},
+    {"three kernels", function(p) p.nodes[1].kernel = {3, 3, 3} end, "kernel = [3,3,3]", "one or two"},
+    {"a bias that is no boolean", function(p) p.nodes[1].bias = 1 end, "bias = 1 is not true or false"},
+    {"output_padding of conv", function(p) p.nodes[1].output_padding = 1 end, "unknown attribute 'output_padding'"},
     {"output_padding as large as stride", function(p)
       p.nodes[1] = {layer = "conv_transpose", inputs = {0}, out = 1, output_padding = 1}
     end, "smaller than stride"},
@@ -125,12 +130,21 @@ describe("a program", function()
     {"an empty output", function(p)
       p.nodes[1] = {layer = "conv_transpose", inputs = {0}, out = 1, kernel = 1, padding = 4}
     end, "empty"},
-    {"a slope below 0", function(p) p.nodes[3] = {layer = "leaky_relu", inputs = {2}, slope = -1} end, "negative"},
+    {"a slope below 0", function(p) p.nodes[3] = {layer = "leaky_relu", inputs = {2}, slope = -1} end,
+      "slope = -1 is not a number of at least 0"},
     {"a slope that is no number", function(p)
       p.nodes[3] = {layer = "leaky_relu", inputs = {2}, slope = "x"}
-    end, "number"},
-    {"a momentum above 1", function(p) p.nodes[2].momentum = 2 end, "momentum"},
-    {"an eps below 0", function(p) p.nodes[2].eps = -1 end, "eps"},
+    end, 'slope = "x" is not a number'},
+    {"a momentum above 1", function(p) p.nodes[2].momentum = 2 end, "momentum = 2 is not a number from 0 to 1"},
+    {"an eps below 0", function(p) p.nodes[2].eps = -1 end, "eps = -1 is not a number of at least 0"},
+    {"three sets of batch norms", function(p) p.nodes[2].sets = 3 end, "sets = 3 is not an integer from 1 to 2"},
+    {"a constant of no size", function(p) p.nodes[3] = {layer = "constant", inputs = {2}, size = {}} end,
+      "size = ", "a list of 1 to 3 positive integers"},
+    {"a constant beyond memory", function(p)
+      p.nodes[3] = {layer = "constant", inputs = {2}, size = {1 << 30, 1 << 30}}
+    end, "size = [1073741824,1073741824]", "2^31"},
+    {"an operator's name that is a number", function(p) p.nodes[5].op = 3 end, "op = 3 is not a text"},
+    {"an operator's arguments that are a list", function(p) p.nodes[5].args = {1} end, "args = [1] is not a table"},
     {"concat of other sizes", function(p) p.nodes[1].padding = 0; p.nodes[4].inputs = {3, 0} end, "concat1"},
     {"concat of other dimensions", function(p)
       p.nodes[3] = {layer = "op", op = "flatten", overload = "using_ints", args = {start_dim = 1}, inputs = {2}}

@@ -95,7 +95,7 @@ describe("doc", function()
     local text = doc.lookup "agad.options.resolve"
     assert.matches("^agad%.options%.resolve%(method, given, suggested%)\n  The full configuration of a run", text)
     assert.equal(text, doc.lookup "options.resolve")
-    assert.equal(text, doc.lookup(require("agad.base.configuration").resolve))
+    assert.equal(text, doc.lookup(require("agad.options").resolve))
     assert.matches("\n  method +table  a method's table", text)
     assert.matches("\n  returns table a flat configuration", text)
   end)

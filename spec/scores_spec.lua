@@ -3,7 +3,7 @@
 local agad = require "agad"
 local nn = agad.nn
 local methods = require "agad.train.method"
-local options = require "agad.base.configuration"
+local options = require "agad.options"
 local scorer = require "agad.evaluate.scorer"
 local scores = require "agad.evaluate.scores"
 agad.core.threads(1)

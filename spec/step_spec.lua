@@ -43,7 +43,7 @@ local function new_run(method_name, case, o, seed)
   local methods = require "agad.train.method"
   local method = methods.load(method_name)
   local given = {net = case.net, width = case.width, norm = case.norm}
-  local options = require "agad.base.configuration"
+  local options = require "agad.options"
   local opts = options.select(options.resolve(method, given), "method")
   local programs = method.nets(opts, {case.channels, 32, 32})
   local nets = {}

@@ -11,14 +11,15 @@ local checks = dofile "spec/support/checks.lua"
 local refused, has = checks.refused, checks.has
 local largest = steps.largest
 
-local switches = {
-  {"norm", "bn", "none"}, {"delta_moments", "reset", "keep"}, {"adcon_anom", "x_xhat", "xhat_xhat2", "both"},
-  {"adv_anom", "alg1", "opposite", "off"}, {"d_anom", "real", "real+fake"},
-  {"detach_pseudo", "none", "input", "target"}, {"latent_norm", "mse", "l2"}, {"latent", "features", "embedding"},
-  {"branch_weight", "mean", "count"}, {"bn_track", "x", "all"}, {"advprop_bn", false, true},
-  {"freeze_bn", "off", "freeze", "bypass"}, {"terms.adv", true, false}, {"terms.con", true, false},
-  {"terms.adcon", true, false}, {"terms.lat", true, false}, {"delta", 1e-5, 5.0}, {"reciprocal_eps", 1e-3, 1e-2},
-}
+-- Each option that changes the step, with all its values; of two numbers one more.
+local switches = {{"delta", 1e-5, 5.0}, {"reciprocal_eps", 1e-3, 1e-2}}
+for _, d in ipairs((agad.options.schema(require("agad.train.method").load "agad"))) do
+  if d.group == "method" and d.kind == "choice" and d.name ~= "batch_mode" then
+    switches[#switches + 1] = {d.name, table.unpack(d.choices)}
+  elseif d.group == "method" and d.kind == "boolean" then
+    switches[#switches + 1] = {d.name, d.default, not d.default}
+  end
+end
 
 -- Greedy: each row takes, switch by switch, the value that covers most pairs not yet seen.
 local function covering()

@@ -3,7 +3,7 @@
 local agad = require "agad"
 local checks = dofile "spec/support/checks.lua"
 local core = require "agad.core"
-local options = require "agad.base.configuration"
+local options = require "agad.options"
 local sets = dofile "spec/support/sets.lua"
 
 local function small()

@@ -54,8 +54,10 @@ int at_close(at_scope *scope, agad_error *error);
 int at_ok(void);
 /* Remembers a failure (the first one stays); returns -1. */
 int at_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+int at_interrupted(void);                  /* the same for a loop that agad_interrupt ends */
+int at_fail_with(const agad_error *error); /* the same with the message and the kind of another failure */
 const char *at_message(void);
-int at_out_of_memory(void); /* whether the last failure was for want of memory; asking forgets it */
+agad_kind at_failed_as(void); /* of the failure that is pending */
 /* Takes a tensor out of its scope (returns it), or hands a kept one to the current scope. */
 at_tensor *at_keep(at_tensor *t);
 at_tensor *at_give(at_tensor *t);

@@ -98,8 +98,8 @@ struct CNode final : torch::autograd::Node {
     variable_list result(inputs);
     for (size_t i = 0; i < inputs; i++)
       if (in[i] && needed[i]) result[i] = in[i]->t;
-    agad_error error = {"backward failed"};
-    if (at_close(&scope, &error) || bad) throw std::runtime_error(error.message);
+    agad_error error = {"backward failed", AGAD_FAILED};
+    if (at_close(&scope, &error) || bad) throw at_failure(error);
     return result;
   }
 };
@@ -116,7 +116,7 @@ int at_hook(const at_tensor *t, at_hook_fn f, void *context, void (*release)(voi
           at_tensor *result = f(held.get(), at_wrap(gradient));
           Tensor replaced = result ? result->t : Tensor();
           agad_error error;
-          if (at_close(&scope, &error)) throw std::runtime_error(error.message);
+          if (at_close(&scope, &error)) throw at_failure(error);
           return replaced;
         });
         return 0;

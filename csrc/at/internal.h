@@ -9,6 +9,7 @@
 
 #include <cmath>
 #include <limits>
+#include <stdexcept>
 #include <utility>
 #include <vector>
 
@@ -32,7 +33,8 @@ struct at_thread_state {
   at_spare spare;
   std::vector<at_tensor *> owned, unused; /* unused: freed handles, so that a new one costs no allocation */
   int depth = 0;
-  bool failed = false, out_of_memory = false; /* the second: the last failure that was caught was for want of memory */
+  bool failed = false;
+  agad_kind kind = AGAD_FAILED; /* of the failure */
   char message[sizeof(((agad_error *)nullptr)->message)] = "";
   at_thread_state();
   ~at_thread_state();
@@ -48,6 +50,11 @@ inline at_thread_state &at_thread() { return at_thread_here ? *at_thread_here : 
 at_tensor *at_wrap(at::Tensor t);
 /* Remembers the exception in flight; only inside a catch block. */
 void at_caught();
+/* A failure on its way through libtorch, which knows exceptions only: it keeps its kind. */
+struct at_failure : std::runtime_error {
+  agad_kind kind;
+  explicit at_failure(const agad_error &error) : std::runtime_error(error.message), kind(error.kind) {}
+};
 /* The tensor behind a handle; a NULL handle is a failure of the caller. */
 const at::Tensor &at_unwrap(const at_tensor *t);
 

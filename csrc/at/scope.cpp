@@ -68,6 +68,7 @@ int at_close(at_scope *scope, agad_error *error) {
   if (!thread.failed) return 0;
   if (error) {
     snprintf(error->message, sizeof error->message, "%s", thread.message);
+    error->kind = thread.kind;
     thread.failed = false;
   }
   return -1;
@@ -83,37 +84,49 @@ int at_fail(const char *format, ...) {
     vsnprintf(thread.message, sizeof thread.message, format, args);
     va_end(args);
     thread.failed = true;
+    thread.kind = AGAD_FAILED;
   }
   return -1;
 }
 
-int at_out_of_memory(void) { return std::exchange(at_thread().out_of_memory, false); }
+/* A failure of a kind; the first one stays. */
+static int fail_as(agad_kind kind, const char *message) {
+  if (at_ok()) {
+    at_fail("%s", message);
+    at_thread().kind = kind;
+  }
+  return -1;
+}
+
+int at_interrupted(void) { return fail_as(AGAD_INTERRUPTED, "interrupted"); }
+
+int at_fail_with(const agad_error *error) { return fail_as(error->kind, error->message); }
 
 const char *at_message(void) { return at_thread().message; }
 
+agad_kind at_failed_as(void) { return at_thread().kind; }
+
 /* libtorch's messages may run over several lines: the first that says something is kept. */
-static void fail_with(const char *what) {
+static void fail_with(const char *what, agad_kind kind = AGAD_FAILED) {
   std::string text(what);
   size_t trace = text.find("\nException raised from");
   if (trace != std::string::npos) text.resize(trace);
   for (char &c : text)
     if (c == '\n' || c == '\r' || c == '\t') c = ' ';
   while (!text.empty() && text.back() == ' ') text.pop_back();
-  at_fail("%s", text.c_str());
+  fail_as(kind, text.c_str());
 }
 
 void at_caught() {
   try {
     throw;
   } catch (const c10::OutOfMemoryError &e) {
-    fail_with(e.what_without_backtrace());
-    at_thread().out_of_memory = true;
+    fail_with(e.what_without_backtrace(), AGAD_OUT_OF_MEMORY);
   } catch (const c10::Error &e) { fail_with(e.what_without_backtrace()); } catch (const std::bad_alloc &) {
-    at_fail("out of memory");
-    at_thread().out_of_memory = true;
-  } catch (const std::exception &e) { fail_with(e.what()); } catch (...) {
-    at_fail("unknown C++ exception");
-  }
+    fail_as(AGAD_OUT_OF_MEMORY, "out of memory");
+  } catch (const at_failure &e) { fail_as(e.kind, e.what()); } catch (const std::exception &e) {
+    fail_with(e.what());
+  } catch (...) { at_fail("unknown C++ exception"); }
 }
 
 const at::Tensor &at_unwrap(const at_tensor *t) {

@@ -24,5 +24,12 @@ int agad_fail(agad_error *error, const char *format, ...) {
   va_end(args);
   size_t n = length < 0 ? 0 : (size_t)length < sizeof text ? (size_t)length : whole_characters(text, sizeof text - 1);
   text_printable(error->message, sizeof error->message, text, n);
+  error->kind = AGAD_FAILED;
+  return -1;
+}
+
+int agad_interrupted(agad_error *error) {
+  agad_fail(error, "interrupted");
+  if (error) error->kind = AGAD_INTERRUPTED;
   return -1;
 }

@@ -137,7 +137,7 @@ static int read_records(reader *r, const char *file, int64_t n, data_images *set
   int status = block ? 0 : agad_fail(r->error, "%s: no memory", r->v->name);
   for (int64_t at = 0; at < n && !status; at += BLOCK) {
     size_t wanted = n - at < BLOCK ? (size_t)(n - at) : BLOCK;
-    if (agad_interrupt) status = agad_fail(r->error, "interrupted");
+    if (agad_interrupt) status = agad_interrupted(r->error);
     else if (fread(block, record, wanted, in) != wanted)
       status = agad_fail(r->error, "%s: %s could not be read to its end", r->v->name, path);
     for (size_t i = 0; i < wanted && !status; i++) {

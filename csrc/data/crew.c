@@ -94,7 +94,7 @@ int crew_run(const crew_job *job, agad_error *error) {
   pthread_condattr_destroy(&clock);
   pthread_mutex_destroy(&c.lock);
   if (!n) return -1;
-  if (agad_interrupt) return agad_fail(error, "interrupted");
+  if (agad_interrupt) return agad_interrupted(error);
   if (!stopped && job->progress && !atomic_load(&c.stop)) stopped = job->progress(job->watcher, job->n, job->n);
   return stopped ? agad_fail(error, "stopped") : 0;
 }

@@ -1,4 +1,4 @@
-/* decode.c: bytes to planes: limits, the two libraries, upright, channels, size. */
+/* decode.c: bytes to planes: limits, the format's own reading, upright, channels, size. */
 #include "data/decode.h"
 
 #include <stdlib.h>
@@ -7,12 +7,8 @@
 #include "base/file.h"
 #include "base/size.h"
 #include "base/text.h"
-#include "data/jpeg.h"
-#include "data/png.h"
+#include "data/formats.h"
 #include "data/resample.h"
-
-const char *const decode_fit_names[] = {"resize", "crop", "pad", NULL};
-const char *const decode_filter_names[] = {"bilinear", "area", NULL};
 
 int data_raster_size(int64_t height, int64_t width, int64_t max_pixels, agad_error *error) {
   if (height < 1 || width < 1)
@@ -80,16 +76,15 @@ static int turn_upright(raster *r, agad_error *error) {
 static void to_grey(raster *r) {
   size_t n = (size_t)r->height * r->width;
   const uint8_t *in = r->pixels;
-  for (size_t i = 0; i < n; i++, in += 3)
-    r->pixels[i] = (uint8_t)((19595u * in[0] + 38470u * in[1] + 7471u * in[2] + 32768u) >> 16);
+  for (size_t i = 0; i < n; i++, in += 3) r->pixels[i] = data_luma(in[0], in[1], in[2]);
   r->channels = 1;
 }
 
-static int to_planes(raster *r, const decode_options *o, decoded *out, agad_error *error) {
-  if (o->channels == 1 && r->channels == 3) to_grey(r);
-  out->channels = o->channels ? o->channels : r->channels;
-  out->height = o->height ? o->height : r->height;
-  out->width = o->width ? o->width : r->width;
+static int to_planes(raster *r, const data_form *form, decoded *out, agad_error *error) {
+  if (form->channels == 1 && r->channels == 3) to_grey(r);
+  out->channels = form->channels ? form->channels : r->channels;
+  out->height = form->height ? form->height : r->height;
+  out->width = form->width ? form->width : r->width;
   out->file_height = r->file_height;
   out->file_width = r->file_width;
   size_t plane = (size_t)out->height * out->width;
@@ -101,7 +96,7 @@ static int to_planes(raster *r, const decode_options *o, decoded *out, agad_erro
   out->pixels = malloc(plane * out->channels);
   if (!out->pixels) return agad_fail(error, "cannot be read: no memory for %d x %d pixels", out->height, out->width);
   resample_source source = data_interleaved(r->pixels, r->channels, r->height, r->width);
-  if (data_resample(&source, out->pixels, out->height, out->width, o->fit, o->filter, error)) return -1;
+  if (data_resample(&source, out->pixels, out->height, out->width, form->fit, form->filter, error)) return -1;
   for (int c = r->channels; c < out->channels; c++) memcpy(out->pixels + c * plane, out->pixels, plane);
   return 0;
 }
@@ -109,16 +104,17 @@ static int to_planes(raster *r, const decode_options *o, decoded *out, agad_erro
 /* ---- what kind of file ---- */
 
 static int no_picture(const uint8_t *bytes, size_t n, agad_error *error) {
-  char start[64];
+  char start[64], names[256];
   text_printable(start, sizeof start, (const char *)bytes, n < 8 ? n : 8);
-  return agad_fail(error, "is no PNG or JPEG file (it begins with \"%s\"); convert it to PNG", start);
+  data_format_names(names, sizeof names);
+  return agad_fail(error, "is no %s file (it begins with \"%s\"); convert it to PNG", names, start);
 }
 
-static int check_options(const decode_options *o, agad_error *error) {
-  if (o->channels != 0 && o->channels != 1 && o->channels != 3)
-    return agad_fail(error, "cannot be given %d channels; ask for 1 (grey) or 3 (colour)", o->channels);
-  if (!o->height != !o->width || o->height < 0 || o->width < 0 || o->height > DATA_MAX_SIDE || o->width > DATA_MAX_SIDE)
-    return agad_fail(error, "cannot be brought to %d x %d pixels; sides go from 1 to %d", o->height, o->width,
+static int check_form(const data_form *f, agad_error *error) {
+  if (f->channels != 0 && f->channels != 1 && f->channels != 3)
+    return agad_fail(error, "cannot be given %d channels; ask for 1 (grey) or 3 (colour)", f->channels);
+  if (!f->height != !f->width || f->height < 0 || f->width < 0 || f->height > DATA_MAX_SIDE || f->width > DATA_MAX_SIDE)
+    return agad_fail(error, "cannot be brought to %d x %d pixels; sides go from 1 to %d", f->height, f->width,
                      DATA_MAX_SIDE);
   return 0;
 }
@@ -126,19 +122,17 @@ static int check_options(const decode_options *o, agad_error *error) {
 int decode_memory(const uint8_t *bytes, size_t n, const decode_options *o, decoded *out, agad_error *error) {
   memset(out, 0, sizeof *out);
   int64_t max_bytes = o->max_bytes ? o->max_bytes : DECODE_MAX_BYTES;
-  raster_limits limits = {o->max_pixels ? o->max_pixels : DECODE_MAX_PIXELS, o->fast ? o->height : 0,
-                          o->fast ? o->width : 0};
-  if (check_options(o, error)) return -1;
+  raster_limits limits = {o->max_pixels ? o->max_pixels : DECODE_MAX_PIXELS, o->fast_decode ? o->form.height : 0,
+                          o->fast_decode ? o->form.width : 0};
+  if (check_form(&o->form, error)) return -1;
   if (n == 0) return agad_fail(error, "is empty (0 bytes); copy it again");
   if (n > (uint64_t)max_bytes)
     return agad_fail(error, "has %zu bytes; at most %lld are read, raise max_bytes for more", n, (long long)max_bytes);
   raster r = {0};
-  int status;
-  if (data_is_png(bytes, n)) status = data_png_raster(bytes, n, limits.max_pixels, &r, error);
-  else if (data_is_jpeg(bytes, n)) status = data_jpeg_raster(bytes, n, &limits, &r, error);
-  else status = no_picture(bytes, n, error);
+  const data_format *format = data_format_of(bytes, n);
+  int status = format ? format->raster(bytes, n, &limits, &r, error) : no_picture(bytes, n, error);
   if (!status) status = turn_upright(&r, error);
-  if (!status) status = to_planes(&r, o, out, error);
+  if (!status) status = to_planes(&r, &o->form, out, error);
   free(r.pixels);
   out->file_bytes = (int64_t)n;
   if (status) {
@@ -149,7 +143,7 @@ int decode_memory(const uint8_t *bytes, size_t n, const decode_options *o, decod
 }
 
 int decode_file(const char *path, const decode_options *o, decoded *out, agad_error *error) {
-  agad_error why = {""};
+  agad_error why = {0};
   size_t n = 0;
   memset(out, 0, sizeof *out);
   uint8_t *bytes = file_read(path, o->max_bytes ? o->max_bytes : DECODE_MAX_BYTES, &n, &why);

@@ -1,4 +1,4 @@
-/* decode.h: a picture file (PNG or JPEG, told apart by their first bytes) as planes of 8 bits.
+/* decode.h: a picture file (of any format of formats.c) as planes of 8 bits.
  *
  * What comes out is what Pillow's exif_transpose, convert("RGB") or ("L") and resize give: alpha is dropped,
  * palettes become RGB, CMYK is read as Adobe writes it (inverted), grey from colour is the luma, EXIF's
@@ -13,30 +13,14 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "data/place.h"
 
 #define DECODE_MAX_PIXELS ((int64_t)100000000) /* of the file's picture */
 #define DECODE_MAX_BYTES ((int64_t)256 << 20)  /* of the file */
 
-typedef enum decode_fit {
-  DECODE_RESIZE, /* stretched to the size */
-  DECODE_CROP,   /* scaled to cover the size, the centre kept */
-  DECODE_PAD,    /* sides keep their ratio, scaled down only if too large, centred on black */
-} decode_fit;
-
-typedef enum decode_filter {
-  DECODE_BILINEAR, /* triangle; its support grows with the scale when shrinking */
-  DECODE_AREA,     /* box: the mean of what a pixel covers */
-} decode_filter;
-
-/* What people call them, in the order of the enums; NULL ends each. */
-extern const char *const decode_fit_names[], *const decode_filter_names[];
-
 typedef struct decode_options {
-  int height, width; /* 0, 0: as the file has it */
-  int channels;      /* 0: as the file has it (grey 1, else 3); 1, 3 */
-  decode_fit fit;
-  decode_filter filter;
-  int fast;                      /* scaled JPEG decoding where a picture shrinks by 2 or more: changes pixels */
+  data_form form;
+  int fast_decode;               /* scaled JPEG decoding where a picture shrinks by 2 or more: changes pixels */
   int64_t max_pixels, max_bytes; /* 0: DECODE_MAX_PIXELS, DECODE_MAX_BYTES */
 } decode_options;
 

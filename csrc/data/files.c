@@ -11,11 +11,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/text.h"
+#include "data/formats.h"
 
 enum { DEEPEST = 64 };
 
@@ -73,16 +73,11 @@ static size_t name_entry(walk *w, size_t length, const char *name) {
   return length + n;
 }
 
-static int is_picture(const char *name) {
-  const char *dot = strrchr(name, '.');
-  return dot && (!strcasecmp(dot, ".png") || !strcasecmp(dot, ".jpg") || !strcasecmp(dot, ".jpeg"));
-}
-
 static void look_into(walk *w, int fd, size_t length, int depth);
 
 static void look_at(walk *w, int folder, const struct dirent *entry, size_t length, int depth) {
   const char *name = entry->d_name;
-  int type = entry->d_type, picture = is_picture(name);
+  int type = entry->d_type, picture = data_format_named(name) != NULL;
   struct stat info;
   size_t longer;
   if (name[0] == '.') return;
@@ -147,7 +142,7 @@ int files_find(const char *folder, files_list *out, agad_error *error) {
   *out = (files_list){w.paths.items, w.paths.n, w.problems.items, w.problems.n};
   if (!agad_interrupt && !w.failed) return 0;
   files_free(out);
-  if (agad_interrupt) return agad_fail(error, "interrupted");
+  if (agad_interrupt) return agad_interrupted(error);
   return agad_fail(error, "list: %s: no memory for its names", folder);
 }
 
@@ -161,37 +156,22 @@ void files_free(files_list *list) {
 
 /* ---- headers ---- */
 
-/* The number of components of a JPEG: walks its segments to the first frame header. */
-static int jpeg_components(FILE *file) {
-  uint8_t b[8];
-  if (fseek(file, 2, SEEK_SET)) return 0;
-  for (int segments = 0; segments < 256; segments++) {
-    int marker, c = fgetc(file);
-    while (c != EOF && c != 0xff) c = fgetc(file);
-    while ((marker = fgetc(file)) == 0xff) {}
-    if (c == EOF || marker == EOF) return 0;
-    if (marker == 0 || marker == 1 || (marker >= 0xd0 && marker <= 0xd7)) continue; /* no length follows */
-    if (marker == 0xd9 || marker == 0xda || fread(b, 1, 2, file) != 2) return 0;
-    long length = (b[0] << 8 | b[1]) - 2;
-    if (marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc)
-      return length >= 6 && fread(b, 1, 6, file) == 6 ? b[5] : 0;
-    if (length < 0 || fseek(file, length, SEEK_CUR)) return 0;
-  }
-  return 0;
-}
-
+/* Longer and longer beginnings, as some formats put other things before what tells. */
 int files_channels(const char *path) {
-  static const uint8_t png[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
-  uint8_t b[26];
-  int channels = 0;
-  FILE *file = fopen(path, "rbe");
-  if (!file) return 0;
-  size_t n = fread(b, 1, sizeof b, file);
-  if (n == sizeof b && !memcmp(b, png, sizeof png)) channels = b[25] & 2 ? 3 : 1; /* bit 1: colour, or a palette */
-  else if (n > 2 && b[0] == 0xff && b[1] == 0xd8) {
-    int components = jpeg_components(file);
-    channels = components > 1 ? 3 : components;
+  enum { FIRST = 4096, LAST = FIRST << 12 };
+  int channels = 0, fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  uint8_t *bytes = NULL;
+  ssize_t n = 0;
+  for (int room = FIRST; room <= LAST && !channels && fd >= 0; room *= 16) {
+    uint8_t *grown = realloc(bytes, (size_t)room);
+    if (!grown) break;
+    bytes = grown;
+    n = pread(fd, bytes, (size_t)room, 0);
+    const data_format *format = n > 0 ? data_format_of(bytes, (size_t)n) : NULL;
+    if (format) channels = format->channels(bytes, (size_t)n);
+    if (!format || n < room) break; /* that was all */
   }
-  fclose(file);
+  if (fd >= 0) close(fd);
+  free(bytes);
   return channels;
 }

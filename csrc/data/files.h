@@ -13,13 +13,13 @@ typedef struct files_list {
   int64_t n_problems;
 } files_list;
 
-/* All *.png, *.jpg and *.jpeg (in any case) below a folder. Links are followed; one back to a folder that it
+/* All pictures below a folder, by the endings of formats.c. Links are followed; one back to a folder that it
  * lies in is a problem, as is a broken link to a picture. Names with a leading dot are passed over. -1 when
  * the folder itself cannot be read, or when interrupted. */
 int files_find(const char *folder, files_list *out, agad_error *error);
 void files_free(files_list *list);
 
-/* 1 for a grey PNG or JPEG, 3 for another one, 0 when the first bytes do not tell. */
+/* 1 for a grey picture, 3 for another one, 0 when its header does not tell. */
 int files_channels(const char *path);
 
 #endif

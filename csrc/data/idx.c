@@ -43,7 +43,7 @@ static void idx_close(idx_file *file) {
 /* Exactly n bytes into out, in pieces that a Ctrl-C can end. */
 static int idx_read(idx_file *file, uint8_t *out, int64_t n) {
   while (n > 0) {
-    if (agad_interrupt) return agad_fail(file->error, "interrupted");
+    if (agad_interrupt) return agad_interrupted(file->error);
     unsigned piece = n > FIRST_READ ? (unsigned)FIRST_READ : (unsigned)n;
     int got = gzread(file->gz, out, piece), code = 0;
     if (got < 0) {

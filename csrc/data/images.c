@@ -1,14 +1,11 @@
-/* images.c: allocation, resizing, channels and selection of picture sets.
- *
- * The bilinear position of output d is ((2d + 1) in - out) / (2 out), so every weight is a whole
- * number of 1/(2 out): a pixel is an integer over 4 out_h out_w, rounded once, halves to even.
- */
+/* images.c: allocation, form, channels and selection of picture sets. */
 #include "data/images.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/size.h"
+#include "data/mask.h"
 
 int data_images_alloc(data_images *set, int64_t count, int channels, int height, int width, int with_labels,
                       int with_masks, agad_error *error) {
@@ -63,78 +60,6 @@ int data_images_set_classes(data_images *set, const char *const *names, int n, a
   return 0;
 }
 
-/* Left neighbour, right neighbour and the right one's weight, in 1/(2 out). */
-static void bilinear_tap(int d, int in, int out, int *left, int *right, int64_t *weight) {
-  int64_t position = (2 * (int64_t)d + 1) * in - out, unit = 2 * (int64_t)out;
-  if (position < 0) position = 0;
-  *left = (int)(position / unit);
-  *weight = position % unit;
-  if (*left >= in - 1) {
-    *left = in - 1;
-    *weight = 0;
-  }
-  *right = *left + (*left < in - 1);
-}
-
-void data_resize_plane(const uint8_t *in, int in_h, int in_w, uint8_t *out, int out_h, int out_w, int32_t *scratch) {
-  int left, right;
-  int64_t w;
-  for (int x = 0; x < out_w; x++) {
-    bilinear_tap(x, in_w, out_w, &left, &right, &w);
-    for (int y = 0; y < in_h; y++) {
-      const uint8_t *row = in + (size_t)y * in_w;
-      scratch[(size_t)y * out_w + x] = (int32_t)(row[left] * (2 * (int64_t)out_w - w) + row[right] * w);
-    }
-  }
-  int64_t unit = 4 * (int64_t)out_h * out_w;
-  for (int y = 0; y < out_h; y++) {
-    bilinear_tap(y, in_h, out_h, &left, &right, &w);
-    const int32_t *top = scratch + (size_t)left * out_w, *bottom = scratch + (size_t)right * out_w;
-    for (int x = 0; x < out_w; x++) {
-      int64_t sum = top[x] * (2 * (int64_t)out_h - w) + bottom[x] * w;
-      int64_t whole = sum / unit, rest = 2 * (sum % unit);
-      out[(size_t)y * out_w + x] = (uint8_t)(whole + (rest > unit || (rest == unit && (whole & 1))));
-    }
-  }
-}
-
-/* The size a picture takes inside (height, width) when its sides keep their ratio and it never grows. */
-static void padded_size(int in_h, int in_w, int height, int width, int *out_h, int *out_w) {
-  *out_h = in_h;
-  *out_w = in_w;
-  if (in_h <= height && in_w <= width) return;
-  if ((int64_t)in_h * width > (int64_t)in_w * height) { /* the height is what limits */
-    *out_h = height;
-    *out_w = (int)(((int64_t)in_w * height + in_h / 2) / in_h);
-  } else {
-    *out_w = width;
-    *out_h = (int)(((int64_t)in_h * width + in_w / 2) / in_w);
-  }
-  if (*out_h < 1) *out_h = 1;
-  if (*out_w < 1) *out_w = 1;
-}
-
-typedef struct placed {
-  int height, width, top, left;
-} placed; /* where the picture lies in the new one */
-
-static void place_plane(const uint8_t *in, const data_images *from, uint8_t *out, const data_images *to, placed at,
-                        uint8_t *small, int32_t *scratch) {
-  data_resize_plane(in, from->height, from->width, small, at.height, at.width, scratch);
-  for (int y = 0; y < at.height; y++)
-    memcpy(out + (size_t)(at.top + y) * to->width + at.left, small + (size_t)y * at.width, (size_t)at.width);
-}
-
-static void place_mask(const uint8_t *in, const data_images *from, uint8_t *out, const data_images *to, placed at) {
-  for (int y = 0; y < at.height; y++) {
-    int sy = (int)((2 * (int64_t)y + 1) * from->height / (2 * (int64_t)at.height));
-    for (int x = 0; x < at.width; x++) {
-      int sx = (int)((2 * (int64_t)x + 1) * from->width / (2 * (int64_t)at.width));
-      out[(size_t)(at.top + y) * to->width + at.left + x] = in[(size_t)sy * from->width + sx];
-    }
-  }
-}
-
 /* Everything but pixels and masks changes owner. */
 static void adopt(data_images *set, data_images *out) {
   out->labels = set->labels;
@@ -149,34 +74,27 @@ static void adopt(data_images *set, data_images *out) {
   *set = *out;
 }
 
-int data_images_resize(data_images *set, int height, int width, data_fit fit, agad_error *error) {
-  if (set->height == height && set->width == width) return 0;
+static int resize(data_images *set, const data_form *form, agad_error *error) {
+  int height = form->height, width = form->width;
+  if (!height || (set->height == height && set->width == width)) return 0;
   data_images out;
   if (data_images_alloc(&out, set->count, set->channels, height, width, 0, set->masks != NULL, error)) return -1;
-  placed at = {height, width, 0, 0};
-  if (fit == DATA_FIT_PAD) {
-    padded_size(set->height, set->width, height, width, &at.height, &at.width);
-    at.top = (height - at.height) / 2;
-    at.left = (width - at.width) / 2;
-  }
-  uint8_t *small = malloc((size_t)at.height * at.width);
-  int32_t *scratch = malloc((size_t)set->height * at.width * sizeof *scratch);
-  int status = 0;
-  if (!small || !scratch) status = agad_fail(error, "images: no memory to resize to %d x %d", height, width);
   size_t from = (size_t)set->height * set->width, to = (size_t)height * width;
-  for (int64_t i = 0; i < set->count && !status; i++) {
-    if (agad_interrupt) status = agad_fail(error, "interrupted");
-    for (int c = 0; c < set->channels && !status; c++) {
-      size_t plane = (size_t)i * set->channels + c;
-      place_plane(set->pixels + plane * from, set, out.pixels + plane * to, &out, at, small, scratch);
-    }
-    if (set->masks && !status) place_mask(set->masks + (size_t)i * from, set, out.masks + (size_t)i * to, &out, at);
+  int status = data_resample_planes(set->pixels, set->count * set->channels, set->height, set->width, out.pixels,
+                                    height, width, form->fit, form->filter, error);
+  for (int64_t i = 0; set->masks && i < set->count && !status; i++) {
+    resample_source mask = data_planar(set->masks + (size_t)i * from, 1, set->height, set->width);
+    data_mask(&mask, out.masks + (size_t)i * to, height, width, form->fit);
   }
-  free(small);
-  free(scratch);
   if (status) data_images_free(&out);
   else adopt(set, &out);
   return status;
+}
+
+int data_images_bring(data_images *set, const data_form *form, agad_error *error) {
+  if (form->channels == 1 && data_images_set_channels(set, 1, error)) return -1; /* grey is resampled, as in decode.c */
+  if (resize(set, form, error)) return -1;
+  return form->channels ? data_images_set_channels(set, form->channels, error) : 0;
 }
 
 int data_images_set_channels(data_images *set, int channels, agad_error *error) {
@@ -190,8 +108,7 @@ int data_images_set_channels(data_images *set, int channels, agad_error *error) 
     if (channels == 3)
       for (int c = 0; c < 3; c++) memcpy(to + c * plane, in, plane);
     else
-      for (size_t p = 0; p < plane; p++)
-        to[p] = (uint8_t)((19595u * in[p] + 38470u * in[plane + p] + 7471u * in[2 * plane + p] + 32768u) >> 16);
+      for (size_t p = 0; p < plane; p++) to[p] = data_luma(in[p], in[plane + p], in[2 * plane + p]);
   }
   out.masks = set->masks;
   set->masks = NULL;

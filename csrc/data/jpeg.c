@@ -1,11 +1,9 @@
-/* jpeg.c: libjpeg behind one plain call.
+/* jpeg.c: JPEG in, through libjpeg-turbo: baseline and progressive; grey, RGB, YCbCr, CMYK, YCCK.
  *
  * setjmp discipline as in png.c: all that must be freed lives in a struct of the caller's frame. Warnings (damaged
  * data that libjpeg bridges with grey) pass; running out of bytes does not. libjpeg itself would take days over
  * a small file that announces a huge picture or thousands of scans: both are refused first.
  */
-#include "data/jpeg.h"
-
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +12,7 @@
 #include <jerror.h>
 
 #include "data/exif.h"
+#include "data/formats.h"
 
 #define JPEG_MAX_SCANS 100
 
@@ -113,17 +112,22 @@ static void ink_to_rgb(const uint8_t *inks, uint8_t *rgb, int n) {
     for (int c = 0; c < 3; c++) rgb[c] = (uint8_t)(inks[3] - share(255u - inks[c], inks[3]));
 }
 
-/* What stands between setjmp and the last call of libjpeg. */
-static int read_pixels(jpeg_job *job) {
-  raster *out = job->out;
+static void start_reading(jpeg_job *job) {
   j_decompress_ptr jpeg = &job->jpeg;
-  if (setjmp(job->jump)) return -1;
   jpeg_create_decompress(jpeg);
   jpeg->client_data = job;
   jpeg->src = &job->source;
   jpeg->progress = &job->progress;
   jpeg_save_markers(jpeg, JPEG_APP0 + 1, 0xffff);
   jpeg_read_header(jpeg, TRUE);
+}
+
+/* What stands between setjmp and the last call of libjpeg. */
+static int read_pixels(jpeg_job *job) {
+  raster *out = job->out;
+  j_decompress_ptr jpeg = &job->jpeg;
+  if (setjmp(job->jump)) return -1;
+  start_reading(job);
   if (data_raster_size(jpeg->image_height, jpeg->image_width, job->limits->max_pixels, job->error)) return -1;
   check_blocks(job);
   out->file_height = (int)jpeg->image_height;
@@ -151,29 +155,59 @@ static int read_pixels(jpeg_job *job) {
   return 0;
 }
 
-int data_is_jpeg(const uint8_t *bytes, size_t n) { return n >= 3 && !memcmp(bytes, "\xff\xd8\xff", 3); }
+static int is_jpeg(const uint8_t *bytes, size_t n) { return n >= 3 && !memcmp(bytes, "\xff\xd8\xff", 3); }
 
-int data_jpeg_raster(const uint8_t *bytes, size_t n, const raster_limits *limits, raster *out, agad_error *error) {
+/* A reader of n bytes, not yet started. */
+static void open_reading(jpeg_job *job, const uint8_t *bytes, size_t n, agad_error *error) {
+  *job = (jpeg_job){.error = error, .size = n};
+  job->jpeg.err = jpeg_std_error(&job->errors);
+  job->jpeg.client_data = job;
+  job->errors.error_exit = on_error;
+  job->errors.emit_message = on_message;
+  job->progress.progress_monitor = on_progress;
+  job->source = (struct jpeg_source_mgr){.next_input_byte = bytes,
+                                         .bytes_in_buffer = n,
+                                         .init_source = on_start,
+                                         .fill_input_buffer = on_empty,
+                                         .skip_input_data = on_skip,
+                                         .resync_to_restart = jpeg_resync_to_restart,
+                                         .term_source = on_start};
+}
+
+static void close_reading(jpeg_job *job) {
+  jpeg_destroy_decompress(&job->jpeg);
+  free(job->inks);
+}
+
+static int jpeg_raster(const uint8_t *bytes, size_t n, const raster_limits *limits, raster *out, agad_error *error) {
+  jpeg_job job;
   memset(out, 0, sizeof *out);
-  jpeg_job job = {.error = error, .size = n, .limits = limits, .out = out};
-  job.jpeg.err = jpeg_std_error(&job.errors);
-  job.jpeg.client_data = &job;
-  job.errors.error_exit = on_error;
-  job.errors.emit_message = on_message;
-  job.progress.progress_monitor = on_progress;
-  job.source = (struct jpeg_source_mgr){.next_input_byte = bytes,
-                                        .bytes_in_buffer = n,
-                                        .init_source = on_start,
-                                        .fill_input_buffer = on_empty,
-                                        .skip_input_data = on_skip,
-                                        .resync_to_restart = jpeg_resync_to_restart,
-                                        .term_source = on_start};
+  open_reading(&job, bytes, n, error);
+  job.limits = limits;
+  job.out = out;
   int status = read_pixels(&job);
-  jpeg_destroy_decompress(&job.jpeg);
-  free(job.inks);
+  close_reading(&job);
   if (status) {
     free(out->pixels);
     memset(out, 0, sizeof *out);
   }
   return status;
 }
+
+/* What stands between setjmp and the last call of libjpeg. */
+static int read_components(jpeg_job *job) {
+  if (setjmp(job->jump)) return 0;
+  start_reading(job);
+  return job->jpeg.num_components;
+}
+
+static int jpeg_channels(const uint8_t *bytes, size_t n) {
+  agad_error error;
+  jpeg_job job;
+  open_reading(&job, bytes, n, &error);
+  int components = read_components(&job);
+  close_reading(&job);
+  return components > 1 ? 3 : components;
+}
+
+const data_format data_jpeg = {"JPEG", {"jpg", "jpeg"}, is_jpeg, jpeg_raster, jpeg_channels};

@@ -88,10 +88,12 @@ static int uneven(loader *l, int64_t row, const decoded *d) {
 /* Whether the picture has the size that all have; a mask is decoded as it is and brought to size here. */
 static int put_picture(loader *l, int64_t row, const decoded *d) {
   size_t plane = (size_t)l->height * l->width;
-  if (!l->o->mask || !l->o->decode.height)
+  if (!l->o->mask || !l->o->decode.form.height)
     if (d->height != l->height || d->width != l->width) return 0;
-  if (l->o->mask) data_mask(d, l->decode.fit, l->rows.pixels + (size_t)row * plane, l->height, l->width);
-  else memcpy(l->rows.pixels + (size_t)row * plane * d->channels, d->pixels, plane * d->channels);
+  if (l->o->mask) {
+    resample_source mask = data_planar(d->pixels, d->channels, d->height, d->width);
+    data_mask(&mask, l->rows.pixels + (size_t)row * plane, l->height, l->width, l->decode.form.fit);
+  } else memcpy(l->rows.pixels + (size_t)row * plane * d->channels, d->pixels, plane * d->channels);
   return 1;
 }
 
@@ -132,22 +134,22 @@ static int run(loader *l, int (*work)(void *, int64_t), int with_progress, agad_
 }
 
 static int settle_channels(loader *l, agad_error *error) {
-  if (l->decode.channels || l->o->mask) return 0;
+  if (l->decode.form.channels || l->o->mask) return 0;
   if (run(l, look_for_colour, 0, error)) return -1;
-  l->decode.channels = l->colour ? 3 : 1;
+  l->decode.form.channels = l->colour ? 3 : 1;
   return 0;
 }
 
 /* The first picture that can be read has the size of all. */
 static int settle_size(loader *l, agad_error *error) {
   failure first = {.row = -1};
-  l->height = l->decode.height;
-  l->width = l->decode.width;
-  if (l->o->mask) l->decode.height = l->decode.width = l->decode.channels = 0;
+  l->height = l->decode.form.height;
+  l->width = l->decode.form.width;
+  if (l->o->mask) l->decode.form.height = l->decode.form.width = l->decode.form.channels = 0;
   if (l->height) return 0;
   for (; l->first < l->n; l->first++) {
     decoded d = {0};
-    if (agad_interrupt) return agad_fail(error, "interrupted");
+    if (agad_interrupt) return agad_interrupted(error);
     if (!decode_file(l->paths[l->first], &l->decode, &d, error)) {
       l->height = d.height;
       l->width = d.width;
@@ -188,7 +190,7 @@ static void close_up(loader *l) {
 
 static int create(loader *l, uint64_t key, loader_result *out, agad_error *error) {
   agad_error reason;
-  int channels = l->o->mask ? 1 : l->decode.channels;
+  int channels = l->o->mask ? 1 : l->decode.form.channels;
   if (l->o->cache) {
     if (!cache_create(&l->rows, l->o->cache, key, l->n, channels, l->height, l->width, &reason)) return 0;
     snprintf(out->note, sizeof out->note, "the decoded pictures are not kept in %.500s: %.300s", l->o->cache,
@@ -246,8 +248,10 @@ static size_t shared_folder(const char *const *paths, int64_t n) {
 
 uint64_t loader_key(const char *const *paths, int64_t n, const loader_options *o) {
   const decode_options *d = &o->decode;
-  int64_t options[] = {KEY_VERSION, n,       d->height,     d->width,     d->channels, d->fit,
-                       d->filter,   d->fast, d->max_pixels, d->max_bytes, o->mask};
+  const data_form *f = &d->form;
+  int64_t options[] = {KEY_VERSION, n,         f->height,      f->width,      f->channels,
+                       f->fit,      f->filter, d->fast_decode, d->max_pixels, d->max_bytes,
+                       o->mask};
   size_t shared = shared_folder(paths, n);
   base_hasher key;
   base_hasher_start(&key, 0);

@@ -1,5 +1,8 @@
-/* png.c: libpng behind two plain calls.
+/* png.c: libpng: PNG in, of any kind, and out.
  *
+ * Read is whatever libpng can turn into 8-bit grey or RGB: palettes, 1 to 16 bits, interlaced; alpha is dropped, 16
+ * bits are rounded to 8.  No more pixels are read than the compressed bytes can hold, so a small hostile file cannot
+ * ask for gigabytes.
  * setjmp discipline: everything that must be freed lives in a struct of the caller's frame; the
  * function that calls setjmp has no locals that change after it; libpng's errors land in the struct.
  */
@@ -12,6 +15,7 @@
 #include "base/file.h"
 #include "base/size.h"
 #include "data/exif.h"
+#include "data/formats.h"
 #include "data/png.h"
 
 typedef struct png_job {
@@ -86,7 +90,8 @@ static uint32_t big_endian(const uint8_t *b) {
   return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
 }
 
-/* EXIF's, looked up here: libpng 1.6 takes as much memory for eXIf as the chunk says it has. */
+/* EXIF's, looked up here.  libpng's png_get_eXIf_1 would first take as much memory as the chunk's length says, up to
+ * the limit set above; with a lower limit it would refuse pictures for the thumbnails in their EXIF. */
 static int orientation(const uint8_t *bytes, size_t n) {
   for (size_t at = 8; n - at >= 12;) { /* length, name, body, checksum */
     size_t length = big_endian(bytes + at);
@@ -100,16 +105,20 @@ static int orientation(const uint8_t *bytes, size_t n) {
 /* deflate packs at most 1032 to 1, and a byte holds at most 8 pixels */
 static int can_hold(size_t bytes, int64_t pixels) { return pixels / (1032 * 8) <= (int64_t)bytes + 64; }
 
-/* What stands between setjmp and the last call of libpng. */
-static int read_pixels(png_job *job) {
-  raster *out = job->out;
-  if (setjmp(png_jmpbuf(job->png))) return -1;
+static void start_reading(png_job *job) {
   png_set_user_limits(job->png, 0x7fffffff, 0x7fffffff);
   png_set_chunk_malloc_max(job->png, (png_alloc_size_t)64 << 20);
   png_set_chunk_cache_max(job->png, 64);
   skip_chunks(job->png);
   png_set_read_fn(job->png, job, take_bytes);
   png_read_info(job->png, job->info);
+}
+
+/* What stands between setjmp and the last call of libpng. */
+static int read_pixels(png_job *job) {
+  raster *out = job->out;
+  if (setjmp(png_jmpbuf(job->png))) return -1;
+  start_reading(job);
   png_uint_32 width = png_get_image_width(job->png, job->info), height = png_get_image_height(job->png, job->info);
   if (data_raster_size(height, width, job->max_pixels, job->error)) return job->failed = -1;
   if (!can_hold(job->size, (int64_t)width * height))
@@ -129,25 +138,50 @@ static int read_pixels(png_job *job) {
   return 0;
 }
 
-int data_is_png(const uint8_t *bytes, size_t n) { return n >= 8 && !png_sig_cmp(bytes, 0, 8); }
+static int is_png(const uint8_t *bytes, size_t n) { return n >= 8 && !png_sig_cmp(bytes, 0, 8); }
 
-int data_png_raster(const uint8_t *bytes, size_t n, int64_t max_pixels, raster *out, agad_error *error) {
+/* A reader of the job's bytes; not 0: no memory. png_destroy_read_struct takes what there is. */
+static int open_reading(png_job *job) {
+  job->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, job, on_error, on_warning);
+  if (job->png) job->info = png_create_info_struct(job->png);
+  return job->info ? 0 : agad_fail(job->error, "cannot be read: no memory");
+}
+
+static void close_reading(png_job *job) {
+  if (job->png) png_destroy_read_struct(&job->png, job->info ? &job->info : NULL, NULL);
+  free(job->rows);
+}
+
+static int png_raster(const uint8_t *bytes, size_t n, const raster_limits *limits, raster *out, agad_error *error) {
   memset(out, 0, sizeof *out);
-  png_job job = {.error = error, .bytes = bytes, .left = n, .size = n, .max_pixels = max_pixels, .out = out};
-  int status = -1;
-  job.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &job, on_error, on_warning);
-  if (job.png) job.info = png_create_info_struct(job.png);
-  if (!job.info) agad_fail(error, "cannot be read: no memory");
-  else if (!read_pixels(&job)) status = 0;
-  else if (!job.failed) agad_fail(error, "is a damaged PNG file (%s); write it again", job.message);
-  if (job.png) png_destroy_read_struct(&job.png, job.info ? &job.info : NULL, NULL);
-  free(job.rows);
+  png_job job = {.error = error, .bytes = bytes, .left = n, .size = n, .max_pixels = limits->max_pixels, .out = out};
+  int status = open_reading(&job);
+  if (!status && read_pixels(&job))
+    status = job.failed ? -1 : agad_fail(error, "is a damaged PNG file (%s); write it again", job.message);
+  close_reading(&job);
   if (status) {
     free(out->pixels);
     memset(out, 0, sizeof *out);
   } else out->orientation = orientation(bytes, n);
   return status;
 }
+
+/* What stands between setjmp and the last call of libpng. */
+static int read_colour(png_job *job) {
+  if (setjmp(png_jmpbuf(job->png))) return 0;
+  start_reading(job);
+  return png_get_color_type(job->png, job->info) & PNG_COLOR_MASK_COLOR ? 3 : 1;
+}
+
+static int png_channels(const uint8_t *bytes, size_t n) {
+  agad_error error;
+  png_job job = {.error = &error, .bytes = bytes, .left = n, .size = n};
+  int channels = open_reading(&job) ? 0 : read_colour(&job);
+  close_reading(&job);
+  return channels;
+}
+
+const data_format data_png = {"PNG", {"png"}, is_png, png_raster, png_channels};
 
 /* ---- writing ---- */
 

@@ -1,4 +1,4 @@
-/* raster.h: a picture as libpng and libjpeg give it: interleaved, not yet turned upright.  Internal to decoding. */
+/* raster.h: a picture as its format gives it: interleaved, not yet turned upright.  Internal to decoding. */
 #ifndef AGAD_DATA_RASTER_H
 #define AGAD_DATA_RASTER_H
 

@@ -22,9 +22,10 @@
 #endif
 
 enum {
-  BITS = 22,   /* of a weight's fraction: 255 << 22 and the rounding still fit 31 bits */
-  LANES = 32,  /* rows of the first pass */
-  STRIP = 512, /* columns of the second pass whose sums stay in the first-level cache */
+  BITS = 22,          /* of a weight's fraction: 255 << 22 and the rounding still fit 31 bits */
+  LANES = 32,         /* rows of the first pass */
+  STRIP = 512,        /* columns of the second pass whose sums stay in the first-level cache */
+  TOGETHER = 1 << 18, /* pixels of planes that share one set of weights: they stay in the second-level cache */
 };
 
 /* ---- the weights of one axis ---- */
@@ -44,14 +45,14 @@ static void axis_free(axis *a) {
   free(a->weights);
 }
 
-static double filter_at(decode_filter filter, double x) {
-  if (filter == DECODE_AREA) return x > -0.5 && x <= 0.5;
+static double filter_at(data_filter filter, double x) {
+  if (filter == DATA_AREA) return x > -0.5 && x <= 0.5;
   x = fabs(x);
   return x < 1 ? 1 - x : 0;
 }
 
 /* The weights of output d, which lies at `centre` of the input; `real` has room for them. */
-static void weigh(axis *a, int d, decode_filter filter, double centre, double support, double scale, double *real) {
+static void weigh(axis *a, int d, data_filter filter, double centre, double support, double scale, double *real) {
   int first = (int)(centre - support + 0.5), end = (int)(centre + support + 0.5);
   if (first < 0) first = 0;
   if (first > a->in - 1) first = a->in - 1;
@@ -73,9 +74,9 @@ static void weigh(axis *a, int d, decode_filter filter, double centre, double su
 }
 
 /* Output d of `out` covers the input from start + d scale on, scale = (end - start) / out. */
-static int axis_make(axis *a, int in, int out, float start, float end, decode_filter filter) {
+static int axis_make(axis *a, int in, int out, float start, float end, data_filter filter) {
   double scale = (double)(end - start) / out, wide = scale < 1 ? 1 : scale;
-  double support = (filter == DECODE_AREA ? 0.5 : 1.0) * wide;
+  double support = (filter == DATA_AREA ? 0.5 : 1.0) * wide;
   memset(a, 0, sizeof *a);
   a->in = in, a->out = out;
   a->plain = in == out && start == 0 && end == (float)in;
@@ -245,40 +246,6 @@ static void rows_then_columns(const job *j, const resample_source *in, target ou
   pass_columns(j, &lower, out);
 }
 
-/* ---- fits ---- */
-
-typedef struct placing {
-  float left, top, right, bottom; /* what is taken of the input */
-  int height, width, y, x;        /* where it lands */
-} placing;
-
-static void keep_centre(placing *p, int in_h, int in_w, int height, int width) {
-  double wide = (double)width / height, is = (double)in_w / in_h, w = in_w, h = in_h;
-  if (is > wide) w = wide * in_h;
-  if (is < wide) h = in_w / wide;
-  double left = (in_w - w) * 0.5, top = (in_h - h) * 0.5;
-  p->left = (float)left, p->right = (float)(left + w);
-  p->top = (float)top, p->bottom = (float)(top + h);
-}
-
-/* The larger of the two ratios becomes 1; the other side is rounded, halves up. */
-static void shrink_to_fit(placing *p, int in_h, int in_w, int height, int width) {
-  p->height = in_h, p->width = in_w;
-  if (in_h > height || in_w > width) {
-    if ((int64_t)in_h * width > (int64_t)in_w * height) {
-      p->height = height;
-      p->width = (int)(((int64_t)in_w * height + in_h / 2) / in_h);
-    } else {
-      p->width = width;
-      p->height = (int)(((int64_t)in_h * width + in_w / 2) / in_w);
-    }
-  }
-  if (p->height < 1) p->height = 1;
-  if (p->width < 1) p->width = 1;
-  p->y = (height - p->height) / 2;
-  p->x = (width - p->width) / 2;
-}
-
 resample_source data_interleaved(const uint8_t *pixels, int channels, int height, int width) {
   return (resample_source){pixels, channels, height, width, 1, (size_t)width * channels, (size_t)channels};
 }
@@ -287,36 +254,36 @@ resample_source data_planar(const uint8_t *pixels, int channels, int height, int
   return (resample_source){pixels, channels, height, width, (size_t)height * width, (size_t)width, 1};
 }
 
-static int job_make(job *j, const resample_source *in, const placing *p, decode_filter filter) {
+static int axis_of(axis *a, int in, const data_span *s, data_filter filter) {
+  double start = (double)s->from / (double)s->unit, end = (double)(s->from + s->length) / (double)s->unit;
+  return axis_make(a, in, s->n, (float)start, (float)end, filter);
+}
+
+static int job_make(job *j, const resample_source *in, const data_place *p, data_filter filter) {
   memset(j, 0, sizeof *j);
-  if (axis_make(&j->x, in->width, p->width, p->left, p->right, filter)) return -1;
-  if (axis_make(&j->y, in->height, p->height, p->top, p->bottom, filter)) return -1;
-  j->rows_first = !j->x.plain && !j->y.plain && p->height < in->height &&
-                  in->height - p->height > 2 * ((int64_t)in->width - p->width);
+  if (axis_of(&j->x, in->width, &p->x, filter) || axis_of(&j->y, in->height, &p->y, filter)) return -1;
+  j->rows_first =
+      !j->x.plain && !j->y.plain && p->y.n < in->height && in->height - p->y.n > 2 * ((int64_t)in->width - p->x.n);
   if (!j->x.plain) {
     j->tile = calloc((size_t)(j->x.high - j->x.low) * in->pixel, LANES); /* rows that are not there are blended too */
     j->blended = malloc((size_t)j->x.out * LANES);
     if (!j->tile || !j->blended) return -1;
   }
   if (j->y.plain) return 0;
-  size_t kept = j->rows_first ? (size_t)p->height * in->width : (size_t)(j->y.high - j->y.low) * j->x.out;
+  size_t kept = j->rows_first ? (size_t)p->y.n * in->width : (size_t)(j->y.high - j->y.low) * j->x.out;
   j->between = malloc(kept * in->channels);
   return j->between ? 0 : -1;
 }
 
-int data_resample(const resample_source *in, uint8_t *out, int height, int width, decode_fit fit, decode_filter filter,
+int data_resample(const resample_source *in, uint8_t *out, int height, int width, data_fit fit, data_filter filter,
                   agad_error *error) {
-  placing p = {0, 0, (float)in->width, (float)in->height, height, width, 0, 0};
+  data_place p = data_place_of(in->height, in->width, height, width, fit);
   size_t plane = (size_t)height * width;
-  if (fit == DECODE_CROP) keep_centre(&p, in->height, in->width, height, width);
-  if (fit == DECODE_PAD) {
-    shrink_to_fit(&p, in->height, in->width, height, width);
-    memset(out, 0, plane * in->channels);
-  }
+  if (p.y.n < height || p.x.n < width) memset(out, 0, plane * in->channels);
   job j;
   int status = job_make(&j, in, &p, filter);
   if (status) agad_fail(error, "no memory to bring %d x %d pixels to %d x %d", in->height, in->width, height, width);
-  target inside = {out + (size_t)p.y * width + p.x, plane, (size_t)width};
+  target inside = {out + (size_t)p.y.at * width + p.x.at, plane, (size_t)width};
   if (!status && j.rows_first) rows_then_columns(&j, in, inside);
   else if (!status) columns_then_rows(&j, in, inside);
   axis_free(&j.x);
@@ -325,4 +292,17 @@ int data_resample(const resample_source *in, uint8_t *out, int height, int width
   free(j.blended);
   free(j.between);
   return status;
+}
+
+int data_resample_planes(const uint8_t *in, int64_t planes, int in_height, int in_width, uint8_t *out, int height,
+                         int width, data_fit fit, data_filter filter, agad_error *error) {
+  size_t from = (size_t)in_height * in_width, to = (size_t)height * width;
+  int64_t most = 1 + TOGETHER / (int64_t)(from + to);
+  for (int64_t first = 0; first < planes; first += most) {
+    int n = (int)(planes - first < most ? planes - first : most);
+    resample_source some = data_planar(in + (size_t)first * from, n, in_height, in_width);
+    if (agad_interrupt) return agad_interrupted(error);
+    if (data_resample(&some, out + (size_t)first * to, height, width, fit, filter, error)) return -1;
+  }
+  return 0;
 }

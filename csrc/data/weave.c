@@ -104,7 +104,7 @@ int data_weave(const weave_options *options, weave_split split, int64_t n_sound,
     out->labels[i] = kind;
     draw_picture(options, split, kind, index, relief, out->pixels + (size_t)i * plane * out->channels,
                  out->masks + (size_t)i * plane);
-    if (agad_interrupt) status = agad_fail(error, "interrupted");
+    if (agad_interrupt) status = agad_interrupted(error);
   }
   free(relief);
   const char *names[WEAVE_N_KINDS];

@@ -51,10 +51,7 @@ static lua_State *callback_push(const callback *c, int room) {
 static int callback_call(lua_State *L, int arguments, int results) {
   int mode = at_grad_mode(0), failed = lua_pcall(L, arguments, results, 0) != LUA_OK;
   at_grad_mode(mode);
-  if (failed) {
-    const char *message = lua_tostring(L, -1);
-    at_fail("%s", message ? message : "an error that is no string");
-  }
+  if (failed) lua_agad_caught(L, "", NULL);
   return !failed;
 }
 

@@ -17,8 +17,11 @@
 /* ---- errors ---- */
 /* Pushes "FILE:LINE: " of the caller; where that is a file of the module, of who called it from outside. */
 void lua_agad_where(lua_State *L);
-int lua_agad_error(lua_State *L, const char *format, ...);    /* as luaL_error, from there */
-int lua_agad_raise(lua_State *L, const agad_error *error);    /* does not return */
+int lua_agad_error(lua_State *L, const char *format, ...); /* as luaL_error, from there */
+int lua_agad_raise(lua_State *L, const agad_error *error); /* does not return; an interruption is core.interruption */
+/* The error on the top of the stack, which Lua code raised, becomes the sticky one, after "WHAT NAME: " where there is a
+ * name; an interruption stays one.  -1 */
+int lua_agad_caught(lua_State *L, const char *what, const char *name);
 int lua_agad_end(lua_State *L, at_scope *scope, int results); /* closes; returns `results` or raises */
 
 /* ---- tensors: tensor.c ---- */

@@ -19,11 +19,16 @@ static int set_own_files(lua_State *L) {
   return 0;
 }
 
+static int try_call(lua_State *L);
+
 void lua_agad_where(lua_State *L) {
   lua_Debug ar;
   int level = 1;
   for (; *own_files && lua_getstack(L, level, &ar); level++) {
-    lua_getinfo(L, "Sl", &ar);
+    lua_getinfo(L, "Slf", &ar);
+    int tried = lua_tocfunction(L, -1) == try_call;
+    lua_pop(L, 1);
+    if (tried) break;
     int own = !strncmp(ar.source, own_files, strlen(own_files));
     if (!own && (ar.currentline > 0 || level == 1)) break; /* called by pcall itself: there is no place */
   }
@@ -43,7 +48,65 @@ int lua_agad_error(lua_State *L, const char *format, ...) {
 /* fail(message): raises it with the user's line */
 static int fail(lua_State *L) { return lua_agad_error(L, "%s", luaL_checkstring(L, 1)); }
 
-int lua_agad_raise(lua_State *L, const agad_error *error) { return lua_agad_error(L, "%s", error->message); }
+static int try_done(lua_State *L, int status, lua_KContext context) {
+  (void)context;
+  if (status == LUA_OK || status == LUA_YIELD) return lua_gettop(L);
+  lua_pushboolean(L, 0);
+  lua_insert(L, -2);
+  return 2;
+}
+
+/* try(f, …): as pcall, for Lua files of the module that catch an error to say more: what the core raises in it comes
+ * without the user's line, which whoever raises it again adds */
+static int try_call(lua_State *L) {
+  luaL_checkany(L, 1);
+  lua_pushboolean(L, 1);
+  lua_insert(L, 1);
+  return try_done(L, lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 0, 0, try_done), 0);
+}
+
+/* ---- Ctrl-C is one value, so that == tells it from every other error ---- */
+
+static const char interruption; /* its address is the value's name in the registry */
+
+static int interruption_text(lua_State *L) {
+  lua_pushliteral(L, "interrupted");
+  return 1;
+}
+
+static int interruption_joined(lua_State *L) {
+  luaL_tolstring(L, 1, NULL);
+  luaL_tolstring(L, 2, NULL);
+  lua_concat(L, 2);
+  return 1;
+}
+
+static void open_interruption(lua_State *L) {
+  static const luaL_Reg as_text[] = {
+      {"__tostring", interruption_text}, {"__concat", interruption_joined}, {NULL, NULL}};
+  lua_newtable(L);
+  luaL_newlib(L, as_text);
+  lua_setmetatable(L, -2);
+  lua_pushvalue(L, -1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &interruption);
+  lua_setfield(L, -2, "interruption");
+}
+
+int lua_agad_raise(lua_State *L, const agad_error *error) {
+  if (error->kind != AGAD_INTERRUPTED) return lua_agad_error(L, "%s", error->message);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &interruption);
+  return lua_error(L);
+}
+
+int lua_agad_caught(lua_State *L, const char *what, const char *name) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &interruption);
+  int interrupted = lua_rawequal(L, -1, -2);
+  lua_pop(L, 1);
+  if (interrupted) return at_interrupted();
+  const char *message = lua_tostring(L, -1);
+  return at_fail("%s%s%s%s", name ? what : "", name ? name : "", name ? ": " : "",
+                 message ? message : "an error that is no string");
+}
 
 int lua_agad_end(lua_State *L, at_scope *scope, int results) {
   agad_error error;
@@ -185,22 +248,20 @@ int lua_agad_device(lua_State *L, const char *name, int *device) {
   return name[4] ? -1 : 0;
 }
 
-static const luaL_Reg functions[] = {
-
-    {"hash", hash},
-    {"printable", printable},
-    {"set_own_files", set_own_files},
-    {"fail", fail},
-
-    {"probe", probe},
-    {"threads", threads},
-    {"deterministic", deterministic},
-    {"allow_tf32", allow_tf32},
-    {"capability", capability},
-    {"memory", memory},
-    {"json_encode", lua_agad_json_encode},
-    {"json_decode", lua_agad_json_decode},
-    {NULL, NULL}};
+static const luaL_Reg functions[] = {{"hash", hash},
+                                     {"printable", printable},
+                                     {"set_own_files", set_own_files},
+                                     {"fail", fail},
+                                     {"try", try_call},
+                                     {"probe", probe},
+                                     {"threads", threads},
+                                     {"deterministic", deterministic},
+                                     {"allow_tf32", allow_tf32},
+                                     {"capability", capability},
+                                     {"memory", memory},
+                                     {"json_encode", lua_agad_json_encode},
+                                     {"json_decode", lua_agad_json_decode},
+                                     {NULL, NULL}};
 
 int luaopen_agad_core(lua_State *L) {
   luaL_newlib(L, functions);
@@ -209,6 +270,7 @@ int luaopen_agad_core(lua_State *L) {
   lua_pushlightuserdata(L, NULL); /* JSON's null */
   lua_setfield(L, -2, "null");
   lua_agad_open_host(L);
+  open_interruption(L);
   lua_agad_open_tensor(L);
   lua_agad_open_op(L);
   lua_agad_open_positions(L);

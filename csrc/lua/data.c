@@ -1,4 +1,4 @@
-/* data.c: agad.core.data: picture sets, PNG, resizing, the shortcut statistics.
+/* data.c: agad.core.data: picture sets, PNG, channels, the shortcut statistics.
  *
  * A reader's result lives in a box of its own until its memory is handed to tensors, so that nothing is lost
  * when Lua raises in between. Labels count from 0.
@@ -98,27 +98,23 @@ int lua_data_push_sets(lua_State *L, data_images *train, data_images *test, cons
   return lua_agad_end(L, &scope, 3);
 }
 
-data_fit lua_data_check_fit(lua_State *L, int index) {
-  static const char *const names[] = {"resize", "pad", NULL};
-  return luaL_checkoption(L, index, "resize", names) ? DATA_FIT_PAD : DATA_FIT_RESIZE;
-}
-
 int lua_data_check_side(lua_State *L, int index) {
   lua_Integer side = luaL_checkinteger(L, index);
   luaL_argcheck(L, side >= 1 && side <= DATA_MAX_SIDE, index, "a side has 1 to 65536 pixels");
   return (int)side;
 }
 
-/* mnist(name, root, size, fit, channels) -> {images, labels}, {images, labels}, classes */
+int lua_data_bring(data_images *train, data_images *test, const data_form *form, agad_error *error) {
+  return data_images_bring(train, form, error) || data_images_bring(test, form, error);
+}
+
+/* mnist(name, root, form) -> {images, labels}, {images, labels}, classes */
 static int mnist(lua_State *L) {
   const char *name = luaL_checkstring(L, 1), *root = luaL_checkstring(L, 2);
-  int side = lua_data_check_side(L, 3), channels = (int)luaL_checkinteger(L, 5);
-  data_fit fit = lua_data_check_fit(L, 4);
+  data_form form = lua_data_check_form(L, 3);
   data_images *train = lua_data_new_images(L), *test = lua_data_new_images(L);
   agad_error error;
-  int failed = data_mnist(name, root, train, test, &error) || data_images_resize(train, side, side, fit, &error) ||
-               data_images_resize(test, side, side, fit, &error) || data_images_set_channels(train, channels, &error) ||
-               data_images_set_channels(test, channels, &error);
+  int failed = data_mnist(name, root, train, test, &error) || lua_data_bring(train, test, &form, &error);
   return lua_data_push_sets(L, train, test, failed ? &error : NULL);
 }
 
@@ -182,21 +178,7 @@ static void push_pictures(lua_State *L, data_images *set, int ndim) {
   lua_getfield(L, -1, "images");
 }
 
-/* resize(pictures, height, width[, fit]), set_channels(pictures, channels) -> a new tensor */
-static int resize(lua_State *L) {
-  at_tensor *given = lua_agad_check_tensor(L, 1);
-  int height = lua_data_check_side(L, 2), width = lua_data_check_side(L, 3);
-  data_fit fit = lua_data_check_fit(L, 4);
-  luaL_checkstack(L, 8, "resize");
-  at_scope scope = at_open();
-  pictures p;
-  agad_error error;
-  data_images *set = take_pictures(given, &p) ? NULL : copy_pictures(L, &p);
-  if (set && data_images_resize(set, height, width, fit, &error)) lua_data_fail(&error);
-  if (at_ok()) push_pictures(L, set, at_ndim(given));
-  return lua_agad_end(L, &scope, 1);
-}
-
+/* set_channels(pictures, channels) -> a new tensor */
 static int set_channels(lua_State *L) {
   at_tensor *given = lua_agad_check_tensor(L, 1);
   int channels = (int)luaL_checkinteger(L, 2);
@@ -250,13 +232,9 @@ static int shortcut(lua_State *L) {
   return lua_agad_end(L, &scope, 1);
 }
 
-static const luaL_Reg functions[] = {{"mnist", mnist},
-                                     {"weave", weave},
-                                     {"write_png", write_png},
-                                     {"resize", resize},
-                                     {"set_channels", set_channels},
-                                     {"shortcut", shortcut},
-                                     {NULL, NULL}};
+static const luaL_Reg functions[] = {{"mnist", mnist},         {"weave", weave},
+                                     {"write_png", write_png}, {"set_channels", set_channels},
+                                     {"shortcut", shortcut},   {NULL, NULL}};
 
 void lua_agad_open_data(lua_State *L) {
   luaL_newmetatable(L, LUA_IMAGES);

@@ -18,9 +18,13 @@ const uint8_t *lua_data_labels(lua_State *L, int index, int64_t n);
 /* Makes an agad_error the scope's failure; -1. */
 int lua_data_fail(const agad_error *error);
 
-/* Arguments: "resize" (also nil) or "pad"; a number of pixels. */
-data_fit lua_data_check_fit(lua_State *L, int index);
+/* Arguments: a number of pixels; what pictures are brought to: {height=, width=, channels=, fit=, filter=}, all of
+ * which may be left out. */
 int lua_data_check_side(lua_State *L, int index);
+data_form lua_data_check_form(lua_State *L, int index);
+
+/* Brings both sets of a reader to a form; whether that failed. */
+int lua_data_bring(data_images *train, data_images *test, const data_form *form, agad_error *error);
 
 /* A set in a userdata on the stack, empty, freed by the collector. */
 data_images *lua_data_new_images(lua_State *L);
@@ -28,7 +32,7 @@ data_images *lua_data_new_images(lua_State *L);
  * such userdata, or raises what failed. */
 int lua_data_push_sets(lua_State *L, data_images *train, data_images *test, const agad_error *failed);
 
-/* Each adds to the table on the top of the stack: `sampler` and `anomalies_per_batch`; `read` and `resample`;
+/* Each adds to the table on the top of the stack: `sampler` and `anomalies_per_batch`; `read`, `resample`, `formats`;
  * `list`, `load_files` and what else reads files; `hashes` and `statistics`; the metrics. */
 void lua_data_open_sampler(lua_State *L);
 void lua_data_open_decode(lua_State *L);

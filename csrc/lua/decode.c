@@ -5,14 +5,11 @@
 #include "lua/data.h"
 
 #include "data/decode.h"
-#include "data/images.h"
+#include "data/formats.h"
 #include "data/resample.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-static const char *const fits[] = {"resize", "crop", "pad", NULL};
-static const char *const filters[] = {"bilinear", "area", NULL};
 
 /* Raises for a key of the table at `index` that is not in the list. */
 static void check_keys(lua_State *L, int index, const char *const *known, const char *list) {
@@ -44,24 +41,46 @@ static int choice_option(lua_State *L, int index, const char *name, const char *
   return lua_agad_error(L, "%s = %s; give %s", name, value, list);
 }
 
+static const char *const form_options[] = {"channels", "filter", "fit", "height", "width", NULL};
+static const char *const read_options[] = {"channels", "fast",      "fast_decode", "filter", "fit",
+                                           "height",   "max_bytes", "max_pixels",  "width",  NULL};
+
+static void read_fit(lua_State *L, int index, data_form *form) {
+  form->fit = (data_fit)choice_option(L, index, "fit", data_fits, "resize, crop or pad");
+  form->filter = (data_filter)choice_option(L, index, "filter", data_filters, "bilinear or area");
+}
+
+static data_form read_form(lua_State *L, int index) {
+  data_form form = {0};
+  form.height = (int)integer_option(L, index, "height", DATA_MAX_SIDE);
+  form.width = (int)integer_option(L, index, "width", DATA_MAX_SIDE);
+  form.channels = (int)integer_option(L, index, "channels", 3);
+  read_fit(L, index, &form);
+  if (!form.height != !form.width) lua_agad_error(L, "give height and width, or neither");
+  if (form.channels == 2) lua_agad_error(L, "channels = 2; give 1 (grey) or 3 (colour)");
+  return form;
+}
+
+data_form lua_data_check_form(lua_State *L, int index) {
+  check_keys(L, index, form_options, "channels, filter, fit, height, width");
+  return read_form(L, index);
+}
+
+static int flag_option(lua_State *L, int index, const char *name) {
+  lua_getfield(L, index, name);
+  int on = lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  return on;
+}
+
 static decode_options check_options(lua_State *L, int index) {
-  static const char *const known[] = {"channels",  "fast",       "filter", "fit", "height",
-                                      "max_bytes", "max_pixels", "width",  NULL};
   decode_options o = {0};
   if (lua_isnoneornil(L, index)) return o;
-  check_keys(L, index, known, "channels, fast, filter, fit, height, max_bytes, max_pixels, width");
-  o.height = (int)integer_option(L, index, "height", DATA_MAX_SIDE);
-  o.width = (int)integer_option(L, index, "width", DATA_MAX_SIDE);
-  o.channels = (int)integer_option(L, index, "channels", 3);
+  check_keys(L, index, read_options, "channels, fast_decode, filter, fit, height, max_bytes, max_pixels, width");
+  o.form = read_form(L, index);
   o.max_pixels = integer_option(L, index, "max_pixels", INT64_MAX);
   o.max_bytes = integer_option(L, index, "max_bytes", INT64_MAX);
-  o.fit = (decode_fit)choice_option(L, index, "fit", fits, "resize, crop or pad");
-  o.filter = (decode_filter)choice_option(L, index, "filter", filters, "bilinear or area");
-  lua_getfield(L, index, "fast");
-  o.fast = lua_toboolean(L, -1);
-  lua_pop(L, 1);
-  if (!o.height != !o.width) lua_agad_error(L, "give height and width, or neither");
-  if (o.channels == 2) lua_agad_error(L, "channels = 2; give 1 (grey) or 3 (colour)");
+  o.fast_decode = flag_option(L, index, "fast_decode") || flag_option(L, index, "fast"); /* its name in 0.1 */
   return o;
 }
 
@@ -88,34 +107,27 @@ static int read_picture(lua_State *L) {
   return lua_agad_end(L, &scope, 2);
 }
 
-/* Every picture of a dense uint8 tensor into `out`, one after the other. */
-static void resample_all(const at_tensor *in, at_tensor *out, int64_t count, decode_fit fit, decode_filter filter) {
-  int channels = (int)at_size(in, -3), height = (int)at_size(out, -2), width = (int)at_size(out, -1);
-  resample_source source = data_planar(at_data(in), channels, (int)at_size(in, -2), (int)at_size(in, -1));
-  uint8_t *to = at_data(out);
-  agad_error error;
-  for (int64_t i = 0; i < count && at_ok(); i++) {
-    if (agad_interrupt) at_fail("interrupted");
-    else if (data_resample(&source, to, height, width, fit, filter, &error)) at_fail("resample: %s", error.message);
-    source.pixels += source.plane * (size_t)channels;
-    to += (size_t)height * width * channels;
+/* What follows the size: nothing, a fit, or {fit=, filter=}. */
+static data_form check_fit(lua_State *L, int index) {
+  static const char *const known[] = {"filter", "fit", NULL};
+  data_form form = {0};
+  if (lua_type(L, index) == LUA_TSTRING) {
+    lua_createtable(L, 0, 1);
+    lua_pushvalue(L, index), lua_setfield(L, -2, "fit");
+    lua_replace(L, index);
   }
+  if (lua_isnoneornil(L, index)) return form;
+  check_keys(L, index, known, "filter, fit");
+  read_fit(L, index, &form);
+  return form;
 }
 
-/* resample(pictures, height, width[, {fit=, filter=}]): uint8 (n, c, h, w) or (c, h, w) to a new tensor */
+/* resample(pictures, height, width[, fit | {fit=, filter=}]): uint8 (n, c, h, w) or (c, h, w) to a new tensor */
 static int resample(lua_State *L) {
-  static const char *const known[] = {"filter", "fit", NULL};
   at_tensor *given = lua_agad_check_tensor(L, 1);
-  lua_Integer height = luaL_checkinteger(L, 2), width = luaL_checkinteger(L, 3);
-  decode_fit fit = DECODE_RESIZE;
-  decode_filter filter = DECODE_BILINEAR;
-  luaL_argcheck(L, height >= 1 && height <= DATA_MAX_SIDE, 2, "a side has 1 to 65536 pixels");
-  luaL_argcheck(L, width >= 1 && width <= DATA_MAX_SIDE, 3, "a side has 1 to 65536 pixels");
-  if (!lua_isnoneornil(L, 4)) {
-    check_keys(L, 4, known, "filter, fit");
-    fit = (decode_fit)choice_option(L, 4, "fit", fits, "resize, crop or pad");
-    filter = (decode_filter)choice_option(L, 4, "filter", filters, "bilinear or area");
-  }
+  int height = lua_data_check_side(L, 2), width = lua_data_check_side(L, 3);
+  data_form form = check_fit(L, 4);
+  agad_error error;
   at_scope scope = at_open();
   int ndim = at_ndim(given);
   int64_t sizes[AT_MAX_DIM];
@@ -129,15 +141,35 @@ static int resample(lua_State *L) {
            sizes[ndim - 2] > DATA_MAX_SIDE || sizes[ndim - 3] < 1 || sizes[ndim - 3] > DATA_MAX_SIDE)
     at_fail("resample: pictures have channels and sides from 1 to %d", DATA_MAX_SIDE);
   else {
+    int in_height = (int)sizes[ndim - 2], in_width = (int)sizes[ndim - 1];
+    int64_t planes = (ndim == 4 ? sizes[0] : 1) * sizes[ndim - 3];
     sizes[ndim - 2] = height, sizes[ndim - 1] = width;
     at_tensor *in = at_to_layout(at_to(given, AT_U8, AT_CPU), AT_NCHW);
     out = at_empty(sizes, ndim, AT_U8, AT_CPU, AT_NCHW);
-    if (at_ok()) resample_all(in, out, ndim == 4 ? sizes[0] : 1, fit, filter);
+    if (at_ok() && data_resample_planes(at_data(in), planes, in_height, in_width, at_data(out), height, width, form.fit,
+                                        form.filter, &error))
+      lua_data_fail(&error);
   }
   lua_agad_push_tensor(L, out);
   return lua_agad_end(L, &scope, 1);
 }
 
-static const luaL_Reg functions[] = {{"read", read_picture}, {"resample", resample}, {NULL, NULL}};
+/* formats() -> {{name=, endings={...}}, ...}: of picture files, as messages and file names have them */
+static int formats(lua_State *L) {
+  lua_newtable(L);
+  for (int i = 0; data_formats[i]; i++) {
+    lua_createtable(L, 0, 2);
+    lua_pushstring(L, data_formats[i]->name), lua_setfield(L, -2, "name");
+    lua_newtable(L);
+    for (int k = 0; data_formats[i]->endings[k]; k++)
+      lua_pushstring(L, data_formats[i]->endings[k]), lua_rawseti(L, -2, k + 1);
+    lua_setfield(L, -2, "endings");
+    lua_rawseti(L, -2, i + 1);
+  }
+  return 1;
+}
+
+static const luaL_Reg functions[] = {
+    {"read", read_picture}, {"resize", resample}, {"resample", resample}, {"formats", formats}, {NULL, NULL}};
 
 void lua_data_open_decode(lua_State *L) { luaL_setfuncs(L, functions, 0); }

@@ -28,7 +28,7 @@ static int hashes(lua_State *L) {
   at_tensor *out = at_ok() ? at_empty(size, 1, AT_I64, AT_CPU, AT_NCHW) : NULL;
   int64_t *hash = at_data(out), bytes = at_ok() ? size[1] * size[2] * size[3] : 0;
   for (int64_t i = 0; at_ok() && i < size[0]; i++) {
-    if (agad_interrupt) at_fail("interrupted");
+    if (agad_interrupt) at_interrupted();
     hash[i] = (int64_t)base_hash(pixels + i * bytes, (size_t)bytes, 0);
   }
   lua_agad_push_tensor(L, out);

@@ -85,24 +85,24 @@ static void check_known(lua_State *L) {
 
 /* The options at 2; `cache` stays a string of theirs. */
 static loader_options check_options(lua_State *L) {
-  static const char *const fits[] = {"resize", "crop", "pad", NULL}, *const filters[] = {"bilinear", "area", NULL};
   loader_options o = {0};
   if (lua_isnoneornil(L, 2)) return o;
   luaL_checktype(L, 2, LUA_TTABLE);
   check_known(L);
-  o.decode.height = (int)whole_field(L, "height", 1, DATA_MAX_SIDE);
-  o.decode.width = (int)whole_field(L, "width", 1, DATA_MAX_SIDE);
-  o.decode.channels = (int)whole_field(L, "channels", 1, 3);
-  o.decode.fit = (decode_fit)choice_field(L, "fit", fits);
-  o.decode.filter = (decode_filter)choice_field(L, "filter", filters);
-  o.decode.fast = flag_field(L, "fast_decode");
+  o.decode.form.height = (int)whole_field(L, "height", 1, DATA_MAX_SIDE);
+  o.decode.form.width = (int)whole_field(L, "width", 1, DATA_MAX_SIDE);
+  o.decode.form.channels = (int)whole_field(L, "channels", 1, 3);
+  o.decode.form.fit = (data_fit)choice_field(L, "fit", data_fits);
+  o.decode.form.filter = (data_filter)choice_field(L, "filter", data_filters);
+  o.decode.fast_decode = flag_field(L, "fast_decode");
   o.decode.max_pixels = whole_field(L, "max_pixels", 1, (int64_t)1 << 40);
   o.decode.max_bytes = whole_field(L, "max_bytes", 1, (int64_t)1 << 40);
   o.threads = (int)whole_field(L, "threads", 1, 4096);
   o.strict = flag_field(L, "strict");
   o.mask = flag_field(L, "mask");
-  if (o.decode.channels == 2) lua_agad_error(L, "load_files: channels = 2; give 1 (grey), 3 (colour) or neither");
-  if (!o.decode.height != !o.decode.width) lua_agad_error(L, "load_files: give both height and width, or neither");
+  if (o.decode.form.channels == 2) lua_agad_error(L, "load_files: channels = 2; give 1 (grey), 3 (colour) or neither");
+  if (!o.decode.form.height != !o.decode.form.width)
+    lua_agad_error(L, "load_files: give both height and width, or neither");
   if (lua_getfield(L, 2, "cache") != LUA_TNIL && lua_type(L, -1) != LUA_TSTRING)
     lua_agad_error(L, "load_files: cache is the path of a file");
   o.cache = lua_tostring(L, -1);
@@ -274,25 +274,21 @@ static void push_superclasses(lua_State *L, const data_superclasses *above) {
   lua_setfield(L, -2, "of");
 }
 
-/* cifar(root, 10 | 100, size, channels[, labels[, fit]]) -> {images, labels}, {images, labels}, classes,
- * {names, of} or nil; labels: "fine" or "coarse" */
+/* cifar(root, 10 | 100, "fine" | "coarse", form) -> {images, labels}, {images, labels}, classes, {names, of} or nil */
 static int cifar(lua_State *L) {
   static const char *const kinds[] = {"fine", "coarse", NULL};
   const char *root = luaL_checkstring(L, 1);
   lua_Integer classes = luaL_checkinteger(L, 2);
   luaL_argcheck(L, classes == 10 || classes == 100, 2, "10 or 100 classes");
-  int side = lua_data_check_side(L, 3), channels = (int)luaL_checkinteger(L, 4);
-  int coarse = luaL_checkoption(L, 5, "fine", kinds);
-  data_fit fit = lua_data_check_fit(L, 6);
+  int coarse = luaL_checkoption(L, 3, "fine", kinds);
+  data_form form = lua_data_check_form(L, 4);
   data_images *train = lua_data_new_images(L), *test = lua_data_new_images(L);
   data_superclasses *above = lua_newuserdatauv(L, sizeof *above, 0);
   memset(above, 0, sizeof *above);
   luaL_setmetatable(L, LUA_SUPERCLASSES);
   agad_error error;
-  int failed = data_cifar(root, (int)classes, coarse, train, test, above, &error) ||
-               data_images_resize(train, side, side, fit, &error) ||
-               data_images_resize(test, side, side, fit, &error) || data_images_set_channels(train, channels, &error) ||
-               data_images_set_channels(test, channels, &error);
+  int failed =
+      data_cifar(root, (int)classes, coarse, train, test, above, &error) || lua_data_bring(train, test, &form, &error);
   lua_data_push_sets(L, train, test, failed ? &error : NULL);
   if (above->n) push_superclasses(L, above);
   else lua_pushnil(L);

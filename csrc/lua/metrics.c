@@ -5,7 +5,7 @@
 
 /* ---- lists of numbers ---- */
 
-int lua_data_fail(const agad_error *error) { return at_fail("%s", error->message); }
+int lua_data_fail(const agad_error *error) { return at_fail_with(error); }
 
 void lua_data_check_numbers(lua_State *L, int index) {
   if (lua_agad_test_tensor(L, index)) return;

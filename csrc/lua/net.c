@@ -206,6 +206,46 @@ static int to_string(lua_State *L) {
   return 1;
 }
 
+static void push_attribute(lua_State *L, const layer_attribute *a) {
+  static const char *const kinds[] = {
+      [LAYER_INTEGER] = "integer", [LAYER_PAIR] = "pair", [LAYER_NUMBER] = "number", [LAYER_BOOLEAN] = "boolean",
+      [LAYER_SHAPE] = "shape",     [LAYER_TEXT] = "text", [LAYER_TABLE] = "table"};
+  int whole = a->kind == LAYER_INTEGER || a->kind == LAYER_PAIR, ranged = whole || a->kind == LAYER_NUMBER;
+  double numbers[] = {a->min, a->max, a->standard};
+  lua_newtable(L);
+  lua_pushstring(L, a->name), lua_setfield(L, -2, "name");
+  lua_pushstring(L, kinds[a->kind]), lua_setfield(L, -2, "kind");
+  lua_pushstring(L, a->help), lua_setfield(L, -2, "help");
+  lua_pushboolean(L, a->required), lua_setfield(L, -2, "required");
+  for (int i = 0; ranged && i < 3 - a->required; i++) {
+    if (numbers[i] == LAYER_NO_LIMIT) continue;
+    if (whole) lua_pushinteger(L, (lua_Integer)numbers[i]);
+    else lua_pushnumber(L, numbers[i]);
+    lua_setfield(L, -2, i == 0 ? "min" : i == 1 ? "max" : "default");
+  }
+  if (a->kind == LAYER_BOOLEAN) lua_pushboolean(L, a->standard != 0), lua_setfield(L, -2, "default");
+}
+
+/* layers() -> list of {name=, help=, inputs= (-1: any number), has_weights=, attributes = {{name=, kind=, help=,
+ * required=, default=, min=, max=}, …}}: what nets can be made of */
+static int layers(lua_State *L) {
+  int n = 0;
+  lua_newtable(L);
+  for (const layer *l = layer_first(); l; l = l->next) {
+    int k = 0;
+    lua_newtable(L);
+    lua_pushstring(L, l->name), lua_setfield(L, -2, "name");
+    lua_pushstring(L, l->help), lua_setfield(L, -2, "help");
+    lua_pushinteger(L, l->n_inputs), lua_setfield(L, -2, "inputs");
+    lua_pushboolean(L, l->has_weights), lua_setfield(L, -2, "has_weights");
+    lua_newtable(L);
+    for (const layer_attribute *a = l->attributes; a && a->name; a++) push_attribute(L, a), lua_rawseti(L, -2, ++k);
+    lua_setfield(L, -2, "attributes");
+    lua_rawseti(L, -2, ++n);
+  }
+  return 1;
+}
+
 static const luaL_Reg methods[] = {{"init", init},       {"eager", eager},     {"params", params},
                                    {"buffers", buffers}, {"set", set},         {"share", share},
                                    {"info", info},       {"program", program}, {"requires_grad_", requires_grad_},
@@ -219,4 +259,6 @@ void lua_agad_open_net(lua_State *L) {
   lua_pop(L, 1);
   lua_pushcfunction(L, new_net);
   lua_setfield(L, -2, "net");
+  lua_pushcfunction(L, layers);
+  lua_setfield(L, -2, "layers");
 }

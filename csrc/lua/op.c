@@ -296,6 +296,7 @@ static const overload *choose(lua_State *L, call *c, const family *f, int top, i
 }
 
 static int raise(lua_State *L, const char *name, agad_error *error) {
+  if (error->kind == AGAD_INTERRUPTED) return lua_agad_raise(L, error);
   reword(error->message, sizeof error->message);
   return lua_agad_error(L, "%s: %s", name, error->message);
 }
@@ -314,7 +315,7 @@ static int call_of_tensors(lua_State *L, const family *f, int top) {
   agad_error error;
   at_scope scope = at_open();
   int n = at_op_call(op, values, top, &result, 1);
-  if (n < 0 && at_out_of_memory()) {
+  if (n < 0 && at_failed_as() == AGAD_OUT_OF_MEMORY) {
     at_close(&scope, &error);
     lua_agad_collect(L);
     scope = at_open();
@@ -387,7 +388,7 @@ static int call_family(lua_State *L, const family *f) {
   const char *why = o->refuse ? o->refuse(o->op, c.values) : NULL;
   if (why) at_fail("refused, libtorch does not survive it: %s", why);
   int n = at_op_call(o->op, c.values, o->n, results, MAX_RESULTS);
-  if (n < 0 && at_out_of_memory() && !o->in_place) { /* what Lua no longer needs may be enough */
+  if (n < 0 && at_failed_as() == AGAD_OUT_OF_MEMORY && !o->in_place) { /* what Lua no longer needs may be enough */
     at_close(&scope, &error);
     lua_agad_collect(L);
     scope = at_open();

@@ -128,10 +128,7 @@ static int run_lua_stage(step_state *state, void *arg) {
   lua_getfield(L, -2, "state");
   int failed = lua_pcall(L, 1, 0, 0) != LUA_OK;
   step_exchange_random(state);
-  if (failed) {
-    const char *message = lua_tostring(L, -1);
-    at_fail("stage %s: %s", state->stages[state->at].name, message ? message : "an error that is no string");
-  }
+  if (failed) lua_agad_caught(L, "stage ", state->stages[state->at].name);
   lua_settop(L, top);
   at_grad_mode(mode);
   return failed ? -1 : 0;

@@ -1,16 +1,20 @@
-/* layer.h: what a layer is: `define` reads its attributes and says its shape and parameters, `forward` and
- * `backward` compute.  One small file a layer under layers/; layers.c lists them.
+/* layer.h: what a layer is.  One small file a layer under layers/; it registers itself with LAYER, and no other file
+ * names it: what others must know of a layer is a property in its table.
  *
- * forward sets f->y, and f->save[] where its backward needs more than inputs and output.  Under gradient
- * mode (f->eager) it must use stock operators only, out of place: net_eager differentiates through it.
- * backward sets f->dx[i] where want_dx[i], and f->dw[j] where want_dw (NULL: parameter j had no part in it); all
- * tensors belong to the scope.
+ * `attributes` says what it reads from the program, into a struct of its own; `define` checks what the table cannot
+ * say, and sets shape, parameters and MACs.  forward sets f->y, and f->save[] where its backward needs more than inputs
+ * and output.  Under gradient mode (f->eager) it must use stock operators only, out of place: net_eager differentiates
+ * through it.  backward sets f->dx[i] where want_dx[i], and f->dw[j] where want_dw (NULL: parameter j had no part in
+ * it); all tensors belong to the scope.
  */
 #ifndef AGAD_NET_LAYER_H
 #define AGAD_NET_LAYER_H
 
 #include "at/at.h"
 #include "net/program.h"
+
+#include <math.h>
+#include <stddef.h>
 
 /* How batch norm treats a range of rows (decision 3 of the design: row groups). */
 typedef enum net_bn { NET_BN_BATCH, NET_BN_RUNNING, NET_BN_BYPASS } net_bn;
@@ -31,8 +35,8 @@ typedef struct net_frame {
   int plain;       /* stock operators in place of our own */
   int eager;       /* gradient mode is on; implies plain */
   int in_place;    /* the input may be overwritten: nobody else needs it */
-  double momentum; /* batch_norm: how fast the running statistics move */
-  double slope;    /* batch_norm: slope of the activation fused into it; 1 = none */
+  double momentum; /* how fast running statistics move; below 0: as the node says */
+  double slope;    /* where takes_activation: of the activation fused into it; 1 = none */
   at_tensor *x[NET_MAX_INPUTS], *y, *save[NET_SAVE];
   at_tensor **w; /* the node's parameters, in the dtype it computes with */
   at_tensor **buffers;
@@ -40,21 +44,59 @@ typedef struct net_frame {
   int want_dx[NET_MAX_INPUTS], want_dw;
 } net_frame;
 
-typedef struct layer {
+/* An attribute: its kind is the type of the field that it is read into, at `place` of the layer's struct. */
+typedef enum layer_kind {
+  LAYER_INTEGER, /* int64_t */
+  LAYER_PAIR,    /* int64_t[2]; one integer stands for both */
+  LAYER_NUMBER,  /* double */
+  LAYER_BOOLEAN, /* int */
+  LAYER_SHAPE,   /* net_shape */
+  LAYER_TEXT,    /* const char *, of the program; NULL: none */
+  LAYER_TABLE    /* const json_t *, of the program; NULL: none */
+} layer_kind;
+
+#define LAYER_LARGEST (1 << 20) /* of sizes: kernels, channels */
+#define LAYER_NO_LIMIT HUGE_VAL
+
+typedef struct layer_attribute {
   const char *name;
-  int n_inputs;       /* -1: any number from 1 */
-  int full_precision; /* parameters stay in the master's dtype */
-  int keeps_output;   /* its backward reads y, so nobody may overwrite it */
-  int activation;     /* has a slope that batch_norm can take over */
+  layer_kind kind;
+  size_t place;
+  const char *help;          /* one line */
+  double standard, min, max; /* of integers, pairs and numbers: default and range; of booleans: default */
+  int required;              /* there is no default; comes first in the table, and is positional in Lua */
+} layer_attribute;
+
+typedef struct layer {
+  const char *name, *help;
+  int n_inputs;                       /* -1: any number from 1 */
+  const layer_attribute *attributes;  /* ends with a name of NULL */
+  size_t size;                        /* of the struct that they are read into */
+  int has_weights;                    /* of sizes that depend on the input's channels */
+  int full_precision;                 /* parameters stay in the master's dtype */
+  int keeps_output;                   /* its backward reads y, so nobody may overwrite it */
+  int takes_activation;               /* it can do the activation that follows it (f->slope) */
+  double (*slope)(const net_node *n); /* an activation that such a layer can do: its slope below 0 */
   int (*define)(net_program *program, net_node *node, const net_shape *in, agad_error *error);
   void (*forward)(net_frame *f);
   void (*backward)(net_frame *f);
+  struct layer *next; /* in the list of all layers, by name */
 } layer;
 
-extern const layer conv_layer, conv_transpose_layer, batch_norm_layer, leaky_relu_layer, relu_layer, tanh_layer,
-    concat_layer, max_pool_layer, constant_layer, op_layer;
+/* LAYER(conv) = {.help = …, .n_inputs = 1, …}: the table of a layer, known by that name once the library is loaded. */
+#define LAYER(NAME)                                                \
+  static layer NAME##_layer;                                       \
+  __attribute__((constructor)) static void register_##NAME(void) { \
+    NAME##_layer.name = #NAME;                                     \
+    layer_register(&NAME##_layer);                                 \
+  }                                                                \
+  static layer NAME##_layer
 
+void layer_register(layer *l);
 const layer *layer_find(const char *name);
-const char *layer_names(void); /* "conv, conv_transpose, …", for messages */
+const layer *layer_first(void);            /* by name; the others follow as ->next */
+void layer_names(char *text, size_t size); /* "batch_norm, concat, …", for messages */
+/* Reads a node's attributes as the table of its layer says; 0, or -1 and error->message. */
+int layer_read_attributes(net_node *node, agad_error *error);
 
 #endif

@@ -102,7 +102,7 @@ void net_share(net *n, const char *name, at_tensor *value) {
   if (slot) at_store(slot, at_alias(value));
 }
 
-/* Which activations their batch norm takes over, and which may overwrite their input. */
+/* Which activations the layer before them takes over, and which may overwrite their input. */
 static void fuse(net_plan *plan) {
   const net_program *p = plan->net->program;
   for (int i = 0; i < p->n_nodes; i++) plan->slope[i] = 1;
@@ -111,8 +111,8 @@ static void fuse(net_plan *plan) {
     if (node->n_inputs != 1 || node->inputs[0] == 0) continue;
     const net_node *from = p->nodes + node->inputs[0];
     if (from->consumers != 1) continue;
-    if (node->layer->activation && from->layer == &batch_norm_layer && !plan->plain) {
-      plan->slope[node->inputs[0]] = node->slope;
+    if (node->layer->slope && from->layer->takes_activation && !plan->plain) {
+      plan->slope[node->inputs[0]] = node->layer->slope(node);
       plan->fused[i] = 1;
     } else {
       plan->in_place[i] = !from->layer->keeps_output && !plan->fused[node->inputs[0]];

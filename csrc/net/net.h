@@ -27,9 +27,9 @@ typedef struct net_plan {
   at_dtype dtype;
   at_arena *arena;
   int plain;
-  double momentum;                 /* of all batch norms; below 0: each has its own */
+  double momentum;                 /* of all running statistics; below 0: as each node says */
   double *slope;                   /* per node: of the activation fused into it (1 = none) */
-  unsigned char *fused, *in_place; /* per node: an activation done by its batch norm; may overwrite its input */
+  unsigned char *fused, *in_place; /* per node: an activation done by the layer before it; may overwrite its input */
   int references;
 } net_plan;
 

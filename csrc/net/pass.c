@@ -96,7 +96,7 @@ static void frame_of(net_pass *pass, int i, net_frame *f) {
   f->plain = plan->plain || pass->eager;
   f->in_place = plan->in_place[i] && !pass->eager;
   f->slope = pass->eager ? 1 : plan->slope[i];
-  f->momentum = plan->momentum >= 0 ? plan->momentum : node->momentum;
+  f->momentum = plan->momentum;
   f->w = pass->weights + node->param;
   f->buffers = plan->net->buffers + node->buffer;
   for (int k = 0; k < node->n_inputs; k++) f->x[k] = pass->values[node->inputs[k]];

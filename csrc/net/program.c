@@ -40,29 +40,6 @@ net_param *net_add_buffer(net_program *program, net_node *node, const char *name
   return add(&program->buffers, &program->n_buffers, node, name, init, 1, &size);
 }
 
-int net_read_pair(const net_node *node, const char *key, int64_t standard, int64_t out[2], agad_error *error) {
-  const json_t *v = json_object_get(node->json, key);
-  out[0] = out[1] = standard;
-  if (!v || json_is_null(v)) return 0;
-  if (json_is_integer(v)) out[0] = out[1] = json_integer_value(v);
-  else if (json_is_array(v) && json_array_size(v) == 2 && json_is_integer(json_array_get(v, 0)) &&
-           json_is_integer(json_array_get(v, 1)))
-    for (size_t i = 0; i < 2; i++) out[i] = json_integer_value(json_array_get(v, i));
-  else return net_node_fail(node, error, "%s must be an integer or two of them", key);
-  for (int i = 0; i < 2; i++)
-    if (out[i] < 0 || out[i] > 1 << 20) return net_node_fail(node, error, "%s is out of range", key);
-  return 0;
-}
-
-int net_read_number(const net_node *node, const char *key, double standard, double *out, agad_error *error) {
-  const json_t *v = json_object_get(node->json, key);
-  *out = standard;
-  if (!v || json_is_null(v)) return 0;
-  if (!json_is_number(v)) return net_node_fail(node, error, "%s must be a number", key);
-  *out = json_number_value(v);
-  return 0;
-}
-
 static int read_shape(const json_t *json, net_shape *shape, agad_error *error) {
   shape->ndim = (int)json_array_size(json);
   if (shape->ndim < 1 || shape->ndim > 3)
@@ -148,11 +125,14 @@ static int read_node(net_program *program, int place, agad_error *error) {
   net_node *node = program->nodes + place;
   node->json = json_array_get(json_object_get(program->json, "nodes"), (size_t)place - 1);
   snprintf(node->name, sizeof node->name, "node %d", place);
-  node->slope = 1;
   const char *kind = json_string_value(json_object_get(node->json, "layer"));
   if (!kind) return net_node_fail(node, error, "says no layer");
   node->layer = layer_find(kind);
-  if (!node->layer) return net_node_fail(node, error, "unknown layer '%.40s'; layers are %s", kind, layer_names());
+  if (!node->layer) {
+    char names[600];
+    layer_names(names, sizeof names);
+    return net_node_fail(node, error, "unknown layer '%.40s'; layers are %s", kind, names);
+  }
   const json_t *name = json_object_get(node->json, "name");
   if (name) {
     if (copy_name(node->name, json_string_value(name), "node", error)) return -1;
@@ -162,8 +142,9 @@ static int read_node(net_program *program, int place, agad_error *error) {
   net_shape in[NET_MAX_INPUTS];
   if (read_inputs(program, place, node, in, error)) return -1;
   node->shape = in[0];
+  if (layer_read_attributes(node, error)) return -1;
   int params = program->n_params, buffers = program->n_buffers;
-  if (node->layer->define(program, node, in, error)) return -1;
+  if (node->layer->define && node->layer->define(program, node, in, error)) return -1;
   if (share_tensors(program, place, params, buffers, error)) return -1;
   int64_t numbers = 1;
   for (int i = 0; i < node->shape.ndim; i++)
@@ -213,8 +194,7 @@ static int read_program(net_program *program, agad_error *error) {
     if (read_node(program, i, error)) return -1;
   program->bn_sets = NET_MAX_SETS;
   for (int i = 1; i <= (int)n; i++)
-    if (program->nodes[i].layer == &batch_norm_layer && program->nodes[i].n_buffers / 2 < program->bn_sets)
-      program->bn_sets = program->nodes[i].n_buffers / 2;
+    if (program->nodes[i].sets && program->nodes[i].sets < program->bn_sets) program->bn_sets = program->nodes[i].sets;
   return read_outputs(program, error);
 }
 
@@ -239,6 +219,7 @@ net_program *net_program_parse(const char *json, agad_error *error) {
 void net_program_free(net_program *program) {
   if (!program) return;
   json_decref(program->json);
+  for (int i = 0; i < program->n_nodes; i++) free(program->nodes[i].attributes);
   free(program->nodes);
   free(program->params);
   free(program->buffers);

@@ -2,8 +2,9 @@
  *
  * A program is a flat list of nodes.  Node 0 is the input; every other node names a layer and the earlier
  * nodes that it reads.  Outputs are named, and there may be several.  Programs are read from JSON (written
- * by lua/agad/nn.lua), checked once, and never change: shapes, parameters and multiply-accumulates are known
- * from then on.  Shapes leave out the batch: {channels, height, width}.
+ * by lua/agad/nn), checked once, and never change: shapes, parameters and multiply-accumulates are known from
+ * then on.  Shapes leave out the batch: {channels, height, width}.  What one layer alone reads is its own
+ * (node->attributes, described by the table of its file): nothing here knows it.
  */
 #ifndef AGAD_NET_PROGRAM_H
 #define AGAD_NET_PROGRAM_H
@@ -40,13 +41,11 @@ typedef struct net_node {
   int param, n_params;   /* place of the first parameter */
   int buffer, n_buffers; /* place of the first buffer (running statistics) */
   int shared;            /* they are an earlier node's ("shares"), whose rows alone move its statistics */
+  int sets;              /* of how many sets of its tensors a group of rows chooses one; 0: it has no such sets */
   net_shape shape;
-  int64_t macs; /* per image */
-  /* what layers read from the program */
-  int64_t out, kernel[2], stride[2], padding[2], output_padding[2];
-  int bias;
-  double slope, momentum, eps; /* double: a float slope alone costs 4e-10 in 20 steps */
-  const json_t *json;          /* borrowed from the program */
+  int64_t macs;     /* per image */
+  void *attributes; /* what its layer read from the program */
+  json_t *json;     /* of the program; only read */
 } net_node;
 
 typedef struct net_output {
@@ -64,7 +63,7 @@ typedef struct net_program {
   net_param *buffers;
   int n_buffers;    /* running_mean, running_var: one pair a batch norm and set */
   int uniform_init; /* "init": "uniform" in place of DCGAN's normal numbers */
-  int bn_sets;      /* how many sets of them every batch norm has */
+  int bn_sets;      /* how many sets every node with sets has */
   net_output *outputs;
   int n_outputs;
   json_t *json;
@@ -82,9 +81,6 @@ int net_program_output(const net_program *program, const char *name); /* its pla
 net_param *net_add_param(net_program *program, net_node *node, const char *name, net_init_kind init, int ndim,
                          const int64_t *sizes);
 net_param *net_add_buffer(net_program *program, net_node *node, const char *name, net_init_kind init, int64_t size);
-/* Attributes of a node: an integer (or a pair of them) and a number, with defaults. */
-int net_read_pair(const net_node *node, const char *key, int64_t standard, int64_t out[2], agad_error *error);
-int net_read_number(const net_node *node, const char *key, double standard, double *out, agad_error *error);
 int net_node_fail(const net_node *node, agad_error *error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

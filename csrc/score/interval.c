@@ -60,7 +60,7 @@ int agad_auroc_interval(const double *scores, const uint8_t *anomalous, int64_t 
     for (int i = 0; i < resamples && !status; i++) {
       base_random random = base_random_new(seed, STREAM_BOOTSTRAP, (uint64_t)i);
       values[i] = resample(&r, group, n_groups, count, &random);
-      if (agad_interrupt) status = agad_fail(error, "interrupted");
+      if (agad_interrupt) status = agad_interrupted(error);
     }
   }
   if (!status) status = agad_quantile(values, resamples, (1 - level) / 2, low, error);

@@ -44,7 +44,7 @@ static sums *sums_of(const leak_pictures *p, agad_error *error) {
   for (int64_t i = 0; i < p->n_rows; i++) {
     int64_t row = p->rows ? p->rows[i] : i;
     if (agad_interrupt || row < 0 || row >= p->count) {
-      if (agad_interrupt) agad_fail(error, "interrupted");
+      if (agad_interrupt) agad_interrupted(error);
       else agad_fail(error, "thermometer: row %lld of %lld pictures", (long long)row, (long long)p->count);
       free(all);
       return NULL;
@@ -146,7 +146,7 @@ int agad_thermometer(const leak_pictures *train, const leak_pictures *test, cons
         base_random_shuffle(&random, order, n);
       }
       distances(of_test, order, n, batch, test->channels, test_area, &s, scores);
-      status = agad_interrupt ? agad_fail(error, "interrupted") : agad_auroc(scores, anomalous, n, &auroc, error);
+      status = agad_interrupt ? agad_interrupted(error) : agad_auroc(scores, anomalous, n, &auroc, error);
       total += auroc / rounds;
     }
   }

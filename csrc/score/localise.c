@@ -93,7 +93,7 @@ int localise_add(localiser *l, const float *maps, const uint8_t *masks, int64_t 
       return agad_fail(error, "localisation: pixel %lld of map %lld is not finite; train the model again",
                        (long long)(i % area) + 1, (long long)(i / area) + 1);
   for (int64_t k = 0; k < count; k++, maps += area, masks += area) {
-    if (agad_interrupt) return agad_fail(error, "interrupted");
+    if (agad_interrupt) return agad_interrupted(error);
     for (int64_t i = 0; i < area; i++) {
       l->left[i] = masks[i] != 0;
       if (!masks[i]) l->keys[l->n_normal++] = sort_key32(maps[i]);

@@ -32,7 +32,7 @@ at_tensor *score_pictures(net_plan *plan, const at_tensor *pictures, const score
   const int padded = how->padded && how->bn == NET_BN_RUNNING, before = at_rows_alike(padded);
   for (int64_t first = 0; first < n && at_ok(); first += how->batch) {
     if (agad_interrupt) {
-      at_fail("interrupted");
+      at_interrupted();
       break;
     }
     at_scope scope = at_open();
@@ -61,7 +61,7 @@ void score_recalibrate(net_plan *plan, const at_tensor *pictures, const score_in
   double before = plan->momentum;
   while (seen < n && at_ok()) {
     if (agad_interrupt) {
-      at_fail("interrupted");
+      at_interrupted();
       break;
     }
     at_scope scope = at_open();

@@ -42,7 +42,7 @@ static void measure(const uint8_t *picture, int channels, int height, int width,
 int data_statistics(const uint8_t *pixels, int64_t n, int channels, int height, int width, double *out,
                     agad_error *error) {
   for (int64_t i = 0; i < n; i++) {
-    if (agad_interrupt) return agad_fail(error, "interrupted");
+    if (agad_interrupt) return agad_interrupted(error);
     measure(pixels + (size_t)i * channels * height * width, channels, height, width, out + i * N_PIXEL_STATISTICS);
   }
   return 0;

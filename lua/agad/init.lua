@@ -2,6 +2,7 @@
 -- Every operator of libtorch is a function of it (agad.rand(3, 4), agad.softmax(t, 2)) and a method of tensors.
 
 local core = require "agad.core"
+local options = require "agad.base.options"
 
 core.set_own_files((debug.getinfo(1, "S").source:gsub("init%.lua$", "")))
 
@@ -32,7 +33,7 @@ local function nearest_operator(name, list)
     for known in pairs(seen) do operator_names[#operator_names + 1] = known end
     table.sort(operator_names)
   end
-  return require("agad.base.configuration").nearest(name, list or operator_names, not list)
+  return options.nearest(name, list or operator_names, not list)
 end
 core.set_nearest(nearest_operator)
 
@@ -46,7 +47,7 @@ function agad.no_grad(f, ...)
   return table.unpack(results, 2, results.n)
 end
 
-local making = {dtype = true, device = true, requires_grad = true}
+local making = {"dtype", "device", "requires_grad"}
 
 --- A function with a derivative of its own.
 -- @param o table forward: function(c, …) gives tensors; backward: function(c, …) gets the gradient of each of them (nil
@@ -115,9 +116,7 @@ end
 -- @raise branches of different shapes, what is no number, numbers and booleans mixed
 function agad.tensor(list, o)
   if type(o) == "string" then o = {dtype = o} end
-  for key in pairs(o or {}) do
-    if not making[key] then error(("tensor: unknown option %s; known: dtype, device, requires_grad"):format(key), 2) end
-  end
+  options.check_names("tensor", o, making, true)
   local single = type(list) ~= "table"
   local ok, t = pcall(core.from_table, single and {list} or list, o and o.dtype)
   if not ok then error("tensor: " .. t:gsub("^[^:]+:%d+: ", ""), 2) end
@@ -132,11 +131,7 @@ end
 -- @return tensor
 -- @raise as many bytes as the shape needs are not there
 function agad.from_string(bytes, o)
-  for key in pairs(o or {}) do
-    if key ~= "dtype" and key ~= "size" then
-      error(("from_string: unknown option %s; known: dtype, size"):format(require("agad.base.values").brief(key)), 2)
-    end
-  end
+  options.check_names("from_string", o, {"dtype", "size"}, true)
   local dtype = o and o.dtype or "float32"
   local each = core.element_size(dtype)
   if #bytes % each ~= 0 then
@@ -182,6 +177,8 @@ function agad.load(...) return require("agad.tensor.files").load(...) end
 for _, space in ipairs {"fft", "linalg", "special"} do
   agad[space] = setmetatable({}, {__index = function(_, name) return agad[space .. "_" .. tostring(name)] end})
 end
+
+require "agad.options"                           -- what hashes and tasks know of options is whole from the start
 
 -- Parts are loaded when they are first asked for; what is none of them is an operator.
 local parts = require("agad.base.public").module_of

@@ -46,7 +46,7 @@ local function command(parser)
     common.fail(("%s (see %s --help)"):format((message:gsub("%s*\n%s*Did", "; did")), name), 2)
   end
   local args = parser.build(usage):parse(arg)
-  require("agad.cli.commands." .. args.command)(args)
+  parser.command(args.command).run(args)
 end
 
 local function main()

@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "data/formats.h"
 #include "data/png.h"
 #include "base/random.h"
 
@@ -61,9 +62,11 @@ static void repair(uint8_t *bytes) {
 static void break_file(const char *path, uint64_t number) {
   static uint8_t bytes[ROOM], copy[ROOM];
   size_t n = get(path, bytes);
-  int is_png = data_is_png(bytes, n);
+  int is_png = data_format_of(bytes, n) == data_formats[0];
   CHECK(n > 64 && n < ROOM);
-  decode_options whole = {0}, small = {.height = 9, .width = 7, .channels = 1, .fast = 1, .max_pixels = 100000};
+  decode_options whole = {0},
+                 small = {
+                     .form.height = 9, .form.width = 7, .form.channels = 1, .fast_decode = 1, .max_pixels = 100000};
   CHECK(try(bytes, n, &whole) && try(bytes, n, &small));
   for (size_t cut = 0; cut < n; cut += n < 2000 ? 1 : 7) CHECK(!try(bytes, cut, &small));
   CHECK(!try(bytes, n - 1, &whole) && !try(bytes, n - 2, &whole));
@@ -73,7 +76,7 @@ static void break_file(const char *path, uint64_t number) {
     for (int k = base_random_range(&r, 1, 3); k > 0; k--)
       copy[base_random_below(&r, base_random_below(&r, 2) ? n : 64)] = (uint8_t)base_random_next(&r);
     if (is_png && base_random_below(&r, 2)) repair(copy);
-    small.fit = (decode_fit)(i % 3), small.filter = (decode_filter)(i % 2);
+    small.form.fit = (data_fit)(i % 3), small.form.filter = (data_filter)(i % 2);
     try(copy, n, &small);
   }
 }
@@ -96,17 +99,12 @@ static void written(int channels) {
   remove(path);
 }
 
-static int is_picture(const char *name) {
-  const char *ending = strrchr(name, '.');
-  return ending && (strcmp(ending, ".png") == 0 || strcmp(ending, ".jpg") == 0);
-}
-
 /* What fuzzing found and learned, once more. */
 static void try_kept(const char *path, uint64_t number) {
   static uint8_t bytes[ROOM];
   size_t n = get(path, bytes);
-  decode_options o = {.height = 9, .width = 7, .max_pixels = 1 << 18, .fast = number % 2};
-  o.fit = (decode_fit)(number % 3);
+  decode_options o = {.form.height = 9, .form.width = 7, .max_pixels = 1 << 18, .fast_decode = number % 2};
+  o.form.fit = (data_fit)(number % 3);
   try(bytes, n, &o);
 }
 
@@ -117,7 +115,7 @@ static uint64_t each_file(const char *where, void (*f)(const char *, uint64_t), 
   char path[512];
   CHECK(folder);
   while ((entry = readdir(folder))) {
-    if (entry->d_name[0] == '.' || (only_pictures && !is_picture(entry->d_name))) continue;
+    if (entry->d_name[0] == '.' || (only_pictures && !data_format_named(entry->d_name))) continue;
     snprintf(path, sizeof path, "%s/%s", where, entry->d_name);
     f(path, files++);
   }

@@ -171,20 +171,20 @@ static void loads(void) {
   int calls = 0, kept = FILES - 7;
   for (int i = 0; i < 48; i++) {
     loader_options o = {.threads = i % 5, .mask = i % 3 == 2, .progress = count_calls, .watcher = &calls};
-    o.decode =
-        (decode_options){.height = 9, .width = 5, .fit = (decode_fit)(i / 5 % 3), .channels = i % 4 == 3 ? 3 : 0};
+    o.decode = (decode_options){
+        .form.height = 9, .form.width = 5, .form.fit = (data_fit)(i / 5 % 3), .form.channels = i % 4 == 3 ? 3 : 0};
     o.cache = i % 2 ? in_root("rows") : NULL;
     CHECK(!loader_run(paths, FILES, &o, &result, &error));
     CHECK(!result.note[0]);
     touch_rows(&result, kept);
   }
   CHECK(calls > 0);
-  loader_options strict = {.strict = 1, .threads = 3, .decode.height = 4, .decode.width = 4};
+  loader_options strict = {.strict = 1, .threads = 3, .decode.form.height = 4, .decode.form.width = 4};
   CHECK(loader_run(paths, FILES, &strict, &result, &error) && strstr(error.message, "/004.png"));
   loader_options uneven_sizes = {.threads = 3};
   CHECK(loader_run(paths, FILES, &uneven_sizes, &result, &error) && strstr(error.message, "give a size"));
-  loader_options stopped = {.progress = stop, .watcher = &calls, .cache = in_root("rows"), .decode.height = 3};
-  stopped.decode.width = 3;
+  loader_options stopped = {.progress = stop, .watcher = &calls, .cache = in_root("rows"), .decode.form.height = 3};
+  stopped.decode.form.width = 3;
   CHECK(loader_run(paths, FILES, &stopped, &result, &error) && !strcmp(error.message, "stopped"));
   agad_interrupt = 1;
   CHECK(loader_run(paths, FILES, &stopped, &result, &error) && !strcmp(error.message, "interrupted"));
@@ -193,7 +193,7 @@ static void loads(void) {
 
 /* Changes of a file of decoded rows: noticed in all that is not padding or pixels. */
 static void broken_cache(void) {
-  loader_options o = {.decode = {.height = 4, .width = 4}, .cache = in_root("rows")};
+  loader_options o = {.decode = {.form.height = 4, .form.width = 4}, .cache = in_root("rows")};
   base_random r = base_random_new(8, 1, 1);
   static uint8_t good[65536], bad[65536];
   loader_result result;
@@ -221,8 +221,8 @@ static void broken_cache(void) {
 }
 
 static void headers(void) {
-  static const uint8_t jpeg[] = {0xff, 0xd8, 0xff, 0xe0, 0, 4, 1, 2, 0xff, 0xff, 0xfe, 0,    2,
-                                 0xff, 0xc2, 0,    11,   8, 0, 9, 0, 9,    1,    1,    0x11, 0};
+  static const uint8_t jpeg[] = {0xff, 0xd8, 0xff, 0xe0, 0, 4, 1,    2, 0xff, 0xff, 0xfe, 0, 2, 0xff, 0xc2, 0, 11, 8,
+                                 0,    9,    0,    9,    1, 1, 0x11, 0, 0xff, 0xda, 0,    8, 1, 1,    0,    0, 0,  0};
   const char *path = in_root("header");
   base_random r = base_random_new(9, 1, 1);
   put(path, jpeg, sizeof jpeg);

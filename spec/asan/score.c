@@ -2,7 +2,6 @@
  * no numbers, pictures of one pixel. Values are asserted by spec/metrics_spec.lua; here it is memory that counts. */
 #include "base/error.c"
 #include "base/text.c"
-#include "data/images.c"
 #include "score/curves.c"
 #include "score/interval.c"
 #include "score/leak.c"
@@ -13,6 +12,8 @@
 #include "score/sort.c"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define CHECK(condition)                                              \
   do {                                                                \

@@ -35,7 +35,7 @@ local function new_step()
   core.threads(threads)
   local methods = require "agad.train.method"
   local method = methods.load "agad"
-  local options = require "agad.base.configuration"
+  local options = require "agad.options"
   local chosen = options.select(options.resolve(method, {net = net}), "method")
   local step = core.step(method.name, methods.encode(method, chosen), method.family)
   local programs = method.nets(chosen, {channels, 32, 32})

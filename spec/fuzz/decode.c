@@ -9,12 +9,13 @@ static int channels_of(unsigned byte) { return byte % 4 == 0 ? 0 : byte % 4 == 1
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
   if (n < 8) return 0;
   const uint8_t *knob = bytes + n - 8;
-  decode_options o = {.fit = (decode_fit)(knob[0] % 3), .filter = (decode_filter)(knob[0] / 3 % 2), .fast = knob[0] >> 7};
-  o.channels = channels_of(knob[1]);
+  decode_options o = {
+      .form.fit = (data_fit)(knob[0] % 3), .form.filter = (data_filter)(knob[0] / 3 % 2), .fast_decode = knob[0] >> 7};
+  o.form.channels = channels_of(knob[1]);
   o.max_pixels = 1 << 18;
   if (knob[2]) {
-    o.height = 1 + knob[3] + (knob[2] % 16 == 1) * 1000;
-    o.width = 1 + knob[4] + (knob[2] % 16 == 2) * 1000;
+    o.form.height = 1 + knob[3] + (knob[2] % 16 == 1) * 1000;
+    o.form.width = 1 + knob[4] + (knob[2] % 16 == 2) * 1000;
   }
   agad_error error = {""};
   decoded out;
@@ -23,8 +24,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
     CHECK(!out.pixels);
     return 0;
   }
-  CHECK(!o.channels || out.channels == o.channels);
-  CHECK(!o.height || (out.height == o.height && out.width == o.width));
+  CHECK(!o.form.channels || out.channels == o.form.channels);
+  CHECK(!o.form.height || (out.height == o.form.height && out.width == o.form.width));
   touch(out.pixels, (size_t)out.channels * out.height * out.width);
   free(out.pixels);
   return 0;

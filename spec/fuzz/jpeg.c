@@ -2,12 +2,14 @@
 #include "fuzz.h"
 
 #include "data/exif.h"
-#include "data/jpeg.h"
+#include "data/formats.h"
+
+extern const data_format data_jpeg;
 
 static void try(const uint8_t *bytes, size_t n, raster_limits limits) {
   agad_error error = {""};
   raster out;
-  if (data_jpeg_raster(bytes, n, &limits, &out, &error)) {
+  if (data_jpeg.raster(bytes, n, &limits, &out, &error)) {
     check_message(&error);
     CHECK(!out.pixels);
     return;

@@ -4,15 +4,18 @@
 
 #include <zlib.h>
 
-#include "data/png.h"
+#include "data/formats.h"
+
+extern const data_format data_png;
 
 size_t LLVMFuzzerMutate(uint8_t *bytes, size_t n, size_t room);
 size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t n, size_t room, unsigned seed);
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
   agad_error error = {""};
+  raster_limits limits = {.max_pixels = 1 << 20};
   raster out;
-  if (data_png_raster(bytes, n, 1 << 20, &out, &error)) {
+  if (data_png.raster(bytes, n, &limits, &out, &error)) {
     check_message(&error);
     CHECK(!out.pixels);
     return 0;

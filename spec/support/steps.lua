@@ -5,7 +5,7 @@ local agad = require "agad"
 local core = agad.core
 local methods = require "agad.train.method"
 local nn = agad.nn
-local options = require "agad.base.configuration"
+local options = require "agad.options"
 
 -- Nets of a few channels on 16 px.
 local half = {kernel = 4, stride = 2, padding = 1}

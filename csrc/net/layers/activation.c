@@ -5,30 +5,29 @@
  */
 #include "net/layer.h"
 
-static int leaky_relu_define(net_program *program, net_node *node, const net_shape *in, agad_error *error) {
-  (void)program, (void)in;
-  if (net_read_number(node, "slope", 0.01, &node->slope, error)) return -1;
-  return node->slope >= 0 ? 0 : net_node_fail(node, error, "slope must not be negative");
-}
+typedef struct leaky_relu {
+  double slope; /* double: a float slope alone costs 4e-10 in 20 steps */
+} leaky_relu;
 
-static int relu_define(net_program *program, net_node *node, const net_shape *in, agad_error *error) {
-  (void)program, (void)in, (void)error;
-  node->slope = 0;
+static const layer_attribute leaky_relu_attributes[] = {
+    {"slope", LAYER_NUMBER, offsetof(leaky_relu, slope), .help = "below 0", .standard = 0.01, .max = LAYER_NO_LIMIT},
+    {NULL}};
+
+static double leaky_relu_slope(const net_node *node) { return ((const leaky_relu *)node->attributes)->slope; }
+
+static double relu_slope(const net_node *node) {
+  (void)node;
   return 0;
 }
 
 static void leaky_relu_forward(net_frame *f) {
-  if (f->in_place) at_leaky_relu_(f->y = f->x[0], f->node->slope);
-  else f->y = at_leaky_relu(f->x[0], f->node->slope);
+  double slope = f->node->layer->slope(f->node);
+  if (f->in_place) at_leaky_relu_(f->y = f->x[0], slope);
+  else f->y = at_leaky_relu(f->x[0], slope);
 }
 
 static void leaky_relu_backward(net_frame *f) {
-  if (f->want_dx[0]) f->dx[0] = at_leaky_relu_backward(f->dy, f->y, f->node->slope);
-}
-
-static int tanh_define(net_program *program, net_node *node, const net_shape *in, agad_error *error) {
-  (void)program, (void)node, (void)in, (void)error;
-  return 0;
+  if (f->want_dx[0]) f->dx[0] = at_leaky_relu_backward(f->dy, f->y, f->node->layer->slope(f->node));
 }
 
 static void tanh_forward(net_frame *f) {
@@ -40,23 +39,22 @@ static void tanh_backward(net_frame *f) {
   if (f->want_dx[0]) f->dx[0] = at_tanh_backward(f->dy, f->y);
 }
 
-const layer leaky_relu_layer = {.name = "leaky_relu",
-                                .n_inputs = 1,
-                                .keeps_output = 1,
-                                .activation = 1,
-                                .define = leaky_relu_define,
-                                .forward = leaky_relu_forward,
-                                .backward = leaky_relu_backward};
-const layer relu_layer = {.name = "relu",
-                          .n_inputs = 1,
-                          .keeps_output = 1,
-                          .activation = 1,
-                          .define = relu_define,
-                          .forward = leaky_relu_forward,
-                          .backward = leaky_relu_backward};
-const layer tanh_layer = {.name = "tanh",
-                          .n_inputs = 1,
-                          .keeps_output = 1,
-                          .define = tanh_define,
-                          .forward = tanh_forward,
-                          .backward = tanh_backward};
+LAYER(leaky_relu) = {.help = "max(x, slope x).",
+                     .n_inputs = 1,
+                     .attributes = leaky_relu_attributes,
+                     .size = sizeof(leaky_relu),
+                     .keeps_output = 1,
+                     .slope = leaky_relu_slope,
+                     .forward = leaky_relu_forward,
+                     .backward = leaky_relu_backward};
+LAYER(relu) = {.help = "max(x, 0).",
+               .n_inputs = 1,
+               .keeps_output = 1,
+               .slope = relu_slope,
+               .forward = leaky_relu_forward,
+               .backward = leaky_relu_backward};
+LAYER(tanh) = {.help = "Hyperbolic tangent.",
+               .n_inputs = 1,
+               .keeps_output = 1,
+               .forward = tanh_forward,
+               .backward = tanh_backward};

@@ -8,22 +8,32 @@
  */
 #include "net/layer.h"
 
+typedef struct batch_norm {
+  double momentum, eps;
+  int64_t sets;
+  int affine;
+} batch_norm;
+
+static const layer_attribute attributes[] = {
+    {"momentum", LAYER_NUMBER, offsetof(batch_norm, momentum),
+     .help = "how far running statistics move towards the batch's", .standard = 0.1, .max = 1},
+    {"eps", LAYER_NUMBER, offsetof(batch_norm, eps), .help = "added to the variance", .standard = 1e-5,
+     .max = LAYER_NO_LIMIT},
+    {"affine", LAYER_BOOLEAN, offsetof(batch_norm, affine), .help = "with weight and bias", .standard = 1},
+    {"sets", LAYER_INTEGER, offsetof(batch_norm, sets), .help = "2: with a second set of weights and statistics",
+     .standard = 1, .min = 1, .max = NET_MAX_SETS},
+    {NULL}};
+
 static int batch_norm_define(net_program *program, net_node *node, const net_shape *in, agad_error *error) {
   static const char *const names[NET_MAX_SETS][4] = {
       {"weight", "bias", "running_mean", "running_var"},
       {"weight_2", "bias_2", "running_mean_2", "running_var_2"},
   };
-  double sets;
-  int affine = !json_is_false(json_object_get(node->json, "affine"));
-  if (net_read_number(node, "momentum", 0.1, &node->momentum, error) ||
-      net_read_number(node, "eps", 1e-5, &node->eps, error) || net_read_number(node, "sets", 1, &sets, error))
-    return -1;
+  const batch_norm *a = node->attributes;
   if (in->ndim < 1) return net_node_fail(node, error, "takes {channels, …}, not one number a row");
-  if (node->momentum < 0 || node->momentum > 1) return net_node_fail(node, error, "momentum lies between 0 and 1");
-  if (node->eps < 0) return net_node_fail(node, error, "eps must not be negative");
-  if (sets != 1 && sets != NET_MAX_SETS) return net_node_fail(node, error, "sets is 1 or %d", NET_MAX_SETS);
-  for (int s = 0; s < (int)sets; s++) {
-    if (affine) {
+  node->sets = (int)a->sets;
+  for (int s = 0; s < node->sets; s++) {
+    if (a->affine) {
       net_add_param(program, node, names[s][0], NET_INIT_SCALE, 1, &in->d[0]);
       net_add_param(program, node, names[s][1], NET_INIT_ZERO, 1, &in->d[0]);
     }
@@ -44,20 +54,22 @@ static at_tensor **weights(const net_frame *f, int g, at_tensor *pair[2]) {
 static at_tensor **statistics(const net_frame *f, int g) { return f->buffers + 2 * f->groups[g].set; }
 
 static at_tensor *group_forward(net_frame *f, at_tensor *x, int g) {
+  const batch_norm *a = f->node->attributes;
   const net_rows *rows = f->groups + g;
+  double momentum = f->momentum >= 0 ? f->momentum : a->momentum;
   if (rows->bn == NET_BN_BYPASS) return f->slope == 1 ? at_alias(x) : at_leaky_relu(x, f->slope);
   int training = rows->bn == NET_BN_BATCH, keep = !training || (rows->track && !f->node->shared);
   at_tensor *pair[2], **w = weights(f, g, pair), **running = statistics(f, g);
   at_tensor *mean = keep ? running[0] : NULL, *var = keep ? running[1] : NULL;
   if (f->plain && training)
-    return at_batch_norm(&f->save[2 * g], &f->save[2 * g + 1], x, w[0], w[1], mean, var, 1, f->momentum, f->node->eps);
+    return at_batch_norm(&f->save[2 * g], &f->save[2 * g + 1], x, w[0], w[1], mean, var, 1, momentum, a->eps);
   if (f->plain) { /* another pass may move the statistics before the backward, which needs them as they are now */
     at_tensor *unused[2] = {NULL, NULL};
     f->save[2 * g] = at_clone(mean), f->save[2 * g + 1] = at_clone(var);
-    return at_batch_norm(&unused[0], &unused[1], x, w[0], w[1], f->save[2 * g], f->save[2 * g + 1], 0, f->momentum,
-                         f->node->eps);
+    return at_batch_norm(&unused[0], &unused[1], x, w[0], w[1], f->save[2 * g], f->save[2 * g + 1], 0, momentum,
+                         a->eps);
   }
-  return at_bn_act(&f->save[2 * g], &f->save[2 * g + 1], x, w[0], w[1], mean, var, training, f->momentum, f->node->eps,
+  return at_bn_act(&f->save[2 * g], &f->save[2 * g + 1], x, w[0], w[1], mean, var, training, momentum, a->eps,
                    f->slope);
 }
 
@@ -76,6 +88,7 @@ static void batch_norm_forward(net_frame *f) {
 
 /* dx of the group's rows; its gradients of weight and bias are added to dw[2 * set], dw[2 * set + 1]. */
 static at_tensor *group_backward(net_frame *f, at_tensor *dy, at_tensor *x, at_tensor *y, int g) {
+  const batch_norm *a = f->node->attributes;
   const net_rows *rows = f->groups + g;
   if (rows->bn == NET_BN_BYPASS) return f->slope == 1 ? dy : at_leaky_relu_backward(dy, y, f->slope);
   int training = rows->bn == NET_BN_BATCH;
@@ -84,7 +97,7 @@ static at_tensor *group_backward(net_frame *f, at_tensor *dy, at_tensor *x, at_t
   if (f->plain)
     at_batch_norm_backward(&dx, to_w, to_b, dy, x, w[0], training ? NULL : f->save[2 * g],
                            training ? NULL : f->save[2 * g + 1], training ? f->save[2 * g] : NULL,
-                           training ? f->save[2 * g + 1] : NULL, training, f->node->eps);
+                           training ? f->save[2 * g + 1] : NULL, training, a->eps);
   else at_bn_act_backward(&dx, to_w, to_b, dy, x, w[0], w[1], f->save[2 * g], f->save[2 * g + 1], training, f->slope);
   at_tensor **sum = f->dw + 2 * rows->set;
   if (dw) sum[0] = sum[0] ? at_add(sum[0], dw) : dw;
@@ -106,9 +119,13 @@ static void batch_norm_backward(net_frame *f) {
   f->dx[0] = at_call("cat", "", (at_value[]){list, at_vi(0)}, 2);
 }
 
-const layer batch_norm_layer = {.name = "batch_norm",
-                                .n_inputs = 1,
-                                .full_precision = 1,
-                                .define = batch_norm_define,
-                                .forward = batch_norm_forward,
-                                .backward = batch_norm_backward};
+LAYER(batch_norm) = {.help = "Batch norm over batch and pixels (PyTorch's BatchNorm2d).",
+                     .n_inputs = 1,
+                     .attributes = attributes,
+                     .size = sizeof(batch_norm),
+                     .has_weights = 1,
+                     .full_precision = 1,
+                     .takes_activation = 1,
+                     .define = batch_norm_define,
+                     .forward = batch_norm_forward,
+                     .backward = batch_norm_backward};

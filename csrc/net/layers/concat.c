@@ -40,5 +40,8 @@ static void concat_backward(net_frame *f) {
   }
 }
 
-const layer concat_layer = {
-    .name = "concat", .n_inputs = -1, .define = concat_define, .forward = concat_forward, .backward = concat_backward};
+LAYER(concat) = {.help = "Joins its inputs along the channels.",
+                 .n_inputs = -1,
+                 .define = concat_define,
+                 .forward = concat_forward,
+                 .backward = concat_backward};

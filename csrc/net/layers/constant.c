@@ -1,20 +1,21 @@
 /* constant.c: a tensor that was computed once and is kept with the net: y [N, …] is the buffer `value` for each row.
  *
- * Attribute: size, the shape per image.  The input says how many rows there are; no gradient reaches it.
+ * The input says how many rows there are; no gradient reaches it.
  */
 #include "net/layer.h"
 
+typedef struct constant {
+  net_shape size;
+} constant;
+
+static const layer_attribute attributes[] = {
+    {"size", LAYER_SHAPE, offsetof(constant, size), .help = "its shape per image", .required = 1}, {NULL}};
+
 static int constant_define(net_program *program, net_node *node, const net_shape *in, agad_error *error) {
-  const json_t *size = json_object_get(node->json, "size");
   int64_t numbers = 1;
-  (void)in;
-  node->shape.ndim = (int)json_array_size(size);
-  if (node->shape.ndim < 1 || node->shape.ndim > 3) return net_node_fail(node, error, "size must be 1 to 3 integers");
-  for (int i = 0; i < node->shape.ndim; i++) {
-    int64_t d = node->shape.d[i] = json_integer_value(json_array_get(size, (size_t)i));
-    if (d < 1 || d > NET_MAX_NUMBERS || (numbers *= d) > NET_MAX_NUMBERS)
-      return net_node_fail(node, error, "size must be positive integers of at most 2^31 numbers");
-  }
+  (void)in, (void)error;
+  node->shape = ((const constant *)node->attributes)->size;
+  for (int i = 0; i < node->shape.ndim; i++) numbers *= node->shape.d[i];
   net_add_buffer(program, node, "value", NET_INIT_ZERO, numbers);
   return 0;
 }
@@ -31,9 +32,11 @@ static void constant_forward(net_frame *f) {
 
 static void constant_backward(net_frame *f) { (void)f; }
 
-const layer constant_layer = {.name = "constant",
-                              .n_inputs = 1,
-                              .full_precision = 1,
-                              .define = constant_define,
-                              .forward = constant_forward,
-                              .backward = constant_backward};
+LAYER(constant) = {.help = "A tensor that is kept with the net, the same for every image of this node's batch.",
+                   .n_inputs = 1,
+                   .attributes = attributes,
+                   .size = sizeof(constant),
+                   .full_precision = 1,
+                   .define = constant_define,
+                   .forward = constant_forward,
+                   .backward = constant_backward};

@@ -1,8 +1,7 @@
 /* op.c: any dispatcher operator as a layer, differentiated by autograd.
  *
- * Attributes: op (its name), overload (default ""), args: {name: value} for what is no tensor.  The node's
- * inputs fill the tensor arguments in the schema's order; a first argument that is a list of tensors takes
- * them all.  Its backward runs the operator once more under gradient mode.  The shape per image is found by
+ * The node's inputs fill the tensor arguments in the schema's order; a first argument that is a list of tensors
+ * takes them all.  Its backward runs the operator once more under gradient mode.  The shape per image is found by
  * running it on one row of zeros.  Operators that write into an argument are refused: values are shared.
  */
 #include "net/layer.h"
@@ -16,11 +15,17 @@ typedef struct op_call {
   int n, n_items;
 } op_call;
 
-static const at_op *find(const net_node *node) {
-  const char *name = json_string_value(json_object_get(node->json, "op"));
-  const char *overload = json_string_value(json_object_get(node->json, "overload"));
-  return name ? at_op_find(name, overload ? overload : "") : NULL;
-}
+typedef struct op {
+  const char *name, *overload;
+  const json_t *args;
+  const at_op *found;
+} op;
+
+static const layer_attribute attributes[] = {
+    {"op", LAYER_TEXT, offsetof(op, name), .help = "the operator's name", .required = 1},
+    {"overload", LAYER_TEXT, offsetof(op, overload), .help = "which of its overloads"},
+    {"args", LAYER_TABLE, offsetof(op, args), .help = "what is no tensor, by the names of the operator's schema"},
+    {NULL}};
 
 static int scalar_value(op_call *call, const json_t *v, at_value *out) {
   memset(out, 0, sizeof *out);
@@ -42,15 +47,15 @@ static int scalar_value(op_call *call, const json_t *v, at_value *out) {
 }
 
 /* Fills call->values from inputs and attributes; 0, or -1 with the sticky error set. */
-static int arrange(op_call *call, const net_node *node, const at_op *op, at_tensor *const *x) {
-  const json_t *args = json_object_get(node->json, "args");
+static int arrange(op_call *call, const net_node *node, at_tensor *const *x) {
+  const op *a = node->attributes;
   int used = 0;
   memset(call, 0, sizeof *call);
-  call->n = at_op_args(op);
+  call->n = at_op_args(a->found);
   if (call->n > MAX_ARGS) return at_fail("%s: the operator has too many arguments", node->name);
   for (int i = 0; i < call->n; i++) {
-    const at_arg *arg = at_op_arg(op, i);
-    const json_t *given = json_object_get(args, arg->name);
+    const at_arg *arg = at_op_arg(a->found, i);
+    const json_t *given = json_object_get(a->args, arg->name);
     at_value *v = call->values + i;
     v->kind = AT_UNSUPPORTED; /* the default, unless set */
     if (given) {
@@ -72,28 +77,25 @@ static int arrange(op_call *call, const net_node *node, const at_op *op, at_tens
 static at_tensor *run(const net_node *node, at_tensor *const *x) {
   op_call call;
   at_value result = {0};
-  const at_op *op = find(node);
-  if (!op) return at_fail("%s: no such operator", node->name), NULL;
-  if (arrange(&call, node, op, x)) return NULL;
-  if (at_op_call(op, call.values, call.n, &result, 1) < 1) return NULL;
+  if (arrange(&call, node, x)) return NULL;
+  if (at_op_call(((const op *)node->attributes)->found, call.values, call.n, &result, 1) < 1) return NULL;
   if (result.kind != AT_TENSOR) return at_fail("%s: the operator gives no tensor", node->name), NULL;
   return result.as.tensor;
 }
 
 static int op_define(net_program *program, net_node *node, const net_shape *in, agad_error *error) {
+  op *a = node->attributes;
   (void)program;
-  if (!find(node)) {
-    const char *name = json_string_value(json_object_get(node->json, "op"));
-    return net_node_fail(node, error, "there is no operator '%s' (overload '%s')", name ? name : "?",
-                         json_string_value(json_object_get(node->json, "overload")));
-  }
+  if (!a->overload) a->overload = "";
+  a->found = at_op_find(a->name, a->overload);
+  if (!a->found) return net_node_fail(node, error, "there is no operator '%s' (overload '%s')", a->name, a->overload);
   for (int i = 0; i < node->n_inputs; i++) {
     int64_t numbers = 1;
     for (int d = 0; d < in[i].ndim; d++) numbers *= in[i].d[d];
     if (numbers > 1 << 27) return net_node_fail(node, error, "its input of over 2^27 numbers an image is too large");
   }
-  for (int i = 0; i < at_op_args(find(node)); i++)
-    if (at_op_arg(find(node), i)->written)
+  for (int i = 0; i < at_op_args(a->found); i++)
+    if (at_op_arg(a->found, i)->written)
       return net_node_fail(node, error, "an operator that writes into its arguments");
   at_scope scope = at_open();
   int mode = at_grad_mode(0);
@@ -106,7 +108,7 @@ static int op_define(net_program *program, net_node *node, const net_shape *in, 
   at_tensor *y = run(node, x);
   int64_t sizes[AT_MAX_DIM];
   int n = at_sizes(y, sizes);
-  agad_error reason = {""};
+  agad_error reason = {0};
   if (at_ok() && (n < 1 || n > 4 || sizes[0] != 1)) at_fail("its result does not have one row an image");
   for (int i = 1; i < n && i < 4; i++) node->shape.d[i - 1] = sizes[i];
   node->shape.ndim = at_ok() ? n - 1 : 0;
@@ -132,9 +134,11 @@ static void op_backward(net_frame *f) {
     if (f->want_dx[i]) f->dx[i] = grads[k++];
 }
 
-const layer op_layer = {.name = "op",
-                        .n_inputs = -1,
-                        .keeps_output = 1,
-                        .define = op_define,
-                        .forward = op_forward,
-                        .backward = op_backward};
+LAYER(op) = {.help = "Any operator of libtorch.",
+             .n_inputs = -1,
+             .attributes = attributes,
+             .size = sizeof(op),
+             .keeps_output = 1,
+             .define = op_define,
+             .forward = op_forward,
+             .backward = op_backward};

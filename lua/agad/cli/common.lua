@@ -3,7 +3,7 @@
 
 local lfs = require "lfs"
 local methods = require "agad.train.method"
-local options = require "agad.base.configuration"
+local options = require "agad.options"
 
 local common = {}
 
@@ -42,14 +42,10 @@ function common.usage(f, ...)
   return table.unpack(result, 2, result.n)
 end
 
--- Arguments that are options of the same name.
-local named = {"normal", "anomaly", "gamma", "protocol", "limit", "size", "channels", "net", "epochs", "batch",
-  "method", "preset", "device", "precision", "seed", "threads"}
-
 --- The options that the arguments give, `--set` after the flags: a table for `options.resolve`.
 function common.given(args)
-  local given = {}
-  for _, name in ipairs(named) do given[name] = args[name] end
+  local given, flag = {}, require("agad.cli.parser").flag
+  for name, value in pairs(args) do if flag(name) then given[name] = value end end
   for _, text in ipairs(args.set or {}) do
     options.merge(given, common.usage(options.parse_assignment, text))
   end
@@ -125,7 +121,7 @@ function common.pictures(paths)
       local names, unreadable = require("agad.core").data.list(path)
       if #names == 0 then
         common.fail(path .. (unreadable[1] and "/" .. unreadable[1] or
-          ": no pictures in this folder (*.png, *.jpg, *.jpeg)"))
+          (": no pictures in this folder (%s)"):format(require("agad.data.formats").patterns)))
       end
       local base = path:gsub("/+$", "") .. "/"
       for _, name in ipairs(names) do

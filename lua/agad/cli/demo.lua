@@ -79,7 +79,7 @@ function demo.run(o)
   local agad = require "agad"
   local core = agad.core
   local began, limit = core.clock(), o.seconds or SECONDS
-  local given = require("agad.base.configuration").merge({epochs = EPOCHS, gamma = 0.05, log_every = 1}, o.given or {})
+  local given = require("agad.options").merge({epochs = EPOCHS, gamma = 0.05, log_every = 1}, o.given or {})
   local _, task_options, run_options = common.configure(given)
   local function say(...) if not o.json then io.stdout:write(...); io.stdout:flush() end end
 

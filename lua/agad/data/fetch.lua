@@ -5,24 +5,23 @@
 
 local places = require "agad.base.places"
 local lfs = require "lfs"
-local options = require "agad.base.configuration"
+local named = require "agad.data.named"
+local options = require "agad.base.options"
 local make_folder = require("agad.base.folder").make
 local transfer = require "agad.data.transfer"
 local uv = require "luv"
 
-local fetch = {}
+local fetch, option = {}, options.option
 
 local function fail(...) error(string.format(...), 0) end
 
-local known = {root = true, force = true, from = true, sources = true, on_event = true}
+local known = {
+  root = option {kind = "string"}, force = option {default = false}, from = option {kind = "string"},
+  sources = option {kind = "any"}, on_event = option {kind = "function"},
+}
 
 local function checked(o)
-  o = o or {}
-  for name in pairs(o) do
-    if not known[name] then
-      fail("fetch: unknown option %s; known: force, from, on_event, root, sources", tostring(name))
-    end
-  end
+  o = options.check("fetch", o, known)
   if o.from and not tostring(o.from):find "^https?://[^/%s]" then
     fail("fetch: from = %s is no address; give http://… or https://…", tostring(o.from))
   end
@@ -30,7 +29,7 @@ local function checked(o)
 end
 
 local function load_sources(given)
-  if given == nil then return require "agad.data.fetch_sources" end
+  if given == nil then return named.sources() end
   if type(given) == "table" then return given end
   local chunk, reason = loadfile(given, "t", {})
   if not chunk then fail("fetch: %s", reason) end
@@ -51,11 +50,10 @@ end
 function fetch.source(name, o)
   local sources = load_sources(checked(o).sources)
   if sources[name] then return sources[name] end
-  if name == "weave" then fail "weave is drawn from a seed: there is nothing to fetch" end
+  local about = named.about(name)
+  if about and about.not_fetched then fail("%s %s", name, about.not_fetched) end
   local names = names_of(sources)
-  local near = options.nearest(tostring(name), names)
-  return fail("fetch: no data set %s%s; known: %s", tostring(name), near and "; did you mean " .. near .. "?" or "",
-    table.concat(names, ", "))
+  return fail("fetch: no data set %s%s", tostring(name), options.hint(name, names))
 end
 
 local function absolute(path)
@@ -250,10 +248,10 @@ local function get_files(name, source, list, folder, o, event, notes)
 end
 
 --- Gets a data set, unless it is there: checked by SHA-256, resumed where an earlier attempt ended.
--- @param name string mnist, fashion-mnist, cifar10 or cifar100
+-- @param name string one of `agad.fetch.list()`
 -- @param o table root (where data sets are; $AGAD_DATA, or ~/.cache/agad/data), force (fetch again what is there and
 --   right), from (the address of a folder with the same file names, instead of the known places), sources (another
---   table of sources, or a Lua file that returns one), on_event (function(event); kinds wait, progress, unpack)
+--   table of sources, as `agad.data.named.sources` gives, or a Lua file that returns one), on_event (function(event); kinds wait, progress, unpack)
 -- @return table name, path (the folder), bytes, files (list of names), already (nothing had to be done),
 --   notes (list of texts, or nil)
 -- @raise unknown name; no place gave the file, with what to bring where; the disk is full; a program is missing

@@ -1,6 +1,8 @@
 -- Folders of pictures as sets: agad.data.folder and agad.data.folders.
 
+local check = require("agad.base.options").check
 local core = require "agad.core"
+local formats = require "agad.data.formats"
 local layout = require "agad.data.layout"
 local lfs = require "lfs"
 local luv = require "luv"
@@ -21,7 +23,7 @@ local function list(dir, o, notes)
     notes[#notes + 1] = ("%d name%s cannot be followed: %s%s"):format(#unreadable, #unreadable == 1 and "" or "s",
       table.concat(unreadable, "; ", 1, math.min(3, #unreadable)), #unreadable > 3 and "; …" or "")
   end
-  if #paths == 0 then fail("%s: no pictures in this folder (*.png, *.jpg, *.jpeg)", dir) end
+  if #paths == 0 then fail("%s: no pictures in this folder (%s)", dir, formats.patterns) end
   return paths
 end
 
@@ -33,9 +35,8 @@ local function note_empty(dir, found, notes)
     local parent = place == "" and dir or dir .. "/" .. place
     for name in lfs.dir(parent) do
       local path = parent .. "/" .. name
-      if name:sub(1, 1) ~= "." and not filled[name] and not name:lower():find "%.png$" and
-         not name:lower():find "%.jpe?g$" and name:lower() ~= "ground_truth" and
-         lfs.attributes(path, "mode") == "directory" then
+      if name:sub(1, 1) ~= "." and not filled[name] and not formats.is_picture(name) and
+         name:lower() ~= "ground_truth" and lfs.attributes(path, "mode") == "directory" then
         empty[#empty + 1], filled[name] = name, true
       end
     end
@@ -74,7 +75,7 @@ end
 -- One folder, by its layout.
 function folder.one(dir, given)
   if type(dir) ~= "string" or dir == "" then fail("folder: give the path of a folder") end
-  local o, notes = sets.checked("folder", given, pictures.defaults), {}
+  local o, notes = check("folder", given, pictures.options), {}
   local base = without_slash(dir)
   local found = layout.of(base, list(dir, o, notes))
   table.move(found.notes, 1, #found.notes, #notes + 1, notes)
@@ -91,7 +92,7 @@ function folder.one(dir, given)
   local name = pictures.base(dir)
   local train, test = pictures.read(name, {dir}, rows, o, notes)
   if not test and #found.test > 0 then fail("%s: none of the test pictures can be read; %s", dir, notes[#notes]) end
-  return sets.new {name = name, call = "folder", place = ("%q"):format(dir), options = o, defaults = pictures.defaults,
+  return sets.new {name = name, call = "folder", place = ("%q"):format(dir), options = o, known = pictures.options,
     train = train, test = test, classes = found.classes, holdout = .1, notes = notes,
     normal = normal or #found.classes == 1 and found.classes[1] or nil}
 end
@@ -109,7 +110,7 @@ function folder.two(normals, anomalies, given)
   for _, dir in ipairs {normals, anomalies} do
     if type(dir) ~= "string" or dir == "" then fail("folders: give the paths of two folders") end
   end
-  local o, notes = sets.checked("folders", given, pictures.defaults), {}
+  local o, notes = check("folders", given, pictures.options), {}
   refuse_overlap(normals, anomalies)
   local rows, class_of, seen = {paths = {}, labels = {}}, {}, {}
   for _, path in ipairs(list(normals, o, notes)) do
@@ -132,7 +133,7 @@ function folder.two(normals, anomalies, given)
   local name = pictures.base(normals)
   local train = pictures.read(name, {normals, anomalies}, rows, o, notes)
   return sets.new {name = name, call = "folders", place = ("%q, %q"):format(normals, anomalies), options = o,
-    defaults = pictures.defaults, train = train, classes = classes, normal = "normal", holdout = .1, notes = notes}
+    known = pictures.options, train = train, classes = classes, normal = "normal", holdout = .1, notes = notes}
 end
 
 return folder

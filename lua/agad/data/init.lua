@@ -10,7 +10,7 @@ local folder = require "agad.data.folder"
 local lfs = require "lfs"
 local manifest = require "agad.data.manifest"
 local named = require "agad.data.named"
-local options = require "agad.base.configuration"
+local options = require "agad.base.options"
 local pictures = require "agad.data.pictures"
 local sets = require "agad.data.set"
 local tensors = require "agad.data.tensors"
@@ -18,39 +18,12 @@ local tensors = require "agad.data.tensors"
 local data = {}
 
 --- The names that `agad.data.load` and the command line know.
-data.names = {"mnist", "fashion-mnist", "cifar10", "cifar100", "weave"}
+data.names = named.names
 
 -- Sets --------------------------------------------------------------------------------------------
 
---- MNIST from its four IDX files, gzip or not: 60,000 and 10,000 digits of 28 x 28, resized.
--- @param o table root ($AGAD_DATA, or ~/.cache/agad/data), size (32), channels (1), fit ("resize", "pad")
--- @return set classes "0" to "9"
--- @raise a file is missing (with where it was looked for), broken, or disagrees with another
-function data.mnist(o) return named.idx("mnist", o) end
-
---- Fashion-MNIST, as `agad.data.mnist`; classes t-shirt, trouser, … ankle-boot.
--- @param o table as for `agad.data.mnist`
--- @return set
-function data.fashion_mnist(o) return named.idx("fashion-mnist", o) end
-
---- CIFAR-10 from its binary batches: 50,000 and 10,000 pictures of 32 x 32.
--- @param o table root (as for `agad.data.mnist`), size (32), channels (3), fit ("resize", "pad")
--- @return set classes airplane, automobile, … truck
--- @raise a file is missing (with where it was looked for and what to fetch) or broken
-function data.cifar10(o) return named.cifar("cifar10", o) end
-
---- CIFAR-100 from its binary files; `superclasses` has the 20 coarse names and the one of each class.
--- @param o table root, size, channels, fit (as for `agad.data.cifar10`), labels ("fine": 100 classes, "coarse": 20)
--- @return set
-function data.cifar100(o) return named.cifar("cifar100", o) end
-
---- The built-in set: a texture with and without defects, drawn from a seed; nothing is downloaded.
--- Classes: the texture's name, then scratch, hole, stain, missing_thread, smudge. Normals come first, then the
--- kinds of defect in turn. The same options give the same bytes on every processor.
--- @param o table normal ("cloth", "metal", "grain", "dots"), size (32 to 1024), channels (1, 3), seed (1),
---   train_normals (2000), train_defects (200), test_normals (500), test_defects (500)
--- @return set with masks
-function data.weave(o) return named.weave(o) end
+-- agad.data.mnist(o), …: their documentation is in their files.
+for _, name in ipairs(named.names) do data[named.call(name)] = function(o) return named.load(name, o) end end
 
 --- A folder of PNG and JPEG pictures. Its layout is found out:
 --   DIR/{train,test}/CLASS/*   a split
@@ -93,9 +66,9 @@ function data.manifest(path, o) return manifest.read(path, o) end
 function data.tensors(o) return tensors.set(o) end
 
 -- The options that mean something to a set, out of those of a task.
-local function kept_options(o, defaults)
+local function kept_options(o, known)
   local kept = {}
-  for key, value in pairs(o or {}) do if defaults[key] ~= nil then kept[key] = value end end
+  for key, value in pairs(o or {}) do if known[key] then kept[key] = value end end
   return kept
 end
 
@@ -107,12 +80,13 @@ end
 -- @raise no such name and no such path, with the nearest name
 function data.load(name, o)
   if type(name) == "table" then
-    return folder.two(name.normals, name.anomalies, kept_options(o, pictures.defaults))
+    return folder.two(name.normals, name.anomalies, kept_options(o, pictures.options))
   end
-  if named.defaults[name] then return data[name:gsub("-", "_")](kept_options(o, named.defaults[name])) end
+  local about = named.about(name)
+  if about then return named.load(name, kept_options(o, about.options)) end
   local mode = data.is_path(name)
-  if mode == "directory" then return folder.one(name, kept_options(o, pictures.defaults)) end
-  if mode then return manifest.read(name, kept_options(o, manifest.defaults)) end
+  if mode == "directory" then return folder.one(name, kept_options(o, pictures.options)) end
+  if mode then return manifest.read(name, kept_options(o, manifest.options)) end
   local near = options.nearest(name, data.names)
   sets.fail("no data set %s%s; known: %s, or a folder or a .csv file that exists", name,
     near and "; did you mean " .. near .. "?" or "", table.concat(data.names, ", "))
@@ -133,33 +107,27 @@ end
 -- stands as its EXIF orientation says.
 -- @param path string
 -- @param o table height, width (nil: as the file has them), channels (1, 3), fit ("resize", "crop", "pad"), filter
---   ("bilinear", "area"), fast (false), max_pixels, max_bytes
+--   ("bilinear", "area"), fast_decode (false), max_pixels, max_bytes
 -- @return tensor uint8 (channels, height, width)
 -- @return table height, width, file_bytes of the file
 -- @raise it cannot be read, with its name and the reason
 data.read = core.data.read
-
---- Resizes pictures as `agad.data.read` does: averaged over what a pixel covers, so that nothing flickers when they
--- shrink. `agad.data.resize` is plain interpolation.
--- @param pictures tensor uint8 (count, channels, height, width) or (channels, height, width)
--- @param height integer
--- @param width integer
--- @param o table fit ("resize", "crop", "pad"), filter ("bilinear", "area")
--- @return tensor a new one
-data.resample = core.data.resample
 
 --- Writes an 8-bit PNG beside the target, then renames it.
 -- @param path string
 -- @param picture tensor uint8 (channels, height, width) or (height, width), channels 1 or 3
 data.write_png = core.data.write_png
 
---- Resizes pictures, bilinear with half-pixel centres, rounded to the nearest integer.
+--- Resizes pictures, as `agad.data.read` and every set do: antialiased, so that nothing flickers when they shrink.
 -- @param pictures tensor uint8 (count, channels, height, width) or (channels, height, width)
 -- @param height integer
 -- @param width integer
--- @param fit string "resize" (default) or "pad": sides keep their ratio, centred on black
+-- @param o string|table the fit: "resize" (default), "crop" or "pad"; or {fit, filter ("bilinear", "area")}
 -- @return tensor a new one
 data.resize = core.data.resize
+
+--- The same as `agad.data.resize`.
+data.resample = core.data.resize
 
 --- Grey (1) or RGB (3) pictures.
 -- @param pictures tensor as for `agad.data.resize`

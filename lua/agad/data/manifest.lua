@@ -3,15 +3,14 @@
 
 local csv = require "agad.data.csv"
 local luv = require "luv"
-local options = require "agad.base.configuration"
+local options = require "agad.base.options"
 local pictures = require "agad.data.pictures"
 local sets = require "agad.data.set"
-local fail = sets.fail
+local some = require("agad.data.options").some
+local check, fail = options.check, sets.fail
 
-local defaults = {outside = false}
-for name, value in pairs(pictures.defaults) do defaults[name] = value end
-
-local manifest = {defaults = defaults}
+local manifest = {options = some "outside"}
+for name, d in pairs(pictures.options) do manifest.options[name] = d end
 
 local columns = {"path", "label", "split", "mask"}
 
@@ -158,7 +157,7 @@ end
 -- Reads a manifest.
 function manifest.read(path, given)
   if type(path) ~= "string" or path == "" then fail("manifest: give the path of a CSV file") end
-  local o, notes = sets.checked("manifest", given, defaults), {}
+  local o, notes = check("manifest", given, manifest.options), {}
   local dir = path:match "^(.*)/[^/]*$" or "."
   if dir == "" then dir = "/" end
   local rows = read_rows(path, read_text(path), resolver(path, dir, o.outside))
@@ -168,7 +167,7 @@ function manifest.read(path, given)
   local name = pictures.base(path):gsub("%.[cC][sS][vV]$", "")
   local train, test = pictures.read(name, {path}, list, o, notes)
   if not test and #list.paths > list.train then fail("%s: none of the test pictures can be read", path) end
-  return sets.new {name = name, call = "manifest", place = ("%q"):format(path), options = o, defaults = defaults,
+  return sets.new {name = name, call = "manifest", place = ("%q"):format(path), options = o, known = manifest.options,
     train = train, test = test, classes = classes, holdout = .1, notes = notes,
     normal = sets.normal_of(classes) or #classes == 1 and classes[1] or nil}
 end

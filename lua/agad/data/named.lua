@@ -1,50 +1,55 @@
--- The sets with a name: what they are by default, and how the core reads them.
+-- The sets with a name. Each is a file of the folder `named`, which says all of it: its documentation, in a block that
+-- begins with `--- @name agad.data.NAME(o)`, and a table:
+--   title     one line, for lists
+--   options   name -> option: which it takes (`agad.data.options`)
+--   read      function(o, root) -> what `sets.new` takes beside name and options: train, test, classes, …
+--   fetch     {folder, places, files, archive}, or not_fetched, the reason why there is nothing to fetch
+-- `sha256` of a file is of its content: what a *.gz holds when it is unpacked, as gzip copies differ. `bytes` is the
+-- length of that content, `download` about what the copy takes on the way (for the list and the progress line only).
+-- An archive's sum is of the archive as it is. A place is an address that the file's name is put behind; the first is
+-- the official one where that still answers. A file without a sum is a list of class names, never read as data; it
+-- comes out of an archive whose sum was right.
 
-local core = require "agad.core"
-local places = require "agad.base.places"
-local sets = require "agad.data.set"
+local lfs = require "lfs"
 
-local named = {}
+local named = {names = {}}
 
-named.defaults = {
-  mnist = {size = 32, channels = 1, fit = "resize", root = false},
-  ["fashion-mnist"] = {size = 32, channels = 1, fit = "resize", root = false},
-  cifar10 = {size = 32, channels = 3, fit = "resize", root = false},
-  cifar100 = {size = 32, channels = 3, fit = "resize", labels = "fine", root = false},
-  weave = {normal = "cloth", size = 32, channels = 1, seed = 1, train_normals = 2000, train_defects = 200,
-    test_normals = 500, test_defects = 500},
-}
+local here = package.searchpath("agad.data.named", package.path):gsub("%.lua$", "")
+for file in lfs.dir(here) do
+  local name = file:match "^([^.].*)%.lua$"
+  if name then table.insert(named.names, name) end
+end
+table.sort(named.names)
 
-local fits = {fit = {"resize", "pad"}}
+local known = {}
+for _, name in ipairs(named.names) do known[name] = true end
 
--- MNIST and Fashion-MNIST.
-function named.idx(name, given)
-  local defaults = named.defaults[name]
-  local o = sets.checked(name, given, defaults, fits)
-  local train, test, classes = core.data.mnist(name, places.data(o.root), o.size, o.fit, o.channels)
-  return sets.new {name = name, train = train, test = test, classes = classes, options = o, defaults = defaults}
+--- What the file of a set says; nil where there is no such set.
+function named.about(name) return known[name] and require("agad.data.named." .. name) or nil end
+
+--- The name of the function that loads a set: agad.data.fashion_mnist.
+function named.call(name) return (name:gsub("-", "_")) end
+
+--- The sets that can be fetched: name -> its `fetch`, with the title.
+function named.sources()
+  local sources = {}
+  for _, name in ipairs(named.names) do
+    local about = named.about(name)
+    if about.fetch then
+      about.fetch.title = about.title
+      sources[name] = about.fetch
+    end
+  end
+  return sources
 end
 
--- CIFAR-10 and CIFAR-100.
-function named.cifar(name, given)
-  local defaults = named.defaults[name]
-  local o = sets.checked(name, given, defaults, fits)
-  local kind = name == "cifar10" and 10 or 100
-  local train, test, classes, superclasses = core.data.cifar(places.data(o.root), kind, o.size,
-    o.channels, o.labels or "fine", o.fit)
-  return sets.new {name = name, train = train, test = test, classes = classes, superclasses = superclasses,
-    options = o, defaults = defaults}
-end
-
--- The built-in textures.
-function named.weave(given)
-  local defaults = named.defaults.weave
-  local o = sets.checked("weave", given, defaults)
-  local train, test, classes = core.data.weave(o.normal, o.size, o.channels, o.seed,
-    {o.train_normals, o.train_defects, o.test_normals, o.test_defects})
-  -- what a task and a run take unless they say otherwise: 2,000 pictures are too few steps at a batch of 256
-  return sets.new {name = "weave", train = train, test = test, classes = classes, options = o, defaults = defaults,
-    normal = o.normal, holdout = 0.1, batch = 64}
+--- Loads a set.
+function named.load(name, given)
+  local sets, about = require "agad.data.set", named.about(name)
+  local o = require("agad.base.options").check(name, given, about.options)
+  local found = about.read(o, require("agad.base.places").data(o.root))
+  found.name, found.call, found.options, found.known = name, named.call(name), o, about.options
+  return sets.new(found)
 end
 
 return named

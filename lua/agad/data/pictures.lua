@@ -5,14 +5,14 @@ local core = require "agad.core"
 local lfs = require "lfs"
 local luv = require "luv"
 local sets = require "agad.data.set"
+local some = require("agad.data.options").some
 local user_cache = require("agad.base.places").cache
 local fail = sets.fail
 
 local pictures = {}
 
 --- The options of sets that are read from files of pictures.
-pictures.defaults = {size = false, channels = false, fit = "resize", filter = "bilinear", fast_decode = false,
-  strict = false, cache = true, max_pixels = false, max_bytes = false, on_progress = false}
+pictures.options = some "size channels fit filter fast_decode strict cache max_pixels max_bytes on_progress"
 
 -- The decoded pictures of this place and these options; whether the file still fits its pictures is the core's to
 -- check. Without a folder to write to there is no cache.
@@ -30,9 +30,9 @@ local function cache_path(places, o)
 end
 
 local function options_of(o, more)
-  local given = {height = o.size or nil, width = o.size or nil, channels = o.channels or nil, fit = o.fit,
-    filter = o.filter, fast_decode = o.fast_decode, strict = o.strict, max_pixels = o.max_pixels or nil,
-    max_bytes = o.max_bytes or nil}
+  local given = sets.form(o)
+  given.fast_decode, given.strict = o.fast_decode, o.strict
+  given.max_pixels, given.max_bytes = o.max_pixels or nil, o.max_bytes or nil
   for key, value in pairs(more or {}) do given[key] = value end
   return given
 end
@@ -76,7 +76,7 @@ end
 -- @param places list the folders or the file that they come from
 -- @param rows table paths, labels (from 0): lists, those of train first; train: how many; masks: row -> path or
 --   nothing (zero), or nil where there are no masks at all
--- @param o table checked options (`pictures.defaults`)
+-- @param o table checked options (`pictures.options`)
 -- @param notes list is added to
 -- @return table train
 -- @return table test, or nil

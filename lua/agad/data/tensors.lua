@@ -2,7 +2,7 @@
 
 local agad = require "agad"
 local core = require "agad.core"
-local options = require "agad.base.configuration"
+local check_names = require("agad.base.options").check_names
 local sets = require "agad.data.set"
 local fail = sets.fail
 
@@ -90,15 +90,8 @@ end
 
 -- Makes a set of tensors.
 function tensors.set(o)
-  for key in pairs(type(o) == "table" and o or fail "tensors: give a table with images") do
-    local near = type(key) == "string" and options.nearest(key, known)
-    local found = false
-    for _, name in ipairs(known) do found = found or name == key end
-    if not found then
-      fail("tensors: unknown option %s%s; known: %s", tostring(key), near and "; did you mean " .. near .. "?" or "",
-        table.concat(known, ", "))
-    end
-  end
+  if type(o) ~= "table" then fail "tensors: give a table with images" end
+  check_names("tensors", o, known)
   local train, most = take_split(o, "")
   local test, other
   if o.test_images ~= nil then
@@ -113,7 +106,7 @@ function tensors.set(o)
     fail "tensors: test_images are missing; test_labels or test_masks are given"
   end
   local classes = class_names(o.classes, o.labels ~= nil or o.test_labels ~= nil, math.max(most, other or 0))
-  local set = sets.new {name = o.name or "tensors", call = "tensors", place = "{…}", options = {}, defaults = {},
+  local set = sets.new {name = o.name or "tensors", call = "tensors", place = "{…}", options = {}, known = {},
     train = train, test = test, classes = classes, holdout = .1, normal = sets.normal_of(classes)}
   if o.normal ~= nil then set.normal = classes[set:label_of(o.normal) + 1] end
   return set

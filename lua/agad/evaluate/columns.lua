@@ -1,17 +1,21 @@
 --- Columns: ways of scoring the test pictures: which weights, which batch norm, which order.
 
+local configuration = require "agad.base.configuration"
 local core = require "agad.core"
 local scorer = require "agad.evaluate.scorer"
 local tasks = require "agad.task"
 
+require "agad.evaluate.options"                  -- the presets are defined there
+
 local columns = {}
 
--- What each preset means (the protocol's section 4).
-columns.presets = {
-  steady = {weights = "average", bn = "recalibrated", order = "shuffled"},
-  plain = {weights = "raw", bn = "running", order = "shuffled"},
-  paper_like = {weights = "raw", bn = "batch", order = "sorted"},
-}
+local weights = {steady = "average", plain = "raw", paper_like = "raw"}
+
+-- What each preset means (the protocol's section 4), by name.
+columns.presets = {}
+for name, given in pairs(configuration.presets "preset") do
+  columns.presets[name] = {weights = weights[name], bn = given.bn_eval, order = given.test_order}
+end
 
 --- The column that a configuration calls `auroc`. A custom one scores with the averaged weights.
 -- @param config table preset, bn_eval, test_order

@@ -33,7 +33,7 @@ function model:__tostring() return ("agad.model.open(%q)"):format(self.path) end
 local function prepare(self, path)
   local c, h, w = table.unpack(self.shape)
   local picture = core.data.read(path, {height = h, width = w, channels = c, fit = self.config.fit,
-    filter = self.config.filter, fast = self.config.fast_decode})
+    filter = self.config.filter, fast_decode = self.config.fast_decode})
   return picture:unsqueeze(1)
 end
 

@@ -5,6 +5,7 @@
 local agad = require "agad"
 local loss = require "agad.loss"
 local nn = require "agad.nn"
+local option = require("agad.base.options").option
 
 -- No coordinate of the centre is near 0, where an encoder could put every picture.
 local function away_from_zero(c)
@@ -14,17 +15,15 @@ end
 return {
   name = "deep_sad",
   options = {
-    batch = 128, lr = 1e-4, betas = {0.9, 0.999}, epochs = 150, weight_decay = 0.5e-6, ema = 0.0, min_anom = 0,
-    pretrain_epochs = 150, pretrain_weight_decay = 0.5e-3, milestone = 50, eta = 1.0, eps = 1e-6, lenet = "auto",
-  },
-  ranges = {min_anom = {min = 0}, pretrain_epochs = {min = 0}, pretrain_weight_decay = {min = 0}, eta = {min = 0},
-    milestone = {min = 0}, eps = {above = 0}},
-  choices = {lenet = {"auto", "mnist", "fashion_mnist", "cifar10"}},
-  describe = {
-    pretrain_epochs = "epochs of the autoencoder", milestone = "after so many epochs the step size is a tenth",
-    pretrain_weight_decay = "coupled L2 of the autoencoder", eta = "weight of the known anomalies' term",
-    eps = "added to a known anomaly's distance", min_anom = "fewest known anomalies in a batch",
-    lenet = "the encoder: auto is mnist for grey pictures, cifar10 for colour",
+    batch = 128, lr = 1e-4, betas = {0.9, 0.999}, epochs = 150, weight_decay = 0.5e-6, ema = 0.0,
+    min_anom = option {default = 0, min = 0, help = "fewest known anomalies in a batch"},
+    pretrain_epochs = option {default = 150, min = 0, help = "epochs of the autoencoder"},
+    pretrain_weight_decay = option {default = 0.5e-3, min = 0, help = "coupled L2 of the autoencoder"},
+    milestone = option {default = 50, min = 0, help = "after so many epochs the step size is a tenth"},
+    eta = option {default = 1.0, min = 0, help = "weight of the known anomalies' term"},
+    eps = option {default = 1e-6, above = 0, help = "added to a known anomaly's distance"},
+    lenet = option {choices = {"auto", "mnist", "fashion_mnist", "cifar10"},
+      help = "the encoder: auto is mnist for grey pictures, cifar10 for colour"},
   },
   input = {0, 1},
   nets = function(o, shape)

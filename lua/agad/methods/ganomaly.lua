@@ -3,11 +3,19 @@
 
 local nn = require "agad.nn"
 local loss = require "agad.loss"
+local option = require("agad.base.options").option
 
 return {
   name = "ganomaly",
-  options = {batch = 64, epochs = 15, lambda = {adv = 1.0, con = 50.0, enc = 1.0}, delta = 1e-5},
-  ranges = {delta = {min = 0}},
+  options = {
+    batch = 64, epochs = 15,
+    lambda = {
+      adv = option {default = 1.0, min = 0, help = "weight of mean (f(x^) - f(x))^2, f: the discriminator's features"},
+      con = option {default = 50.0, min = 0, help = "weight of mean |x^ - x|"},
+      enc = option {default = 1.0, min = 0, help = "weight of mean (z^ - z)^2"},
+    },
+    delta = option {default = 1e-5, min = 0, help = "D's loss below it: D is re-initialised; 0 = off"},
+  },
   input = {-1, 1},
   nets = function(_, shape)
     return {generator = nn.program("ganomaly", shape), discriminator = nn.program("discriminator", shape)}

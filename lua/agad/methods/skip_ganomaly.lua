@@ -4,16 +4,21 @@
 
 local loss = require "agad.loss"
 local nn = require "agad.nn"
+local option = require("agad.base.options").option
 
 local again = {bn = "batch", track = false}
 
 return {
   name = "skip_ganomaly",
-  options = {batch = 64, epochs = 15, lambda = {adv = 1.0, con = 40.0, lat = 1.0}, delta = 0.0},
-  ranges = {delta = {min = 0}, ["lambda.adv"] = {min = 0}, ["lambda.con"] = {min = 0}, ["lambda.lat"] = {min = 0}},
-  describe = {["lambda.adv"] = "weight of the adversarial term", ["lambda.con"] = "weight of mean |x^ - x|",
-    ["lambda.lat"] = "weight of mean (f(x^) - f(x))^2, f: the discriminator's features",
-    delta = "D's loss below it: D is re-initialised; 0 = off"},
+  options = {
+    batch = 64, epochs = 15,
+    lambda = {
+      adv = option {default = 1.0, min = 0, help = "weight of the adversarial term"},
+      con = option {default = 40.0, min = 0, help = "weight of mean |x^ - x|"},
+      lat = option {default = 1.0, min = 0, help = "weight of mean (f(x^) - f(x))^2, f: the discriminator's features"},
+    },
+    delta = option {default = 0.0, min = 0, help = "D's loss below it: D is re-initialised; 0 = off"},
+  },
   input = {-1, 1},
   nets = function(_, shape)
     return {generator = nn.program("skip_ganomaly", shape),

@@ -4,17 +4,17 @@
 
 local loss = require "agad.loss"
 local nn = require "agad.nn"
+local option = require("agad.base.options").option
 
 return {
   name = "supervised",
-  options = {batch = 128, lr = 1e-4, betas = {0.9, 0.999}, epochs = 150, weight_decay = 0.5e-6, ema = 0.0,
-    min_anom = 0, milestone = 50, lenet = "auto"},
-  ranges = {min_anom = {min = 0}, milestone = {min = 0}},
-  choices = {lenet = {"auto", "mnist", "fashion_mnist", "cifar10"}},
-  describe = {
-    milestone = "after so many epochs the step size is a tenth",
-    min_anom = "fewest known anomalies in a batch: 32, as AGAD has it, makes a stronger classifier",
-    lenet = "the net: auto is mnist for grey pictures, cifar10 for colour",
+  options = {
+    batch = 128, lr = 1e-4, betas = {0.9, 0.999}, epochs = 150, weight_decay = 0.5e-6, ema = 0.0,
+    min_anom = option {default = 0, min = 0,
+      help = "fewest known anomalies in a batch: 32, as AGAD has it, makes a stronger classifier"},
+    milestone = option {default = 50, min = 0, help = "after so many epochs the step size is a tenth"},
+    lenet = option {choices = {"auto", "mnist", "fashion_mnist", "cifar10"},
+      help = "the net: auto is mnist for grey pictures, cifar10 for colour"},
   },
   input = {0, 1},
   needs_anomalies = true,

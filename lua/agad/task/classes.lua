@@ -1,6 +1,6 @@
 -- Classes by name: which labels an option names, which are normal, and which known anomalies come from.
 
-local options = require "agad.base.configuration"
+local options = require "agad.base.options"
 local printable = require("agad.base.text").printable
 local random = require "agad.base.random"
 

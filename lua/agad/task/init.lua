@@ -23,6 +23,18 @@ local function fail(form, ...) error(form:format(...), 0) end
 
 -- Options -----------------------------------------------------------------------------------------
 
+-- How the pictures of a set came to their size, so that a model of them reads others in the same way.
+local function take_form(o, set)
+  for _, name in ipairs {"fit", "filter", "fast_decode"} do
+    local own = set.options and set.options[name]
+    if own ~= nil and o[name] ~= nil and tostring(o[name]) ~= tostring(own) then
+      fail("%s = %s: the pictures of %s were read with %s; give it to the set", name, tostring(o[name]), set.name,
+        tostring(own))
+    end
+    if own ~= nil then o[name] = own end
+  end
+end
+
 -- Typed options of the task's group; those of a trainer are refused, but for its seed.
 local function checked(set, given, protocol)
   local o = options.merge({}, given or {})
@@ -32,6 +44,7 @@ local function checked(set, given, protocol)
   end
   if o.normal == nil and o.protocol ~= "leave_one_out" and o.anomaly == nil then o.normal = set.normal end
   if o.holdout == nil then o.holdout = set.holdout or 0.0 end
+  take_form(o, set)
   local config = options.resolve({name = "task", options = {}}, o)
   local typed = options.select(config, "task")
   for name in pairs(o) do

@@ -8,6 +8,8 @@
 --     function(epoch, epochs) return epoch < 5 and 0 or 0.05 end
 -- As text: 0.05, 0,0,0.01,0.05 and linear:0:0.1:10.
 
+local typed = require("agad.base.options").convert.number
+
 local schedule = {}
 
 -- Each gives the share of the way from `from` to `to`: t = 0 in the first epoch, 1 in the last of the schedule's.
@@ -93,6 +95,25 @@ function schedule.check(key, v, number)
   if v.schedule ~= nil then return check_named(key, v, number) end
   if #v == 0 then fail(key, "an empty list is no schedule; give %s", FORMS) end
   return check_list(key, v, number)
+end
+
+--- The kind of an option that may be a schedule (`agad.base.options`); each value lies in the option's range.
+function schedule.kind(key, d, v)
+  return schedule.check(key, v, function(x) return typed(key, d, x) end)
+end
+
+--- The kind of the option `schedule`, a table of schedules for other options: each value lies in that option's range.
+-- @param name string the other option
+-- @param d option the other option
+-- @param v number|string|table|function
+function schedule.of_option(name, d, v)
+  if name == "schedule" then fail(name, "give schedule.lr or schedule.NAME") end
+  if type(v) ~= "function" then
+    return schedule.check("schedule." .. name, v, function(x) return typed(name, d, x) end)
+  end
+  return function(epoch, epochs)
+    return typed(("schedule.%s in epoch %d: %s"):format(name, epoch, name), d, v(epoch, epochs))
+  end
 end
 
 --- The value in an epoch.

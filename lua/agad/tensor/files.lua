@@ -1,7 +1,9 @@
 -- agad.save and agad.load: tensors in files, the format by the name's ending.
 
 local core = require "agad.core"
-local brief = require("agad.base.values").brief
+local options = require "agad.base.options"
+
+local option = options.option
 
 local files = {}
 
@@ -21,7 +23,9 @@ local function as_picture(t, o)
   return scaled:nan_to_num(0):clamp(0, 255):round():to "uint8":cpu():contiguous()
 end
 
-local known = {low = true, high = true, metadata = true}
+local known = {
+  low = option {kind = "number"}, high = option {kind = "number"}, metadata = option {kind = "any", default = {}},
+}
 
 --- Writes tensors, beside their target, then renamed. The name's ending says how:
 -- .safetensors: a table of tensors by name; .npy: one tensor, for NumPy; .png: one picture.
@@ -31,10 +35,7 @@ local known = {low = true, high = true, metadata = true}
 --   a .png of a tensor that is not uint8
 -- @raise another ending, what does not fit it, a file that cannot be written
 function files.save(path, what, o)
-  o = o or {}
-  for key in pairs(o) do
-    if not known[key] then error(("save: unknown option %s; known: high, low, metadata"):format(brief(key)), 2) end
-  end
+  o = options.check("save", o, known, true)
   local kind = ending(path)
   local is_table = type(what) == "table"
   if kind == "safetensors" and is_table then
@@ -44,7 +45,7 @@ function files.save(path, what, o)
       list[#list + 1] = {name = name, tensor = t}
     end
     table.sort(list, function(a, b) return a.name < b.name end)
-    return core.save(path, list, core.json_encode(o.metadata or {}))
+    return core.save(path, list, core.json_encode(o.metadata))
   elseif kind == "npy" and not is_table then return require("agad.tensor.npy").write(path, what)
   elseif kind == "png" and not is_table then return core.data.write_png(path, as_picture(what, o)) end
   error(("save: %s: the name ends in .safetensors (a table of tensors), .npy or .png (one tensor)"):format(path), 2)

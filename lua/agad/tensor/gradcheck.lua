@@ -7,9 +7,14 @@
 -- @raise which input and place, both values
 
 local agad = require "agad"
-local brief = require("agad.base.values").brief
+local options = require "agad.base.options"
 
-local known = {eps = true, rtol = true, atol = true}
+local option = options.option
+
+local known = {
+  eps = option {default = 1e-6, above = 0}, rtol = option {default = 1e-5, min = 0},
+  atol = option {default = 1e-7, min = 0},
+}
 
 -- The weighted sum of f's results; weights are drawn by the first call.
 local function weighted(f, inputs, weights)
@@ -24,11 +29,8 @@ local function weighted(f, inputs, weights)
 end
 
 return function(f, inputs, o)
-  o = o or {}
-  for key in pairs(o) do
-    if not known[key] then error(("gradcheck: unknown option %s; known: atol, eps, rtol"):format(brief(key)), 2) end
-  end
-  local rtol, atol, any, copies = o.rtol or 1e-5, o.atol or 1e-7, false, {}
+  o = options.check("gradcheck", o, known, true)
+  local rtol, atol, any, copies = o.rtol, o.atol, false, {}
   for i, t in ipairs(inputs) do
     if t.dtype ~= "float64" then error(("gradcheck: input %d is %s; float64 is needed"):format(i, t.dtype), 2) end
     any = any or t.requires_grad
@@ -43,7 +45,7 @@ return function(f, inputs, o)
   end
   local gradients = table.pack(agad.grad(weighted(f, copies, weights), checked, {allow_unused = true}))
   for k, t in ipairs(checked) do
-    local eps = (o.eps or 1e-6) * math.max(1, t:detach():abs():max():item())
+    local eps = o.eps * math.max(1, t:detach():abs():max():item())
     local flat = t:detach():view {-1}
     local own = gradients[k] and gradients[k]:flatten():totable()
     for j = 1, t:numel() do

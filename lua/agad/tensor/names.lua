@@ -2,26 +2,16 @@
 -- of agad and, with a tensor first, a method: t:float(), t:unique(), agad.cross_entropy(logits, labels).
 
 local core = require "agad.core"
-local options = require "agad.base.configuration"
+local options = require "agad.base.options"
 local values = require "agad.base.values"
 
 local names = {}
 
 local function call(name, ...) return core.operator(name)(...) end
 
--- Checked options: unknown ones are refused with the known ones.
+-- Options by their names, `known`: what they are is the operator's to check.
 local function checked(name, o, known)
-  if o ~= nil and type(o) ~= "table" then error(("%s: options are a table, not a %s"):format(name, type(o)), 3) end
-  for key in pairs(o or {}) do
-    if known[key] == nil then
-      local list = {}
-      for other in pairs(known) do list[#list + 1] = other end
-      table.sort(list)
-      local near = options.nearest(values.brief(key), list)
-      error(("%s: unknown option %s%s; known: %s"):format(name, values.brief(key),
-        near and "; did you mean " .. near .. "?" or "", table.concat(list, ", ")), 3)
-    end
-  end
+  options.check_names(name, o, known, true)
   return o or {}
 end
 
@@ -117,7 +107,7 @@ end
 -- @param o table sorted (true), return_inverse (false), return_counts (false), dim (none: numbers)
 -- @return tensor; then, where they are asked for, where each number went (from 0), and how often each is there
 function names.unique(t, o)
-  o = checked("unique", o, {sorted = 1, return_inverse = 1, return_counts = 1, dim = 1})
+  o = checked("unique", o, {"sorted", "return_inverse", "return_counts", "dim"})
   local different, inverse, counts
   if o.dim then
     different, inverse, counts = call("unique_dim", t, o.dim, o.sorted ~= false, o.return_inverse or false,
@@ -142,7 +132,7 @@ local reductions = {none = 0, mean = 1, sum = 2}
 --   label_smoothing (0)
 -- @return tensor
 function names.cross_entropy(logits, target, o)
-  o = checked("cross_entropy", o, {weight = 1, reduction = 1, ignore_index = 1, label_smoothing = 1})
+  o = checked("cross_entropy", o, {"weight", "reduction", "ignore_index", "label_smoothing"})
   return call("cross_entropy_loss", logits, target, o.weight,
     choice("cross_entropy", "reduction", o.reduction or "mean", reductions), o.ignore_index or -100,
     o.label_smoothing or 0.0)
@@ -156,7 +146,7 @@ end
 --   (false)
 -- @return tensor
 function names.grid_sample(t, grid, o)
-  o = checked("grid_sample", o, {mode = 1, padding_mode = 1, align_corners = 1})
+  o = checked("grid_sample", o, {"mode", "padding_mode", "align_corners"})
   return call("grid_sampler", t, grid,
     choice("grid_sample", "mode", o.mode or "bilinear", {bilinear = 0, nearest = 1, bicubic = 2}),
     choice("grid_sample", "padding_mode", o.padding_mode or "zeros", {zeros = 0, border = 1, reflection = 2}),
@@ -169,7 +159,7 @@ end
 -- @param o table p (2), dim (2), eps (1e-12: the least norm that is divided by)
 -- @return tensor
 function names.normalize(t, o)
-  o = checked("normalize", o, {p = 1, dim = 1, eps = 1})
+  o = checked("normalize", o, {"p", "dim", "eps"})
   local norm = call("norm", t, o.p or 2.0, {o.dim or 2}, true)
   return t / norm:clamp_min(o.eps or 1e-12)
 end
@@ -184,7 +174,7 @@ local modes = {nearest = {"upsample_nearest2d"}, bilinear = {"upsample_bilinear2
 --   "area"), align_corners (false), antialias (false; bilinear and bicubic)
 -- @return tensor
 function names.interpolate(t, o)
-  o = checked("interpolate", o, {size = 1, scale_factor = 1, mode = 1, align_corners = 1, antialias = 1})
+  o = checked("interpolate", o, {"size", "scale_factor", "mode", "align_corners", "antialias"})
   local mode = o.mode or "nearest"
   local how = choice("interpolate", "mode", mode, modes)
   if (o.size == nil) == (o.scale_factor == nil) then error("interpolate: give size or scale_factor", 2) end

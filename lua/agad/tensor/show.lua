@@ -1,6 +1,13 @@
 --- Pictures on the terminal: two pixels a character where it has colours, a ramp of characters elsewhere.
 
-local show = {}
+local options = require "agad.base.options"
+
+local show, option = {}, options.option
+
+local known = {
+  low = option {kind = "number"}, high = option {kind = "number"}, colour = option {kind = "boolean"},
+  columns = option {kind = "integer", min = 1},
+}
 
 local RAMP = {" ", ".", ":", "-", "=", "+", "*", "#", "%", "@"}
 
@@ -61,19 +68,13 @@ end
 -- @raise a tensor of another shape
 function show.picture(t, o)
   local core = require "agad.core"
-  o = o or {}
-  for key in pairs(o) do
-    if key ~= "low" and key ~= "high" and key ~= "colour" and key ~= "columns" then
-      local brief = require("agad.base.values").brief
-      error(("show: unknown option %s; known: colour, columns, high, low"):format(brief(key)), 3)
-    end
-  end
+  o = options.check("show", o, known, true)
   local term = os.getenv "TERM"
   local colour = o.colour
   if colour == nil then
     colour = core.isatty(1) and not os.getenv "NO_COLOR" and term ~= nil and term ~= "dumb"
   end
-  local pixels = prepared(t, o, math.max(1, o.columns or core.terminal_width()))
+  local pixels = prepared(t, o, o.columns or math.max(1, core.terminal_width()))
   local height, width = pixels:size(2), pixels:size(3)
   local lines = colour and in_colours(pixels:totable(), height, width) or in_characters(pixels, height, width)
   io.stdout:write(table.concat(lines, "\n"), "\n")

@@ -3,11 +3,10 @@
 
 local agad = require "agad"
 local core = require "agad.core"
-local options = require "agad.base.configuration"
+local known = require("agad.train.options").augment
+local options = require "agad.base.options"
 
 local augment = {}
-
-local known = {"brightness", "flip", "shift"}
 
 -- Numbers of one step: splitmix64, as for tasks.
 local function generator(seed, step)
@@ -26,15 +25,9 @@ end
 -- @return table
 -- @raise unknown options, with the known ones
 function augment.wanted(o)
-  for name in pairs(o or {}) do
-    if name ~= "flip" and name ~= "shift" and name ~= "brightness" then
-      local near = options.nearest(tostring(name), known)
-      local hint = near and "; did you mean " .. near .. "?" or ""
-      error(("augment: unknown option %s%s; known: %s"):format(tostring(name), hint, table.concat(known, ", ")), 0)
-    end
-  end
-  if not o or not (o.flip or (o.shift or 0) > 0 or (o.brightness or 0) > 0) then return nil end
-  return {flip = o.flip or false, shift = o.shift or 0, brightness = o.brightness or 0}
+  o = options.check("augment", o, known)
+  if not (o.flip or o.shift > 0 or o.brightness > 0) then return nil end
+  return o
 end
 
 local function column(list, dtype, x)

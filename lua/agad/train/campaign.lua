@@ -3,6 +3,7 @@
 -- What is finished is left alone, what was cut short is resumed; one table at the end.
 
 local agad = require "agad"
+local check_names = require("agad.base.options").check_names
 local core = agad.core
 local luv = require "luv"
 local methods = require "agad.train.method"
@@ -11,7 +12,7 @@ local make_folder = require("agad.base.folder").make
 
 local campaign = {}
 
-local known = {data = true, options = true, grid = true, dir = true, root = true}
+local known = {"data", "dir", "grid", "options", "root"}
 
 local function fail(form, ...) error("campaign: " .. form:format(...), 0) end
 
@@ -68,9 +69,7 @@ end
 -- @raise unknown keys, options that no run can have
 function campaign.plan(spec)
   if type(spec) ~= "table" then fail("the file must return a table") end
-  for key in pairs(spec) do
-    if not known[key] then fail("unknown key %s; known: data, dir, grid, options, root", tostring(key)) end
-  end
+  check_names("campaign", spec, known)
   if type(spec.data) ~= "string" then fail("data is missing: a known name, a folder or a .csv file") end
   local points, keys = combinations(spec.grid or {})
   local runs, seen = {}, {}

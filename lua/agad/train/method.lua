@@ -1,5 +1,6 @@
 --- Methods: Lua files that return a table. The keys that a training reads:
---   name, options (defaults), input {low, high}, nets function(options, shape), phases
+--   name, input {low, high}, nets function(options, shape), phases
+--   options: its own, and other defaults for those of the trainer
 --   average: names of nets whose weights are averaged; keep: names of what a phase's `start` computes
 --   score: names of built-in scores, the default first, or a function(builder, nets, kept)
 --   picture: the net whose first output is a picture like its input: it gives error maps and reconstructions
@@ -9,6 +10,7 @@
 --   extends: the method that this one changes (agad.train.extension)
 
 local extension = require "agad.train.extension"
+local hint = require("agad.base.options").hint
 local options = require "agad.base.configuration"
 local core = require "agad.core"
 local lfs = require "lfs"
@@ -35,7 +37,7 @@ end
 -- Every key of a method's table: key, check, what is expected; `needed` ones must be there.
 local keys = {
   {"name", function(v) return is_text(v) and #v > 0 and #v < 64 end, "a string of 1 to 63 bytes", needed = true},
-  {"options", is_table, "a table of defaults", needed = true},
+  {"options", is_table, "a table of options or defaults", needed = true},
   {"input", function(v) return is_table(v) and tonumber(v[1]) and tonumber(v[2]) and v[1] < v[2] end, "{low, high}",
     needed = true},
   {"nets", function(v) return type(v) == "function" end, "a function(options, shape)", needed = true},
@@ -48,8 +50,6 @@ local keys = {
   {"guard", is_table, "a table of update, below and moments"},
   {"anomalies", is_table, "a table of least and mode"},
   {"needs_anomalies", function(v) return type(v) == "boolean" end, "true or false"},
-  {"ranges", is_table, "a table"}, {"switches", is_table, "a table"}, {"choices", is_table, "a table"},
-  {"describe", is_table, "a table"}, {"implemented", is_table, "a table"},
   {"extends", is_text, "the name of a method, or its file"},
 }
 
@@ -60,16 +60,10 @@ local function names_in(t)
   return list
 end
 
--- "; did you mean X?; known: …" of a word that is none of some names.
-local function meant(word, known)
-  local near = options.nearest(tostring(word), known)
-  return (near and "; did you mean " .. near .. "?" or "") .. "; known: " .. table.concat(known, ", ")
-end
-
 local function check_known(t, known, where)
   for key in pairs(t) do
     if not known[key] then
-      error(("%s: unknown key %s%s"):format(where, tostring(key), meant(key, names_in(known))), 0)
+      error(("%s: unknown key %s%s"):format(where, tostring(key), hint(key, names_in(known))), 0)
     end
   end
 end
@@ -100,7 +94,8 @@ local function check_phase(m, phase, where)
     end
   end
   local epochs = phase.epochs or "epochs"
-  if epochs ~= "epochs" and math.type(m.options[epochs]) ~= "integer" then
+  local _, named = options.schema(m)
+  if not named[epochs] or named[epochs].kind ~= "integer" then
     fail(": epochs = %s is no whole number among the method's options", tostring(epochs))
   end
   for _, key in ipairs {"start", "rate"} do
@@ -117,11 +112,15 @@ local function check_phase(m, phase, where)
   end
 end
 
--- Of a table {word = name of an option}: each is one of the method's.
-local function check_options(m, t, words, where)
+-- Of a table {word = name of an option}: each is one of the method's, and of this kind.
+local function check_options(m, t, words, where, kind)
+  local _, named = options.schema(m)
   for _, word in ipairs(words) do
-    if t[word] ~= nil and (not is_text(t[word]) or m.options[t[word]] == nil) then
+    local d = named[t[word]]
+    if t[word] ~= nil and not (d and d.group == "method") then
       error(("%s: %s = %s is no option of the method"):format(where, word, tostring(t[word])), 0)
+    elseif kind and not (d and d.kind == kind) then
+      error(("%s: %s = %s is no %s among the method's options"):format(where, word, tostring(t[word]), kind), 0)
     end
   end
 end
@@ -133,12 +132,10 @@ local function check_guard(m, where)
   local updates = {}
   for _, phase in ipairs(m.phases) do for name in pairs(phase.updates) do updates[name] = true end end
   if not updates[g.update] then
-    error(("%s: there is no update %s%s"):format(where, tostring(g.update), meant(g.update, names_in(updates))), 0)
+    error(("%s: there is no update %s%s"):format(where, tostring(g.update), hint(g.update, names_in(updates))), 0)
   end
-  check_options(m, g, {"below", "moments"}, where)
-  if type(m.options[g.below]) ~= "number" then
-    error(("%s: below = %s is no number among the method's options"):format(where, tostring(g.below)), 0)
-  end
+  check_options(m, g, {"below"}, where, "number")
+  check_options(m, g, {"moments"}, where)
 end
 
 -- The built-in scores that a method can have: those that it names, the default first, then all others.
@@ -148,7 +145,7 @@ local function scores_of(m, where)
   local function lacks(name) return scores[name].needs == "picture" and not m.picture end
   for i, name in ipairs(m.score) do
     if not scores[name] then
-      error(("method %s: there is no score %q%s"):format(where, name, meant(name, names_in(scores))), 0)
+      error(("method %s: there is no score %q%s"):format(where, name, hint(name, names_in(scores))), 0)
     elseif lacks(name) then
       error(("method %s: score %s needs a picture; name the net that gives it: picture = NET"):format(where, name), 0)
     end
@@ -197,9 +194,7 @@ local function read(name)
   local module = "agad.methods." .. name
   if not name:find("^[%w_]+$") or not (package.loaded[module] or package.searchpath(module, package.path)) then
     local known = method.names()
-    local near = options.nearest(name, known)
-    error(("unknown method %q%s; known: %s, or a file such as my_method.lua"):format(name,
-      near and "; did you mean " .. near .. "?" or "", table.concat(known, ", ")), 0)
+    error(("unknown method %q%s, or a file such as my_method.lua"):format(name, hint(name, known)), 0)
   end
   return require(module)
 end

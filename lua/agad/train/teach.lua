@@ -8,13 +8,13 @@
 -- @return function gives the name of the stage that has just run (nil at the end), the state, and the stage's number
 -- @raise a stage that raises: step and stage are named
 
+local options = require "agad.base.options"
 local phase = require "agad.train.phase"
 
+local known = {steps = options.option {default = 1, min = 0}}
+
 return function(run, o)
-  for name in pairs(o or {}) do
-    if name ~= "steps" then error(("teach: unknown option %s; known: steps"):format(tostring(name)), 2) end
-  end
-  local left, at, stages = o and o.steps or 1, 0, nil
+  local left, at, stages = options.check("teach", o, known, true).steps, 0, nil
   return function()
     if at == stages then run.steps, at, left = run.steps + 1, 0, left - 1 end
     if at == 0 then

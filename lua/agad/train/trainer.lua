@@ -2,6 +2,7 @@
 
 local agad = require "agad"
 local augment = require "agad.train.augment"
+local check, option = require("agad.base.options").check, require("agad.base.options").option
 local checkpoint = require "agad.train.checkpoint"
 local core = require "agad.core"
 local methods = require "agad.train.method"
@@ -234,17 +235,16 @@ local function checkpoint_if_due(self, on_event)
   try_checkpoint(self, on_event)
 end
 
+local known_callbacks = {
+  on_step = option {kind = "function"}, on_epoch = option {kind = "function"}, on_evaluate = option {kind = "function"},
+  on_event = option {kind = "any"},
+}
 local callback_of = {step = "on_step", epoch = "on_epoch", evaluated = "on_evaluate"}
 
 -- One function out of callbacks: a function of every event, or a table of on_step, on_epoch, on_evaluate, on_event.
 local function listener(given)
   if type(given) == "function" then return given end
-  given = given or {}
-  for name in pairs(given) do
-    if name ~= "on_step" and name ~= "on_epoch" and name ~= "on_evaluate" and name ~= "on_event" then
-      error(("fit: unknown callback %s; known: on_step, on_epoch, on_evaluate, on_event"):format(tostring(name)), 3)
-    end
-  end
+  given = check("fit", given, known_callbacks, true)
   local show = given.on_event or require("agad.train.progress").new {}
   return function(e)
     local answer, own = show(e), given[callback_of[e.kind]]

@@ -21,7 +21,7 @@ local function print_table(runs, keys)
   common.print_table(lines)
 end
 
-return function(args)
+local function run(args)
   local chunk, reason = loadfile(args.file)
   if not chunk then common.fail((reason:gsub("^cannot open ", ""))) end
   local spec = common.usage(chunk)
@@ -40,9 +40,23 @@ return function(args)
   end})
   if require("agad.core").interrupted() then common.fail("interrupted; run it again to go on", 130) end
   if args.json then
-    for _, run in ipairs(runs) do if run.row then common.print_json(run.row) end end
+    for _, one in ipairs(runs) do if one.row then common.print_json(one.row) end end
   else print_table(runs, keys) end
   local failed = 0
-  for _, run in ipairs(runs) do if run.reason then failed = failed + 1 end end
+  for _, one in ipairs(runs) do if one.reason then failed = failed + 1 end end
   if failed > 0 then common.fail(("%d of %d runs failed"):format(failed, #runs)) end
 end
+
+return {
+  help = "Train a grid, one process a run, and print one table",
+  arguments = function(c, add)
+    c:argument "file":description "a Lua file that returns {data, options, grid}"
+    c:option "--dir":argname "DIR":description "where the runs go (default: FILE without its ending, .runs)"
+    add.root(c)
+    c:option "--workers":argname "N":default "1":convert(function(given)
+      local n = math.tointeger(tonumber(given))
+      return n and n >= 1 and n <= 1024 and n or nil, "--workers " .. given .. ": a whole number from 1 is needed"
+    end):description "trainings at a time (default: 1)"
+  end,
+  run = run,
+}

@@ -3,7 +3,7 @@
 local common = require "agad.cli.common"
 local interrupt = require "agad.cli.interrupt"
 
-return function(args)
+local function run(args)
   require("agad.base.folder").make(args.out)
   common.check_writable(args.out .. "/grid.png")
   local given = common.given(args)
@@ -12,3 +12,11 @@ return function(args)
   local row = require("agad.cli.demo").run {out = args.out, given = given, quiet = args.quiet, json = args.json}
   if args.json then common.print_json(row) end
 end
+
+return {
+  help = "Train on the built-in textures and draw what was found",
+  arguments = function(c)
+    c:option "--out":argname "DIR":default "demo":description "where the pictures go (default: demo)"
+  end,
+  run = run,
+}

@@ -3,26 +3,35 @@
 
 local common = require "agad.cli.common"
 local interrupt = require "agad.cli.interrupt"
-local options = require "agad.base.configuration"
+local options = require "agad.options"
 local progress = require "agad.train.progress"
 
-local task_names = {"normal", "anomaly", "size", "channels", "fit", "filter", "fast_decode", "gamma", "anom_classes",
-  "protocol", "test_set", "force", "holdout", "limit", "test_limit", "task_seed", "eval_batch"}
-local column_names = {"preset", "bn_eval", "test_order", "selection"}
+-- How files are read is no part of a task, and these two were settled when the model was saved.
+local apart = {data = true, strict = true, outside = true, cache = true, score = true, threshold_quantile = true}
 
-local function take(given, config, names)
-  for _, name in ipairs(names) do
+local function names(group, but)
+  local list = {}
+  for _, name in ipairs(options.names(group)) do
+    if not apart[name] and name ~= but then list[#list + 1] = name end
+  end
+  return list
+end
+
+local function take(given, config, list)
+  for _, name in ipairs(list) do
     if given[name] == nil and type(config[name]) ~= "userdata" then given[name] = config[name] end
   end
 end
 
-return function(args)
+local function run(args)
   local agad = require "agad"
   interrupt.arm()
   local given = common.given(args)
   common.prepare(given)
   local model, normal = agad.model.open(args.model), given.normal
-  take(given, model.config, task_names)
+  local column_names = names("evaluation", "eval_batch")
+  take(given, model.config, names "task")
+  take(given, model.config, {"eval_batch"})
   local own = true
   for _, name in ipairs(column_names) do own = own and given[name] == nil end
   if own then take(given, model.config, column_names) end
@@ -43,3 +52,14 @@ return function(args)
   if args.json then common.print_json(row)
   else require("agad.evaluate.report").print(row, {classes = args.classes}) end
 end
+
+return {
+  help = "Evaluate a saved model on a data set",
+  arguments = function(c, add)
+    c:argument "model":description "a model file"
+    c:argument "data":args "?":description "a known name, a folder or a .csv file"
+    c:option "--run":argname "DIR":description "the run directory: gives the plain and paper-like columns too"
+    add.data(c)
+  end,
+  run = run,
+}

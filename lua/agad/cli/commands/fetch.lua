@@ -2,13 +2,12 @@
 -- download.
 
 local common = require "agad.cli.common"
-local fetch = require "agad.data.fetch"
 local interrupt = require "agad.cli.interrupt"
 local progress = require "agad.train.progress"
 
 local function megabytes(bytes) return ("%.1f MB"):format(bytes / 1e6) end
 
-local function list(args)
+local function list(fetch, args)
   local rows = fetch.list {root = args.root, sources = args.sources}
   local lines = {{"name", "to download", "there", "what"}}
   for _, row in ipairs(rows) do
@@ -41,9 +40,9 @@ local function shower(quiet)
   return show, on_event
 end
 
-return function(args)
-  local names = args.name or {}
-  if #names == 0 then return list(args) end
+local function run(args)
+  local fetch, names = require "agad.data.fetch", args.name or {}
+  if #names == 0 then return list(fetch, args) end
   if args.from and #names > 1 then
     common.fail("--from goes with one name: sets may have files of the same names", 2)
   end
@@ -66,3 +65,14 @@ return function(args)
     end
   end
 end
+
+return {
+  help = "Get a data set and check it",
+  arguments = function(c, add)
+    c:argument "name":args "*":description "mnist, fashion-mnist, cifar10, cifar100; none: list them"
+    add.root(c)
+    c:option "--from":argname "URL":description "a folder on a server that holds the same files"
+    c:flag "--force":description "fetch again what is there and right"
+  end,
+  run = run,
+}

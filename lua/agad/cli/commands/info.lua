@@ -5,7 +5,7 @@ local common = require "agad.cli.common"
 local wrap = require("agad.base.text").wrap
 local lfs = require "lfs"
 local methods = require "agad.train.method"
-local options = require "agad.base.configuration"
+local options = require "agad.options"
 
 local function read_json(path)
   local file = io.open(path)
@@ -149,7 +149,7 @@ local function print_row(row, thing)
   if row.classes then print_classes(row.classes) end
 end
 
-return function(args)
+local function run(args)
   local agad = require "agad"
   local thing, mode, row = args.thing, lfs.attributes(args.thing, "mode"), nil
   local config = common.prepare(common.given(args))
@@ -171,3 +171,17 @@ return function(args)
   print_row(row, thing:gsub("/+$", ""))
   if args.method then io.stdout:write("\n", options.describe(common.usage(methods.load, args.method)), "\n") end
 end
+
+return {
+  help = "Show a model, a run, a net or a data set",
+  arguments = function(c, add)
+    c:argument "thing":description("a model file, a run directory, a net's name, or a data set: " ..
+      "mnist, fashion-mnist, cifar10, cifar100, weave, a folder or a .csv file")
+    add.root(c)
+    add.options(c, "normal size channels")
+    c:option "--out":argname "PATH":description("of a data set: a folder for each class's mean picture; " ..
+      "of a net: NAME.svg, its drawing")
+    c:option "--method":argname "NAME":description "list the options of this method too"
+  end,
+  run = run,
+}

@@ -18,7 +18,7 @@ local function say_skipped(skipped, total)
     table.concat(skipped, "; ", 1, math.min(3, #skipped)), #skipped > 3 and "; …" or ""))
 end
 
-return function(args)
+local function run(args)
   local agad = require "agad"
   interrupt.arm()
   local config = common.prepare(common.given(args))
@@ -52,3 +52,13 @@ return function(args)
     if not model.threshold then io.stdout:write "  no threshold: the model was trained with holdout = 0\n" end
   end
 end
+
+return {
+  help = "Score pictures with a saved model",
+  arguments = function(c)
+    c:argument "model":description "a model file"
+    c:argument "path":args "+":description "pictures or folders of them"
+    c:option "--map":argname "DIR":description "write an error map of each picture there"
+  end,
+  run = run,
+}

@@ -4,7 +4,7 @@ local common = require "agad.cli.common"
 local interrupt = require "agad.cli.interrupt"
 local progress = require "agad.train.progress"
 
-return function(args)
+local function train(args)
   local _, task_options, run_options = common.configure(common.given(args))
   local dir = args.run or args.out:gsub("%.[^./]*$", "") .. ".run"
   if dir == args.out then common.fail("--out and --run are the same: " .. dir, 2) end
@@ -42,3 +42,16 @@ return function(args)
   require("agad.evaluate.report").print(row, {classes = args.classes})
   io.stdout:write(("  model %s   run %s\n"):format(args.out, run.dir))
 end
+
+return {
+  help = "Train on a data set, evaluate, save the model",
+  arguments = function(c, add)
+    c:argument "data":args "?":description "a known name (agad info --help), a folder or a .csv file"
+    c:option "--out":argname "MODEL":count(1):description "the model file to write"
+    c:option "--run":argname "DIR":description "the run directory (default: MODEL without its ending, .run)"
+    c:flag "--resume":description "go on with the run in the run directory; start afresh where there is none"
+    add.options(c, "method net gamma epochs batch")
+    add.data(c)
+  end,
+  run = train,
+}

@@ -1,0 +1,318 @@
+--- Options: what one is, and the checker of tables of options.
+-- An option is defined once, by who reads it; parser, help, checks, sets and documentation are made from that.
+--     local option = require("agad.base.options").option
+--     local known = {
+--       size = option {default = 32, min = 8, max = 4096, unit = "pixels", help = "side of the pictures"},
+--       fit = option {choices = {"resize", "crop", "pad"}, help = "how pictures reach that size"},   -- the first one
+--       augment = {flip = option {default = false, help = "…"}},                                     -- augment.flip
+--     }
+--     local o = options.check("agad.data.mnist", {size = 28}, known)                    --> {size = 28, fit = "resize"}
+
+local options = {}
+
+local option_type = {__name = "agad.option"}
+
+local function fail(form, ...) error(form:format(...), 0) end
+
+-- Text ------------------------------------------------------------------------------------------
+
+--- A value as Lua writes it.
+function options.show(v)
+  if type(v) == "string" then return (("%q"):format(v):gsub("\\\n", "\\n")) end
+  if type(v) == "table" then
+    local parts = {}
+    for i, x in ipairs(v) do parts[i] = options.show(x) end
+    return "{" .. table.concat(parts, ", ") .. "}"
+  end
+  if math.type(v) == "float" then return ("%.14g"):format(v) end
+  return tostring(v)
+end
+local show = options.show
+
+--- Values in a message: words without quotes.
+function options.words(list)
+  local parts = {}
+  for i, v in ipairs(list) do parts[i] = type(v) == "string" and v or show(v) end
+  return table.concat(parts, ", ")
+end
+local words = options.words
+
+-- Levenshtein's, where two letters in the wrong order are one mistake.
+local function distance(a, b)
+  local before, row = nil, {}
+  for j = 0, #b do row[j] = j end
+  for i = 1, #a do
+    local new = {[0] = i}
+    for j = 1, #b do
+      local same = a:byte(i) == b:byte(j)
+      new[j] = math.min(row[j - 1] + (same and 0 or 1), row[j] + 1, new[j - 1] + 1)
+      if i > 1 and j > 1 and a:byte(i) == b:byte(j - 1) and a:byte(i - 1) == b:byte(j) then
+        new[j] = math.min(new[j], before[j - 2] + 1)
+      end
+    end
+    before, row = row, new
+  end
+  return row[#b]
+end
+
+--- The name in a list that is nearest to a mistyped one, or nil.
+-- @param word string what was typed
+-- @param names table list of the known names
+-- @param many boolean true: among very many names a short word is near to some by chance
+function options.nearest(word, names, many)
+  if #word > 100 then return nil end
+  local best, least = nil, math.min(#word, math.max(many and 1 or 2, #word // 3) + 1)
+  for _, name in ipairs(names) do
+    if math.abs(#word - #name) < least then
+      local d = distance(word:lower(), name:lower())
+      if d < least then best, least = name, d end
+    end
+  end
+  return best
+end
+
+--- What is said of a name that is not known: "; did you mean epochs?; known: batch, epochs".
+-- @param name any what was given
+-- @param names list
+-- @return string
+function options.hint(name, names)
+  local known = table.move(names, 1, #names, 1, {})
+  table.sort(known)
+  local near = type(name) == "string" and options.nearest(name, known)
+  return ("%s; known: %s"):format(near and ("; did you mean %s?"):format(near) or "", table.concat(known, ", "))
+end
+
+-- Values ----------------------------------------------------------------------------------------
+
+local function contains(list, v)
+  for _, x in ipairs(list) do if x == v then return true end end
+  return false
+end
+
+local function range_text(d)
+  if d.min and d.below then return ("at least %s and below %s"):format(d.min, d.below) end
+  if d.min and d.max then return ("between %s and %s"):format(d.min, d.max) end
+  if d.above and d.below then return ("above %s and below %s"):format(d.above, d.below) end
+  if d.min then return ("at least %s"):format(d.min) end
+  if d.above then return ("above %s"):format(d.above) end
+  if d.max then return ("at most %s"):format(d.max) end
+  return ("below %s"):format(d.below)
+end
+
+local function check_range(key, d, v)
+  if (d.min and v < d.min) or (d.max and v > d.max) or (d.above and v <= d.above) or
+     (d.below and v >= d.below) then
+    fail("%s = %s: it must be %s", key, show(v), range_text(d))
+  end
+  return v
+end
+
+--- "1,2", "[1, 2]" and {1, 2} as a list of items; nil for what is no list.
+-- @param v any
+-- @param pattern string of an item in a text; default: text is split at commas and blanks
+function options.items(v, pattern)
+  if type(v) ~= "string" then return type(v) == "table" and v or nil end
+  local list = {}
+  for item in v:gsub("^%s*[%[{]", ""):gsub("[%]}]%s*$", ""):gmatch(pattern or "[^,%s]+") do
+    list[#list + 1] = item:match "^%s*(.-)%s*$"
+  end
+  return list
+end
+
+-- By kind: function(key, definition, value) gives the typed value, or raises one line.
+local convert = {}
+options.convert = convert
+
+function convert.number(key, d, v)
+  local n = type(v) ~= "boolean" and tonumber(v) or nil
+  if not n then fail("%s = %s: a number is needed", key, show(v)) end
+  n = n + 0.0
+  if n ~= n or n - n ~= 0 then fail("%s = %s: a finite number is needed", key, show(v)) end
+  return check_range(key, d, n)
+end
+
+function convert.integer(key, d, v)
+  local n = type(v) ~= "boolean" and math.tointeger(tonumber(v))
+  if not n then fail("%s = %s: a whole number is needed", key, show(v)) end
+  if d.choices and not contains(d.choices, n) then
+    fail("%s = %s: it must be one of %s", key, show(n), words(d.choices))
+  end
+  return check_range(key, d, n)
+end
+
+local booleans = {["true"] = true, on = true, yes = true, ["false"] = false, off = false, no = false}
+
+function convert.boolean(key, _, v)
+  if type(v) == "boolean" then return v end
+  local b = booleans[v]
+  if b == nil then fail("%s = %s: true or false is needed", key, show(v)) end
+  return b
+end
+
+function convert.string(key, _, v)
+  if type(v) ~= "string" or v == "" then fail("%s = %s: a word is needed", key, show(v)) end
+  return v
+end
+
+function convert.choice(key, d, v)
+  if not contains(d.choices, v) then
+    fail("%s = %s: it must be one of %s", key, show(v), words(d.choices))
+  end
+  return v
+end
+
+function convert.list(key, d, v)
+  local list = {}
+  for i, x in ipairs(options.items(v) or fail("%s = %s: a list is needed", key, show(v))) do
+    list[i] = convert[d.of](key, d, x)
+  end
+  if d.count and #list ~= d.count then
+    fail("%s = %s: %d values are needed", key, show(v), d.count)
+  end
+  return list
+end
+
+-- "true or a path", as of a cache.
+function convert.switch_or_path(key, _, v)
+  if type(v) == "boolean" then return v end
+  if type(v) ~= "string" or v == "" then fail("%s = %s: true, false or a path is needed", key, show(v)) end
+  if booleans[v] ~= nil then return booleans[v] end
+  return v
+end
+
+convert["function"] = function(key, _, v)
+  if type(v) ~= "function" then fail("%s = %s: a function is needed", key, show(v)) end
+  return v
+end
+
+function convert.any(_, _, v) return v end
+
+-- Definitions -----------------------------------------------------------------------------------
+
+local attributes = {"above", "below", "choices", "count", "default", "flag", "help", "kind", "max", "min", "of",
+  "results", "unit"}
+local serial = 0
+
+local function kind_of(o)
+  if o.choices then return math.type(o.choices[1]) == "integer" and "integer" or "choice" end
+  if type(o.default) == "number" then return math.type(o.default) == "integer" and "integer" or "number" end
+  if type(o.default) == "table" then return "list" end
+  return o.default == nil and "string" or type(o.default)
+end
+
+--- An option.
+-- @param o table default (none: not set unless it is given; of a choice: the first one), kind (where the default or the
+--   choices do not say it): "number", "integer", "boolean", "string", "choice", "list", "function", "any",
+--   "switch_or_path", or a function(key, definition, value) that gives the typed value; choices (a list); min, max
+--   (inclusive), above, below (exclusive); of (a list's kind), count; unit; help (one line); results (false: it changes
+--   no result; or a function(config)); flag (what its value is called where it is a flag of the command line too)
+-- @return option
+function options.option(o)
+  options.check_names("option", o, attributes)
+  local d = setmetatable({}, option_type)
+  for key, v in pairs(o) do d[key] = v end
+  d.kind = o.kind or kind_of(o)
+  if d.kind == "list" and not d.of then d.of = math.type((o.default or {})[1]) and "number" or "string" end
+  if d.kind == "choice" and d.default == nil and not o.kind then d.default = o.choices[1] end
+  if type(d.kind) ~= "function" and not convert[d.kind] then fail("option: a %s is no value", tostring(d.kind)) end
+  serial = serial + 1
+  d.order = serial
+  if d.default ~= nil and d.default ~= false then d.default = options.typed("default", d, d.default) end
+  return d
+end
+
+--- Whether a value is an option.
+function options.is(v) return getmetatable(v) == option_type end
+
+--- An option like another one, but for what is given.
+-- @param d option
+-- @param changes table as for `option`
+-- @return option in the other's place where they are listed
+function options.like(d, changes)
+  local copy = {}
+  for _, key in ipairs(attributes) do copy[key] = d[key] end
+  for key, v in pairs(changes) do copy[key] = v end
+  local made = options.option(copy)
+  made.order = d.order
+  return made
+end
+
+--- A value as the option has it.
+-- @param key string what the option is called, for messages
+-- @param d option
+-- @param v any
+-- @raise one line: "epochs = 0: it must be at least 1"
+function options.typed(key, d, v)
+  if type(d.kind) == "function" then return d.kind(key, d, v) end
+  return convert[d.kind](key, d, v)
+end
+
+--- The options in a table of definitions, nested ones by their full names ("augment.flip"), in the order of writing.
+-- @param definitions table name -> option, or a table of those
+-- @return list of names
+-- @return table name -> option
+function options.flat(definitions)
+  local names, by_name = {}, {}
+  local function walk(t, prefix)
+    for name, d in pairs(t) do
+      if options.is(d) then
+        names[#names + 1], by_name[prefix .. name] = prefix .. name, d
+      else walk(d, prefix .. name .. ".") end
+    end
+  end
+  walk(definitions, "")
+  table.sort(names, function(a, b) return by_name[a].order < by_name[b].order end)
+  return names, by_name
+end
+
+-- Checking --------------------------------------------------------------------------------------
+
+local function raise(message, at_caller)
+  if at_caller then require("agad.core").fail(message) end
+  error(message, 0)
+end
+
+--- Refuses keys of a table that are not known.
+-- @param where string who is asked, for the message
+-- @param given table or nil
+-- @param known list of names
+-- @param at_caller boolean true: the error names the line of the user's code
+-- @raise "teach: unknown option stpes; did you mean steps?; known: steps"
+function options.check_names(where, given, known, at_caller)
+  if given == nil then return end
+  if type(given) ~= "table" then raise(("%s: options are a table, not a %s"):format(where, type(given)), at_caller) end
+  for name in pairs(given) do
+    if not contains(known, name) then
+      local brief = require("agad.base.values").brief
+      raise(("%s: unknown option %s%s"):format(where, brief(name), options.hint(name, known)), at_caller)
+    end
+  end
+end
+
+--- Checks a table of options: unknown names are refused with the known ones, values are typed and held against their
+-- ranges, and defaults stand for what is not given. `false` for an option without a default is: not given.
+-- @param where string who is asked, for messages
+-- @param given table or nil
+-- @param definitions table name -> option
+-- @param at_caller boolean true: errors name the line of the user's code
+-- @return table a new one
+-- @raise one line: "mnist: size = 0: it must be between 1 and 4096"
+function options.check(where, given, definitions, at_caller)
+  local names, checked = {}, {}
+  for name in pairs(definitions) do names[#names + 1] = name end
+  options.check_names(where, given, names, at_caller)
+  for name, d in pairs(definitions) do
+    local v = given and given[name]
+    if v == nil or v == false and d.default == nil then v = d.default
+    else
+      local ok, result = pcall(options.typed, name, d, v)
+      if not ok then raise(where .. ": " .. result, at_caller) end
+      v = result
+    end
+    if d.kind == "list" and v ~= nil then v = table.move(v, 1, #v, 1, {}) end
+    checked[name] = v
+  end
+  return checked
+end
+
+return options

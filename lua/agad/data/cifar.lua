@@ -1,0 +1,26 @@
+-- What CIFAR-10 and CIFAR-100 share: their options, how the core reads them, and where they are.
+
+local form = require("agad.data.set").form
+local some = require("agad.data.options").some
+
+local cifar = {
+  places = {"https://www.cs.toronto.edu/~kriz/",
+    "https://mindspore-website.obs.cn-north-4.myhuaweicloud.com/notebook/datasets/"},
+}
+
+--- The options of both, and those that one has besides.
+function cifar.options(more)
+  local all = some("size channels fit filter root", {size = 32, channels = 3})
+  for name, d in pairs(more) do all[name] = d end
+  return all
+end
+
+--- How the set of 10 or 100 classes is read (`agad.data.named`).
+function cifar.reader(kind)
+  return function(o, root)
+    local train, test, classes, superclasses = require("agad.core").data.cifar(root, kind, o.labels or "fine", form(o))
+    return {train = train, test = test, classes = classes, superclasses = superclasses}
+  end
+end
+
+return cifar

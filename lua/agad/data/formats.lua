@@ -1,0 +1,21 @@
+-- Which files are pictures, by their names: the core's list of formats.
+
+local core = require "agad.core"
+
+local formats = {patterns = {}}
+
+local endings = {}
+for _, format in ipairs(core.data.formats()) do
+  for _, ending in ipairs(format.endings) do
+    endings[ending] = true
+    table.insert(formats.patterns, "*." .. ending)
+  end
+end
+
+--- "*.png, *.jpg, *.jpeg", for messages.
+formats.patterns = table.concat(formats.patterns, ", ")
+
+--- Whether a file of this name is taken for a picture.
+function formats.is_picture(name) return endings[name:lower():match "%.([^.]*)$"] or false end
+
+return formats

@@ -1,0 +1,20 @@
+-- The options of evaluation, and its presets (the protocol's section 4).
+
+local configuration = require "agad.base.configuration"
+local option = require("agad.base.options").option
+
+configuration.define_presets("preset", {
+  steady = {bn_eval = "recalibrated", test_order = "shuffled", selection = "last"},
+  plain = {bn_eval = "running", test_order = "shuffled", selection = "last"},
+  paper_like = {bn_eval = "batch", test_order = "sorted", selection = "best_on_test"},
+})
+
+return configuration.define("evaluation", {
+  preset = option {choices = {"steady", "plain", "paper_like"}, flag = "NAME", help = "which column is called auroc"},
+  bn_eval = option {choices = {"recalibrated", "running", "batch"}, help = "batch norm when scoring"},
+  test_order = option {choices = {"shuffled", "sorted"}, help = "order of the test images"},
+  eval_batch = option {default = 256, min = 1, help = "images in a scoring batch"},
+  selection = option {choices = {"last", "best_val", "best_on_test"}, help = "which epoch counts"},
+  score = option {kind = "string", help = "the anomaly score; default: the method's first"},
+  threshold_quantile = option {default = 0.95, above = 0, below = 1, help = "quantile of held-out normal scores"},
+})

@@ -1,0 +1,63 @@
+-- The options of tasks: what is normal, which anomalies are known, what is held out and tested.
+
+require "agad.data.options"                      -- listed first; a task has them too
+local configuration = require "agad.base.configuration"
+local options = require "agad.base.options"
+local schedule = require "agad.task.schedule"
+
+local option, items, show = options.option, options.items, options.show
+
+local function fail(form, ...) error(form:format(...), 0) end
+
+-- Classes ---------------------------------------------------------------------------------------
+
+-- "8" and 8.0 are class 8; "08" is a name.
+local function class(key, v)
+  local n = math.tointeger(tonumber(v))
+  if n and (type(v) == "number" or tostring(n) == v) then return n end
+  return type(v) == "string" and v ~= "" and v or
+    fail("%s = %s: the name or the number of a class is needed", key, show(v))
+end
+
+local function list_of_classes(key, v)            -- text is split at commas only: names have blanks
+  local list = {}
+  for i, x in ipairs(items(v, "[^,]+") or {}) do list[i] = class(key, x) end
+  return list
+end
+
+-- One class or several: text stays whole, as a name may have a comma; the task takes it apart.
+local function class_or_list(key, _, v)
+  if type(v) ~= "table" then return class(key, v) end
+  local list = list_of_classes(key, v)
+  if #list == 0 then fail("%s = %s: the name of a class, or a list of names, is needed", key, show(v)) end
+  return #list == 1 and list[1] or list
+end
+
+-- "all", how many, or which.
+local function classes(key, _, v)
+  if v == "all" then return v end
+  local n = type(v) ~= "table" and math.tointeger(tonumber(v))
+  if n then return options.convert.integer(key, {min = 1}, n) end
+  local list = list_of_classes(key, v)
+  if #list == 0 then fail("%s = %s: it must be all, how many, or a list of classes", key, show(v)) end
+  return list
+end
+
+-- Definitions -----------------------------------------------------------------------------------
+
+return configuration.define("task", {
+  normal = option {kind = class_or_list, flag = "CLASS", help = "the normal class, a superclass, or several: A,B"},
+  anomaly = option {kind = class_or_list, flag = "CLASS", help = "leave_one_out: the anomalous class"},
+  gamma = option {kind = schedule.kind, default = 0.0, min = 0, below = 1, flag = "G",
+    help = "share of known anomalies, a/(n+a); by epoch: 0,0.05 or linear:0:0.1:10"},
+  anom_classes = option {kind = classes, default = "all",
+    help = "classes the known anomalies come from: all, how many, or a list"},
+  protocol = option {choices = {"one_vs_rest", "leave_one_out"}, flag = "NAME", help = "what is normal"},
+  test_set = option {choices = {"official", "ganomaly"}, help = "test split"},
+  force = option {kind = "boolean", help = "test_set = ganomaly with gamma > 0, though test pictures are trained on"},
+  holdout = option {kind = "number", min = 0, below = 1, help = "share of the normals held out for the threshold"},
+  limit = option {kind = "integer", min = 1, flag = "N", help = "at most this many normals"},
+  test_limit = option {kind = "integer", min = 1,
+    help = "at most this many anomalies are tested, the same for every seed"},
+  task_seed = option {kind = "integer", min = 0, help = "which anomalies are known; default: seed"},
+})
