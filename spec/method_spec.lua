@@ -2,6 +2,7 @@
 
 local agad = require "agad"
 local methods = require "agad.train.method"
+local options = require "agad.options"
 agad.core.threads(1)
 
 local checks = dofile "spec/support/checks.lua"
@@ -17,7 +18,7 @@ end
 
 describe("a method's file", function()
   local function with(changes)
-    local m = {name = "m", options = {warm = 2}, input = {0, 1}, nets = function() end, score = {"l2"},
+    local m = {name = "m", options = {warm = 2, least = 1.0}, input = {0, 1}, nets = function() end, score = {"l2"},
       picture = "generator",
       phases = {{name = "a", epochs = "warm", updates = {g = {nets = {"generator"}}}, step = {"g_update"}},
         {name = "b", updates = {g = {nets = {"generator"}}}, step = {"g_update"}}}}
@@ -50,7 +51,8 @@ describe("a method's file", function()
       {function(m) m.guard = {update = "d", below = "warm"} end, "guard: there is no update d", "known: g"},
       {function(m) m.guard = {update = "g", below = "delta"} end, "guard: below = delta is no option"},
       {function(m) m.guard = {update = "g"} end, "guard: below = nil is no number"},
-      {function(m) m.guard = {update = "g", below = "warm", moments = 3} end, "guard: moments = 3 is no option"},
+      {function(m) m.guard = {update = "g", below = "warm"} end, "guard: below = warm is no number"},
+      {function(m) m.guard = {update = "g", below = "least", moments = 3} end, "guard: moments = 3 is no option"},
       {function(m) m.guard = {update = "g", under = "warm"} end, "guard: unknown key under", "known: below"},
       {function(m) m.phases[1].step[2] = "guard_collapse" end, "phase a: stage guard_collapse needs", "'guard'"},
       {function(m) m.anomalies = {least = "cold"} end, "anomalies: least = cold is no option"},
@@ -102,9 +104,11 @@ describe("a method that extends another", function()
       guard = false, phases = {train = {without = {"guard_collapse"}, epochs = "epochs"}}}
     assert.is_true(ok, m)
     local base = methods.load "agad"
-    assert.same({adv = 1.0, con = 40.0, adcon = 15.0, lat = 5.0}, m.options.lambda)
-    assert.same({1.5, 1e-5, 50.0}, {m.options.mine, m.options.delta, base.options.lambda.con})
-    assert.is_nil(base.options.mine)
+    local c, of_base = options.resolve(m, {}), options.resolve(base, {})
+    assert.same({adv = 1.0, con = 40.0, adcon = 15.0, lat = 5.0}, c.lambda)
+    assert.same({1.5, 1e-5, 50.0}, {c.mine, c.delta, of_base.lambda.con})
+    assert.is_nil(of_base.mine)
+    has(refused(options.resolve, m, {lambda = {con = -1}}), "lambda.con = -1: it must be at least 0")
     assert.is_nil(m.guard)
     assert.same({"l1", "l2", "rmse"}, m.scores)
     assert.same({"l2", "l1", "rmse"}, base.scores)
@@ -132,8 +136,8 @@ describe("a method that extends another", function()
   it("is refused where it names what is not there", function()
     for _, case in ipairs {
       {with {before = {reconstuct = {"first", stage}}}, "phase train: before: there is no stage reconstuct",
-        "did you mean reconstruct?", "its stages: reconstruct, generator_loss"},
-      {with {without = {"dream"}}, "phase train: without: there is no stage dream; its stages"},
+        "did you mean reconstruct?; known: discriminator_loss, "},
+      {with {without = {"dream"}}, "phase train: without: there is no stage dream; known: "},
       {with {without = {"reconstruct"}, replace = {reconstruct = {"r", stage}}}, "both replaced and left out"},
       {with {after = "reconstruct"}, "phase train: 'after' must be a table"},
       {with {insert = {}}, "phase train: unknown key insert"},

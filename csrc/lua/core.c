@@ -271,8 +271,8 @@ int luaopen_agad_core(lua_State *L) {
   lua_setfield(L, -2, "libtorch");
   lua_pushlightuserdata(L, NULL); /* JSON's null */
   lua_setfield(L, -2, "null");
-  open_interruption(L);
   lua_agad_open_host(L);
+  open_interruption(L);
   lua_agad_open_tensor(L);
   lua_agad_open_op(L);
   lua_agad_open_positions(L);

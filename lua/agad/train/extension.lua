@@ -1,12 +1,12 @@
 --- A method that changes another one: the table of that method, with the keys of its own file over it.
 --     return {name = "cut_paste", extends = "agad", options = {cut = .125},
 --       phases = {train = {before = {reconstruct = {"cut_paste", cut_paste}}}}}
--- Options are merged by name; any other key replaces the base's, and `false` drops it.
+-- Options are merged by name, and a bare value is another default; any other key replaces the base's, and `false`
+-- drops it.
 -- `phases` as a list replaces the base's phases; by name it changes them. A changed phase may have each key of a phase
 -- (it replaces the base's), and changes to the list of stages: `before`, `after` and `replace` are tables
 -- {STAGE'S NAME = stage}, `without` is a list of names.
 
-local is_option = require("agad.base.options").is
 local options = require "agad.base.options"
 
 local extension = {}
@@ -19,12 +19,14 @@ local function copy(t)
   return new
 end
 
--- By name; tables of options such as `lambda` are merged too where `nested`.
-local function merged(base, own, nested)
+local function merged(base, own)
   local new = copy(base)
   for name, v in pairs(own) do
-    local both = nested and type(v) == "table" and #v == 0 and not is_option(v) and type(base[name]) == "table"
-    new[name] = both and merged(base[name], v) or v
+    local before = base[name]
+    if options.is(before) and not options.is(v) then new[name] = options.like(before, {default = v})
+    elseif type(before) == "table" and type(v) == "table" and #v == 0 and not options.is(v) then
+      new[name] = merged(before, v)
+    else new[name] = v end
   end
   return new
 end
@@ -40,9 +42,7 @@ local function changed_stages(stages, change, fail)
   end
   local function check(key, name)
     if known[name] then return end
-    local near = type(name) == "string" and options.nearest(name, names)
-    fail(": %s: there is no stage %s%s; its stages: %s", key, tostring(name),
-      near and "; did you mean " .. near .. "?" or "", table.concat(names, ", "))
+    fail(": %s: there is no stage %s%s", key, tostring(name), options.hint(name, names))
   end
   for key in pairs(changes) do
     if change[key] ~= nil and type(change[key]) ~= "table" then fail(": '%s' must be a table", key) end
@@ -103,7 +103,7 @@ function extension.of(base, own, where)
   local new = copy(base)
   for key, v in pairs(own) do
     if key == "phases" and type(v) == "table" and #v == 0 then new.phases = changed_phases(base.phases, v, where)
-    elseif key == "options" and type(v) == "table" then new.options = merged(base.options, v, true)
+    elseif key == "options" and type(v) == "table" then new.options = merged(base.options, v)
     elseif v == false then new[key] = nil
     else new[key] = v end
   end

@@ -1,5 +1,6 @@
 --- Methods: Lua files that return a table. The keys that a training reads:
---   name, options (defaults, or agad.options.option {…}), input {low, high}, nets function(options, shape), phases
+--   name, input {low, high}, nets function(options, shape), phases
+--   options: its own, and other defaults for those of the trainer
 --   average: names of nets whose weights are averaged; keep: names of what a phase's `start` computes
 --   score: names of built-in scores, the default first, or a function(builder, nets, kept)
 --   picture: the net whose first output is a picture like its input: it gives error maps and reconstructions
@@ -36,7 +37,7 @@ end
 -- Every key of a method's table: key, check, what is expected; `needed` ones must be there.
 local keys = {
   {"name", function(v) return is_text(v) and #v > 0 and #v < 64 end, "a string of 1 to 63 bytes", needed = true},
-  {"options", is_table, "a table of defaults and options", needed = true},
+  {"options", is_table, "a table of options or defaults", needed = true},
   {"input", function(v) return is_table(v) and tonumber(v[1]) and tonumber(v[2]) and v[1] < v[2] end, "{low, high}",
     needed = true},
   {"nets", function(v) return type(v) == "function" end, "a function(options, shape)", needed = true},
@@ -111,11 +112,15 @@ local function check_phase(m, phase, where)
   end
 end
 
--- Of a table {word = name of an option}: each is one of the method's.
-local function check_options(m, t, words, where)
+-- Of a table {word = name of an option}: each is one of the method's, and of this kind.
+local function check_options(m, t, words, where, kind)
+  local _, named = options.schema(m)
   for _, word in ipairs(words) do
-    if t[word] ~= nil and (not is_text(t[word]) or m.options[t[word]] == nil) then
+    local d = named[t[word]]
+    if t[word] ~= nil and not (d and d.group == "method") then
       error(("%s: %s = %s is no option of the method"):format(where, word, tostring(t[word])), 0)
+    elseif kind and not (d and d.kind == kind) then
+      error(("%s: %s = %s is no %s among the method's options"):format(where, word, tostring(t[word]), kind), 0)
     end
   end
 end
@@ -129,11 +134,8 @@ local function check_guard(m, where)
   if not updates[g.update] then
     error(("%s: there is no update %s%s"):format(where, tostring(g.update), hint(g.update, names_in(updates))), 0)
   end
-  check_options(m, g, {"below", "moments"}, where)
-  local _, named = options.schema(m)
-  if not named[g.below] or named[g.below].kind ~= "number" then
-    error(("%s: below = %s is no number among the method's options"):format(where, tostring(g.below)), 0)
-  end
+  check_options(m, g, {"below"}, where, "number")
+  check_options(m, g, {"moments"}, where)
 end
 
 -- The built-in scores that a method can have: those that it names, the default first, then all others.
