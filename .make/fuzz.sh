@@ -18,7 +18,7 @@ how=-max_total_time=$seconds
 
 for name in ${*:-$(ls spec/fuzz/*.c | sed 's|.*/||; s|\.c$||')}; do
   "$CLANG" -std=gnu11 -D_GNU_SOURCE -O1 -g $sanitize -fno-sanitize-recover=all -fno-omit-frame-pointer \
-    -Icsrc $DEPS_CFLAGS -o "$out/$name.run" "spec/fuzz/$name.c" csrc/base/error.c csrc/data/decode.c csrc/data/exif.c \
+    -Icsrc $DEPS_CFLAGS -o "$out/$name.run" "spec/fuzz/$name.c" csrc/base/*.c csrc/data/decode.c csrc/data/exif.c \
     csrc/data/idx.c csrc/data/images.c csrc/data/jpeg.c csrc/data/png.c csrc/data/resample.c $DEPS_LIBS -lm
   mkdir -p "$out/$name"
   seeds=spec/fuzz/kept/$name

@@ -364,7 +364,7 @@ describe("sampler", function()
     for _ = 1, 4 do assert.same(epoch(a), epoch(b)) end
     assert.match("the state belongs to other data",
       message(b.set_state, b, {seed = 1, epoch = 0, batch = 900, cycle = 0, cycle_position = 0}))
-    assert.match("a sampler's state has the integer seed", message(b.set_state, b, {}))
+    assert.match("sampler state: batch = nil; give a whole number", message(b.set_state, b, {}))
   end)
 
   it("takes another pool of anomalies between epochs", function()

@@ -202,10 +202,10 @@ describe("a bad picture file", function()
 
   it("is refused when it is no picture, with its first bytes", function()
     says("hello, you", 'is no PNG or JPEG file (it begins with "hello, y")')
-    says("GIF89a\1\0\1\0", 'it begins with "GIF89a\\01\\00"')
-    says("\255\216", 'it begins with "\\ff\\d8"')
+    says("GIF89a\1\0\1\0", 'it begins with "GIF89a\\x01\\x00"')
+    says("\255\216", 'it begins with "\\xFF\\xD8"')
     says("\137PNG\r\n", 'is no PNG or JPEG file')
-    says("\"\\\n", 'it begins with "\\22\\5c\\0a"')
+    says("\"\\\n", 'it begins with ""\\\\x0A"')
     says("", "is empty (0 bytes)")
   end)
 

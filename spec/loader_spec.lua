@@ -161,9 +161,9 @@ describe("load_files", function()
     end
     paths = {write("line\nbreak.png", "x"), pictures.one("y.png", 1)}
     for _, o in ipairs {{}, {height = 4, width = 4}} do
-      has(data.load_files(paths, o).examples[1], "/line?break.png: is no PNG")
+      has(data.load_files(paths, o).examples[1], "/line\\x0Abreak.png: is no PNG")
       o.strict = true
-      has(refused(data.load_files, paths, o), "/line?break.png: is no PNG")
+      has(refused(data.load_files, paths, o), "/line\\x0Abreak.png: is no PNG")
     end
   end)
 

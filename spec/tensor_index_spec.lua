@@ -111,8 +111,8 @@ describe("a part of a tensor", function()
     seen = {}
     for i, column in t[1]:rows(-1) do seen[i] = values(column)[1] end
     assert.same({0, 1, 2, 3}, seen)
-    has(refused(t.rows, t, 4), "no such dimension")
-    has(refused(t.rows, t, 0), "no such dimension")
+    has(refused(t.rows, t, 4), "there is no dimension 4")
+    has(refused(t.rows, t, 0), "dimension 0")
     assert.same({4, 3, 4}, (t .. t).shape)
     has(refused(function() return t .. "x" end), "tostring")
   end)

@@ -34,8 +34,7 @@ struct at_thread_state {
   std::vector<at_tensor *> owned, unused; /* unused: freed handles, so that a new one costs no allocation */
   int depth = 0;
   bool failed = false;
-  agad_kind kind = AGAD_FAILED; /* of the failure */
-  char message[sizeof(((agad_error *)nullptr)->message)] = "";
+  agad_error error = {"", AGAD_FAILED};
   at_thread_state();
   ~at_thread_state();
 };

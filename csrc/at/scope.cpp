@@ -67,8 +67,7 @@ int at_close(at_scope *scope, agad_error *error) {
   thread.depth = scope->depth - 1;
   if (!thread.failed) return 0;
   if (error) {
-    snprintf(error->message, sizeof error->message, "%s", thread.message);
-    error->kind = thread.kind;
+    *error = thread.error;
     thread.failed = false;
   }
   return -1;
@@ -81,10 +80,9 @@ int at_fail(const char *format, ...) {
   if (!thread.failed) {
     va_list args;
     va_start(args, format);
-    vsnprintf(thread.message, sizeof thread.message, format, args);
+    agad_vfail(&thread.error, format, args);
     va_end(args);
     thread.failed = true;
-    thread.kind = AGAD_FAILED;
   }
   return -1;
 }
@@ -93,7 +91,7 @@ int at_fail(const char *format, ...) {
 static int fail_as(agad_kind kind, const char *message) {
   if (at_ok()) {
     at_fail("%s", message);
-    at_thread().kind = kind;
+    at_thread().error.kind = kind;
   }
   return -1;
 }
@@ -102,9 +100,9 @@ int at_interrupted(void) { return fail_as(AGAD_INTERRUPTED, "interrupted"); }
 
 int at_fail_with(const agad_error *error) { return fail_as(error->kind, error->message); }
 
-const char *at_message(void) { return at_thread().message; }
+const char *at_message(void) { return at_thread().error.message; }
 
-agad_kind at_failed_as(void) { return at_thread().kind; }
+agad_kind at_failed_as(void) { return at_thread().error.kind; }
 
 /* libtorch's messages may run over several lines: the first that says something is kept. */
 static void fail_with(const char *what, agad_kind kind = AGAD_FAILED) {

@@ -1,12 +1,18 @@
 #include "base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+
+enum { A_DAY = 24 * 3600 };
+
+/* ---- reading ---- */
 
 static uint8_t *read_open(int fd, int64_t max_bytes, size_t *n, agad_error *error) {
   struct stat info;
@@ -43,62 +49,87 @@ uint8_t *file_read(const char *path, int64_t max_bytes, size_t *n, agad_error *e
   return bytes;
 }
 
-static int fail(const char *path, int why, agad_error *error) {
+/* ---- writing ---- */
+
+int file_failed(const char *path, int why, agad_error *error) {
   return agad_fail(error, "%s: cannot be written: %s", path, strerror(why));
 }
 
-int file_begin(file_new *f, const char *path, agad_error *error) {
-  size_t room = strlen(path) + 32;
-  *f = (file_new){-1, malloc(room)};
-  if (!f->aside) return fail(path, ENOMEM, error);
-  snprintf(f->aside, room, "%s.%ld.new", path, (long)getpid());
-  f->fd = open(f->aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (f->fd >= 0) return 0;
-  int why = errno;
-  free(f->aside);
-  f->aside = NULL;
-  return fail(path, why, error);
+/* Names hold process and time: several machines may write into one folder. */
+static int open_aside(file_new *f, size_t room) {
+  struct timespec now;
+  for (int attempt = 0; attempt < 16 && f->fd < 0; attempt++) {
+    clock_gettime(CLOCK_REALTIME, &now);
+    snprintf(f->aside, room, "%s.%ld-%llx%s", f->path, (long)getpid(),
+             (unsigned long long)now.tv_sec * 1000000000ull + (unsigned long long)now.tv_nsec, FILE_ASIDE);
+    f->fd = open(f->aside, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (f->fd < 0 && errno != EEXIST) break;
+  }
+  return f->fd < 0 ? errno : 0;
 }
 
-int file_commit(file_new *f, const char *path, agad_error *error) {
-  int bad = fsync(f->fd), why = errno;
-  if (close(f->fd) && !bad) bad = 1, why = errno;
-  f->fd = -1;
-  if (!bad && rename(f->aside, path)) bad = 1, why = errno;
-  if (bad) {
-    file_abandon(f);
-    return fail(path, why, error);
-  }
+int file_begin(file_new *f, const char *path) {
+  size_t room = strlen(path) + 64;
+  *f = (file_new){-1, malloc(room), path};
+  int why = f->aside ? open_aside(f, room) : ENOMEM;
+  if (!why) return 0;
   free(f->aside);
   f->aside = NULL;
+  return why;
+}
+
+int file_write(file_new *f, const void *bytes, size_t n) {
+  for (const char *at = bytes; n;) {
+    ssize_t wrote = write(f->fd, at, n);
+    if (wrote < 0 && errno == EINTR) continue;
+    if (wrote <= 0) return wrote < 0 ? errno : EIO;
+    at += wrote, n -= (size_t)wrote;
+  }
   return 0;
+}
+
+int file_commit(file_new *f) {
+  int why = fsync(f->fd) ? errno : 0;
+  if (close(f->fd) && !why) why = errno;
+  f->fd = -1;
+  if (!why && rename(f->aside, f->path)) why = errno;
+  if (!why) { /* there is nothing left to remove */
+    free(f->aside);
+    f->aside = NULL;
+  }
+  file_abandon(f);
+  return why;
 }
 
 void file_abandon(file_new *f) {
   if (f->fd >= 0) close(f->fd);
   if (f->aside) unlink(f->aside);
   free(f->aside);
-  *f = (file_new){-1, NULL};
-}
-
-static int write_all(int fd, const char *at, size_t left) {
-  while (left) {
-    ssize_t wrote = write(fd, at, left);
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote <= 0) return -1;
-    at += wrote, left -= (size_t)wrote;
-  }
-  return 0;
+  f->fd = -1;
+  f->aside = NULL;
 }
 
 int file_replace(const char *path, const void *const *parts, const size_t *sizes, int n, agad_error *error) {
   file_new f;
-  if (file_begin(&f, path, error)) return -1;
-  for (int i = 0; i < n; i++)
-    if (write_all(f.fd, parts[i], sizes[i])) {
-      int why = errno;
-      file_abandon(&f);
-      return fail(path, why, error);
-    }
-  return file_commit(&f, path, error);
+  int why = file_begin(&f, path);
+  for (int i = 0; i < n && !why; i++) why = file_write(&f, parts[i], sizes[i]);
+  if (why) file_abandon(&f);
+  else why = file_commit(&f);
+  return why ? file_failed(path, why, error) : 0;
+}
+
+void file_sweep(const char *path) {
+  char *folder = strdup(path), *slash = folder ? strrchr(folder, '/') : NULL;
+  if (slash) slash[slash == folder] = 0;
+  DIR *dir = folder ? opendir(slash ? folder : ".") : NULL;
+  for (struct dirent *entry; dir && (entry = readdir(dir));) {
+    struct stat info;
+    size_t n = strlen(entry->d_name);
+    if (n < sizeof FILE_ASIDE || strcmp(entry->d_name + n + 1 - sizeof FILE_ASIDE, FILE_ASIDE)) continue;
+    if (!fstatat(dirfd(dir), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) && S_ISREG(info.st_mode) &&
+        info.st_mtime < time(NULL) - A_DAY)
+      unlinkat(dirfd(dir), entry->d_name, 0);
+  }
+  if (dir) closedir(dir);
+  free(folder);
 }

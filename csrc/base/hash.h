@@ -11,4 +11,12 @@ uint64_t base_hash(const void *bytes, size_t n, uint64_t seed);
 /* Its 16 hexadecimal digits and a zero. */
 void base_hash_digits(uint64_t hash, char digits[17]);
 
+/* The same of bytes that come piece by piece. */
+typedef struct base_hasher {
+  uint64_t state[11]; /* XXH64_state_t's */
+} base_hasher;
+void base_hasher_start(base_hasher *h, uint64_t seed);
+void base_hasher_add(base_hasher *h, const void *bytes, size_t n);
+uint64_t base_hasher_end(const base_hasher *h);
+
 #endif

@@ -3,14 +3,14 @@
  * Streams of one seed are independent: whoever draws asks for (seed, purpose, index), so that nothing
  * depends on how much was drawn elsewhere. Integers only: the same numbers on every processor.
  */
-#ifndef AGAD_DATA_RANDOM_H
-#define AGAD_DATA_RANDOM_H
+#ifndef AGAD_BASE_RANDOM_H
+#define AGAD_BASE_RANDOM_H
 
 #include <stdint.h>
 
-typedef struct data_random {
+typedef struct base_random {
   uint64_t s[4];
-} data_random;
+} base_random;
 
 static inline uint64_t splitmix64(uint64_t *state) {
   uint64_t z = *state += 0x9e3779b97f4a7c15u;
@@ -19,8 +19,8 @@ static inline uint64_t splitmix64(uint64_t *state) {
   return z ^ z >> 31;
 }
 
-static inline data_random data_random_new(uint64_t seed, uint64_t purpose, uint64_t index) {
-  data_random r;
+static inline base_random base_random_new(uint64_t seed, uint64_t purpose, uint64_t index) {
+  base_random r;
   uint64_t state = seed;
   state = splitmix64(&state) ^ purpose;
   state = splitmix64(&state) ^ index;
@@ -28,7 +28,7 @@ static inline data_random data_random_new(uint64_t seed, uint64_t purpose, uint6
   return r;
 }
 
-static inline uint64_t data_random_next(data_random *r) {
+static inline uint64_t base_random_next(base_random *r) {
   uint64_t *s = r->s, five = s[1] * 5, result = (five << 7 | five >> 57) * 9, t = s[1] << 17;
   s[2] ^= s[0];
   s[3] ^= s[1];
@@ -40,21 +40,21 @@ static inline uint64_t data_random_next(data_random *r) {
 }
 
 /* Uniform in 0 .. n - 1, n > 0, without bias: numbers of the incomplete last run are drawn again. */
-static inline uint64_t data_random_below(data_random *r, uint64_t n) {
+static inline uint64_t base_random_below(base_random *r, uint64_t n) {
   uint64_t incomplete = -n % n, x;
-  do x = data_random_next(r);
+  do x = base_random_next(r);
   while (x < incomplete);
   return x % n;
 }
 
 /* Uniform in low .. high, both included. */
-static inline int data_random_range(data_random *r, int low, int high) {
-  return low + (int)data_random_below(r, (uint64_t)(high - low) + 1);
+static inline int base_random_range(base_random *r, int low, int high) {
+  return low + (int)base_random_below(r, (uint64_t)(high - low) + 1);
 }
 
-static inline void data_random_shuffle(data_random *r, int64_t *values, int64_t n) {
+static inline void base_random_shuffle(base_random *r, int64_t *values, int64_t n) {
   for (int64_t i = n - 1; i > 0; i--) {
-    int64_t j = (int64_t)data_random_below(r, (uint64_t)i + 1), t = values[i];
+    int64_t j = (int64_t)base_random_below(r, (uint64_t)i + 1), t = values[i];
     values[i] = values[j];
     values[j] = t;
   }

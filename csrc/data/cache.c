@@ -7,12 +7,9 @@
  */
 #include "data/cache.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -20,12 +17,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/hash.h"
+#include "base/size.h"
 #include "data/images.h"
 
 #define VERSION 1
-#define ENDING ".agad-part"
 
-enum { HEADER_BYTES = 8192, PAGE = 4096, A_DAY = 24 * 3600, NUMBERS = 4 };
+enum { HEADER_BYTES = 8192, PAGE = 4096, NUMBERS = 4 };
 
 _Static_assert(sizeof(cache_header) <= HEADER_BYTES, "the header outgrew its room");
 
@@ -41,8 +39,8 @@ static int64_t layout(const cache_header *h, int64_t count, int64_t *pixels_at) 
   if (h->capacity < 0 || count < 0 || count > h->capacity || h->height < 0 || h->width < 0 ||
       h->height > DATA_MAX_SIDE || h->width > DATA_MAX_SIDE || (h->channels != 1 && h->channels != 3))
     return -1;
-  int64_t numbers = data_product(h->capacity, NUMBERS * (int64_t)sizeof(int64_t), most);
-  int64_t pixels = data_product(count, (int64_t)h->channels * h->height * h->width, most);
+  int64_t numbers = base_product(h->capacity, NUMBERS * (int64_t)sizeof(int64_t), most);
+  int64_t pixels = base_product(count, (int64_t)h->channels * h->height * h->width, most);
   if (numbers < 0 || pixels < 0) return -1;
   *pixels_at = (HEADER_BYTES + numbers + PAGE - 1) / PAGE * PAGE;
   return *pixels_at + pixels;
@@ -66,27 +64,10 @@ static void place(cache_rows *rows, void *base, int64_t capacity, int64_t pixels
 static uint64_t checksum(const cache_rows *rows) {
   const char *from = (const char *)&rows->header->key;
   size_t n = sizeof *rows->header - (size_t)(from - (const char *)rows->header);
-  return data_hash(rows->kept, (size_t)rows->header->capacity * NUMBERS * sizeof(int64_t), data_hash(from, n, 0));
+  return base_hash(rows->kept, (size_t)rows->header->capacity * NUMBERS * sizeof(int64_t), base_hash(from, n, 0));
 }
 
 /* ---- writing ---- */
-
-/* What killed writers left in the folder of `path` a day ago or earlier. */
-static void remove_stale(const char *path) {
-  char *folder = strdup(path), *slash = folder ? strrchr(folder, '/') : NULL;
-  if (slash) slash[slash == folder] = 0;
-  DIR *dir = folder ? opendir(slash ? folder : ".") : NULL;
-  for (struct dirent *entry; dir && (entry = readdir(dir));) {
-    struct stat info;
-    size_t n = strlen(entry->d_name);
-    if (n < sizeof ENDING || strcmp(entry->d_name + n + 1 - sizeof ENDING, ENDING)) continue;
-    if (!fstatat(dirfd(dir), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) && S_ISREG(info.st_mode) &&
-        info.st_mtime < time(NULL) - A_DAY)
-      unlinkat(dirfd(dir), entry->d_name, 0);
-  }
-  if (dir) closedir(dir);
-  free(folder);
-}
 
 /* Takes the disk space. More than is free is not asked for: the disk would be full for all until that fails.
  * A limit on file sizes raises SIGXFSZ, which is held back here and forgotten. */
@@ -107,38 +88,24 @@ static int take_space(int fd, int64_t bytes) {
   return code;
 }
 
-static int open_beside(cache_rows *rows, const char *path, int64_t bytes, agad_error *error) {
-  struct timespec now;
-  size_t length = strlen(path) + 64;
-  rows->beside = malloc(length);
-  if (!rows->beside) return agad_fail(error, "no memory");
-  for (int attempt = 0; attempt < 16 && rows->fd < 0; attempt++) {
-    clock_gettime(CLOCK_REALTIME, &now);
-    snprintf(rows->beside, length, "%s.%ld-%llx%s", path, (long)getpid(),
-             (unsigned long long)now.tv_sec * 1000000000ull + (unsigned long long)now.tv_nsec, ENDING);
-    rows->fd = open(rows->beside, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (rows->fd < 0 && errno != EEXIST) break;
-  }
-  if (rows->fd < 0) return agad_fail(error, "%s", strerror(errno));
-  int code = take_space(rows->fd, bytes);
-  return code ? agad_fail(error, "%s", strerror(code)) : 0;
-}
-
 int cache_create(cache_rows *rows, const char *path, uint64_t key, int64_t capacity, int channels, int height,
                  int width, agad_error *error) {
   cache_header header = {.key = key, .capacity = capacity, .channels = channels, .height = height, .width = width};
   int64_t pixels_at = 0, bytes = layout(&header, capacity, &pixels_at);
-  *rows = (cache_rows){.fd = -1};
+  *rows = (cache_rows){.file.fd = -1};
   if (bytes < 0)
     return agad_fail(error, "%lld pictures of %d x %d x %d cannot be", (long long)capacity, channels, height, width);
   set_magic(header.magic);
-  if (path) remove_stale(path);
-  if (path && open_beside(rows, path, bytes, error)) {
+  int why = 0;
+  if (path) file_sweep(path);
+  if (path) why = file_begin(&rows->file, path);
+  if (path && !why) why = take_space(rows->file.fd, bytes);
+  if (why) {
     cache_close(rows);
-    return -1;
+    return agad_fail(error, "%s", strerror(why));
   }
-  void *base =
-      mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, path ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS, rows->fd, 0);
+  void *base = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, path ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS,
+                    rows->file.fd, 0);
   if (base == MAP_FAILED) {
     cache_close(rows);
     return agad_fail(error, "no memory for %lld pictures of %d x %d x %d", (long long)capacity, channels, height,
@@ -150,34 +117,29 @@ int cache_create(cache_rows *rows, const char *path, uint64_t key, int64_t capac
   return 0;
 }
 
-static int publish(cache_rows *rows, const char *path, int64_t bytes, agad_error *error) {
+static int publish(cache_rows *rows, int64_t bytes) {
   rows->header->checksum = checksum(rows);
-  if (ftruncate(rows->fd, bytes) || msync(rows->header, rows->bytes, MS_SYNC) || fsync(rows->fd) ||
-      rename(rows->beside, path))
-    return agad_fail(error, "%s", strerror(errno));
-  free(rows->beside);
-  rows->beside = NULL;
+  if (ftruncate(rows->file.fd, bytes) || msync(rows->header, rows->bytes, MS_SYNC)) return errno;
   return 0;
 }
 
-int cache_commit(cache_rows *rows, const char *path, agad_error *error) {
+int cache_commit(cache_rows *rows, int keep, agad_error *error) {
   int64_t capacity = rows->header->capacity, pixels_at = 0;
   int64_t bytes = layout(rows->header, rows->header->count, &pixels_at);
   size_t whole_pages = ((size_t)bytes + PAGE - 1) / PAGE * PAGE;
   if (whole_pages < rows->bytes) munmap((char *)rows->header + whole_pages, rows->bytes - whole_pages);
   rows->bytes = (size_t)bytes;
-  if (rows->fd < 0) return 0;
-  int status = path ? publish(rows, path, bytes, error) : 0;
-  void *base = map_privately(rows->fd, rows->bytes); /* from here on writing to the pictures must not reach the file */
-  if (base == MAP_FAILED && !status) status = agad_fail(error, "%s", strerror(errno));
+  if (rows->file.fd < 0) return 0;
+  int why = keep ? publish(rows, bytes) : 0;
+  void *base = map_privately(rows->file.fd, rows->bytes); /* from here on writing must not reach the file */
+  if (base == MAP_FAILED && !why) why = errno;
   if (base != MAP_FAILED) {
     munmap(rows->header, rows->bytes);
     place(rows, base, capacity, pixels_at);
   }
-  close(rows->fd);
-  rows->fd = -1;
-  if (rows->beside) unlink(rows->beside); /* its bytes live as long as the mapping */
-  return status;
+  if (why || !keep) file_abandon(&rows->file); /* its bytes live as long as the mapping */
+  else why = file_commit(&rows->file);
+  return why ? agad_fail(error, "%s", strerror(why)) : 0;
 }
 
 /* ---- reading ---- */
@@ -196,7 +158,7 @@ int cache_open(cache_rows *rows, const char *path, uint64_t key) {
   struct stat info;
   char magic[8];
   int64_t pixels_at = 0;
-  *rows = (cache_rows){.fd = -1};
+  *rows = (cache_rows){.file.fd = -1};
   int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return -1;
   set_magic(magic);
@@ -216,10 +178,6 @@ int cache_open(cache_rows *rows, const char *path, uint64_t key) {
 
 void cache_close(cache_rows *rows) {
   if (rows->header) munmap(rows->header, rows->bytes);
-  if (rows->fd >= 0) close(rows->fd);
-  if (rows->beside) {
-    unlink(rows->beside);
-    free(rows->beside);
-  }
-  *rows = (cache_rows){.fd = -1};
+  file_abandon(&rows->file);
+  *rows = (cache_rows){.file.fd = -1};
 }

@@ -1,22 +1,23 @@
 /* decode.c: bytes to planes: limits, the two libraries, upright, channels, size. */
 #include "data/decode.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "base/file.h"
+#include "base/size.h"
+#include "base/text.h"
 #include "data/jpeg.h"
 #include "data/png.h"
 #include "data/resample.h"
 
+const char *const decode_fit_names[] = {"resize", "crop", "pad", NULL};
+const char *const decode_filter_names[] = {"bilinear", "area", NULL};
+
 int data_raster_size(int64_t height, int64_t width, int64_t max_pixels, agad_error *error) {
   if (height < 1 || width < 1)
     return agad_fail(error, "has no pixels (%lld x %lld)", (long long)height, (long long)width);
-  if (data_product(height, width, max_pixels) < 0)
+  if (base_product(height, width, max_pixels) < 0)
     return agad_fail(error, "has %lld x %lld pixels; at most %lld are read, raise max_pixels for more",
                      (long long)height, (long long)width, (long long)max_pixels);
   if (height > DATA_MAX_SIDE || width > DATA_MAX_SIDE)
@@ -107,14 +108,9 @@ static int to_planes(raster *r, const decode_options *o, decoded *out, agad_erro
 
 /* ---- what kind of file ---- */
 
-/* The first bytes as text; what cannot be printed as \xx. */
 static int no_picture(const uint8_t *bytes, size_t n, agad_error *error) {
   char start[64];
-  size_t used = 0;
-  for (size_t i = 0; i < n && i < 8; i++) {
-    int plain = bytes[i] >= 32 && bytes[i] < 127 && bytes[i] != '"' && bytes[i] != '\\';
-    used += (size_t)snprintf(start + used, sizeof start - used, plain ? "%c" : "\\%02x", bytes[i]);
-  }
+  text_printable(start, sizeof start, (const char *)bytes, n < 8 ? n : 8);
   return agad_fail(error, "is no PNG or JPEG file (it begins with \"%s\"); convert it to PNG", start);
 }
 
@@ -152,40 +148,11 @@ int decode_memory(const uint8_t *bytes, size_t n, const decode_options *o, decod
   return status;
 }
 
-/* The whole file; NULL after an error. */
-static uint8_t *read_all(int file, int64_t max_bytes, size_t *n, agad_error *error) {
-  struct stat info;
-  if (fstat(file, &info)) return agad_fail(error, "cannot be read: %s", strerror(errno)), NULL;
-  if (!S_ISREG(info.st_mode)) return agad_fail(error, "is no ordinary file"), NULL;
-  if (info.st_size > max_bytes) {
-    agad_fail(error, "has %lld bytes; at most %lld are read, raise max_bytes for more", (long long)info.st_size,
-              (long long)max_bytes);
-    return NULL;
-  }
-  size_t size = (size_t)info.st_size;
-  uint8_t *bytes = malloc(size + 1);
-  if (!bytes) return agad_fail(error, "cannot be read: no memory for its %zu bytes", size), NULL;
-  for (*n = 0; *n < size;) {
-    ssize_t got = read(file, bytes + *n, size - *n);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) {
-      free(bytes);
-      return agad_fail(error, "cannot be read: %s", strerror(errno)), NULL;
-    }
-    if (got == 0) break; /* it shrank meanwhile */
-    *n += (size_t)got;
-  }
-  return bytes;
-}
-
 int decode_file(const char *path, const decode_options *o, decoded *out, agad_error *error) {
-  agad_error why = {""};
+  agad_error why = {.message = ""};
   size_t n = 0;
   memset(out, 0, sizeof *out);
-  int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (file < 0) return agad_fail(error, "%s: %s", path, strerror(errno));
-  uint8_t *bytes = read_all(file, o->max_bytes ? o->max_bytes : DECODE_MAX_BYTES, &n, &why);
-  close(file);
+  uint8_t *bytes = file_read(path, o->max_bytes ? o->max_bytes : DECODE_MAX_BYTES, &n, &why);
   int status = bytes ? decode_memory(bytes, n, o, out, &why) : -1;
   free(bytes);
   return status ? agad_fail(error, "%s: %s", path, why.message) : 0;

@@ -28,6 +28,9 @@ typedef enum decode_filter {
   DECODE_AREA,     /* box: the mean of what a pixel covers */
 } decode_filter;
 
+/* What people call them, in the order of the enums; NULL ends each. */
+extern const char *const decode_fit_names[], *const decode_filter_names[];
+
 typedef struct decode_options {
   int height, width; /* 0, 0: as the file has it */
   int channels;      /* 0: as the file has it (grey 1, else 3); 1, 3 */

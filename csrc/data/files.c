@@ -15,6 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/text.h"
+
 enum { DEEPEST = 64 };
 
 typedef struct text_list {
@@ -47,11 +49,13 @@ static void append(walk *w, text_list *list, char *text) {
 }
 
 static void problem(walk *w, const char *what) {
-  size_t n = strlen(w->name) + strlen(what) + 3;
-  char *text = malloc(n);
-  if (text) snprintf(text, n, "%s: %s", *w->name ? w->name : ".", what);
-  for (char *c = text; c && *c; c++)
-    if ((unsigned char)*c < ' ') *c = '?'; /* one line, whatever the name */
+  const char *name = *w->name ? w->name : ".";
+  size_t room = 4 * strlen(name) + strlen(what) + 3;
+  char *text = malloc(room);
+  if (text) {
+    size_t n = text_printable(text, room, name, strlen(name));
+    snprintf(text + n, room - n, ": %s", what);
+  }
   append(w, &w->problems, text);
 }
 

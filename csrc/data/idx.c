@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <zlib.h>
 
+#include "base/size.h"
+
 #define IDX_IMAGES 0x00000803u
 #define IDX_LABELS 0x00000801u
 #define FIRST_READ ((int64_t)1 << 20)
@@ -181,7 +183,7 @@ static int read_array(idx_file *file, data_array *out) {
   out->dims = (int)(magic & 0xff);
   if (idx_sizes(file, out->dims, out->sizes)) return -1;
   int64_t n = 1;
-  for (int i = 0; i < out->dims && n >= 0; i++) n = data_product(n, out->sizes[i], IDX_MAX_BYTES / e->bytes);
+  for (int i = 0; i < out->dims && n >= 0; i++) n = base_product(n, out->sizes[i], IDX_MAX_BYTES / e->bytes);
   if (n < 0)
     return agad_fail(file->error, "idx: %s: its header says more than %lld GiB, which cannot be; fetch it again",
                      file->path, (long long)(IDX_MAX_BYTES >> 30));
@@ -204,8 +206,8 @@ int data_idx_read(const char *path, data_array *out, agad_error *error) {
 
 static uint8_t *read_images(idx_file *file, int64_t *sizes) {
   if (idx_header(file, IDX_IMAGES, 3, sizes)) return NULL;
-  int64_t plane = data_product(sizes[1], sizes[2], IDX_MAX_BYTES);
-  int64_t bytes = plane < 0 ? -1 : data_product(sizes[0], plane, IDX_MAX_BYTES);
+  int64_t plane = base_product(sizes[1], sizes[2], IDX_MAX_BYTES);
+  int64_t bytes = plane < 0 ? -1 : base_product(sizes[0], plane, IDX_MAX_BYTES);
   if (bytes < 0 || sizes[1] < 1 || sizes[2] < 1 || sizes[1] > DATA_MAX_SIDE || sizes[2] > DATA_MAX_SIDE) {
     agad_fail(file->error,
               "idx: %s: its header says %lld images of %lld x %lld, which cannot be; "
@@ -240,7 +242,7 @@ int data_idx_labels(const char *path, int32_t **labels, int64_t *count, agad_err
   if (!idx_header(&file, IDX_LABELS, 1, count)) bytes = idx_body(&file, *count);
   idx_close(&file);
   if (!bytes) return -1;
-  *labels = malloc(((size_t)*count + 1) * sizeof **labels);
+  *labels = base_alloc(*count, sizeof **labels);
   if (*labels)
     for (int64_t i = 0; i < *count; i++) (*labels)[i] = bytes[i];
   free(bytes);

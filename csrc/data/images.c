@@ -7,15 +7,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
-int64_t data_product(int64_t a, int64_t b, int64_t limit) {
-  if (a < 0 || b < 0) return -1;
-  if (a == 0 || b == 0) return 0;
-  return a > limit / b ? -1 : a * b;
-}
-
-uint64_t data_hash(const void *bytes, size_t n, uint64_t seed) { return XXH64(bytes, n, seed); }
+#include "base/size.h"
 
 int data_images_alloc(data_images *set, int64_t count, int channels, int height, int width, int with_labels,
                       int with_masks, agad_error *error) {
@@ -25,7 +18,7 @@ int data_images_alloc(data_images *set, int64_t count, int channels, int height,
   if (height < 1 || width < 1 || height > DATA_MAX_SIDE || width > DATA_MAX_SIDE)
     return agad_fail(error, "images: %d x %d pixels; sides go from 1 to %d", height, width, DATA_MAX_SIDE);
   int64_t plane = (int64_t)height * width;
-  int64_t bytes = data_product(count, plane * channels, DATA_MAX_BYTES);
+  int64_t bytes = base_product(count, plane * channels, DATA_MAX_BYTES);
   if (bytes < 0)
     return agad_fail(error, "images: %lld pictures of %d x %d x %d are more than %lld GiB; take fewer",
                      (long long)count, channels, height, width, (long long)(DATA_MAX_BYTES >> 30));

@@ -55,10 +55,4 @@ int data_images_select(const data_images *set, const int64_t *rows, int64_t n, d
 /* One plane, (in_h, in_w) to (out_h, out_w). scratch holds in_h * out_w int32. */
 void data_resize_plane(const uint8_t *in, int in_h, int in_w, uint8_t *out, int out_h, int out_w, int32_t *scratch);
 
-/* a * b, or -1 when either is negative or the product is over limit. */
-int64_t data_product(int64_t a, int64_t b, int64_t limit);
-
-/* XXH64 of the bytes: fixed for ever, used to freeze what is generated. */
-uint64_t data_hash(const void *bytes, size_t n, uint64_t seed);
-
 #endif

@@ -38,8 +38,6 @@ static void give_up(jpeg_job *job, const char *reason) {
 static void on_error(j_common_ptr jpeg) {
   char text[JMSG_LENGTH_MAX], reason[JMSG_LENGTH_MAX + 64];
   jpeg->err->format_message(jpeg, text);
-  for (char *c = text; *c; c++)
-    if (*c == '\n') *c = ' ';
   snprintf(reason, sizeof reason, "is a damaged or unusual JPEG file (%s); write it again", text);
   give_up(jpeg->client_data, reason);
 }

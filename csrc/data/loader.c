@@ -13,8 +13,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <xxhash.h>
 
+#include "base/hash.h"
 #include "data/crew.h"
 #include "data/files.h"
 #include "data/mask.h"
@@ -44,12 +44,9 @@ typedef struct loader {
 
 /* ---- what goes wrong with single files ---- */
 
-/* A message is one line, whatever a path holds. */
 static void note_down(failure *f, int64_t row, const char *message) {
   f->row = row;
   snprintf(f->message, sizeof f->message, "%s", message);
-  for (char *c = f->message; *c; c++)
-    if ((unsigned char)*c < ' ') *c = '?';
 }
 
 static void keep_lowest(loader *l, int64_t row, const char *message) {
@@ -204,19 +201,16 @@ static int create(loader *l, uint64_t key, loader_result *out, agad_error *error
 
 static int commit(loader *l, loader_result *out) {
   agad_error reason;
-  int in_file = l->rows.fd >= 0;
-  const char *path = l->o->cache;
-  if (in_file && l->unopened) {
-    path = NULL;
+  int in_file = l->rows.file.fd >= 0, keep = !l->unopened;
+  if (in_file && !keep)
     snprintf(out->note, sizeof out->note,
              "the decoded pictures are not kept in %.500s: some file could not be opened, which may pass", l->o->cache);
-  }
-  if (cache_commit(&l->rows, path, &reason)) {
+  if (cache_commit(&l->rows, keep, &reason)) {
     snprintf(out->note, sizeof out->note, "the decoded pictures are not kept in %.500s: %.300s", l->o->cache,
              reason.message);
     return LOADER_DECODED;
   }
-  return in_file && path ? LOADER_WRITTEN : LOADER_DECODED;
+  return in_file && keep ? LOADER_WRITTEN : LOADER_DECODED;
 }
 
 static int decode_all(loader *l, uint64_t key, loader_result *out, agad_error *error) {
@@ -255,28 +249,25 @@ uint64_t loader_key(const char *const *paths, int64_t n, const loader_options *o
   int64_t options[] = {KEY_VERSION, n,       d->height,     d->width,     d->channels, d->fit,
                        d->filter,   d->fast, d->max_pixels, d->max_bytes, o->mask};
   size_t shared = shared_folder(paths, n);
-  XXH64_state_t *state = XXH64_createState();
-  if (!state) return 0;
-  XXH64_reset(state, 0);
-  XXH64_update(state, options, sizeof options);
+  base_hasher key;
+  base_hasher_start(&key, 0);
+  base_hasher_add(&key, options, sizeof options);
   for (int64_t i = 0; i < n; i++) {
     struct stat info;
     int64_t about[3] = {-1, 0, 0};
     if (!stat(paths[i], &info))
       about[0] = info.st_size, about[1] = info.st_mtim.tv_sec, about[2] = info.st_mtim.tv_nsec;
-    XXH64_update(state, paths[i] + shared, strlen(paths[i] + shared) + 1);
-    XXH64_update(state, about, sizeof about);
+    base_hasher_add(&key, paths[i] + shared, strlen(paths[i] + shared) + 1);
+    base_hasher_add(&key, about, sizeof about);
   }
-  uint64_t key = XXH64_digest(state);
-  XXH64_freeState(state);
-  return key;
+  return base_hasher_end(&key);
 }
 
 int loader_run(const char *const *paths, int64_t n, const loader_options *o, loader_result *out, agad_error *error) {
-  loader l = {.paths = paths, .n = n, .o = o, .decode = o->decode, .rows.fd = -1, .refused.row = -1};
+  loader l = {.paths = paths, .n = n, .o = o, .decode = o->decode, .rows.file.fd = -1, .refused.row = -1};
   uint64_t key = o->cache ? loader_key(paths, n, o) : 0;
   memset(out, 0, sizeof *out);
-  out->rows.fd = -1;
+  out->rows.file.fd = -1;
   if (o->cache && !cache_open(&out->rows, o->cache, key)) {
     const cache_header *header = out->rows.header;
     if (!o->strict || !header->skipped) return out->source = LOADER_CACHED, 0;

@@ -3,14 +3,14 @@
  * setjmp discipline: everything that must be freed lives in a struct of the caller's frame; the
  * function that calls setjmp has no locals that change after it; libpng's errors land in the struct.
  */
-#include <errno.h>
 #include <png.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "base/file.h"
+#include "base/size.h"
 #include "data/exif.h"
 #include "data/png.h"
 
@@ -22,12 +22,12 @@ typedef struct png_job {
   const uint8_t *bytes;
   size_t left, size;
   int64_t max_pixels;
-  int failed; /* error says why */
+  int failed; /* reading: error says why; writing: an errno */
   raster *out;
   uint8_t *raw; /* writing: (height, width, channels) */
   png_bytep *rows;
   int channels, height, width;
-  FILE *file;
+  file_new file;
 } png_job;
 
 static void on_error(png_structp png, png_const_charp message) {
@@ -151,9 +151,15 @@ int data_png_raster(const uint8_t *bytes, size_t n, int64_t max_pixels, raster *
 
 /* ---- writing ---- */
 
+static void put_bytes(png_structp png, png_bytep bytes, size_t n) {
+  png_job *job = png_get_io_ptr(png);
+  job->failed = file_write(&job->file, bytes, n);
+  if (job->failed) png_longjmp(png, 1);
+}
+
 static int write_pixels(png_job *job) {
   if (setjmp(png_jmpbuf(job->png))) return -1;
-  png_init_io(job->png, job->file);
+  png_set_write_fn(job->png, job, put_bytes, NULL);
   png_set_IHDR(job->png, job->info, (png_uint_32)job->width, (png_uint_32)job->height, 8,
                job->channels == 1 ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
                PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
@@ -163,7 +169,7 @@ static int write_pixels(png_job *job) {
   return 0;
 }
 
-/* Writes the open job->file; the message is left in job->message. */
+/* Writes the open job->file; -1 with job->failed or a message in job->message. */
 static int encode(png_job *job, const uint8_t *pixels) {
   size_t plane = (size_t)job->height * job->width;
   int status = -1;
@@ -187,26 +193,14 @@ int data_png_write(const char *path, const uint8_t *pixels, int channels, int he
   if (channels != 1 && channels != 3)
     return agad_fail(error, "png: %s: %d channels; give 1 (grey) or 3 (colour)", path, channels);
   if (height < 1 || width < 1 || height > DATA_MAX_SIDE || width > DATA_MAX_SIDE ||
-      data_product(height, width, PNG_MAX_PIXELS) < 0)
+      base_product(height, width, PNG_MAX_PIXELS) < 0)
     return agad_fail(error, "png: %s: %d x %d pixels; sides go from 1 to %d, pixels to %lld", path, height, width,
                      DATA_MAX_SIDE, (long long)PNG_MAX_PIXELS);
-  size_t length = strlen(path) + 32;
-  char *beside = malloc(length);
-  if (!beside) return agad_fail(error, "png: %s: no memory", path);
-  snprintf(beside, length, "%s.%ld.part", path, (long)getpid());
   png_job job = {.channels = channels, .height = height, .width = width};
-  int status = 0;
-  job.file = fopen(beside, "wb");
-  if (!job.file) {
-    status = agad_fail(error, "png: %s cannot be written: %s", path, strerror(errno));
-    free(beside);
-    return status;
-  }
-  if (encode(&job, pixels)) status = agad_fail(error, "png: %s: %s", path, job.message);
-  if (fclose(job.file) && !status) status = agad_fail(error, "png: %s cannot be written: %s", path, strerror(errno));
-  if (!status && rename(beside, path))
-    status = agad_fail(error, "png: %s cannot be written: %s", path, strerror(errno));
-  if (status) remove(beside);
-  free(beside);
-  return status;
+  int why = file_begin(&job.file, path), bad = why ? 0 : encode(&job, pixels);
+  if (why || bad) file_abandon(&job.file);
+  else why = file_commit(&job.file);
+  if (job.failed) why = job.failed;
+  if (why) return file_failed(path, why, error);
+  return bad ? agad_fail(error, "png: %s: %s", path, job.message) : 0;
 }

@@ -2,12 +2,12 @@
  * depends on (seed, epoch) alone. */
 #include "data/sampler.h"
 
-#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/random.h"
+#include "base/size.h"
 
 enum { STREAM_NORMALS = 1, STREAM_ANOMALIES, STREAM_REPLACEMENT };
 
@@ -34,14 +34,13 @@ int64_t data_anomalies_per_batch(int64_t batch, int64_t min_anom, double gamma) 
 static void shuffle(pool *p, uint64_t seed, uint64_t stream, int64_t index) {
   if (p->n == 0) return;
   memcpy(p->order, p->given, (size_t)p->n * sizeof *p->order);
-  data_random r = data_random_new(seed, stream, (uint64_t)index);
-  data_random_shuffle(&r, p->order, p->n);
+  base_random r = base_random_new(seed, stream, (uint64_t)index);
+  base_random_shuffle(&r, p->order, p->n);
 }
 
 /* A copy of n rows; the old pool is freed on success only. */
 static int pool_set(pool *p, const int64_t *rows, int64_t n, agad_error *error) {
-  if (n < 0 || n > INT64_MAX / 16) return agad_fail(error, "sampler: %lld rows", (long long)n);
-  int64_t *both = malloc(((size_t)n * 2 + 1) * sizeof *both);
+  int64_t *both = base_alloc(n, 2 * sizeof *both);
   if (!both) return agad_fail(error, "sampler: no memory for %lld rows", (long long)n);
   if (n) memcpy(both, rows, (size_t)n * sizeof *both);
   free(p->given);
@@ -110,8 +109,8 @@ static void draw_anomalies(data_sampler *s, int64_t *out, int64_t k) {
   pool *p = &s->anomalies;
   if (p->n < k) {
     uint64_t index = (uint64_t)s->at.epoch << 32 | (uint64_t)s->at.batch;
-    data_random r = data_random_new(s->at.seed, STREAM_REPLACEMENT, index);
-    for (int64_t i = 0; i < k; i++) out[i] = p->given[data_random_below(&r, (uint64_t)p->n)];
+    base_random r = base_random_new(s->at.seed, STREAM_REPLACEMENT, index);
+    for (int64_t i = 0; i < k; i++) out[i] = p->given[base_random_below(&r, (uint64_t)p->n)];
     return;
   }
   for (int64_t i = 0; i < k; i++) {

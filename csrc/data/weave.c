@@ -19,27 +19,27 @@ int data_weave_texture(const char *name, agad_error *error) {
   return agad_fail(error, "weave: no texture %s; known: cloth, metal, grain, dots", name);
 }
 
-static weave_scene set_scene(const weave_options *options, data_random *r) {
+static weave_scene set_scene(const weave_options *options, base_random *r) {
   weave_scene s = {.texture = options->texture, .size = options->size};
   s.unit = options->size * WEAVE_ONE / 32;
   int grown = (int)weave_root((uint64_t)s.unit * WEAVE_ONE); /* square root of size / 32, Q8 */
   /* cloth and dots lie as before a camera on a line: nearly aligned; metal and grain as they come */
   int aligned = s.texture == WEAVE_CLOTH || s.texture == WEAVE_DOTS;
-  s.period = (aligned ? data_random_range(r, 1430, 1450) : data_random_range(r, 1300, 1600)) * grown / WEAVE_ONE;
+  s.period = (aligned ? base_random_range(r, 1430, 1450) : base_random_range(r, 1300, 1600)) * grown / WEAVE_ONE;
   int swing = aligned ? 200 : s.texture == WEAVE_METAL ? 4000 : 2000; /* 1, 22 or 11 degrees either way */
-  int turn = data_random_range(r, -swing, swing), shift = aligned ? 80 : 1 << 15;
+  int turn = base_random_range(r, -swing, swing), shift = aligned ? 80 : 1 << 15;
   s.cosine = weave_cosine(turn);
   s.sine = weave_sine(turn);
-  s.phase_u = data_random_range(r, -shift, shift);
-  s.phase_v = data_random_range(r, -shift, shift);
-  s.brightness = data_random_range(r, 90, 165);
-  s.contrast = data_random_range(r, 14, 34) + (s.texture == WEAVE_METAL ? 8 : 0); /* streaks are soft */
-  s.light_x = data_random_range(r, -52, 52);
-  s.light_y = data_random_range(r, -52, 52);
-  s.vignette = data_random_range(r, -20, 36);
-  s.noise = data_random_range(r, 2, 5);
-  for (int c = 0; c < 3; c++) s.tint[c] = tints[options->texture][c] + data_random_range(r, -10, 10);
-  s.key = (uint32_t)data_random_next(r);
+  s.phase_u = base_random_range(r, -shift, shift);
+  s.phase_v = base_random_range(r, -shift, shift);
+  s.brightness = base_random_range(r, 90, 165);
+  s.contrast = base_random_range(r, 14, 34) + (s.texture == WEAVE_METAL ? 8 : 0); /* streaks are soft */
+  s.light_x = base_random_range(r, -52, 52);
+  s.light_y = base_random_range(r, -52, 52);
+  s.vignette = base_random_range(r, -20, 36);
+  s.noise = base_random_range(r, 2, 5);
+  for (int c = 0; c < 3; c++) s.tint[c] = tints[options->texture][c] + base_random_range(r, -10, 10);
+  s.key = (uint32_t)base_random_next(r);
   return s;
 }
 
@@ -77,7 +77,7 @@ static void expose(const weave_scene *s, int channels, const int32_t *relief, ui
 static void draw_picture(const weave_options *options, weave_split split, weave_kind kind, int64_t index,
                          int32_t *relief, uint8_t *pixels, uint8_t *mask) {
   uint64_t purpose = (uint64_t)options->texture << 16 | (uint64_t)split << 8 | (uint64_t)kind;
-  data_random r = data_random_new(options->seed, purpose, (uint64_t)index);
+  base_random r = base_random_new(options->seed, purpose, (uint64_t)index);
   weave_scene scene = set_scene(options, &r);
   weave_draw_texture(&scene, relief);
   weave_draw_defect(&scene, kind, &r, relief, mask);

@@ -17,16 +17,16 @@ typedef struct shape {
   int ragged;        /* Q8: share of the radius that the border swings by */
 } shape;
 
-static int units(const weave_scene *scene, data_random *r, int low, int high) {
-  return (int)((int64_t)data_random_range(r, low, high) * scene->unit / 10); /* tenths of a unit */
+static int units(const weave_scene *scene, base_random *r, int low, int high) {
+  return (int)((int64_t)base_random_range(r, low, high) * scene->unit / 10); /* tenths of a unit */
 }
 
-static int sign(data_random *r) { return data_random_below(r, 2) ? 1 : -1; }
+static int sign(base_random *r) { return base_random_below(r, 2) ? 1 : -1; }
 
 static int clip(int64_t value) { return value < 0 ? 0 : value > WEAVE_ONE ? WEAVE_ONE : (int)value; }
 
 /* Somewhere that leaves margin tenths of a unit to the border. */
-static void place(const weave_scene *scene, data_random *r, int margin, shape *s) {
+static void place(const weave_scene *scene, base_random *r, int margin, shape *s) {
   s->x = units(scene, r, margin, 320 - margin);
   s->y = units(scene, r, margin, 320 - margin);
 }
@@ -89,26 +89,26 @@ static void draw_line(const weave_scene *scene, const shape *s, int tone, int32_
   }
 }
 
-static void scratch(const weave_scene *scene, data_random *r, int32_t *relief, uint8_t *mask) {
+static void scratch(const weave_scene *scene, base_random *r, int32_t *relief, uint8_t *mask) {
   shape s = {0};
   place(scene, r, 90, &s);
-  point(&s, data_random_range(r, 0, 65535));
+  point(&s, base_random_range(r, 0, 65535));
   s.length = units(scene, r, 70, 120);
   s.width = units(scene, r, 8, 12);
   s.bend = units(scene, r, 0, 30) * sign(r);
-  int direction = sign(r), margin = data_random_range(r, 40, 65);
+  int direction = sign(r), margin = base_random_range(r, 40, 65);
   draw_line(scene, &s, beyond(scene, direction, margin), relief, mask);
 }
 
-static void hole(const weave_scene *scene, data_random *r, int32_t *relief, uint8_t *mask) {
+static void hole(const weave_scene *scene, base_random *r, int32_t *relief, uint8_t *mask) {
   shape s = {0};
   place(scene, r, 60, &s);
-  point(&s, data_random_range(r, 0, 65535));
+  point(&s, base_random_range(r, 0, 65535));
   s.length = units(scene, r, 32, 46);
-  s.width = (int)((int64_t)s.length * data_random_range(r, 180, 256) / WEAVE_ONE);
-  s.key = (uint32_t)data_random_next(r);
+  s.width = (int)((int64_t)s.length * base_random_range(r, 180, 256) / WEAVE_ONE);
+  s.key = (uint32_t)base_random_next(r);
   s.ragged = 40;
-  int direction = sign(r), margin = data_random_range(r, 40, 65);
+  int direction = sign(r), margin = base_random_range(r, 40, 65);
   int inside = beyond(scene, direction, margin), rim = beyond(scene, -direction, 10);
   shape outer = s;
   outer.length += scene->unit * 7 / 10;
@@ -122,15 +122,15 @@ static void hole(const weave_scene *scene, data_random *r, int32_t *relief, uint
   }
 }
 
-static void stain(const weave_scene *scene, data_random *r, int32_t *relief, uint8_t *mask) {
+static void stain(const weave_scene *scene, base_random *r, int32_t *relief, uint8_t *mask) {
   shape s = {0};
   place(scene, r, 70, &s);
-  point(&s, data_random_range(r, 0, 65535));
+  point(&s, base_random_range(r, 0, 65535));
   s.length = units(scene, r, 45, 65);
-  s.width = (int)((int64_t)s.length * data_random_range(r, 150, 256) / WEAVE_ONE);
-  s.key = (uint32_t)data_random_next(r);
+  s.width = (int)((int64_t)s.length * base_random_range(r, 150, 256) / WEAVE_ONE);
+  s.key = (uint32_t)base_random_next(r);
   s.ragged = 90;
-  int shift = sign(r) * data_random_range(r, 50, 75) * 16;
+  int shift = sign(r) * base_random_range(r, 50, 75) * 16;
   EACH_PIXEL(scene, x, y) {
     size_t at = (size_t)y * scene->size + x;
     int coverage = blob_coverage(&s, MIDDLE(x), MIDDLE(y), scene->unit * 2);
@@ -140,15 +140,15 @@ static void stain(const weave_scene *scene, data_random *r, int32_t *relief, uin
 }
 
 /* The texture is gone: an even, faintly smeared patch. */
-static void smudge(const weave_scene *scene, data_random *r, int32_t *relief, uint8_t *mask) {
+static void smudge(const weave_scene *scene, base_random *r, int32_t *relief, uint8_t *mask) {
   shape s = {0};
   place(scene, r, 80, &s);
-  point(&s, data_random_range(r, 0, 65535));
+  point(&s, base_random_range(r, 0, 65535));
   s.length = units(scene, r, 65, 95);
   s.width = units(scene, r, 35, 50);
-  s.key = (uint32_t)data_random_next(r);
+  s.key = (uint32_t)base_random_next(r);
   s.ragged = 60;
-  int tone = sign(r) * data_random_range(r, 35, 55) * 16;
+  int tone = sign(r) * base_random_range(r, 35, 55) * 16;
   EACH_PIXEL(scene, x, y) {
     size_t at = (size_t)y * scene->size + x;
     int64_t along, across;
@@ -161,9 +161,9 @@ static void smudge(const weave_scene *scene, data_random *r, int32_t *relief, ui
 }
 
 /* One thread (a brush stroke, a row of dots) is not there; grain has no threads and gets a crack. */
-static void missing_thread(const weave_scene *scene, data_random *r, int32_t *relief, uint8_t *mask) {
+static void missing_thread(const weave_scene *scene, base_random *r, int32_t *relief, uint8_t *mask) {
   shape s = {0};
-  int across = (int)data_random_below(r, 2), u, v;
+  int across = (int)base_random_below(r, 2), u, v;
   place(scene, r, 70, &s);
   s.length = units(scene, r, 100, 160);
   s.width = scene->period * 9 / 20;
@@ -174,7 +174,7 @@ static void missing_thread(const weave_scene *scene, data_random *r, int32_t *re
     s.sine = scene->cosine;
   }
   if (scene->texture == WEAVE_GRAIN) {
-    point(&s, data_random_range(r, 0, 65535));
+    point(&s, base_random_range(r, 0, 65535));
     s.bend = units(scene, r, 10, 40) * sign(r);
     s.width = units(scene, r, 10, 15);
   } else { /* moved onto the middle of its thread */
@@ -186,11 +186,11 @@ static void missing_thread(const weave_scene *scene, data_random *r, int32_t *re
     s.x -= (int)(move * s.sine >> 14);
     s.y += (int)(move * s.cosine >> 14);
   }
-  int direction = sign(r), margin = data_random_range(r, 30, 50);
+  int direction = sign(r), margin = base_random_range(r, 30, 50);
   draw_line(scene, &s, beyond(scene, direction, margin), relief, mask);
 }
 
-void weave_draw_defect(const weave_scene *scene, weave_kind kind, data_random *random, int32_t *relief, uint8_t *mask) {
+void weave_draw_defect(const weave_scene *scene, weave_kind kind, base_random *random, int32_t *relief, uint8_t *mask) {
   switch (kind) {
   case WEAVE_SCRATCH: scratch(scene, random, relief, mask); break;
   case WEAVE_HOLE: hole(scene, random, relief, mask); break;

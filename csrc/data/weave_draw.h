@@ -46,6 +46,6 @@ void weave_to_threads(const weave_scene *scene, int x, int y, int *u, int *v);
 void weave_draw_texture(const weave_scene *scene, int32_t *relief);
 
 /* Draws a defect into relief and its extent into mask. */
-void weave_draw_defect(const weave_scene *scene, weave_kind kind, data_random *random, int32_t *relief, uint8_t *mask);
+void weave_draw_defect(const weave_scene *scene, weave_kind kind, base_random *random, int32_t *relief, uint8_t *mask);
 
 #endif

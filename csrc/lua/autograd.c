@@ -4,10 +4,10 @@
  * thread that asked (`caller`), so that coroutines are safe; what they raise reaches that caller.
  */
 #include "lua/op_read.h"
+#include "lua/options.h"
 #include "lua/tensor_parts.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 static lua_State *caller; /* who is in a backward now; only the thread that runs Lua comes here */
 
@@ -56,35 +56,28 @@ static int callback_call(lua_State *L, int arguments, int results) {
 
 /* ---- backward and grad ---- */
 
+typedef struct graph_flags {
+  int retain_graph, create_graph, allow_unused;
+} graph_flags;
+
 /* Reads [gradient][, {key = boolean, …}] from `first` on: the gradient or NULL, and the flags that are given. */
-static at_tensor *flags(lua_State *L, int first, const char *const *keys, int *values) {
+static at_tensor *read_flags(lua_State *L, int first, const char *who, const option *known, graph_flags *flags) {
   at_tensor *gradient = NULL;
   int last = lua_gettop(L);
   if (last >= first && !lua_istable(L, first) && !lua_isnil(L, first)) gradient = lua_agad_check_tensor(L, first);
   luaL_argcheck(L, last <= first + 1, first + 2, "nothing is expected here");
-  if (last < first || (last == first && gradient)) return gradient;
-  if (lua_isnil(L, last)) return gradient;
-  luaL_checktype(L, last, LUA_TTABLE);
-  lua_pushnil(L);
-  while (lua_next(L, last)) {
-    int i = 0;
-    while (keys[i] && (lua_type(L, -2) != LUA_TSTRING || strcmp(keys[i], lua_tostring(L, -2)))) i++;
-    if (!keys[i])
-      luaL_argerror(L, last, "unknown option; known: retain_graph, and for grad allow_unused and create_graph");
-    values[i] = lua_toboolean(L, -1);
-    lua_pop(L, 1);
-  }
+  if (last > first || (last == first && !gradient)) lua_agad_options(L, last, who, known, flags);
   return gradient;
 }
 
 /* backward([gradient][, {retain_graph = true}]) */
 static int backward(lua_State *L) {
-  static const char *const keys[] = {"retain_graph", NULL};
-  int retain = 0;
-  at_tensor *t = lua_agad_check_tensor(L, 1), *gradient = flags(L, 2, keys, &retain);
+  static const option known[] = {OPTION_FLAG("retain_graph", graph_flags, retain_graph), OPTION_END};
+  graph_flags flags = {0};
+  at_tensor *t = lua_agad_check_tensor(L, 1), *gradient = read_flags(L, 2, "backward", known, &flags);
   lua_State *before = lua_agad_set_caller(L);
   at_scope scope = at_open();
-  at_backward(t, gradient, retain);
+  at_backward(t, gradient, flags.retain_graph);
   lua_agad_set_caller(before);
   return lua_agad_end_reworded(L, &scope, 0);
 }
@@ -93,8 +86,11 @@ static int backward(lua_State *L) {
 static int grad(lua_State *L) {
   enum { MAX_GRADS = 256 };
   at_tensor *output = lua_agad_check_tensor(L, 1), *inputs[MAX_GRADS], *grads[MAX_GRADS] = {NULL};
-  static const char *const keys[] = {"retain_graph", "allow_unused", "create_graph", NULL};
-  int n = 0, values[3] = {-1, 0, 0};
+  static const option known[] = {OPTION_FLAG("allow_unused", graph_flags, allow_unused),
+                                 OPTION_FLAG("create_graph", graph_flags, create_graph),
+                                 OPTION_FLAG("retain_graph", graph_flags, retain_graph), OPTION_END};
+  graph_flags flags = {.retain_graph = -1};
+  int n = 0;
   if (lua_agad_is_tensor(L, 2)) inputs[n++] = lua_agad_check_tensor(L, 2);
   else {
     luaL_checktype(L, 2, LUA_TTABLE);
@@ -106,12 +102,13 @@ static int grad(lua_State *L) {
       lua_pop(L, 1);
     }
   }
-  at_tensor *gradient = flags(L, 3, keys, values);
-  if (values[0] < 0) values[0] = values[2]; /* a graph that is differentiated on is kept, as in PyTorch */
+  at_tensor *gradient = read_flags(L, 3, "grad", known, &flags);
+  if (flags.retain_graph < 0)
+    flags.retain_graph = flags.create_graph; /* a graph that is differentiated on is kept, as in PyTorch */
   luaL_checkstack(L, n + 4, "gradients");
   lua_State *before = lua_agad_set_caller(L);
   at_scope scope = at_open();
-  int bad = at_grad(grads, output, gradient, inputs, n, values[0], values[2], values[1]);
+  int bad = at_grad(grads, output, gradient, inputs, n, flags.retain_graph, flags.create_graph, flags.allow_unused);
   lua_agad_set_caller(before);
   for (int i = 0; i < n && !bad; i++) lua_agad_push_tensor(L, grads[i]);
   return lua_agad_end_reworded(L, &scope, n);

@@ -5,8 +5,8 @@
  * raises the sticky error as its last act.  Userdata are created closed, get their metatable, and then acquire;
  * __gc and __close are one function that may run twice.  Error messages are one line, after the position of the caller.
  */
-#ifndef AGAD_LUA_H
-#define AGAD_LUA_H
+#ifndef AGAD_LUA_BINDING_H
+#define AGAD_LUA_BINDING_H
 
 #include "at/at.h"
 #include "net/net.h"
@@ -43,6 +43,7 @@ lua_State *lua_agad_set_caller(lua_State *L);
 at_generator *lua_agad_test_generator(lua_State *L, int index); /* NULL when it is none (or closed) */
 
 /* ---- values ---- */
+void lua_agad_push_printable(lua_State *L, const char *text, size_t n); /* one line, as base/text.h has it */
 /* Pushes a Lua value of a JSON text / reads canonical JSON of a value: json.c */
 int lua_agad_json_encode(lua_State *L);
 int lua_agad_json_decode(lua_State *L);
@@ -60,8 +61,10 @@ net *lua_agad_check_net(lua_State *L, int index); /* raise when it is none */
 net_plan *lua_agad_check_plan(lua_State *L, int index);
 
 /* ---- parts of the module: each adds its functions to the table on the top of the stack ---- */
+void lua_agad_open_host(lua_State *L);
 void lua_agad_open_tensor(lua_State *L);
 void lua_agad_open_op(lua_State *L);
+void lua_agad_open_positions(lua_State *L);
 void lua_agad_open_net(lua_State *L);
 void lua_agad_open_step(lua_State *L);
 void lua_agad_open_data(lua_State *L);

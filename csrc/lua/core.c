@@ -1,16 +1,13 @@
-/* core.c: the module agad.core: errors, boxes, the interrupt flag, the terminal, versions. */
+/* core.c: the module agad.core: errors, boxes, and what concerns all of libtorch. */
 #include "lua/binding.h"
 
-#include <poll.h>
-#include <signal.h>
+#include "base/hash.h"
+#include "base/text.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <time.h>
-#include <unistd.h>
-#include <xxhash.h>
 
 int luaopen_agad_core(lua_State *L);
 
@@ -42,8 +39,10 @@ int lua_agad_error(lua_State *L, const char *format, ...) {
   lua_agad_where(L);
   va_list args;
   va_start(args, format);
-  lua_pushvfstring(L, format, args);
+  const char *message = lua_pushvfstring(L, format, args);
   va_end(args);
+  lua_agad_push_printable(L, message, strlen(message)); /* one line, whatever names it quotes */
+  lua_remove(L, -2);
   lua_concat(L, 2);
   return lua_error(L);
 }
@@ -155,87 +154,32 @@ void lua_agad_type(lua_State *L, const char *name, const luaL_Reg *methods, void
   lua_pop(L, 1);
 }
 
-/* ---- Ctrl-C: the handler sets a flag that C loops poll and the host interprets ---- */
-
-static void on_interrupt(int signal_number) {
-  (void)signal_number;
-  agad_interrupt = 1;
-}
-
-static int arm_interrupt(lua_State *L) {
-  (void)L;
-  struct sigaction action = {.sa_handler = on_interrupt};
-  sigemptyset(&action.sa_mask);
-  sigaction(SIGINT, &action, NULL);
-  return 0;
-}
-
-static int interrupted(lua_State *L) {
-  lua_pushboolean(L, agad_interrupt);
-  return 1;
-}
-
-static int interrupt_clear(lua_State *L) {
-  (void)L;
-  agad_interrupt = 0;
-  return 0;
-}
-
-/* ---- the terminal and the clock ---- */
-
-static int is_a_tty(lua_State *L) {
-  lua_pushboolean(L, isatty((int)luaL_checkinteger(L, 1)));
-  return 1;
-}
-
-/* wait_input(fd[, seconds]) -> whether there is something to read; false also after a signal */
-static int wait_input(lua_State *L) {
-  struct pollfd fd = {.fd = (int)luaL_checkinteger(L, 1), .events = POLLIN};
-  lua_Number seconds = luaL_optnumber(L, 2, -1);
-  lua_pushboolean(L, poll(&fd, 1, seconds < 0 ? -1 : (int)(seconds * 1000)) > 0);
-  return 1;
-}
-
-static int terminal_width(lua_State *L) {
-  struct winsize size;
-  int known = ioctl(2, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
-  lua_pushinteger(L, known ? size.ws_col : 80);
-  return 1;
-}
-
-static int clock_seconds(lua_State *L) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  lua_pushnumber(L, (lua_Number)now.tv_sec + (lua_Number)now.tv_nsec * 1e-9);
-  return 1;
-}
+/* ---- text and content ---- */
 
 /* XXH64 of a string, as 16 hexadecimal digits. */
 static int hash(lua_State *L) {
   size_t n;
   const char *text = luaL_checklstring(L, 1, &n);
   char digits[17];
-  snprintf(digits, sizeof digits, "%016llx", (unsigned long long)XXH64(text, n, 0));
+  base_hash_digits(base_hash(text, n, 0), digits);
   lua_pushstring(L, digits);
   return 1;
 }
 
-/* ---- the machine ---- */
-
-static int processor(lua_State *L) {
-  FILE *f = fopen("/proc/cpuinfo", "r");
-  char line[512];
-  const char *name = "unknown";
-  while (f && fgets(line, sizeof line, f))
-    if (!strncmp(line, "model name", 10) && strchr(line, ':')) {
-      name = strchr(line, ':') + 2;
-      line[strcspn(line, "\n")] = 0;
-      break;
-    }
-  lua_pushstring(L, name);
-  if (f) fclose(f);
-  return 1;
+void lua_agad_push_printable(lua_State *L, const char *text, size_t n) {
+  luaL_Buffer out;
+  char *room = luaL_buffinitsize(L, &out, 4 * n + 1);
+  luaL_pushresultsize(&out, text_printable(room, 4 * n + 1, text, n));
 }
+
+/* printable(text): control characters, and the bytes of what is no UTF-8, as \xNN */
+static int printable(lua_State *L) {
+  size_t n;
+  const char *text = luaL_checklstring(L, 1, &n);
+  return lua_agad_push_printable(L, text, n), 1;
+}
+
+/* ---- libtorch ---- */
 
 static int probe(lua_State *L) {
   const char *note;
@@ -306,27 +250,23 @@ int lua_agad_device(lua_State *L, const char *name, int *device) {
   return name[4] ? -1 : 0;
 }
 
-static const luaL_Reg functions[] = {{"arm_interrupt", arm_interrupt},
-                                     {"interrupted", interrupted},
-                                     {"interrupt_clear", interrupt_clear},
-                                     {"isatty", is_a_tty},
-                                     {"wait_input", wait_input},
-                                     {"terminal_width", terminal_width},
-                                     {"clock", clock_seconds},
-                                     {"hash", hash},
-                                     {"set_own_files", set_own_files},
-                                     {"fail", fail},
-                                     {"try", try_call},
-                                     {"processor", processor},
-                                     {"probe", probe},
-                                     {"threads", threads},
-                                     {"deterministic", deterministic},
-                                     {"allow_tf32", allow_tf32},
-                                     {"capability", capability},
-                                     {"memory", memory},
-                                     {"json_encode", lua_agad_json_encode},
-                                     {"json_decode", lua_agad_json_decode},
-                                     {NULL, NULL}};
+static const luaL_Reg functions[] = {
+
+    {"hash", hash},
+    {"printable", printable},
+    {"set_own_files", set_own_files},
+    {"fail", fail},
+    {"try", try_call},
+
+    {"probe", probe},
+    {"threads", threads},
+    {"deterministic", deterministic},
+    {"allow_tf32", allow_tf32},
+    {"capability", capability},
+    {"memory", memory},
+    {"json_encode", lua_agad_json_encode},
+    {"json_decode", lua_agad_json_decode},
+    {NULL, NULL}};
 
 int luaopen_agad_core(lua_State *L) {
   luaL_newlib(L, functions);
@@ -335,8 +275,10 @@ int luaopen_agad_core(lua_State *L) {
   lua_pushlightuserdata(L, NULL); /* JSON's null */
   lua_setfield(L, -2, "null");
   open_interruption(L);
+  lua_agad_open_host(L);
   lua_agad_open_tensor(L);
   lua_agad_open_op(L);
+  lua_agad_open_positions(L);
   lua_agad_open_net(L);
   lua_agad_open_step(L);
   lua_agad_open_data(L);

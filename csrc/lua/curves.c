@@ -1,48 +1,40 @@
 /* curves.c: agad.core.metrics continued: interval, curves, the thermometer, localisation. */
 #include "lua/data.h"
+#include "lua/options.h"
+#include "lua/pictures.h"
 
 #include "score/leak.h"
 #include "score/localise.h"
 #include "score/metrics.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 #define LUA_LOCALISER "agad.localiser"
 
 enum { MOST_BINS = 100000 };
 
-static lua_Number number_field(lua_State *L, int index, const char *name, lua_Number standard) {
-  if (!lua_istable(L, index)) return standard;
-  lua_getfield(L, index, name);
-  if (!lua_isnil(L, -1) && !lua_isnumber(L, -1)) lua_agad_error(L, "%s is no number", name);
-  lua_Number value = luaL_optnumber(L, -1, standard);
-  lua_pop(L, 1);
-  return value;
-}
-
-static lua_Integer integer_field(lua_State *L, int index, const char *name, lua_Integer standard) {
-  lua_Integer value = 0;
-  if (!lua_numbertointeger(number_field(L, index, name, (lua_Number)standard), &value))
-    lua_agad_error(L, "%s is no integer", name);
-  return value;
-}
-
 /* ---- interval and curves ---- */
 
 /* auroc_interval(scores, labels[, {resamples=, level=, seed=}]) -> low, high */
 static int auroc_interval(lua_State *L) {
   lua_data_check_numbers(L, 1), lua_data_check_numbers(L, 2);
-  lua_Integer resamples = integer_field(L, 3, "resamples", 1000);
-  double level = number_field(L, 3, "level", 0.95), low = 0, high = 0;
-  uint64_t seed = (uint64_t)integer_field(L, 3, "seed", 1);
-  luaL_argcheck(L, resamples >= 2 && resamples <= 1000000, 3, "resamples: 2 to 1000000");
+  typedef struct interval {
+    double level;
+    int64_t seed;
+    int resamples;
+  } interval;
+  static const option known[] = {OPTION_NUMBER("level", interval, level, -INFINITY, INFINITY),
+                                 OPTION_INTEGER("resamples", interval, resamples, 2, 1000000),
+                                 OPTION_INTEGER("seed", interval, seed, OPTION_ANY), OPTION_END};
+  interval o = {0.95, 1, 1000};
+  lua_agad_options(L, 3, "auroc_interval", known, &o);
+  double low = 0, high = 0;
   agad_error error;
   int64_t n;
   at_scope scope = at_open();
   const double *scores = lua_data_numbers(L, 1, &n);
   const uint8_t *anomalous = lua_data_labels(L, 2, n);
-  if (at_ok() && agad_auroc_interval(scores, anomalous, n, (int)resamples, level, seed, &low, &high, &error))
+  if (at_ok() && agad_auroc_interval(scores, anomalous, n, o.resamples, o.level, (uint64_t)o.seed, &low, &high, &error))
     lua_data_fail(&error);
   lua_pushnumber(L, low);
   lua_pushnumber(L, high);
@@ -122,18 +114,8 @@ static int histogram(lua_State *L) {
 
 /* ---- the thermometer ---- */
 
-static void take_pictures(leak_pictures *out, at_tensor *given, const int64_t *rows, int64_t n_rows) {
-  if (at_ok() && (at_dtype_of(given) != AT_U8 || at_ndim(given) != 4))
-    at_fail("thermometer: pictures are a uint8 tensor (count, channels, height, width)");
-  at_tensor *t = at_to_layout(at_to(given, AT_U8, AT_CPU), AT_NCHW);
-  if (!at_ok()) return;
-  *out = (leak_pictures){at_data(t),
-                         at_size(t, 0),
-                         (int)at_size(t, 1),
-                         (int)at_size(t, 2),
-                         (int)at_size(t, 3),
-                         rows,
-                         n_rows < 0 ? at_size(t, 0) : n_rows};
+static leak_pictures leak_rows(const pictures *p, const int64_t *rows, int64_t n_rows) {
+  return (leak_pictures){p->pixels, p->n, p->channels, p->height, p->width, rows, n_rows < 0 ? p->n : n_rows};
 }
 
 /* thermometer(train, rows or nil, test, labels, {batch=, order=, shuffles=, seed=}) -> AUROC; labels belong to the
@@ -143,9 +125,15 @@ static int thermometer(lua_State *L) {
   if (!lua_isnil(L, 2)) lua_data_check_numbers(L, 2);
   lua_data_check_numbers(L, 4);
   luaL_checktype(L, 5, LUA_TTABLE);
-  lua_Integer batch = integer_field(L, 5, "batch", 256), shuffles = integer_field(L, 5, "shuffles", 0);
-  uint64_t seed = (uint64_t)integer_field(L, 5, "seed", 1);
-  luaL_argcheck(L, shuffles >= 0 && shuffles <= 100000, 5, "shuffles: 0 to 100000");
+  typedef struct leak_options {
+    int64_t batch, seed;
+    int shuffles;
+  } leak_options;
+  static const option known[] = {OPTION_INTEGER("batch", leak_options, batch, OPTION_ANY), OPTION_OTHER("order"),
+                                 OPTION_INTEGER("seed", leak_options, seed, OPTION_ANY),
+                                 OPTION_INTEGER("shuffles", leak_options, shuffles, 0, 100000), OPTION_END};
+  leak_options o = {256, 1, 0};
+  lua_agad_options(L, 5, "thermometer", known, &o);
   lua_settop(L, 5);
   int has_order = lua_getfield(L, 5, "order") != LUA_TNIL;
   if (has_order) lua_data_check_numbers(L, 6);
@@ -153,11 +141,12 @@ static int thermometer(lua_State *L) {
   double auroc = 0;
   int64_t n_rows = -1, n_order = -1; /* all */
   leak_pictures of_train = {0}, of_test = {0};
+  pictures p;
   at_scope scope = at_open();
   const int64_t *rows = lua_isnil(L, 2) ? NULL : lua_data_integers(L, 2, &n_rows);
   const int64_t *order = has_order ? lua_data_integers(L, 6, &n_order) : NULL;
-  take_pictures(&of_train, train, rows, n_rows);
-  take_pictures(&of_test, test, order, n_order);
+  if (at_ok() && !lua_agad_pictures(train, PICTURES_MANY, "thermometer", &p)) of_train = leak_rows(&p, rows, n_rows);
+  if (at_ok() && !lua_agad_pictures(test, PICTURES_MANY, "thermometer", &p)) of_test = leak_rows(&p, order, n_order);
   const uint8_t *labels = lua_data_labels(L, 4, of_test.count);
   uint8_t *ordered = has_order ? at_data(at_empty(&n_order, 1, AT_U8, AT_CPU, AT_NCHW)) : NULL;
   for (int64_t i = 0; i < n_order && at_ok(); i++) {
@@ -165,8 +154,8 @@ static int thermometer(lua_State *L) {
       at_fail("thermometer: row %lld of %lld", (long long)order[i], (long long)of_test.count);
     else ordered[i] = labels[order[i]];
   }
-  if (at_ok() &&
-      agad_thermometer(&of_train, &of_test, has_order ? ordered : labels, batch, (int)shuffles, seed, &auroc, &error))
+  if (at_ok() && agad_thermometer(&of_train, &of_test, has_order ? ordered : labels, o.batch, o.shuffles,
+                                  (uint64_t)o.seed, &auroc, &error))
     lua_data_fail(&error);
   lua_pushnumber(L, auroc);
   return lua_agad_end(L, &scope, 1);
@@ -179,16 +168,14 @@ static void close_localiser(void *pointer) { localise_free(pointer); }
 /* localiser(n, height, width) -> object with add and result */
 static int new_localiser(lua_State *L) {
   int64_t n = luaL_checkinteger(L, 1);
-  lua_Integer height = luaL_checkinteger(L, 2), width = luaL_checkinteger(L, 3);
-  luaL_argcheck(L, height >= 1 && height <= DATA_MAX_SIDE, 2, "a side has 1 to 65536 pixels");
-  luaL_argcheck(L, width >= 1 && width <= DATA_MAX_SIDE, 3, "a side has 1 to 65536 pixels");
+  int height = lua_data_check_side(L, 2), width = lua_data_check_side(L, 3);
   void **box = lua_agad_new_box(L, LUA_LOCALISER);
   lua_newtable(L);
   lua_pushinteger(L, height), lua_rawseti(L, -2, 1);
   lua_pushinteger(L, width), lua_rawseti(L, -2, 2);
   lua_setiuservalue(L, -2, 1);
   agad_error error;
-  *box = localise_new(n, (int)height, (int)width, &error);
+  *box = localise_new(n, height, width, &error);
   return *box ? 1 : lua_agad_raise(L, &error);
 }
 

@@ -1,9 +1,8 @@
 /* inspect.c: what is known of each picture of a set: a hash of its content, and its plain statistics. */
 #include "lua/data.h"
 
+#include "base/hash.h"
 #include "score/shortcut.h"
-
-#include <xxhash.h>
 
 /* Dense uint8 pictures (n, c, h, w) in main memory; NULL after a failure. */
 static const uint8_t *take(at_tensor *given, int64_t size[4]) {
@@ -30,7 +29,7 @@ static int hashes(lua_State *L) {
   int64_t *hash = at_data(out), bytes = at_ok() ? size[1] * size[2] * size[3] : 0;
   for (int64_t i = 0; at_ok() && i < size[0]; i++) {
     if (agad_interrupt) at_interrupted();
-    hash[i] = (int64_t)XXH64(pixels + i * bytes, (size_t)bytes, 0);
+    hash[i] = (int64_t)base_hash(pixels + i * bytes, (size_t)bytes, 0);
   }
   lua_agad_push_tensor(L, out);
   return lua_agad_end(L, &scope, 1);

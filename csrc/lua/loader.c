@@ -155,7 +155,7 @@ static void set_images(lua_State *L, cache_rows *rows) {
     return;
   }
   *owner = *rows;
-  *rows = (cache_rows){.fd = -1};
+  *rows = (cache_rows){.file.fd = -1};
   lua_agad_push_tensor(L, at_from_memory(owner->pixels, sizes, 4, AT_U8, release_rows, owner));
   lua_setfield(L, -2, "images");
 }
@@ -194,7 +194,7 @@ static int load_files(lua_State *L) {
   const char **paths = check_paths(L, 1, &n);
   loader_result *result = lua_newuserdatauv(L, sizeof *result, 0);
   memset(result, 0, sizeof *result);
-  result->rows.fd = -1;
+  result->rows.file.fd = -1;
   luaL_setmetatable(L, LUA_LOADED);
   agad_error error;
   if (loader_run(paths, n, &o, result, &error)) return w.failed ? lua_error(L) : lua_agad_raise(L, &error);

@@ -1,25 +1,31 @@
 /* model.c: scoring, saved models and safetensors files for Lua. */
-#include "lua/binding.h"
+#include "lua/options.h"
+
 #include "net/safetensors.h"
 #include "score/model.h"
 
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
 #define LUA_MODEL "agad.model"
 
-static score_input read_how(lua_State *L, int index) {
-  static const char *const modes[] = {"batch", "running", NULL};
-  score_input how = {-1, 1, 256, NET_BN_RUNNING, 0};
-  luaL_checktype(L, index, LUA_TTABLE);
-  if (lua_getfield(L, index, "low") == LUA_TNUMBER) how.low = lua_tonumber(L, -1);
-  if (lua_getfield(L, index, "high") == LUA_TNUMBER) how.high = lua_tonumber(L, -1);
-  if (lua_getfield(L, index, "batch") == LUA_TNUMBER) how.batch = lua_tointeger(L, -1);
-  lua_getfield(L, index, "padded");
-  how.padded = lua_toboolean(L, -1);
-  if (lua_getfield(L, index, "bn") == LUA_TSTRING) how.bn = (net_bn)luaL_checkoption(L, -1, NULL, modes);
-  return how;
+static const char *const modes[] = {[NET_BN_BATCH] = "batch", [NET_BN_RUNNING] = "running", NULL};
+
+typedef struct scoring {
+  score_input how;
+  const char *output; /* the table's */
+} scoring;
+
+static scoring check_scoring(lua_State *L, int index, const char *who) {
+  static const option known[] = {OPTION_INTEGER("batch", scoring, how.batch, OPTION_ANY),
+                                 OPTION_CHOICE("bn", scoring, how.bn, modes),
+                                 OPTION_NUMBER("high", scoring, how.high, -INFINITY, INFINITY),
+                                 OPTION_NUMBER("low", scoring, how.low, -INFINITY, INFINITY),
+                                 OPTION_STRING("output", scoring, output),
+                                 OPTION_FLAG("padded", scoring, how.padded),
+                                 OPTION_END};
+  scoring s = {{-1, 1, 256, NET_BN_RUNNING, 0}, "score"};
+  lua_agad_options(L, index, who, known, &s);
+  return s;
 }
 
 /* score(net, pictures, {low=, high=, batch=, bn=, padded=, output=}) -> tensor of one entry a picture */
@@ -27,12 +33,11 @@ static int score(lua_State *L) {
   net *n = lua_agad_check_net(L, 1);
   net_plan *plan = lua_agad_check_plan(L, 1);
   at_tensor *pictures = lua_agad_check_tensor(L, 2);
-  score_input how = read_how(L, 3);
-  const char *output = lua_getfield(L, 3, "output") == LUA_TSTRING ? lua_tostring(L, -1) : "score";
-  int place = net_program_output(n->program, output);
+  scoring s = check_scoring(L, 3, "score");
+  int place = net_program_output(n->program, s.output);
   luaL_argcheck(L, place >= 0, 1, "the program has no such output");
   at_scope scope = at_open();
-  lua_agad_push_tensor(L, score_pictures(plan, pictures, &how, place));
+  lua_agad_push_tensor(L, score_pictures(plan, pictures, &s.how, place));
   return lua_agad_end(L, &scope, 1);
 }
 
@@ -41,9 +46,9 @@ static int recalibrate(lua_State *L) {
   lua_agad_check_net(L, 1);
   net_plan *plan = lua_agad_check_plan(L, 1);
   at_tensor *pictures = lua_agad_check_tensor(L, 2);
-  score_input how = read_how(L, 3);
+  scoring s = check_scoring(L, 3, "recalibrate");
   at_scope scope = at_open();
-  score_recalibrate(plan, pictures, &how);
+  score_recalibrate(plan, pictures, &s.how);
   return lua_agad_end(L, &scope, 0);
 }
 
@@ -137,7 +142,6 @@ static int about(lua_State *L) {
 
 /* model:run(pictures[, output][, bn]) -> tensor */
 static int run_model(lua_State *L) {
-  static const char *const modes[] = {"batch", "running", NULL};
   agad_model *m = check(L);
   at_tensor *pictures = lua_agad_check_tensor(L, 2);
   const char *output = luaL_optstring(L, 3, "score");

@@ -1,8 +1,7 @@
 /* net.c: networks for Lua.  A net object holds a net and the plan of its parameters' dtype. */
-#include "lua/binding.h"
+#include "lua/options.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #define LUA_NET "agad.net"
 
@@ -23,52 +22,32 @@ static lua_net *check(lua_State *L, int index) { return lua_agad_check_box(L, in
 net *lua_agad_check_net(lua_State *L, int index) { return check(L, index)->net; }
 net_plan *lua_agad_check_plan(lua_State *L, int index) { return check(L, index)->plan; }
 
-/* Raises for a key of the table at `index` that is not in the list. */
-static void known_keys(lua_State *L, int index, const char *const *keys) {
-  lua_pushnil(L);
-  while (lua_next(L, index)) {
-    const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "(no name)";
-    int i = 0;
-    while (keys[i] && strcmp(keys[i], key)) i++;
-    if (!keys[i]) {
-      luaL_Buffer known;
-      luaL_buffinit(L, &known);
-      for (i = 0; keys[i]; i++) luaL_addstring(&known, i ? ", " : ""), luaL_addstring(&known, keys[i]);
-      luaL_pushresult(&known);
-      lua_agad_error(L, "net: unknown option '%s'; known: %s", key, lua_tostring(L, -1));
-    }
-    lua_pop(L, 1);
-  }
-}
-
 /* net(program_json[, {dtype=, device=, layout=, compute=}]) -> net with zero weights */
 static int new_net(lua_State *L) {
+  static const char *const layouts[] = {[AT_NCHW] = "nchw", [AT_CHANNELS_LAST] = "channels_last", NULL};
+  typedef struct choice {
+    at_dtype dtype, compute;
+    at_layout layout;
+    int device;
+  } choice;
+  static const option known[] = {OPTION_DTYPE("compute", choice, compute), OPTION_DEVICE("device", choice, device),
+                                 OPTION_DTYPE("dtype", choice, dtype), OPTION_CHOICE("layout", choice, layout, layouts),
+                                 OPTION_END};
   const char *json = luaL_checkstring(L, 1);
-  const char *text[4] = {"float32", "cpu", "channels_last", NULL};
-  static const char *const keys[] = {"dtype", "device", "layout", "compute", NULL};
-  if (!lua_isnoneornil(L, 2)) luaL_checktype(L, 2, LUA_TTABLE), known_keys(L, 2, keys);
-  for (int i = 0; i < 4 && lua_istable(L, 2); i++) {
-    if (lua_getfield(L, 2, keys[i]) == LUA_TSTRING) text[i] = lua_tostring(L, -1);
-    else if (!lua_isnil(L, -1)) luaL_argerror(L, 2, "dtype, device, layout and compute are names");
-  }
-  at_dtype dtype, compute;
-  int device;
-  luaL_argcheck(L, !at_dtype_by_name(text[0], &dtype) && (dtype == AT_F32 || dtype == AT_F64), 2,
-                "dtype is float32 or float64");
-  luaL_argcheck(L, !at_dtype_by_name(text[3] ? text[3] : text[0], &compute), 2, "unknown dtype to compute with");
-  luaL_argcheck(L, compute == dtype || compute == AT_BF16, 2, "compute is dtype or bfloat16");
-  luaL_argcheck(L, !strcmp(text[2], "nchw") || !strcmp(text[2], "channels_last"), 2, "layout is nchw or channels_last");
-  luaL_argcheck(L, !lua_agad_device(L, text[1], &device) && device < at_devices(), 2,
-                "device: there is no such device");
+  choice o = {AT_F32, AT_OTHER, AT_CHANNELS_LAST, AT_CPU};
+  lua_agad_options(L, 2, "net", known, &o);
+  if (o.compute == AT_OTHER) o.compute = o.dtype;
+  luaL_argcheck(L, o.dtype == AT_F32 || o.dtype == AT_F64, 2, "dtype is float32 or float64");
+  luaL_argcheck(L, o.compute == o.dtype || o.compute == AT_BF16, 2, "compute is dtype or bfloat16");
   void **box = lua_agad_new_box(L, LUA_NET);
   agad_error error;
   net_program *program = net_program_parse(json, &error);
   if (!program) return lua_agad_raise(L, &error);
   at_scope scope = at_open();
-  net *n = net_new(program, dtype, device, strcmp(text[2], "nchw") ? AT_CHANNELS_LAST : AT_NCHW);
+  net *n = net_new(program, o.dtype, o.device, o.layout);
   if (n) {
     lua_net *object = malloc(sizeof *object);
-    *object = (lua_net){n, net_plan_new(n, compute)};
+    *object = (lua_net){n, net_plan_new(n, o.compute)};
     *box = object;
   }
   return lua_agad_end(L, &scope, 1);
@@ -86,38 +65,26 @@ static int init(lua_State *L) {
   return lua_agad_end(L, &scope, 1);
 }
 
-/* The mode on the top of the stack; an error is argument `index`'s. */
-static net_bn read_mode(lua_State *L, int index) {
-  static const char *const modes[] = {
-      [NET_BN_BATCH] = "batch", [NET_BN_RUNNING] = "running", [NET_BN_BYPASS] = "bypass"};
-  for (int i = 0; i < 3 && lua_type(L, -1) == LUA_TSTRING; i++)
-    if (!strcmp(lua_tostring(L, -1), modes[i])) return (net_bn)i;
-  luaL_argerror(L, index, "bn is batch, running or bypass");
-  return NET_BN_BATCH;
-}
-
 /* {bn = "batch" | "running", track = true} or a list of {first=, rows=, bn=, set=, track=}, 1-based */
 static int read_groups(lua_State *L, int index, net_rows groups[NET_MAX_GROUPS]) {
-  static const char *const keys[] = {"first", "rows", "bn", "set", "track", NULL};
-  groups[0] = (net_rows){0, -1, NET_BN_BATCH, 0, 1};
-  if (lua_isnoneornil(L, index)) return 1;
-  luaL_checktype(L, index, LUA_TTABLE);
-  int n = (int)lua_rawlen(L, index), list = n > 0;
+  static const char *const modes[] = {
+      [NET_BN_BATCH] = "batch", [NET_BN_RUNNING] = "running", [NET_BN_BYPASS] = "bypass", NULL};
+  static const option known[] = {OPTION_CHOICE("bn", net_rows, bn, modes),
+                                 OPTION_INTEGER("first", net_rows, first, 1, INT64_MAX),
+                                 OPTION_INTEGER("rows", net_rows, rows, 1, INT64_MAX),
+                                 OPTION_INTEGER("set", net_rows, set, 1, NET_MAX_SETS),
+                                 OPTION_FLAG("track", net_rows, track),
+                                 OPTION_END};
+  int n = lua_istable(L, index) ? (int)lua_rawlen(L, index) : 0, list = n > 0;
   luaL_argcheck(L, n <= NET_MAX_GROUPS, index, "at most 4 row groups");
   if (!list) n = 1;
   for (int g = 0; g < n; g++) {
-    if (list) lua_rawgeti(L, index, g + 1);
-    else lua_pushvalue(L, index);
-    luaL_checktype(L, -1, LUA_TTABLE);
     net_rows *r = groups + g;
-    *r = (net_rows){0, -1, NET_BN_BATCH, 0, 1};
-    known_keys(L, lua_gettop(L), keys);
-    if (lua_getfield(L, -1, "first") == LUA_TNUMBER) r->first = lua_tointeger(L, -1) - 1;
-    if (lua_getfield(L, -2, "rows") == LUA_TNUMBER) r->rows = lua_tointeger(L, -1);
-    if (lua_getfield(L, -3, "bn") != LUA_TNIL) r->bn = read_mode(L, index);
-    if (lua_getfield(L, -4, "set") == LUA_TNUMBER) r->set = (int)lua_tointeger(L, -1) - 1;
-    if (lua_getfield(L, -5, "track") == LUA_TBOOLEAN) r->track = lua_toboolean(L, -1);
-    lua_pop(L, 6);
+    *r = (net_rows){1, -1, NET_BN_BATCH, 1, 1};
+    if (list) lua_rawgeti(L, index, g + 1);
+    lua_agad_options(L, list ? lua_gettop(L) : index, "net", known, r);
+    if (list) lua_pop(L, 1);
+    r->first--, r->set--;
   }
   return n;
 }

@@ -20,8 +20,6 @@ static const char *const before[] = {
     "tensor number ",        "at entry ",
 };
 
-static int64_t from_one(int64_t i) { return i < 0 || i == INT64_MAX ? i : i + 1; }
-
 /* The number that `at` stands before, as one that counts from 0; NULL: none. */
 static const char *number_at(const char *text, const char *at) {
   if (at > text && at[-1] != ' ' && at[-1] != '(') return NULL;
@@ -44,7 +42,7 @@ static void count_from_one(const char *text, char *out, size_t size) {
     }
     char *end;
     long long value = strtoll(number, &end, 10);
-    int length = snprintf(out + n, size - n, "%.*s%lld", (int)(number - at), at, (long long)from_one(value));
+    int length = snprintf(out + n, size - n, "%.*s%lld", (int)(number - at), at, (long long)shift_out(value));
     n = n + (size_t)length < size ? n + (size_t)length : size - 1;
     at = end;
   }
@@ -102,13 +100,13 @@ static void count_all_from_one(char *text, size_t size) {
   if (found && sscanf(found, "imension out of range (expected to be in range of [%lld, %lld], but got %lld)", &low,
                       &high, &got) == 3)
     snprintf(text, size, "there is no dimension %lld; the last is %lld, counted from 1, or from the end by -1",
-             (long long)from_one(got), (long long)from_one(high));
+             (long long)shift_out(got), (long long)shift_out(high));
   else if (sscanf(text, "start (%lld) + length (%lld) exceeds dimension size (%lld)", &start, &length, &most) == 3)
-    snprintf(text, size, "%lld positions from %lld on, but the dimension has %lld", length, (long long)from_one(start),
+    snprintf(text, size, "%lld positions from %lld on, but the dimension has %lld", length, (long long)shift_out(start),
              most);
   else if (sscanf(text, "select(): index %lld out of range for tensor of size %255[^\n]", &got, rest) == 2) {
     char whole[512];
-    snprintf(whole, sizeof whole, "there is no position %lld in a tensor of size %s", (long long)from_one(got), rest);
+    snprintf(whole, sizeof whole, "there is no position %lld in a tensor of size %s", (long long)shift_out(got), rest);
     count_from_one(whole, text, size);
   } else {
     char whole[1024];

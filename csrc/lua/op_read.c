@@ -1,28 +1,7 @@
-/* op_read.c: see op_read.h.
- *
- * Dimensions and positions are 1-based: shift_of is the one list of argument names that change; every other
- * integer passes as it is.
- */
+/* op_read.c: see op_read.h.  Dimensions and positions are shifted as they are read (positions.h). */
 #include "lua/op_read.h"
 
 #include <string.h>
-
-/* select, narrow, slice and their variants: select_copy, slice_scatter, … */
-static int is_variant_of(const char *op, const char *base) {
-  size_t n = strlen(base);
-  return !strncmp(op, base, n) && (op[n] == '_' || !op[n]);
-}
-
-shift shift_of(const char *op, const char *arg) {
-  static const char *const others[] = {"start_dim", "end_dim", "source", "destination", "ch_axis", "physical_layout"};
-  if (!strcmp(op, "tile")) return PLAIN; /* its `dims` are counts */
-  if (!strncmp(arg, "dim", 3) || !strncmp(arg, "axis", 4) || !strncmp(arg, "axes", 4)) return DIMENSION;
-  for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-    if (!strcmp(arg, others[i])) return DIMENSION;
-  if (!is_variant_of(op, "select") && !is_variant_of(op, "narrow") && !is_variant_of(op, "slice")) return PLAIN;
-  if (!strcmp(arg, "index") || !strcmp(arg, "start")) return POSITION;
-  return !strcmp(arg, "end") ? STOP : PLAIN;
-}
 
 int refuse(call *c, const char *form, const char *name, const char *expected, const char *got) {
   int nearer = c->foreign != c->worst.foreign ? c->foreign < c->worst.foreign : c->at > c->worst.reached;
@@ -44,18 +23,10 @@ static const char *kind_name(lua_State *L, int index) {
 
 /* 1-based to 0-based; 0 is refused. */
 static int shift_integer(call *c, int64_t *i, shift kind, const at_arg *arg) {
-  if (kind == PLAIN) return 1;
-  if (kind == STOP) {
-    *i = *i == -1 ? INT64_MAX : *i < -1 ? *i + 1 : *i;
-    return 1;
-  }
-  if (*i == 0) {
-    c->wrong = 1;
-    return refuse(c, "argument '%s' is 0; %s are counted from 1, or from the end by -1", arg->name,
-                  kind == DIMENSION ? "dimensions" : "positions", "");
-  }
-  *i -= *i > 0;
-  return 1;
+  if (shift_in(i, kind)) return 1;
+  c->wrong = 1;
+  return refuse(c, "argument '%s' is 0; %s are counted from 1, or from the end by -1", arg->name, shift_counts(kind),
+                "");
 }
 
 static int read_integer(lua_State *L, int index, int64_t *out) {

@@ -2,13 +2,9 @@
 #ifndef AGAD_LUA_OP_READ_H
 #define AGAD_LUA_OP_READ_H
 
-#include "lua/binding.h"
+#include "lua/positions.h"
 
 enum { MAX_ARGS = 32, MAX_ITEMS = 512 };
-
-/* Which integers are 1-based in Lua: dimensions, positions, ends of slices. */
-typedef enum shift { PLAIN, DIMENSION, POSITION, STOP } shift;
-shift shift_of(const char *op, const char *arg);
 
 /* How much is read into a call: exact kinds; one number for a list of integers, numbers one by one; numbers for
  * tensors.  The first level at which an overload fits is taken. */

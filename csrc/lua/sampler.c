@@ -1,5 +1,6 @@
 /* sampler.c: the seeded sampler as a userdata. Rows count from 0: they are numbers inside tensors. */
 #include "lua/data.h"
+#include "lua/options.h"
 
 #include "data/sampler.h"
 
@@ -78,20 +79,18 @@ static int sampler_state(lua_State *L) {
   return 1;
 }
 
-static lua_Integer integer_field(lua_State *L, const char *name) {
-  int found;
-  lua_getfield(L, 2, name);
-  lua_Integer value = lua_tointegerx(L, -1, &found);
-  if (!found) lua_agad_error(L, "a sampler's state has the integer %s", name);
-  lua_pop(L, 1);
-  return value;
-}
-
 static int sampler_set_state(lua_State *L) {
+  static const option known[] = {
+      OPTION_NEEDED_INTEGER("batch", data_sampler_state, batch, OPTION_ANY),
+      OPTION_NEEDED_INTEGER("cycle", data_sampler_state, cycle, OPTION_ANY),
+      OPTION_NEEDED_INTEGER("cycle_position", data_sampler_state, cycle_position, OPTION_ANY),
+      OPTION_NEEDED_INTEGER("epoch", data_sampler_state, epoch, OPTION_ANY),
+      OPTION_NEEDED_INTEGER("seed", data_sampler_state, seed, OPTION_ANY),
+      OPTION_END};
   data_sampler *s = check_sampler(L);
+  data_sampler_state at = {0};
   luaL_checktype(L, 2, LUA_TTABLE);
-  data_sampler_state at = {(uint64_t)integer_field(L, "seed"), integer_field(L, "epoch"), integer_field(L, "batch"),
-                           integer_field(L, "cycle"), integer_field(L, "cycle_position")};
+  lua_agad_options(L, 2, "sampler state", known, &at);
   agad_error error;
   if (data_sampler_set_state(s, at, &error)) return lua_agad_raise(L, &error);
   return 0;

@@ -8,6 +8,7 @@
  * alive pass a budget, and when so many tensors have piled up that its cost, which grows with Lua's heap, stays
  * small beside theirs.  `collectgarbage "stop"` stops both; the generational mode keeps up by itself.
  */
+#include "lua/positions.h"
 #include "lua/tensor_parts.h"
 
 #include <stdio.h>
@@ -178,11 +179,7 @@ static void push_shape(lua_State *L, const at_tensor *t) {
 static int size(lua_State *L) {
   at_tensor *t = lua_agad_check_tensor(L, 1);
   if (lua_isnoneornil(L, 2)) return push_shape(L, t), 1;
-  lua_Integer d = luaL_checkinteger(L, 2);
-  int n = at_ndim(t);
-  luaL_argcheck(L, d != 0, 2, "dimensions are counted from 1, or from the end by -1");
-  luaL_argcheck(L, d <= n && d >= -n, 2, "the tensor has fewer dimensions");
-  lua_pushinteger(L, at_size(t, d > 0 ? (int)d - 1 : (int)d));
+  lua_pushinteger(L, at_size(t, lua_agad_check_dimension(L, 2, t)));
   return 1;
 }
 

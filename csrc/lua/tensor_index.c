@@ -29,8 +29,10 @@ static at_tensor *call_slice(at_tensor *t, int dim, int64_t start, int64_t end, 
 
 /* A position from 1, or from the end by -1, as one from 0; -1 and the sticky error where there is none. */
 static int64_t position(const part *p, lua_Integer i) {
-  int64_t size = at_size(p->view, p->dim), at = i > 0 ? i - 1 : size + i;
-  if (i != 0 && at >= 0 && at < size) return at;
+  int64_t size = at_size(p->view, p->dim), at = i;
+  int counts = shift_in(&at, POSITION);
+  if (at < 0) at += size;
+  if (counts && at >= 0 && at < size) return at;
   int dim = p->dim + p->n_dims - at_ndim(p->view) + 1; /* of the whole tensor, from 1 */
   if (i == 0) return at_fail("position 0 in dimension %d; positions are counted from 1, or from the end by -1", dim);
   return at_fail("there is no position %lld in dimension %d, which has %lld%s", (long long)i, dim, (long long)size,
@@ -217,11 +219,10 @@ static int next_row(lua_State *L) {
 /* rows([dim]): for i, row in t:rows() */
 int lua_agad_rows(lua_State *L) {
   at_tensor *t = lua_agad_check_tensor(L, 1);
-  lua_Integer dim = luaL_optinteger(L, 2, 1), n = at_ndim(t);
-  luaL_argcheck(L, dim != 0 && dim <= n && dim >= -n, 2,
-                n ? "no such dimension (they are counted from 1)" : "the tensor has no dimension");
+  if (lua_isnoneornil(L, 2)) lua_settop(L, 1), lua_pushinteger(L, 1);
+  int dim = lua_agad_check_dimension(L, 2, t);
   lua_pushvalue(L, 1);
-  lua_pushinteger(L, dim > 0 ? dim - 1 : n + dim);
+  lua_pushinteger(L, dim);
   lua_pushcclosure(L, next_row, 2);
   lua_pushnil(L);
   lua_pushinteger(L, 0);

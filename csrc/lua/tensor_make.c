@@ -8,7 +8,7 @@
  */
 #include "lua/tensor_parts.h"
 
-#include <string.h>
+#include "base/size.h"
 
 enum { DEEPEST = 16, MOST_EMPTY = 1 << 20 };
 
@@ -157,8 +157,8 @@ static int from_string(lua_State *L) {
   for (int i = 0; i < ndim; i++) {
     lua_rawgeti(L, 3, i + 1);
     sizes[i] = luaL_checkinteger(L, -1);
-    luaL_argcheck(L, sizes[i] >= 0 && (!sizes[i] || numbers <= INT64_MAX / 16 / sizes[i]), 3, "a size is out of range");
-    numbers *= sizes[i];
+    numbers = base_product(numbers, sizes[i], INT64_MAX / 16);
+    luaL_argcheck(L, numbers >= 0, 3, "a size is out of range");
     lua_pop(L, 1);
   }
   if ((uint64_t)numbers * at_element_size(dtype) != length)

@@ -2,11 +2,11 @@
 #include "net/safetensors.h"
 
 #include "base/file.h"
+#include "base/hash.h"
+#include "base/size.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
 #define CHECKSUM "agad.checksum"
 #define ZEROS "0000000000000000"
@@ -50,11 +50,11 @@ static int read_entry(safetensors *f, const char *name, const json_t *v, agad_er
   if (!known) return agad_fail(error, "tensor %s has the unknown dtype '%s'", name, dtype ? dtype : "?");
   if (!json_is_array(shape) || json_array_size(shape) > 8)
     return agad_fail(error, "tensor %s has no sound shape", name);
-  uint64_t size = at_element_size(e->dtype);
+  int64_t size = (int64_t)at_element_size(e->dtype);
   for (int i = 0; i < e->ndim; i++) {
     const json_t *d = json_array_get(shape, (size_t)i);
     e->sizes[i] = json_integer_value(d);
-    if (!json_is_integer(d) || e->sizes[i] < 0 || __builtin_mul_overflow(size, (uint64_t)e->sizes[i], &size))
+    if (!json_is_integer(d) || (size = base_product(size, e->sizes[i], INT64_MAX)) < 0)
       return agad_fail(error, "tensor %s has no sound shape", name);
   }
   const json_t *begin = json_array_get(offsets, 0), *end = json_array_get(offsets, 1);
@@ -63,7 +63,7 @@ static int read_entry(safetensors *f, const char *name, const json_t *v, agad_er
     return agad_fail(error, "tensor %s has no sound place", name);
   e->begin = (uint64_t)json_integer_value(begin);
   e->end = (uint64_t)json_integer_value(end);
-  if (e->end > f->data_size || e->end - e->begin != size)
+  if (e->end > f->data_size || e->end - e->begin != (uint64_t)size)
     return agad_fail(error, "tensor %s lies outside the file; the file is cut short or damaged", name);
   f->n++;
   return 0;
@@ -78,16 +78,15 @@ static char *digits_in(char *header, size_t length) {
 /* The checksum of header and parts, with the digits in the header as zeros. */
 static void checksum(const char *header, size_t length, const char *place, const void *const *parts,
                      const size_t *sizes, int n, char digits[17]) {
-  XXH64_state_t *sum = XXH64_createState();
+  base_hasher sum;
   size_t before = (size_t)(place - header);
-  XXH64_reset(sum, 0);
-  XXH64_update(sum, header, before);
-  XXH64_update(sum, ZEROS, 16);
-  XXH64_update(sum, place + 16, length - before - 16);
+  base_hasher_start(&sum, 0);
+  base_hasher_add(&sum, header, before);
+  base_hasher_add(&sum, ZEROS, 16);
+  base_hasher_add(&sum, place + 16, length - before - 16);
   for (int i = 0; i < n; i++)
-    if (sizes[i]) XXH64_update(sum, parts[i], sizes[i]);
-  snprintf(digits, 17, "%016llx", (unsigned long long)XXH64_digest(sum));
-  XXH64_freeState(sum);
+    if (sizes[i]) base_hasher_add(&sum, parts[i], sizes[i]);
+  base_hash_digits(base_hasher_end(&sum), digits);
 }
 
 static int by_place(const void *a, const void *b) {

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/size.h"
 #include "score/rank.h"
 #include "score/sort.h"
 
@@ -14,7 +15,7 @@ void score_curve_free(score_curve *curve) {
 
 static int curve_new(score_curve *c, int64_t room, const char *what, agad_error *error) {
   *c = (score_curve){0};
-  if ((uint64_t)room <= SIZE_MAX / (3 * sizeof *c->x)) c->x = malloc((size_t)room * 3 * sizeof *c->x);
+  c->x = base_alloc(room, 3 * sizeof *c->x);
   if (!c->x) return agad_fail(error, "%s: no memory for %lld points", what, (long long)room);
   c->y = c->x + room;
   c->threshold = c->y + room;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/random.h"
+#include "base/size.h"
 #include "score/rank.h"
 
 enum { STREAM_BOOTSTRAP = 11, MOST_RESAMPLES = 1000000 };
@@ -20,16 +21,16 @@ static int64_t number_groups(const ranking *r, int32_t *group) {
   return n_groups;
 }
 
-static void draw(data_random *random, const int32_t *group, int64_t n, int32_t *count) {
+static void draw(base_random *random, const int32_t *group, int64_t n, int32_t *count) {
   for (int64_t i = 0; i < n; i++) {
     /* the high half of a product: biased by less than n / 2^64, and without a division */
-    uint64_t place = (uint64_t)(((unsigned __int128)data_random_next(random) * (uint64_t)n) >> 64);
+    uint64_t place = (uint64_t)(((unsigned __int128)base_random_next(random) * (uint64_t)n) >> 64);
     count[2 * group[place]]++;
   }
 }
 
 /* AUROC of one resample; count[2 g] normals and count[2 g + 1] anomalies of group g. */
-static double resample(const ranking *r, const int32_t *group, int64_t n_groups, int32_t *count, data_random *random) {
+static double resample(const ranking *r, const int32_t *group, int64_t n_groups, int32_t *count, base_random *random) {
   memset(count, 0, (size_t)n_groups * 2 * sizeof *count);
   draw(random, group, r->n_normal, count);
   draw(random, group + r->n_normal, r->n_anomalous, count + 1);
@@ -51,13 +52,13 @@ int agad_auroc_interval(const double *scores, const uint8_t *anomalous, int64_t 
   if (!(level > 0 && level < 1)) return agad_fail(error, "auroc interval: level %g; give above 0 and below 1", level);
   if (n > INT32_MAX) return agad_fail(error, "auroc interval: %lld scores; 2 thousand million at most", (long long)n);
   if (rank_new(&r, scores, anomalous, n, "auroc interval", error)) return -1;
-  int32_t *group = malloc((size_t)n * 3 * sizeof *group), *count = group + n;
-  double *values = malloc((size_t)resamples * sizeof *values);
+  int32_t *group = base_alloc(n, 3 * sizeof *group), *count = group + n;
+  double *values = base_alloc(resamples, sizeof *values);
   int status = group && values ? 0 : agad_fail(error, "auroc interval: no memory for %lld scores", (long long)n);
   if (!status) {
     int64_t n_groups = number_groups(&r, group);
     for (int i = 0; i < resamples && !status; i++) {
-      data_random random = data_random_new(seed, STREAM_BOOTSTRAP, (uint64_t)i);
+      base_random random = base_random_new(seed, STREAM_BOOTSTRAP, (uint64_t)i);
       values[i] = resample(&r, group, n_groups, count, &random);
       if (agad_interrupt) status = agad_interrupted(error);
     }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/random.h"
+#include "base/size.h"
 #include "score/metrics.h"
 
 enum { MAX_CHANNELS = 3, MAX_NUMBERS = 2 * MAX_CHANNELS, TRAIN_BATCHES = 256, MOST_SHUFFLES = 100000 };
@@ -37,7 +38,7 @@ static void add_up(const uint8_t *plane, int64_t n, double *first, double *secon
 }
 
 static sums *sums_of(const leak_pictures *p, agad_error *error) {
-  sums *all = p->n_rows < INT64_MAX / 64 ? malloc((size_t)p->n_rows * sizeof *all + 1) : NULL;
+  sums *all = base_alloc(p->n_rows, sizeof *all);
   int64_t area = (int64_t)p->height * p->width;
   if (!all) return agad_fail(error, "thermometer: no memory for %lld pictures", (long long)p->n_rows), NULL;
   for (int64_t i = 0; i < p->n_rows; i++) {
@@ -75,10 +76,10 @@ static void measure_scale(const sums *train, int64_t n, int64_t batch, int chann
                           scale *out) {
   double m[MAX_NUMBERS] = {0}, squares[MAX_NUMBERS] = {0}; /* Welford */
   for (int k = 0; k < TRAIN_BATCHES; k++) {
-    data_random random = data_random_new(seed, STREAM_TRAIN_BATCH, (uint64_t)k);
+    base_random random = base_random_new(seed, STREAM_TRAIN_BATCH, (uint64_t)k);
     sums total = {{0}, {0}};
     double numbers[MAX_NUMBERS];
-    for (int64_t i = 0; i < batch; i++) add_picture(&total, &train[data_random_below(&random, (uint64_t)n)], channels);
+    for (int64_t i = 0; i < batch; i++) add_picture(&total, &train[base_random_below(&random, (uint64_t)n)], channels);
     numbers_of(&total, channels, area * (double)batch, numbers);
     for (int j = 0; j < 2 * channels; j++) {
       double step = numbers[j] - m[j];
@@ -129,8 +130,8 @@ int agad_thermometer(const leak_pictures *train, const leak_pictures *test, cons
   double train_area = (double)train->height * train->width, test_area = (double)test->height * test->width, total = 0;
   int status = -1;
   sums *of_train = sums_of(train, error), *of_test = of_train ? sums_of(test, error) : NULL;
-  int64_t *order = of_test ? malloc((size_t)n * sizeof *order + 1) : NULL;
-  double *scores = order ? malloc((size_t)n * sizeof *scores + 1) : NULL;
+  int64_t *order = of_test ? base_alloc(n, sizeof *order) : NULL;
+  double *scores = order ? base_alloc(n, sizeof *scores) : NULL;
   if (of_test && !scores) agad_fail(error, "thermometer: no memory for %lld pictures", (long long)n);
   if (scores) {
     scale s;
@@ -141,8 +142,8 @@ int agad_thermometer(const leak_pictures *train, const leak_pictures *test, cons
       double auroc = 0;
       for (int64_t i = 0; i < n; i++) order[i] = i;
       if (shuffles) {
-        data_random random = data_random_new(seed, STREAM_SHUFFLE, (uint64_t)k);
-        data_random_shuffle(&random, order, n);
+        base_random random = base_random_new(seed, STREAM_SHUFFLE, (uint64_t)k);
+        base_random_shuffle(&random, order, n);
       }
       distances(of_test, order, n, batch, test->channels, test_area, &s, scores);
       status = agad_interrupt ? agad_interrupted(error) : agad_auroc(scores, anomalous, n, &auroc, error);

@@ -8,8 +8,8 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "base/size.h"
 #include "data/images.h"
 #include "score/sort.h"
 
@@ -27,13 +27,13 @@ localiser *localise_new(int64_t n, int height, int width, agad_error *error) {
     agad_fail(error, "localisation: %lld maps of %d x %d", (long long)n, height, width);
     return NULL;
   }
-  int64_t area = data_product(height, width, INT32_MAX), room = area < 0 ? -1 : data_product(n, area, INT64_MAX / 16);
+  int64_t area = base_product(height, width, INT32_MAX), room = area < 0 ? -1 : base_product(n, area, INT64_MAX / 16);
   localiser *l = room < 0 ? NULL : calloc(1, sizeof *l);
   if (l) {
     *l = (localiser){.room = room, .height = height, .width = width};
-    l->keys = malloc((size_t)room * sizeof *l->keys);
-    l->stack = malloc((size_t)area * sizeof *l->stack);
-    l->left = malloc((size_t)area);
+    l->keys = base_alloc(room, sizeof *l->keys);
+    l->stack = base_alloc(area, sizeof *l->stack);
+    l->left = base_alloc(area, 1);
   }
   if (l && l->keys && l->stack && l->left) return l;
   localise_free(l);

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/size.h"
 #include "score/rank.h"
 #include "score/sort.h"
 
@@ -80,7 +81,7 @@ int agad_quantile(const double *values, int64_t n, double q, double *out, agad_e
   for (int64_t i = 0; i < n; i++)
     if (!isfinite(values[i]))
       return agad_fail(error, "quantile: value %lld of %lld is not finite", (long long)i + 1, (long long)n);
-  uint64_t *keys = (uint64_t)n <= SIZE_MAX / (2 * sizeof *keys) ? malloc((size_t)n * 2 * sizeof *keys) : NULL;
+  uint64_t *keys = base_alloc(n, 2 * sizeof *keys);
   if (!keys) return agad_fail(error, "quantile: no memory for %lld values", (long long)n);
   for (int64_t i = 0; i < n; i++) keys[i] = sort_key64(values[i]);
   const uint64_t *sorted = sort_keys64(keys, keys + n, n);

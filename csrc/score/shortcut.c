@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/size.h"
 #include "score/metrics.h"
 
 enum { MEAN, SD, GRAD_X, GRAD_Y, N_PIXEL_STATISTICS = SHORTCUT_PIXEL_STATISTICS };
@@ -59,8 +60,7 @@ static int two_sided(const char *name, const double *values, const uint8_t *anom
 int data_shortcuts(const uint8_t *pixels, int64_t n, int channels, int height, int width, const uint8_t *anomalous,
                    const data_origin *origin, data_shortcut out[SHORTCUT_MAX], agad_error *error) {
   static const char *const names[] = {"mean", "sd", "grad_x", "grad_y", "height", "width", "file_bytes"};
-  int64_t cells = data_product(n, N_PIXEL_STATISTICS + 1, INT64_MAX / 8);
-  double *values = cells < 0 ? NULL : malloc(((size_t)cells + 1) * sizeof *values);
+  double *values = base_alloc(n, (N_PIXEL_STATISTICS + 1) * sizeof *values);
   if (!values) return agad_fail(error, "shortcut: no memory for %lld pictures", (long long)n);
   int found = 0, status = data_statistics(pixels, n, channels, height, width, values, error);
   double *column = values + n * N_PIXEL_STATISTICS; /* values: one row a picture; column: one statistic */

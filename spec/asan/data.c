@@ -4,6 +4,8 @@
  * outcome is either a set whose every byte can be read or one line of message. To add a reader: a case
  * function, and its line in main. */
 #include "base/error.c"
+#include "base/text.c"
+#include "base/hash.c"
 #include "data/idx.c"
 #include "data/images.c"
 #include "data/mnist.c"
@@ -46,7 +48,7 @@ static size_t get(uint8_t *bytes, size_t room) {
 /* Reads every byte, so that a wrong size is seen. */
 static void touch(data_images *set) {
   size_t n = (size_t)set->count * set->channels * set->height * set->width;
-  CHECK(data_hash(set->pixels, n, 0) == data_hash(set->pixels, n, 0));
+  CHECK(base_hash(set->pixels, n, 0) == base_hash(set->pixels, n, 0));
   data_images_free(set);
 }
 
@@ -65,7 +67,7 @@ static void try_idx(void) {
 
 static void broken_idx(int gzip) {
   uint8_t good[16 + 3 * 4 * 5] = {0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0, 5}, bad[512];
-  data_random r = data_random_new(1, 1, (uint64_t)gzip);
+  base_random r = base_random_new(1, 1, (uint64_t)gzip);
   put(good, sizeof good, gzip);
   size_t n = get(bad, sizeof bad);
   try_idx();
@@ -79,8 +81,8 @@ static void broken_idx(int gzip) {
   for (int i = 0; i < 2000; i++) {
     uint8_t copy[512];
     memcpy(copy, bad, n);
-    for (int k = data_random_range(&r, 1, 3); k > 0; k--)
-      copy[data_random_below(&r, data_random_below(&r, 2) ? n : 16)] = (uint8_t)data_random_next(&r);
+    for (int k = base_random_range(&r, 1, 3); k > 0; k--)
+      copy[base_random_below(&r, base_random_below(&r, 2) ? n : 16)] = (uint8_t)base_random_next(&r);
     put(copy, n, 0);
     try_idx();
   }

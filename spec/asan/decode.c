@@ -67,12 +67,12 @@ static void break_file(const char *path, uint64_t number) {
   CHECK(try(bytes, n, &whole) && try(bytes, n, &small));
   for (size_t cut = 0; cut < n; cut += n < 2000 ? 1 : 7) CHECK(!try(bytes, cut, &small));
   CHECK(!try(bytes, n - 1, &whole) && !try(bytes, n - 2, &whole));
-  data_random r = data_random_new(3, 3, number);
+  base_random r = base_random_new(3, 3, number);
   for (int i = 0; i < 300; i++) {
     memcpy(copy, bytes, n);
-    for (int k = data_random_range(&r, 1, 3); k > 0; k--)
-      copy[data_random_below(&r, data_random_below(&r, 2) ? n : 64)] = (uint8_t)data_random_next(&r);
-    if (is_png && data_random_below(&r, 2)) repair(copy);
+    for (int k = base_random_range(&r, 1, 3); k > 0; k--)
+      copy[base_random_below(&r, base_random_below(&r, 2) ? n : 64)] = (uint8_t)base_random_next(&r);
+    if (is_png && base_random_below(&r, 2)) repair(copy);
     small.fit = (decode_fit)(i % 3), small.filter = (decode_filter)(i % 2);
     try(copy, n, &small);
   }

@@ -14,6 +14,7 @@
 #include "data/idx.h"
 #include "data/loader.h"
 #include "data/png.h"
+#include "base/hash.h"
 #include "base/random.h"
 
 enum { HEADER_BYTES = 8192, NUMBERS = 4 }; /* cache.c's layout */
@@ -66,20 +67,20 @@ static void try_array(const char *path) {
   for (int i = 0; i < array.dims; i++) n *= array.sizes[i];
   static const int element_bytes[] = {
       [IDX_U8] = 1, [IDX_I8] = 1, [IDX_I16] = 2, [IDX_I32] = 4, [IDX_F32] = 4, [IDX_F64] = 8};
-  CHECK(data_hash(array.values, (size_t)(n * element_bytes[array.type]), 0) != 1);
+  CHECK(base_hash(array.values, (size_t)(n * element_bytes[array.type]), 0) != 1);
   free(array.values);
 }
 
 static void broken_idx(void) {
   uint8_t good[] = {0, 0, 0x0e, 2, 0, 0, 0, 2, 0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
-  data_random r = data_random_new(5, 1, 1);
+  base_random r = base_random_new(5, 1, 1);
   const char *path = in_root("array");
   for (size_t cut = 0; cut <= sizeof good; cut++) put(path, good, cut), try_array(path);
   for (int i = 0; i < 3000; i++) {
     uint8_t bad[sizeof good];
     memcpy(bad, good, sizeof good);
-    for (int k = data_random_range(&r, 1, 3); k > 0; k--)
-      bad[data_random_below(&r, 12)] = (uint8_t)data_random_next(&r) & (data_random_below(&r, 2) ? 15 : 255);
+    for (int k = base_random_range(&r, 1, 3); k > 0; k--)
+      bad[base_random_below(&r, 12)] = (uint8_t)base_random_next(&r) & (base_random_below(&r, 2) ? 15 : 255);
     put(path, bad, sizeof bad);
     try_array(path);
   }
@@ -88,7 +89,7 @@ static void broken_idx(void) {
 static void broken_cifar(void) {
   enum { RECORD = 3074, N = 100 };
   static uint8_t good[RECORD * N], bad[RECORD * N];
-  data_random r = data_random_new(6, 1, 1);
+  base_random r = base_random_new(6, 1, 1);
   CHECK(!mkdir(in_root("cifar100"), 0777));
   FILE *fine = fopen(in_root("cifar100/fine_label_names.txt"), "w");
   FILE *coarse = fopen(in_root("cifar100/coarse_label_names.txt"), "w");
@@ -102,16 +103,16 @@ static void broken_cifar(void) {
     data_images train, test;
     data_superclasses above;
     agad_error error = {""};
-    size_t n = i % 3 == 1 ? data_random_below(&r, sizeof good) : sizeof good;
+    size_t n = i % 3 == 1 ? base_random_below(&r, sizeof good) : sizeof good;
     memcpy(bad, good, sizeof good);
-    if (i % 3 == 2) bad[data_random_below(&r, N) * RECORD + data_random_below(&r, 2)] = (uint8_t)data_random_next(&r);
+    if (i % 3 == 2) bad[base_random_below(&r, N) * RECORD + base_random_below(&r, 2)] = (uint8_t)base_random_next(&r);
     put(in_root("cifar100/train.bin"), bad, n);
     if (data_cifar(root, 100, i % 2, &train, &test, &above, &error)) {
       one_line(&error);
       continue;
     }
     CHECK(train.count == (int64_t)n / RECORD && train.n_classes == (i % 2 ? 20 : 100) && above.n == (i % 2 ? 0 : 20));
-    CHECK(data_hash(train.pixels, (size_t)train.count * 3072, 0) != 1);
+    CHECK(base_hash(train.pixels, (size_t)train.count * 3072, 0) != 1);
     data_images_free(&train);
     data_images_free(&test);
     data_superclasses_free(&above);
@@ -126,7 +127,7 @@ static const char *paths[FILES];
 
 static void make_files(void) {
   uint8_t pixels[3 * 12 * 12], bytes[4096];
-  data_random r = data_random_new(7, 1, 1);
+  base_random r = base_random_new(7, 1, 1);
   agad_error error;
   CHECK(!mkdir(in_root("pictures"), 0777));
   for (int i = 0; i < FILES; i++) {
@@ -136,7 +137,7 @@ static void make_files(void) {
     CHECK(!data_png_write(names[i], pixels, i % 2 ? 1 : 3, 12, i % 7 ? 12 : 8, &error));
     if (i % 9 != 4) continue;
     size_t n = get(names[i], bytes, sizeof bytes);
-    put(names[i], bytes, data_random_below(&r, n));
+    put(names[i], bytes, base_random_below(&r, n));
   }
 }
 
@@ -158,7 +159,7 @@ static void touch_rows(loader_result *result, int count) {
   size_t picture = (size_t)h->channels * h->height * h->width;
   CHECK(h->count == count && h->skipped == FILES - count && h->n_examples == CACHE_EXAMPLES);
   for (int64_t i = 0; i < h->count; i++) CHECK(rows->kept[i] % 9 != 4 && (!i || rows->kept[i] > rows->kept[i - 1]));
-  CHECK(data_hash(rows->pixels, picture * (size_t)h->count, 0) != 1);
+  CHECK(base_hash(rows->pixels, picture * (size_t)h->count, 0) != 1);
   memset(rows->pixels, 1, picture * (size_t)h->count);
   cache_close(&result->rows);
   cache_close(&result->rows);
@@ -193,7 +194,7 @@ static void loads(void) {
 /* Changes of a file of decoded rows: noticed in all that is not padding or pixels. */
 static void broken_cache(void) {
   loader_options o = {.decode = {.height = 4, .width = 4}, .cache = in_root("rows")};
-  data_random r = data_random_new(8, 1, 1);
+  base_random r = base_random_new(8, 1, 1);
   static uint8_t good[65536], bad[65536];
   loader_result result;
   cache_rows rows;
@@ -210,10 +211,10 @@ static void broken_cache(void) {
     CHECK(cache_open(&rows, o.cache, key));
   }
   for (int i = 0; i < 2000; i++) {
-    size_t at = data_random_below(&r, i % 2 ? sizeof(cache_header) : 128);
-    if (i % 5 == 0) at = HEADER_BYTES + data_random_below(&r, numbers - HEADER_BYTES);
+    size_t at = base_random_below(&r, i % 2 ? sizeof(cache_header) : 128);
+    if (i % 5 == 0) at = HEADER_BYTES + base_random_below(&r, numbers - HEADER_BYTES);
     memcpy(bad, good, n);
-    bad[at] ^= (uint8_t)(1 + data_random_below(&r, 255));
+    bad[at] ^= (uint8_t)(1 + base_random_below(&r, 255));
     put(o.cache, bad, n);
     CHECK(cache_open(&rows, o.cache, key));
   }
@@ -223,15 +224,15 @@ static void headers(void) {
   static const uint8_t jpeg[] = {0xff, 0xd8, 0xff, 0xe0, 0, 4, 1, 2, 0xff, 0xff, 0xfe, 0,    2,
                                  0xff, 0xc2, 0,    11,   8, 0, 9, 0, 9,    1,    1,    0x11, 0};
   const char *path = in_root("header");
-  data_random r = data_random_new(9, 1, 1);
+  base_random r = base_random_new(9, 1, 1);
   put(path, jpeg, sizeof jpeg);
   CHECK(files_channels(path) == 1);
   for (int i = 0; i < 3000; i++) {
     uint8_t bad[sizeof jpeg];
     memcpy(bad, jpeg, sizeof jpeg);
-    for (int k = data_random_range(&r, 1, 4); k > 0; k--)
-      bad[2 + data_random_below(&r, sizeof jpeg - 2)] = (uint8_t)data_random_next(&r);
-    put(path, bad, data_random_below(&r, sizeof bad + 1));
+    for (int k = base_random_range(&r, 1, 4); k > 0; k--)
+      bad[2 + base_random_below(&r, sizeof jpeg - 2)] = (uint8_t)base_random_next(&r);
+    put(path, bad, base_random_below(&r, sizeof bad + 1));
     int channels = files_channels(path);
     CHECK(channels == 0 || channels == 1 || channels == 3);
   }

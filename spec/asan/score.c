@@ -1,6 +1,7 @@
 /* score.c: metrics, leak and localisation under the sanitizers: every size from 2, ties, one class, scores that are
  * no numbers, pictures of one pixel. Values are asserted by spec/metrics_spec.lua; here it is memory that counts. */
 #include "base/error.c"
+#include "base/text.c"
 #include "data/images.c"
 #include "score/curves.c"
 #include "score/interval.c"
@@ -26,10 +27,10 @@ static double scores[MOST];
 static uint8_t labels[MOST];
 static agad_error error;
 
-static void draw_case(data_random *r, int64_t n, int levels) {
+static void draw_case(base_random *r, int64_t n, int levels) {
   for (int64_t i = 0; i < n; i++) {
-    scores[i] = (double)data_random_range(r, -levels, levels) / 8;
-    labels[i] = (uint8_t)data_random_below(r, 2);
+    scores[i] = (double)base_random_range(r, -levels, levels) / 8;
+    labels[i] = (uint8_t)base_random_below(r, 2);
   }
   labels[0] = 0;
   labels[1] = 1;
@@ -57,14 +58,14 @@ static void all_metrics(int64_t n) {
 }
 
 static void sizes(void) {
-  data_random r = data_random_new(1, 0, 0);
+  base_random r = base_random_new(1, 0, 0);
   for (int64_t n = 2; n < 200; n++) draw_case(&r, n, (int)(n % 17)), all_metrics(n);
   for (int64_t n = 1990; n <= MOST; n += 602) draw_case(&r, n, 100000), all_metrics(n); /* both ways of sorting */
 }
 
 static void refused(void) {
   double a;
-  data_random r = data_random_new(2, 0, 0);
+  base_random r = base_random_new(2, 0, 0);
   draw_case(&r, 100, 9);
   scores[50] = NAN;
   CHECK(agad_auroc(scores, labels, 100, &a, &error) == -1 && !strchr(error.message, '\n'));
@@ -75,8 +76,8 @@ static void refused(void) {
 
 static void pictures(void) {
   static uint8_t pixels[40 * 3 * 9 * 9];
-  data_random r = data_random_new(3, 0, 0);
-  for (size_t i = 0; i < sizeof pixels; i++) pixels[i] = (uint8_t)data_random_below(&r, 256);
+  base_random r = base_random_new(3, 0, 0);
+  for (size_t i = 0; i < sizeof pixels; i++) pixels[i] = (uint8_t)base_random_below(&r, 256);
   int64_t rows[5] = {39, 0, 0, 7, 12};
   double a;
   draw_case(&r, 40, 3);
@@ -98,13 +99,13 @@ static void pictures(void) {
 static void maps(void) {
   static float map[12 * 81];
   static uint8_t mask[12 * 81];
-  data_random r = data_random_new(4, 0, 0);
+  base_random r = base_random_new(4, 0, 0);
   for (int height = 1; height <= 9; height += 4)
     for (int width = 1; width <= 9; width += 2)
       for (int share = 0; share <= 4; share++) {
         int n = 12 * height * width;
         for (int i = 0; i < n; i++)
-          map[i] = (float)data_random_below(&r, 5), mask[i] = data_random_below(&r, 4) < (unsigned)share;
+          map[i] = (float)base_random_below(&r, 5), mask[i] = base_random_below(&r, 4) < (unsigned)share;
         localiser *l = localise_new(12, height, width, &error);
         localisation found;
         CHECK(l && localise_add(l, map, mask, 5, &error) == 0);

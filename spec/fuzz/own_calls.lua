@@ -235,7 +235,7 @@ return a.grad
     return ([=[
 local list = {}
 for _, part in ipairs {"functional", "names"} do
-  for name in pairs(require("agad." .. part)) do list[#list + 1] = name end
+  for name in pairs(require("agad.tensor." .. part)) do list[#list + 1] = name end
 end
 table.sort(list)
 return agad[list[%d %% #list + 1]](%s, %s, %s, %s)

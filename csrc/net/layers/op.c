@@ -106,7 +106,7 @@ static int op_define(net_program *program, net_node *node, const net_shape *in, 
   at_tensor *y = run(node, x);
   int64_t sizes[AT_MAX_DIM];
   int n = at_sizes(y, sizes);
-  agad_error reason = {""};
+  agad_error reason = {.message = ""};
   if (at_ok() && (n < 1 || n > 4 || sizes[0] != 1)) at_fail("its result does not have one row an image");
   for (int i = 1; i < n && i < 4; i++) node->shape.d[i - 1] = sizes[i];
   node->shape.ndim = at_ok() ? n - 1 : 0;

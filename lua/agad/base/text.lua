@@ -19,10 +19,8 @@ function text.wrap(line, width, hang)
 end
 
 --- A name that JSON and a terminal can hold: bytes that are no UTF-8, and control characters, as \xNN.
-function text.printable(name)
-  local function escape(c) return ("\\x%02X"):format(c:byte()) end
-  name = name:gsub("%c", escape)
-  return utf8.len(name) and name or (name:gsub("[\128-\255]", escape))
-end
+-- @param name string
+-- @return string
+text.printable = require("agad.core").printable
 
 return text

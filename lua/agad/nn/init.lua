@@ -129,24 +129,9 @@ function handle:concat(...)
 end
 
 -- Programs hold libtorch's numbers, so dimensions are shifted here, where people write them.
-local function shifted(args)
+local function shifted(op, args)
   local out = {}
-  for key, value in pairs(args or {}) do
-    if key:find("^dim") or key == "start_dim" or key == "end_dim" then
-      local function shift(d)
-        if d == 0 then error(("op: %s is 0; dimensions are counted from 1, or from the end by -1"):format(key), 4) end
-        return d > 0 and d - 1 or d
-      end
-      if type(value) == "table" then
-        local list = {}
-        for i, d in ipairs(value) do list[i] = shift(d) end
-        value = list
-      else
-        value = shift(value)
-      end
-    end
-    out[key] = value
-  end
+  for key, value in pairs(args or {}) do out[key] = core.shifted(op, key, value) end
   return out
 end
 
@@ -158,7 +143,7 @@ function handle:op(name, args, ...)
   local op, overload = name:match("^([^.]+)%.?(.*)$")
   local inputs = {self.place}
   for i, other in ipairs {...} do inputs[i + 1] = other.place end
-  return add(self.b, {layer = "op", op = op, overload = overload, args = shifted(args), inputs = inputs})
+  return add(self.b, {layer = "op", op = op, overload = overload, args = shifted(op, args), inputs = inputs})
 end
 
 --- Per image: the mean of (self - other)^2.

@@ -1,0 +1,40 @@
+#include "base/text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* The bytes of the character that begins here; 0: none does. */
+static size_t character(const unsigned char *s, size_t n) {
+  static const unsigned least[] = {0, 0, 0x80, 0x800, 0x10000};
+  size_t length = s[0] < 0x80 ? 1 : s[0] < 0xc0 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf8 ? 4 : 0;
+  if (length < 2 || length > n) return length > n ? 0 : length;
+  unsigned code = s[0] & (0x7fu >> length);
+  for (size_t i = 1; i < length; i++) {
+    if ((s[i] & 0xc0) != 0x80) return 0;
+    code = code << 6 | (s[i] & 0x3fu);
+  }
+  return code < least[length] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000) ? 0 : length;
+}
+
+int text_is_utf8(const char *bytes, size_t n) {
+  const unsigned char *s = (const unsigned char *)bytes;
+  for (size_t i = 0, length; i < n; i += length)
+    if (!(length = character(s + i, n - i))) return 0;
+  return 1;
+}
+
+size_t text_printable(char *out, size_t size, const char *bytes, size_t n) {
+  const unsigned char *s = (const unsigned char *)bytes;
+  int utf8 = text_is_utf8(bytes, n);
+  size_t used = 0;
+  for (size_t i = 0, length; i < n; i += length) {
+    int plain = s[i] >= 0x20 && s[i] != 0x7f && (s[i] < 0x80 || utf8);
+    length = plain ? character(s + i, n - i) : 1;
+    if (used + (plain ? length : 4) >= size) break;
+    if (plain) memcpy(out + used, s + i, length);
+    else snprintf(out + used, 5, "\\x%02X", s[i]);
+    used += plain ? length : 4;
+  }
+  if (size) out[used] = 0;
+  return used;
+}

@@ -1,0 +1,93 @@
+/* host.c: the machine that the process runs on: Ctrl-C, the terminal, the clock, the processor. */
+#include "lua/binding.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+/* ---- Ctrl-C: the handler sets a flag that C loops poll and the host interprets ---- */
+
+static void on_interrupt(int signal_number) {
+  (void)signal_number;
+  agad_interrupt = 1;
+}
+
+static int arm_interrupt(lua_State *L) {
+  (void)L;
+  struct sigaction action = {.sa_handler = on_interrupt};
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGINT, &action, NULL);
+  return 0;
+}
+
+static int interrupted(lua_State *L) {
+  lua_pushboolean(L, agad_interrupt);
+  return 1;
+}
+
+static int interrupt_clear(lua_State *L) {
+  (void)L;
+  agad_interrupt = 0;
+  return 0;
+}
+
+/* ---- the terminal and the clock ---- */
+
+static int is_a_tty(lua_State *L) {
+  lua_pushboolean(L, isatty((int)luaL_checkinteger(L, 1)));
+  return 1;
+}
+
+/* wait_input(fd[, seconds]) -> whether there is something to read; false also after a signal */
+static int wait_input(lua_State *L) {
+  struct pollfd fd = {.fd = (int)luaL_checkinteger(L, 1), .events = POLLIN};
+  lua_Number seconds = luaL_optnumber(L, 2, -1);
+  lua_pushboolean(L, poll(&fd, 1, seconds < 0 ? -1 : (int)(seconds * 1000)) > 0);
+  return 1;
+}
+
+static int terminal_width(lua_State *L) {
+  struct winsize size;
+  int known = ioctl(2, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  lua_pushinteger(L, known ? size.ws_col : 80);
+  return 1;
+}
+
+static int clock_seconds(lua_State *L) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  lua_pushnumber(L, (lua_Number)now.tv_sec + (lua_Number)now.tv_nsec * 1e-9);
+  return 1;
+}
+
+/* processor() -> its name */
+static int processor(lua_State *L) {
+  FILE *f = fopen("/proc/cpuinfo", "r");
+  char line[512];
+  const char *name = "unknown";
+  while (f && fgets(line, sizeof line, f))
+    if (!strncmp(line, "model name", 10) && strchr(line, ':')) {
+      name = strchr(line, ':') + 2;
+      line[strcspn(line, "\n")] = 0;
+      break;
+    }
+  lua_pushstring(L, name);
+  if (f) fclose(f);
+  return 1;
+}
+
+static const luaL_Reg functions[] = {{"arm_interrupt", arm_interrupt},
+                                     {"interrupted", interrupted},
+                                     {"interrupt_clear", interrupt_clear},
+                                     {"isatty", is_a_tty},
+                                     {"wait_input", wait_input},
+                                     {"terminal_width", terminal_width},
+                                     {"clock", clock_seconds},
+                                     {"processor", processor},
+                                     {NULL, NULL}};
+
+void lua_agad_open_host(lua_State *L) { luaL_setfuncs(L, functions, 0); }
