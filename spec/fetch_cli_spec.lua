@@ -34,7 +34,7 @@ local function command(name, modes, more)
         files = {{name = "one.bin", bytes = %d, sha256 = %q}, {name = "names.txt"}}},
     }]]):format(table.concat(places, ", "), #content.a, sums.a, #content.b, sums.b, site.archive_bytes, sums.packed,
     #content.one, sums.one))
-  write(dir .. "/run.lua", ("require 'agad.cli.commands.fetch' {" ..
+  write(dir .. "/run.lua", ("require('agad.cli.commands.fetch').run {" ..
     "name = {%q}, root = %q, sources = %q, %s}"):format(name, root,
     path, more or ""))
   return ("'%s' '%s/run.lua'"):format(launcher, dir)
