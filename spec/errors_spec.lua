@@ -18,7 +18,7 @@ local function script(chunk)
     local function busy() for i = 1, 1e9 do i = i + 1 end end      -- seconds, unless it is ended
     local function quiet() end
     local function method(more)
-      local m = {name = "mine", options = {}, input = {-1, 1}, average = {}, score = {"l2"},
+      local m = {name = "mine", options = {}, input = {-1, 1}, average = {}, picture = "generator", score = {"l2"},
         nets = function(_, shape)
           return {generator = agad.nn.builder(shape):conv(shape[1], {kernel = 3, padding = 1}):tanh():build "g"}
         end,
@@ -56,9 +56,9 @@ teardown(cli.remove)
 
 describe("an interruption", function()
   it("is one value, which prints and joins as text", function()
-    assert.equal(core.interruption, errors.interrupted)
-    assert.equal("interrupted", tostring(errors.interrupted))
-    assert.equal("ended: interrupted!", "ended: " .. errors.interrupted .. "!")
+    assert.is_true(errors.is_interruption(core.interruption))
+    assert.equal("interrupted", tostring(core.interruption))
+    assert.equal("ended: interrupted!", "ended: " .. core.interruption .. "!")
   end)
 
   it("is what every loop of the core raises", function()
@@ -105,9 +105,9 @@ describe("an interruption", function()
   end)
 
   it("is never made text of", function()
-    local ok, err = pcall(errors.text, errors.interrupted)
+    local ok, err = pcall(errors.text, core.interruption)
     assert.is_false(ok)
-    assert.equal(errors.interrupted, err)
+    assert.equal(core.interruption, err)
     assert.equal("my: interrupted", errors.text "my: interrupted")
     assert.equal("nil", errors.text(nil))
   end)

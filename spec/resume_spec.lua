@@ -131,7 +131,7 @@ describe("training", function()
     for name in pairs(seen) do callbacks[name] = function() seen[name] = seen[name] + 1 end end
     local run = agad.trainer(task, with {epochs = 2}):fit(callbacks)
     assert.same({on_step = run.steps, on_epoch = 2, on_evaluate = 2}, seen)
-    has(refused(run.fit, run, {on_stop = quiet}), "unknown callback on_stop", "on_step")
+    has(refused(run.fit, run, {on_stop = quiet}), "fit: unknown option on_stop; did you mean on_step?", "on_step")
   end)
 
   it("accumulates micro-batches into one update", function()

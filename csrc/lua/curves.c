@@ -17,7 +17,7 @@ enum { MOST_BINS = 100000 };
 
 /* auroc_interval(scores, labels[, {resamples=, level=, seed=}]) -> low, high */
 static int auroc_interval(lua_State *L) {
-  lua_data_check_numbers(L, 1), lua_data_check_numbers(L, 2);
+  lua_agad_check_numbers(L, 1), lua_agad_check_numbers(L, 2);
   typedef struct interval {
     double level;
     int64_t seed;
@@ -32,10 +32,10 @@ static int auroc_interval(lua_State *L) {
   agad_error error;
   int64_t n;
   at_scope scope = at_open();
-  const double *scores = lua_data_numbers(L, 1, &n);
-  const uint8_t *anomalous = lua_data_labels(L, 2, n);
+  const double *scores = lua_agad_numbers(L, 1, &n);
+  const uint8_t *anomalous = lua_agad_labels(L, 2, n);
   if (at_ok() && agad_auroc_interval(scores, anomalous, n, o.resamples, o.level, (uint64_t)o.seed, &low, &high, &error))
-    lua_data_fail(&error);
+    at_fail_with(&error);
   lua_pushnumber(L, low);
   lua_pushnumber(L, high);
   return lua_agad_end(L, &scope, 2);
@@ -63,17 +63,17 @@ static void set_counts(lua_State *L, const char *name, const int64_t *values, in
 static void *take_block(lua_State *L, size_t n) { return lua_newuserdatauv(L, n + 1, 0); }
 
 static int push_curve(lua_State *L, int is_roc) {
-  lua_data_check_numbers(L, 1), lua_data_check_numbers(L, 2);
+  lua_agad_check_numbers(L, 1), lua_agad_check_numbers(L, 2);
   lua_Integer most = is_roc ? luaL_optinteger(L, 3, 0) : 0;
   agad_error error;
   int64_t n;
   score_curve c = {0};
   at_scope scope = at_open();
-  const double *scores = lua_data_numbers(L, 1, &n);
-  const uint8_t *anomalous = lua_data_labels(L, 2, n);
+  const double *scores = lua_agad_numbers(L, 1, &n);
+  const uint8_t *anomalous = lua_agad_labels(L, 2, n);
   if (at_ok() && (is_roc ? agad_roc(scores, anomalous, n, most, &c, &error)
                          : agad_precision_recall(scores, anomalous, n, &c, &error)))
-    lua_data_fail(&error);
+    at_fail_with(&error);
   int64_t sizes[1] = {c.n};
   double *x = at_data(at_copy_of(c.x, sizes, 1, AT_F64)), *y = at_data(at_copy_of(c.y, sizes, 1, AT_F64)),
          *threshold = at_data(at_copy_of(c.threshold, sizes, 1, AT_F64)); /* the scope's: nothing of ours is left */
@@ -93,16 +93,16 @@ static int precision_recall(lua_State *L) { return push_curve(L, 0); }
 
 /* histogram(scores, labels[, bins]) -> {edges=, normal=, anomalous=} */
 static int histogram(lua_State *L) {
-  lua_data_check_numbers(L, 1), lua_data_check_numbers(L, 2);
+  lua_agad_check_numbers(L, 1), lua_agad_check_numbers(L, 2);
   lua_Integer bins = luaL_optinteger(L, 3, 50);
   luaL_argcheck(L, bins >= 1 && bins <= MOST_BINS, 3, "1 to 100000 bins");
   double *edges = take_block(L, (size_t)(bins + 1) * sizeof *edges);
   int64_t *normal = take_block(L, (size_t)bins * 2 * sizeof *normal), *bad = normal + bins, n;
   agad_error error;
   at_scope scope = at_open();
-  const double *scores = lua_data_numbers(L, 1, &n);
-  const uint8_t *anomalous = lua_data_labels(L, 2, n);
-  if (at_ok() && agad_histogram(scores, anomalous, n, (int)bins, edges, normal, bad, &error)) lua_data_fail(&error);
+  const double *scores = lua_agad_numbers(L, 1, &n);
+  const uint8_t *anomalous = lua_agad_labels(L, 2, n);
+  if (at_ok() && agad_histogram(scores, anomalous, n, (int)bins, edges, normal, bad, &error)) at_fail_with(&error);
   lua_createtable(L, 0, 3);
   if (at_ok()) {
     set_numbers(L, "edges", edges, bins + 1);
@@ -122,8 +122,8 @@ static leak_pictures leak_rows(const pictures *p, const int64_t *rows, int64_t n
  * rows of test; order: rows of test, from 0 */
 static int thermometer(lua_State *L) {
   at_tensor *train = lua_agad_check_tensor(L, 1), *test = lua_agad_check_tensor(L, 3);
-  if (!lua_isnil(L, 2)) lua_data_check_numbers(L, 2);
-  lua_data_check_numbers(L, 4);
+  if (!lua_isnil(L, 2)) lua_agad_check_numbers(L, 2);
+  lua_agad_check_numbers(L, 4);
   luaL_checktype(L, 5, LUA_TTABLE);
   typedef struct leak_options {
     int64_t batch, seed;
@@ -136,18 +136,18 @@ static int thermometer(lua_State *L) {
   lua_agad_options(L, 5, "thermometer", known, &o);
   lua_settop(L, 5);
   int has_order = lua_getfield(L, 5, "order") != LUA_TNIL;
-  if (has_order) lua_data_check_numbers(L, 6);
+  if (has_order) lua_agad_check_numbers(L, 6);
   agad_error error;
   double auroc = 0;
   int64_t n_rows = -1, n_order = -1; /* all */
   leak_pictures of_train = {0}, of_test = {0};
   pictures p;
   at_scope scope = at_open();
-  const int64_t *rows = lua_isnil(L, 2) ? NULL : lua_data_integers(L, 2, &n_rows);
-  const int64_t *order = has_order ? lua_data_integers(L, 6, &n_order) : NULL;
+  const int64_t *rows = lua_isnil(L, 2) ? NULL : lua_agad_integers(L, 2, &n_rows);
+  const int64_t *order = has_order ? lua_agad_integers(L, 6, &n_order) : NULL;
   if (at_ok() && !lua_agad_pictures(train, PICTURES_MANY, "thermometer", &p)) of_train = leak_rows(&p, rows, n_rows);
   if (at_ok() && !lua_agad_pictures(test, PICTURES_MANY, "thermometer", &p)) of_test = leak_rows(&p, order, n_order);
-  const uint8_t *labels = lua_data_labels(L, 4, of_test.count);
+  const uint8_t *labels = lua_agad_labels(L, 4, of_test.count);
   uint8_t *ordered = has_order ? at_data(at_empty(&n_order, 1, AT_U8, AT_CPU, AT_NCHW)) : NULL;
   for (int64_t i = 0; i < n_order && at_ok(); i++) {
     if (order[i] < 0 || order[i] >= of_test.count)
@@ -156,7 +156,7 @@ static int thermometer(lua_State *L) {
   }
   if (at_ok() && agad_thermometer(&of_train, &of_test, has_order ? ordered : labels, o.batch, o.shuffles,
                                   (uint64_t)o.seed, &auroc, &error))
-    lua_data_fail(&error);
+    at_fail_with(&error);
   lua_pushnumber(L, auroc);
   return lua_agad_end(L, &scope, 1);
 }
@@ -168,7 +168,7 @@ static void close_localiser(void *pointer) { localise_free(pointer); }
 /* localiser(n, height, width) -> object with add and result */
 static int new_localiser(lua_State *L) {
   int64_t n = luaL_checkinteger(L, 1);
-  int height = lua_data_check_side(L, 2), width = lua_data_check_side(L, 3);
+  int height = lua_agad_check_side(L, 2), width = lua_agad_check_side(L, 3);
   void **box = lua_agad_new_box(L, LUA_LOCALISER);
   lua_newtable(L);
   lua_pushinteger(L, height), lua_rawseti(L, -2, 1);
@@ -202,7 +202,7 @@ static int add_maps(lua_State *L) {
               (long long)width);
   maps = at_to_layout(at_to(at_detach(maps), AT_F32, AT_CPU), AT_NCHW);
   masks = at_to_layout(at_to(masks, AT_U8, AT_CPU), AT_NCHW);
-  if (at_ok() && localise_add(l, at_data(maps), at_data(masks), at_size(maps, 0), &error)) lua_data_fail(&error);
+  if (at_ok() && localise_add(l, at_data(maps), at_data(masks), at_size(maps, 0), &error)) at_fail_with(&error);
   return lua_agad_end(L, &scope, 0);
 }
 
@@ -235,7 +235,7 @@ static const luaL_Reg functions[] = {{"auroc_interval", auroc_interval},
                                      {"localiser", new_localiser},
                                      {NULL, NULL}};
 
-void lua_data_open_curves(lua_State *L) {
+void lua_agad_open_curves(lua_State *L) {
   lua_agad_type(L, LUA_LOCALISER, methods, close_localiser);
   luaL_setfuncs(L, functions, 0);
 }

@@ -23,7 +23,7 @@ static int free_images(lua_State *L) {
   return 0;
 }
 
-data_images *lua_data_new_images(lua_State *L) {
+data_images *lua_agad_new_images(lua_State *L) {
   data_images *set = lua_newuserdatauv(L, sizeof *set, 0);
   memset(set, 0, sizeof *set);
   luaL_setmetatable(L, LUA_IMAGES);
@@ -62,7 +62,7 @@ static void push_classes(lua_State *L, const data_images *set) {
   }
 }
 
-int lua_data_push_sets(lua_State *L, data_images *train, data_images *test, const agad_error *failed) {
+int lua_agad_push_sets(lua_State *L, data_images *train, data_images *test, const agad_error *failed) {
   if (failed) return lua_agad_raise(L, failed);
   at_scope scope = at_open();
   push_classes(L, train);
@@ -72,30 +72,30 @@ int lua_data_push_sets(lua_State *L, data_images *train, data_images *test, cons
   return lua_agad_end(L, &scope, 3);
 }
 
-int lua_data_check_side(lua_State *L, int index) {
+int lua_agad_check_side(lua_State *L, int index) {
   lua_Integer side = luaL_checkinteger(L, index);
   luaL_argcheck(L, side >= 1 && side <= DATA_MAX_SIDE, index, "a side has 1 to 65536 pixels");
   return (int)side;
 }
 
-int lua_data_bring(data_images *train, data_images *test, const data_form *form, agad_error *error) {
+int lua_agad_bring(data_images *train, data_images *test, const data_form *form, agad_error *error) {
   return data_images_bring(train, form, error) || data_images_bring(test, form, error);
 }
 
 /* mnist(name, root, form) -> {images, labels}, {images, labels}, classes */
 static int mnist(lua_State *L) {
   const char *name = luaL_checkstring(L, 1), *root = luaL_checkstring(L, 2);
-  data_form form = lua_data_form(L, 3, name);
-  data_images *train = lua_data_new_images(L), *test = lua_data_new_images(L);
+  data_form form = lua_agad_form(L, 3, name);
+  data_images *train = lua_agad_new_images(L), *test = lua_agad_new_images(L);
   agad_error error;
-  int failed = data_mnist(name, root, train, test, &error) || lua_data_bring(train, test, &form, &error);
-  return lua_data_push_sets(L, train, test, failed ? &error : NULL);
+  int failed = data_mnist(name, root, train, test, &error) || lua_agad_bring(train, test, &form, &error);
+  return lua_agad_push_sets(L, train, test, failed ? &error : NULL);
 }
 
 /* weave(texture, size, channels, seed, {train, defects, test, test defects}) -> train, test, classes */
 static int weave(lua_State *L) {
   const char *name = luaL_checkstring(L, 1);
-  weave_options options = {WEAVE_CLOTH, lua_data_check_side(L, 2), (int)luaL_checkinteger(L, 3),
+  weave_options options = {WEAVE_CLOTH, lua_agad_check_side(L, 2), (int)luaL_checkinteger(L, 3),
                            (uint64_t)luaL_checkinteger(L, 4)};
   int64_t counts[4];
   luaL_checktype(L, 5, LUA_TTABLE);
@@ -104,13 +104,13 @@ static int weave(lua_State *L) {
     counts[i] = luaL_checkinteger(L, -1);
     lua_pop(L, 1);
   }
-  data_images *train = lua_data_new_images(L), *test = lua_data_new_images(L);
+  data_images *train = lua_agad_new_images(L), *test = lua_agad_new_images(L);
   agad_error error;
   int texture = data_weave_texture(name, &error), failed = texture < 0;
   if (!failed) options.texture = (weave_texture)texture;
   failed = failed || data_weave(&options, WEAVE_TRAIN, counts[0], counts[1], train, &error) ||
            data_weave(&options, WEAVE_TEST, counts[2], counts[3], test, &error);
-  return lua_data_push_sets(L, train, test, failed ? &error : NULL);
+  return lua_agad_push_sets(L, train, test, failed ? &error : NULL);
 }
 
 /* ---- single pictures ---- */
@@ -130,15 +130,15 @@ static int write_png(lua_State *L) {
     at_fail("write_png: one picture, (channels, height, width); this has 4 dimensions");
   if (at_ok() && !lua_agad_pictures(given, PICTURES_OR_ONE, "write_png", &p) &&
       data_png_write(path, p.pixels, p.channels, p.height, p.width, &error))
-    lua_data_fail(&error);
+    at_fail_with(&error);
   return lua_agad_end(L, &scope, 0);
 }
 
 /* A set of its own with the pictures' bytes, in a box on the stack. */
 static data_images *copy_pictures(lua_State *L, const pictures *p) {
-  data_images *set = lua_data_new_images(L);
+  data_images *set = lua_agad_new_images(L);
   agad_error error;
-  if (data_images_alloc(set, p->n, p->channels, p->height, p->width, 0, 0, &error)) return lua_data_fail(&error), NULL;
+  if (data_images_alloc(set, p->n, p->channels, p->height, p->width, 0, 0, &error)) return at_fail_with(&error), NULL;
   memcpy(set->pixels, p->pixels, (size_t)(p->n * p->channels * p->height) * (size_t)p->width);
   return set;
 }
@@ -161,7 +161,7 @@ static int set_channels(lua_State *L) {
   pictures p;
   agad_error error;
   data_images *set = lua_agad_pictures(given, PICTURES_OR_ONE, "set_channels", &p) ? NULL : copy_pictures(L, &p);
-  if (set && data_images_set_channels(set, channels, &error)) lua_data_fail(&error);
+  if (set && data_images_set_channels(set, channels, &error)) at_fail_with(&error);
   if (at_ok()) push_pictures(L, set, at_ndim(given));
   return lua_agad_end(L, &scope, 1);
 }
@@ -175,7 +175,7 @@ static const int64_t *origin_field(lua_State *L, const char *name, int64_t n) {
   if (lua_isnil(L, -1)) return NULL;
   if (!lua_istable(L, -1) && !lua_agad_test_tensor(L, -1))
     return at_fail("%s: a list or tensor of integers", name), NULL;
-  const int64_t *values = lua_data_integers(L, lua_gettop(L), &count);
+  const int64_t *values = lua_agad_integers(L, lua_gettop(L), &count);
   if (at_ok() && count != n) at_fail("%s: %lld values for %lld pictures", name, (long long)count, (long long)n);
   return values;
 }
@@ -183,7 +183,7 @@ static const int64_t *origin_field(lua_State *L, const char *name, int64_t n) {
 /* shortcut(images, anomalous[, {height=, width=, file_bytes=}]) -> {{name=, auroc=}, ...} */
 static int shortcut(lua_State *L) {
   at_tensor *given = lua_agad_check_tensor(L, 1);
-  lua_data_check_numbers(L, 2);
+  lua_agad_check_numbers(L, 2);
   data_shortcut found[SHORTCUT_MAX];
   agad_error error;
   int n = 0;
@@ -191,11 +191,11 @@ static int shortcut(lua_State *L) {
   at_scope scope = at_open();
   pictures p;
   if (!lua_agad_pictures(given, PICTURES_OR_ONE, "shortcut", &p)) {
-    const uint8_t *anomalous = lua_data_labels(L, 2, p.n);
+    const uint8_t *anomalous = lua_agad_labels(L, 2, p.n);
     data_origin origin = {origin_field(L, "height", p.n), origin_field(L, "width", p.n),
                           origin_field(L, "file_bytes", p.n)};
     if (at_ok()) n = data_shortcuts(p.pixels, p.n, p.channels, p.height, p.width, anomalous, &origin, found, &error);
-    if (n < 0) lua_data_fail(&error);
+    if (n < 0) at_fail_with(&error);
   }
   lua_createtable(L, n > 0 ? n : 0, 0);
   for (int i = 0; i < n; i++) {
@@ -216,12 +216,12 @@ void lua_agad_open_data(lua_State *L) {
   lua_pushcfunction(L, free_images), lua_setfield(L, -2, "__gc");
   lua_pop(L, 1);
   luaL_newlib(L, functions);
-  lua_data_open_sampler(L);
-  lua_data_open_loader(L);
-  lua_data_open_decode(L);
-  lua_data_open_inspect(L);
+  lua_agad_open_sampler(L);
+  lua_agad_open_loader(L);
+  lua_agad_open_decode(L);
+  lua_agad_open_inspect(L);
   lua_setfield(L, -2, "data");
   lua_newtable(L);
-  lua_data_open_metrics(L);
+  lua_agad_open_metrics(L);
   lua_setfield(L, -2, "metrics");
 }

@@ -7,39 +7,38 @@
 #include "data/images.h"
 
 /* Raises unless the argument is a list or a tensor; before a scope is open. */
-void lua_data_check_numbers(lua_State *L, int index);
+void lua_agad_check_numbers(lua_State *L, int index);
 
 /* Its numbers, dense, owned by the scope; NULL after a failure. Booleans count as 0 and 1. */
-const double *lua_data_numbers(lua_State *L, int index, int64_t *n);
-const int64_t *lua_data_integers(lua_State *L, int index, int64_t *n);
+const double *lua_agad_numbers(lua_State *L, int index, int64_t *n);
+const int64_t *lua_agad_integers(lua_State *L, int index, int64_t *n);
 /* n labels, each 0 (normal) or 1 (anomalous). */
-const uint8_t *lua_data_labels(lua_State *L, int index, int64_t n);
+const uint8_t *lua_agad_labels(lua_State *L, int index, int64_t n);
 
 /* Makes an agad_error the scope's failure; -1. */
-int lua_data_fail(const agad_error *error);
 
 /* Arguments: a number of pixels; what pictures are brought to: {height=, width=, channels=, fit=, filter=}, all of
  * which may be left out. The check is part of that: for who reads a form among other options. */
-int lua_data_check_side(lua_State *L, int index);
-data_form lua_data_form(lua_State *L, int index, const char *who);
-void lua_data_check_form(lua_State *L, const char *who, const data_form *form);
+int lua_agad_check_side(lua_State *L, int index);
+data_form lua_agad_form(lua_State *L, int index, const char *who);
+void lua_agad_check_form(lua_State *L, const char *who, const data_form *form);
 
 /* Brings both sets of a reader to a form; whether that failed. */
-int lua_data_bring(data_images *train, data_images *test, const data_form *form, agad_error *error);
+int lua_agad_bring(data_images *train, data_images *test, const data_form *form, agad_error *error);
 
 /* A set in a userdata on the stack, empty, freed by the collector. */
-data_images *lua_data_new_images(lua_State *L);
+data_images *lua_agad_new_images(lua_State *L);
 /* Ends a reader of whole sets: pushes train, test ({images, labels, masks}) and the list of class names out of two
  * such userdata, or raises what failed. */
-int lua_data_push_sets(lua_State *L, data_images *train, data_images *test, const agad_error *failed);
+int lua_agad_push_sets(lua_State *L, data_images *train, data_images *test, const agad_error *failed);
 
 /* Each adds to the table on the top of the stack: `sampler` and `anomalies_per_batch`; `read`, `resample`, `formats`;
  * `list`, `load_files` and what else reads files; `hashes` and `statistics`; the metrics. */
-void lua_data_open_sampler(lua_State *L);
-void lua_data_open_decode(lua_State *L);
-void lua_data_open_loader(lua_State *L);
-void lua_data_open_inspect(lua_State *L);
-void lua_data_open_metrics(lua_State *L);
-void lua_data_open_curves(lua_State *L); /* called by lua_data_open_metrics */
+void lua_agad_open_sampler(lua_State *L);
+void lua_agad_open_decode(lua_State *L);
+void lua_agad_open_loader(lua_State *L);
+void lua_agad_open_inspect(lua_State *L);
+void lua_agad_open_metrics(lua_State *L);
+void lua_agad_open_curves(lua_State *L); /* called by lua_agad_open_metrics */
 
 #endif

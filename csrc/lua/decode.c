@@ -10,12 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-void lua_data_check_form(lua_State *L, const char *who, const data_form *form) {
+void lua_agad_check_form(lua_State *L, const char *who, const data_form *form) {
   if (!form->height != !form->width) lua_agad_error(L, "%s: give height and width, or neither", who);
   if (form->channels == 2) lua_agad_error(L, "%s: channels = 2; give 1 (grey) or 3 (colour)", who);
 }
 
-data_form lua_data_form(lua_State *L, int index, const char *who) {
+data_form lua_agad_form(lua_State *L, int index, const char *who) {
   static const option known[] = {OPTION_INTEGER("channels", data_form, channels, 1, 3),
                                  OPTION_CHOICE("filter", data_form, filter, data_filters),
                                  OPTION_CHOICE("fit", data_form, fit, data_fits),
@@ -24,7 +24,7 @@ data_form lua_data_form(lua_State *L, int index, const char *who) {
                                  OPTION_END};
   data_form form = {0};
   lua_agad_options(L, index, who, known, &form);
-  lua_data_check_form(L, who, &form);
+  lua_agad_check_form(L, who, &form);
   return form;
 }
 
@@ -52,7 +52,7 @@ static int read_picture(lua_State *L) {
   agad_error error;
   luaL_checkstack(L, 8, "read");
   lua_agad_options(L, 2, "read", read_options, &o);
-  lua_data_check_form(L, "read", &o.form);
+  lua_agad_check_form(L, "read", &o.form);
   if (decode_file(path, &o, &picture, &error)) return lua_agad_raise(L, &error);
   at_scope scope = at_open();
   int64_t sizes[3] = {picture.channels, picture.height, picture.width};
@@ -81,7 +81,7 @@ static data_form take_fit(lua_State *L, int index) {
 /* resize(pictures, height, width[, fit | {fit=, filter=}]): uint8 (n, c, h, w) or (c, h, w) to a new tensor */
 static int resize(lua_State *L) {
   at_tensor *given = lua_agad_check_tensor(L, 1), *out = NULL;
-  int height = lua_data_check_side(L, 2), width = lua_data_check_side(L, 3);
+  int height = lua_agad_check_side(L, 2), width = lua_agad_check_side(L, 3);
   data_form form = take_fit(L, 4);
   agad_error error;
   at_scope scope = at_open();
@@ -92,7 +92,7 @@ static int resize(lua_State *L) {
     out = at_empty(sizes + 4 - ndim, ndim, AT_U8, AT_CPU, AT_NCHW);
     if (at_ok() && data_resample_planes(p.pixels, p.n * p.channels, p.height, p.width, at_data(out), height, width,
                                         form.fit, form.filter, &error))
-      lua_data_fail(&error);
+      at_fail_with(&error);
   }
   lua_agad_push_tensor(L, out);
   return lua_agad_end(L, &scope, 1);
@@ -116,4 +116,4 @@ static int formats(lua_State *L) {
 static const luaL_Reg functions[] = {
     {"read", read_picture}, {"resize", resize}, {"resample", resize}, {"formats", formats}, {NULL, NULL}};
 
-void lua_data_open_decode(lua_State *L) { luaL_setfuncs(L, functions, 0); }
+void lua_agad_open_decode(lua_State *L) { luaL_setfuncs(L, functions, 0); }

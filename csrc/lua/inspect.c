@@ -33,13 +33,13 @@ static int statistics(lua_State *L) {
     int64_t shape[2] = {p.n, SHORTCUT_PIXEL_STATISTICS};
     out = at_empty(shape, 2, AT_F64, AT_CPU, AT_NCHW);
     if (at_ok() && data_statistics(p.pixels, p.n, p.channels, p.height, p.width, at_data(out), &error))
-      lua_data_fail(&error);
+      at_fail_with(&error);
   }
   lua_agad_push_tensor(L, out);
   return lua_agad_end(L, &scope, 1);
 }
 
-void lua_data_open_inspect(lua_State *L) {
+void lua_agad_open_inspect(lua_State *L) {
   lua_pushcfunction(L, hashes), lua_setfield(L, -2, "hashes");
   lua_pushcfunction(L, statistics), lua_setfield(L, -2, "statistics");
 }

@@ -129,7 +129,7 @@ static int load_files(lua_State *L) {
   luaL_checkstack(L, 16, "load_files");
   loader_options o = {0};
   lua_agad_options(L, 2, "load_files", load_options, &o);
-  lua_data_check_form(L, "load_files", &o.decode.form);
+  lua_agad_check_form(L, "load_files", &o.decode.form);
   watcher w = {L, 0, 0};
   if (lua_istable(L, 2) && lua_getfield(L, 2, "on_progress") != LUA_TNIL) {
     if (!lua_isfunction(L, -1)) lua_agad_error(L, "load_files: on_progress is a function");
@@ -228,15 +228,15 @@ static int cifar(lua_State *L) {
   lua_Integer classes = luaL_checkinteger(L, 2);
   luaL_argcheck(L, classes == 10 || classes == 100, 2, "10 or 100 classes");
   int coarse = luaL_checkoption(L, 3, "fine", kinds);
-  data_form form = lua_data_form(L, 4, "cifar");
-  data_images *train = lua_data_new_images(L), *test = lua_data_new_images(L);
+  data_form form = lua_agad_form(L, 4, "cifar");
+  data_images *train = lua_agad_new_images(L), *test = lua_agad_new_images(L);
   data_superclasses *above = lua_newuserdatauv(L, sizeof *above, 0);
   memset(above, 0, sizeof *above);
   luaL_setmetatable(L, LUA_SUPERCLASSES);
   agad_error error;
   int failed =
-      data_cifar(root, (int)classes, coarse, train, test, above, &error) || lua_data_bring(train, test, &form, &error);
-  lua_data_push_sets(L, train, test, failed ? &error : NULL);
+      data_cifar(root, (int)classes, coarse, train, test, above, &error) || lua_agad_bring(train, test, &form, &error);
+  lua_agad_push_sets(L, train, test, failed ? &error : NULL);
   if (above->n) push_superclasses(L, above);
   else lua_pushnil(L);
   return 4;
@@ -248,7 +248,7 @@ static void metatable(lua_State *L, const char *name, lua_CFunction close) {
   lua_pop(L, 1);
 }
 
-void lua_data_open_loader(lua_State *L) {
+void lua_agad_open_loader(lua_State *L) {
   static const luaL_Reg functions[] = {
       {"list", list}, {"load_files", load_files}, {"read_idx", read_idx}, {"cifar", cifar}, {NULL, NULL}};
   metatable(L, LUA_LOADED, free_loaded);

@@ -5,9 +5,7 @@
 
 /* ---- lists of numbers ---- */
 
-int lua_data_fail(const agad_error *error) { return at_fail_with(error); }
-
-void lua_data_check_numbers(lua_State *L, int index) {
+void lua_agad_check_numbers(lua_State *L, int index) {
   if (lua_agad_test_tensor(L, index)) return;
   luaL_argexpected(L, lua_istable(L, index), index, "list or tensor of numbers");
 }
@@ -20,7 +18,7 @@ static double number_at(lua_State *L, int index, int64_t i, int *bad) {
   return value;
 }
 
-const double *lua_data_numbers(lua_State *L, int index, int64_t *n) {
+const double *lua_agad_numbers(lua_State *L, int index, int64_t *n) {
   at_tensor *given = lua_agad_test_tensor(L, index);
   if (given) {
     at_tensor *t = at_to_layout(at_to(at_detach(given), AT_F64, AT_CPU), AT_NCHW);
@@ -37,8 +35,8 @@ const double *lua_data_numbers(lua_State *L, int index, int64_t *n) {
   return at_ok() ? values : NULL;
 }
 
-const int64_t *lua_data_integers(lua_State *L, int index, int64_t *n) {
-  const double *values = lua_data_numbers(L, index, n);
+const int64_t *lua_agad_integers(lua_State *L, int index, int64_t *n) {
+  const double *values = lua_agad_numbers(L, index, n);
   int64_t *out = at_data(at_empty(n, 1, AT_I64, AT_CPU, AT_NCHW));
   for (int64_t i = 0; i < *n && at_ok(); i++) {
     out[i] = (int64_t)values[i];
@@ -47,9 +45,9 @@ const int64_t *lua_data_integers(lua_State *L, int index, int64_t *n) {
   return at_ok() ? out : NULL;
 }
 
-const uint8_t *lua_data_labels(lua_State *L, int index, int64_t n) {
+const uint8_t *lua_agad_labels(lua_State *L, int index, int64_t n) {
   int64_t count;
-  const double *values = lua_data_numbers(L, index, &count);
+  const double *values = lua_agad_numbers(L, index, &count);
   if (at_ok() && count != n) at_fail("%lld labels for %lld values; give one for each", (long long)count, (long long)n);
   uint8_t *out = at_data(at_empty(&n, 1, AT_U8, AT_CPU, AT_NCHW));
   for (int64_t i = 0; i < n && at_ok(); i++) {
@@ -67,14 +65,14 @@ typedef enum measure { AUROC, AVERAGE_PRECISION, F1, BEST_F1, TPR_AT_FPR } measu
 /* f(scores, labels[, number]) -> value[, threshold]; the upvalue says which */
 static int metric(lua_State *L) {
   measure which = (measure)lua_tointeger(L, lua_upvalueindex(1));
-  lua_data_check_numbers(L, 1), lua_data_check_numbers(L, 2);
+  lua_agad_check_numbers(L, 1), lua_agad_check_numbers(L, 2);
   double third = which == F1 || which == TPR_AT_FPR ? luaL_checknumber(L, 3) : 0, value = 0, threshold = 0;
   agad_error error;
   int64_t n;
   int failed = 0;
   at_scope scope = at_open();
-  const double *scores = lua_data_numbers(L, 1, &n);
-  const uint8_t *anomalous = lua_data_labels(L, 2, n);
+  const double *scores = lua_agad_numbers(L, 1, &n);
+  const uint8_t *anomalous = lua_agad_labels(L, 2, n);
   if (at_ok()) switch (which) {
     case AUROC: failed = agad_auroc(scores, anomalous, n, &value, &error); break;
     case AVERAGE_PRECISION: failed = agad_average_precision(scores, anomalous, n, &value, &error); break;
@@ -82,7 +80,7 @@ static int metric(lua_State *L) {
     case BEST_F1: failed = agad_best_f1(scores, anomalous, n, &value, &threshold, &error); break;
     case TPR_AT_FPR: failed = agad_tpr_at_fpr(scores, anomalous, n, third, &value, &error); break;
     }
-  if (failed) lua_data_fail(&error);
+  if (failed) at_fail_with(&error);
   lua_pushnumber(L, value);
   if (which == BEST_F1) lua_pushnumber(L, threshold);
   return lua_agad_end(L, &scope, which == BEST_F1 ? 2 : 1);
@@ -90,18 +88,18 @@ static int metric(lua_State *L) {
 
 /* quantile(values, q) -> value */
 static int quantile(lua_State *L) {
-  lua_data_check_numbers(L, 1);
+  lua_agad_check_numbers(L, 1);
   double q = luaL_checknumber(L, 2), value = 0;
   agad_error error;
   int64_t n;
   at_scope scope = at_open();
-  const double *values = lua_data_numbers(L, 1, &n);
-  if (at_ok() && agad_quantile(values, n, q, &value, &error)) lua_data_fail(&error);
+  const double *values = lua_agad_numbers(L, 1, &n);
+  if (at_ok() && agad_quantile(values, n, q, &value, &error)) at_fail_with(&error);
   lua_pushnumber(L, value);
   return lua_agad_end(L, &scope, 1);
 }
 
-void lua_data_open_metrics(lua_State *L) {
+void lua_agad_open_metrics(lua_State *L) {
   static const struct {
     const char *name;
     measure which;
@@ -116,5 +114,5 @@ void lua_data_open_metrics(lua_State *L) {
     lua_setfield(L, -2, metrics[i].name);
   }
   lua_pushcfunction(L, quantile), lua_setfield(L, -2, "quantile");
-  lua_data_open_curves(L);
+  lua_agad_open_curves(L);
 }

@@ -10,15 +10,15 @@ static void close_sampler(void *sampler) { data_sampler_free(sampler); }
 
 /* sampler(normals, anomalies, batch, k, seed) -> sampler */
 static int sampler(lua_State *L) {
-  lua_data_check_numbers(L, 1), lua_data_check_numbers(L, 2);
+  lua_agad_check_numbers(L, 1), lua_agad_check_numbers(L, 2);
   lua_Integer batch = luaL_checkinteger(L, 3), k = luaL_checkinteger(L, 4), seed = luaL_checkinteger(L, 5);
   void **box = lua_agad_new_box(L, LUA_SAMPLER);
   agad_error error;
   at_scope scope = at_open();
   int64_t n, m;
-  const int64_t *normals = lua_data_integers(L, 1, &n), *anomalies = lua_data_integers(L, 2, &m);
+  const int64_t *normals = lua_agad_integers(L, 1, &n), *anomalies = lua_agad_integers(L, 2, &m);
   if (at_ok() && !(*box = data_sampler_new(normals, n, anomalies, m, batch, k, (uint64_t)seed, &error)))
-    lua_data_fail(&error);
+    at_fail_with(&error);
   return lua_agad_end(L, &scope, 1);
 }
 
@@ -55,15 +55,15 @@ static int sampler_batches(lua_State *L) {
 /* s:set_anomalies(rows, k[, batch]) */
 static int sampler_set_anomalies(lua_State *L) {
   data_sampler *s = check_sampler(L);
-  lua_data_check_numbers(L, 2);
+  lua_agad_check_numbers(L, 2);
   lua_Integer k = luaL_checkinteger(L, 3), batch = luaL_optinteger(L, 4, 0);
   agad_error error;
   at_scope scope = at_open();
   int64_t n;
-  const int64_t *rows = lua_data_integers(L, 2, &n);
+  const int64_t *rows = lua_agad_integers(L, 2, &n);
   if (at_ok() && ((!lua_isnoneornil(L, 4) && data_sampler_set_batch(s, batch, &error)) ||
                   data_sampler_set_anomalies(s, rows, n, k, &error)))
-    lua_data_fail(&error);
+    at_fail_with(&error);
   return lua_agad_end(L, &scope, 0);
 }
 
@@ -104,7 +104,7 @@ static const luaL_Reg sampler_methods[] = {{"next", sampler_next},
                                            {"set_state", sampler_set_state},
                                            {NULL, NULL}};
 
-void lua_data_open_sampler(lua_State *L) {
+void lua_agad_open_sampler(lua_State *L) {
   lua_agad_type(L, LUA_SAMPLER, sampler_methods, close_sampler);
   lua_pushcfunction(L, sampler), lua_setfield(L, -2, "sampler");
   lua_pushcfunction(L, anomalies_per_batch), lua_setfield(L, -2, "anomalies_per_batch");

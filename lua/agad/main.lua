@@ -71,7 +71,7 @@ end
 
 -- Errors are caught with their traceback only when it is asked for.
 local function handler(err)
-  if err == errors.interrupted or common.is_failure(err) or not os.getenv "AGAD_TRACEBACK" then return err end
+  if errors.is_interruption(err) or common.is_failure(err) or not os.getenv "AGAD_TRACEBACK" then return err end
   return debug.traceback(tostring(err), 2)
 end
 
@@ -79,7 +79,7 @@ local ok, result = xpcall(main, handler)
 interrupt.disarm()
 local status = ok and (math.type(result) and result or 0) or 1
 if not ok then
-  if result == errors.interrupted then
+  if errors.is_interruption(result) then
     say "interrupted"
     status = 130
   elseif common.is_failure(result) then

@@ -1,16 +1,15 @@
 -- Ctrl-C for the program's own Lua: the C side's handler sets one flag, loops in C look at it, and this hook turns it
 -- into an error inside Lua code that would otherwise run on. Whoever handles the flag itself (a training ends after its
--- step) holds the hook meanwhile. Both raise one value, `errors.interrupted`.
-
-local core = require "agad.core"
+-- step) holds the hook meanwhile. Both raise one value (`agad.base.errors`).
 
 local interrupt = {}
 
 local held = 0                                    -- how many handle the flag themselves
 
 --- Ends what runs, where Ctrl-C was pressed.
--- @raise `agad.base.errors.interrupted`
+-- @raise the core's interruption
 function interrupt.check()
+  local core = require "agad.core"
   if core.interrupted() then
     core.interrupt_clear()
     error(core.interruption, 0)
@@ -20,7 +19,7 @@ end
 --- Lets Ctrl-C set the flag instead of ending the process, and stops Lua code by it.
 -- Called again it does no harm. Code in other coroutines is not stopped before it yields.
 function interrupt.arm()
-  core.arm_interrupt()
+  require("agad.core").arm_interrupt()
   debug.sethook(function() if held == 0 then interrupt.check() end end, "", 100000)
 end
 

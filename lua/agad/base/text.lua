@@ -21,6 +21,6 @@ end
 --- A name that JSON and a terminal can hold: bytes that are no UTF-8, and control characters, as \xNN.
 -- @param name string
 -- @return string
-text.printable = require("agad.core").printable
+function text.printable(name) return require("agad.core").printable(name) end
 
 return text

@@ -71,8 +71,10 @@ end
 
 --- For commands that do not train: the options of task, trainer and evaluation, typed; threads are set.
 -- Saved models are scored by the processor.
-function common.prepare(given)
-  local config = common.usage(options.resolve, {name = "agad", options = {}}, given)
+-- @param given table
+-- @param owner table name, options: what has options besides (none)
+function common.prepare(given, owner)
+  local config = common.usage(options.resolve, owner or {name = "agad", options = {}}, given)
   if config.device:find "^cuda" then
     common.fail(("device = %s: saved models run on the processor in this version"):format(config.device))
   end

@@ -52,7 +52,7 @@ end
 -- One line on stderr for an error.
 local function report(err)
   io.stdout:flush()
-  io.stderr:write(err == errors.interrupted and "interrupted" or message(err):gsub("^input:%d+: ", ""), "\n")
+  io.stderr:write(errors.is_interruption(err) and "interrupted" or message(err):gsub("^input:%d+: ", ""), "\n")
 end
 
 --- Runs complete input and prints its results.

@@ -76,7 +76,7 @@ function transfer.run(program, args, on_bytes)
   end
   interrupt.check()
   if broken then error(broken[1], 0) end
-  if interrupted or signal_number == 2 then error(errors.interrupted, 0) end   -- 2: SIGINT reached the child alone
+  if interrupted or signal_number == 2 then error(core.interruption, 0) end   -- 2: SIGINT reached the child alone
   local said = {}
   for line in table.concat(complaints):gmatch "[^\r\n]+" do said[#said + 1] = line end
   return signal_number ~= 0 and 128 + signal_number or status, said, stopped

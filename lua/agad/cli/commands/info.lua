@@ -31,10 +31,16 @@ local function of_model(agad, path)
   return row
 end
 
-local function of_net(agad, name, config, out)
+-- A net, with options of its own: --set norm=none.
+local function of_net(agad, name, given, out)
+  local own, known = {}, agad.nn.options(name) or {}
+  for key, v in pairs(given) do
+    if known[key] then own[key], given[key] = v, nil end
+  end
+  local config = common.prepare(given, {name = name, options = known})
   local shape = {config.channels or 3, config.size or 32, config.size or 32}
   if out and not out:find "%.svg$" then common.fail("--out of a net is a file NAME.svg, not " .. out, 2) end
-  local program = agad.nn.program(name, shape)
+  local program = common.usage(agad.nn.program, name, shape, own)
   local row = agad.nn.net(program):info()
   row.kind, row.shape, row.name = "net", shape, name
   for _, l in ipairs(row.layers) do
@@ -153,14 +159,15 @@ end
 local function run(args)
   local agad = require "agad"
   local thing, mode, row = args.thing, lfs.attributes(args.thing, "mode"), nil
-  local config = common.prepare(common.given(args))
+  local given = common.given(args)
   local is_net = agad.nn.is_known(thing)
   local is_run = mode == "directory" and lfs.attributes(thing .. "/config.json")
   if common.contains(agad.data.names, thing) or agad.data.is_path(thing) and not is_run then
-    row = of_data(args, config)
-  elseif is_net or thing:find "%.lua$" and mode == "file" then row = of_net(agad, thing, config, args.out)
-  elseif mode == "file" then row = of_model(agad, thing)
-  elseif is_run then row = of_run(thing)
+    row = of_data(args, common.prepare(given))
+  elseif is_net or thing:find "%.lua$" and mode == "file" then row = of_net(agad, thing, given, args.out)
+  elseif mode == "file" or is_run then
+    common.prepare(given)
+    row = is_run and of_run(thing) or of_model(agad, thing)
   else
     common.fail(("%s: neither a model file, a run directory, a net, nor a data set (known: %s)"):format(thing,
       table.concat(agad.data.names, ", ")))
