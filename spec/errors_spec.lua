@@ -13,7 +13,7 @@ local function script(chunk)
   cli.write(cli.dir .. "/s.lua", [[
     local agad = require "agad"
     local core, luv = agad.core, require "luv"
-    local interrupted = require("agad.base.errors").interrupted
+    local interrupted = require("agad.core").interruption
     local function press() luv.kill(luv.os_getpid(), "sigint") end
     local function busy() for i = 1, 1e9 do i = i + 1 end end      -- seconds, unless it is ended
     local function quiet() end
@@ -299,7 +299,7 @@ describe("errors.try", function()
     end)
     assert.equal("asks", co())
     assert.same({false, "told"}, {co(true)})
-    assert.has_error(function() errors.try() end)
+    assert.has_error(function() core.try() end)
   end)
 end)
 
