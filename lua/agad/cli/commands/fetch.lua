@@ -3,6 +3,7 @@
 
 local common = require "agad.cli.common"
 local interrupt = require "agad.base.interrupt"
+local named = require "agad.data.named"
 local progress = require "agad.train.progress"
 
 local function megabytes(bytes) return ("%.1f MB"):format(bytes / 1e6) end
@@ -69,7 +70,10 @@ end
 return {
   help = "Get a data set and check it",
   arguments = function(c, add)
-    c:argument "name":args "*":description "mnist, fashion-mnist, cifar10, cifar100; none: list them"
+    local names = {}
+    for name in pairs(named.sources()) do names[#names + 1] = name end
+    table.sort(names)
+    c:argument "name":args "*":description(table.concat(names, ", ") .. "; none: list them")
     add.root(c)
     c:option "--from":argname "URL":description "a folder on a server that holds the same files"
     c:flag "--force":description "fetch again what is there and right"

@@ -5,6 +5,7 @@ local common = require "agad.cli.common"
 local errors = require "agad.base.errors"
 local wrap = require("agad.base.text").wrap
 local lfs = require "lfs"
+local named_sets = require "agad.data.named"
 local methods = require "agad.train.method"
 local options = require "agad.options"
 
@@ -183,8 +184,8 @@ end
 return {
   help = "Show a model, a run, a net or a data set",
   arguments = function(c, add)
-    c:argument "thing":description("a model file, a run directory, a net's name, or a data set: " ..
-      "mnist, fashion-mnist, cifar10, cifar100, weave, a folder or a .csv file")
+    c:argument "thing":description(("a model file, a run directory, a net's name, or a data set: " ..
+      "%s, a folder or a .csv file"):format(table.concat(named_sets.names, ", ")))
     add.root(c)
     add.options(c, "normal size channels")
     c:option "--out":argname "PATH":description("of a data set: a folder for each class's mean picture; " ..
