@@ -3,7 +3,7 @@
 local checks = require "agad.evaluate.checks"
 local columns = require "agad.evaluate.columns"
 local core = require "agad.core"
-local figures = require "agad.evaluate.figures"
+local metrics = require "agad.evaluate.metrics"
 
 local evaluate = {columns = columns.presets, own = columns.own, column = columns.measure,
   threshold = columns.threshold}
@@ -71,7 +71,7 @@ end
 function evaluate.figures(source, task, result, o)
   local column = result.column
   local stored = column.weights == "average" and column.bn == "recalibrated"
-  return figures.of(result, task, {threshold = stored and source.threshold or nil, curves = o and o.curves,
+  return metrics.of(result, task, {threshold = stored and source.threshold or nil, curves = o and o.curves,
     seed = o and o.seed})
 end
 
@@ -106,7 +106,7 @@ end
 -- @raise one class only, or scores of the column called auroc that are constant or not finite
 function evaluate.row(source, task, config, o)
   o = o or {}
-  local row = figures.none()
+  local row = metrics.none()
   for _, name in ipairs {"auroc_steady", "auroc_plain", "auroc_paper_like", "auroc_best_on_test", "leak", "shortcut",
     "shortcuts", "pixel_auroc", "pro"} do row[name] = null end
   row.notes, row.counts = table.move(task.notes, 1, #task.notes, 1, {}), task.counts

@@ -2,9 +2,9 @@
 
 local core = require "agad.core"
 
-local figures = {}
+local metrics = {}
 
-local metrics = core.metrics
+local of_core = core.metrics
 local RESAMPLES, MOST_SCORES = 1000, 1000000     -- an interval of more scores takes minutes and is narrow
 local ROC_POINTS, BINS = 200, 50
 
@@ -12,7 +12,7 @@ local ROC_POINTS, BINS = 200, 50
 -- @param result table scores, labels, rows (`agad.evaluate.columns`)
 -- @param task task
 -- @return list of {class, n, auroc}, in the order of the set's classes
-function figures.per_class(result, task)
+function metrics.per_class(result, task)
   local of, scores, list = task.test.labels:totable(), result.scores:totable(), {}
   local normals, by_class = {}, {}
   for i, row in ipairs(result.rows) do
@@ -32,7 +32,7 @@ function figures.per_class(result, task)
       for i = 1, #bad do normals[#truth + i] = bad[i] end
       local both = table.move(truth, 1, #truth, 1, {})
       for i = 1, #bad do both[#truth + i] = 1 end
-      list[#list + 1] = {class = task.set.classes[label + 1], n = #bad, auroc = metrics.auroc(normals, both)}
+      list[#list + 1] = {class = task.set.classes[label + 1], n = #bad, auroc = of_core.auroc(normals, both)}
       for i = #normals, #truth + 1, -1 do normals[i] = nil end
     end
   end
@@ -41,7 +41,7 @@ end
 
 -- Points of the ROC curve; no score has the first threshold.
 local function roc(scores, labels)
-  local curve = metrics.roc(scores, labels, ROC_POINTS)
+  local curve = of_core.roc(scores, labels, ROC_POINTS)
   curve.thresholds[1] = core.null
   return curve
 end
@@ -51,29 +51,29 @@ end
 -- @param task task
 -- @param o table threshold (of these scores; nil: no F1), curves (true: roc and histogram too), seed
 -- @return table part of a result row
-function figures.of(result, task, o)
+function metrics.of(result, task, o)
   local scores, labels = result.scores, result.labels
   local row = {auroc = result.auroc, auroc_interval = core.null, f1 = core.null}
   if #labels <= MOST_SCORES then
-    local low, high = metrics.auroc_interval(scores, labels, {resamples = RESAMPLES, seed = o.seed or 1})
+    local low, high = of_core.auroc_interval(scores, labels, {resamples = RESAMPLES, seed = o.seed or 1})
     row.auroc_interval = {low = low, high = high}
   end
-  row.aupr = metrics.average_precision(scores, labels)
-  row.tpr_at_1fpr = metrics.tpr_at_fpr(scores, labels, 0.01)
-  row.tpr_at_5fpr = metrics.tpr_at_fpr(scores, labels, 0.05)
-  row.best_f1, row.best_f1_threshold = metrics.best_f1(scores, labels)
-  if o.threshold then row.f1 = metrics.f1(scores, labels, o.threshold) end
-  row.per_class = figures.per_class(result, task)
-  if o.curves then row.roc, row.histogram = roc(scores, labels), metrics.histogram(scores, labels, BINS) end
+  row.aupr = of_core.average_precision(scores, labels)
+  row.tpr_at_1fpr = of_core.tpr_at_fpr(scores, labels, 0.01)
+  row.tpr_at_5fpr = of_core.tpr_at_fpr(scores, labels, 0.05)
+  row.best_f1, row.best_f1_threshold = of_core.best_f1(scores, labels)
+  if o.threshold then row.f1 = of_core.f1(scores, labels, o.threshold) end
+  row.per_class = metrics.per_class(result, task)
+  if o.curves then row.roc, row.histogram = roc(scores, labels), of_core.histogram(scores, labels, BINS) end
   return row
 end
 
 --- The figures of a row without any: null each.
-function figures.none()
+function metrics.none()
   local row = {}
   for _, name in ipairs {"auroc", "auroc_interval", "aupr", "tpr_at_1fpr", "tpr_at_5fpr", "f1", "best_f1",
     "best_f1_threshold", "per_class"} do row[name] = core.null end
   return row
 end
 
-return figures
+return metrics
