@@ -16,7 +16,7 @@
 
 #include "base/hash.h"
 #include "data/crew.h"
-#include "data/files.h"
+#include "data/folder.h"
 #include "data/mask.h"
 
 #define KEY_VERSION 1 /* changes with the options, and with what the decoder makes of a file */
@@ -120,7 +120,7 @@ static int load_one(void *context, int64_t row) {
 
 static int look_for_colour(void *context, int64_t row) {
   loader *l = context;
-  if (files_channels(l->paths[row]) != 3) return 0;
+  if (picture_channels(l->paths[row]) != 3) return 0;
   pthread_mutex_lock(&l->lock);
   l->colour = 1;
   pthread_mutex_unlock(&l->lock);

@@ -7,7 +7,7 @@
 #include "lua/options.h"
 
 #include "data/cifar.h"
-#include "data/files.h"
+#include "data/folder.h"
 #include "data/idx.h"
 #include "data/images.h"
 #include "data/loader.h"
@@ -155,7 +155,7 @@ static int load_files(lua_State *L) {
 #define LUA_LISTED "agad.listed"
 
 static int free_listed(lua_State *L) {
-  files_free(luaL_checkudata(L, 1, LUA_LISTED));
+  folder_free(luaL_checkudata(L, 1, LUA_LISTED));
   return 0;
 }
 
@@ -167,14 +167,14 @@ static void push_texts(lua_State *L, char *const *texts, int64_t n) {
 /* list(folder) -> {relative path, ...}, {problem, ...} */
 static int list(lua_State *L) {
   const char *folder = luaL_checkstring(L, 1);
-  files_list *found = lua_newuserdatauv(L, sizeof *found, 0);
+  folder_list *found = lua_newuserdatauv(L, sizeof *found, 0);
   agad_error error;
   memset(found, 0, sizeof *found);
   luaL_setmetatable(L, LUA_LISTED);
-  if (files_find(folder, found, &error)) return lua_agad_raise(L, &error);
+  if (folder_find(folder, found, &error)) return lua_agad_raise(L, &error);
   push_texts(L, found->paths, found->n);
   push_texts(L, found->problems, found->n_problems);
-  files_free(found);
+  folder_free(found);
   return 2;
 }
 

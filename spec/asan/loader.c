@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "data/cifar.h"
-#include "data/files.h"
+#include "data/folder.h"
 #include "data/idx.h"
 #include "data/loader.h"
 #include "data/png.h"
@@ -226,28 +226,28 @@ static void headers(void) {
   const char *path = in_root("header");
   base_random r = base_random_new(9, 1, 1);
   put(path, jpeg, sizeof jpeg);
-  CHECK(files_channels(path) == 1);
+  CHECK(picture_channels(path) == 1);
   for (int i = 0; i < 3000; i++) {
     uint8_t bad[sizeof jpeg];
     memcpy(bad, jpeg, sizeof jpeg);
     for (int k = base_random_range(&r, 1, 4); k > 0; k--)
       bad[2 + base_random_below(&r, sizeof jpeg - 2)] = (uint8_t)base_random_next(&r);
     put(path, bad, base_random_below(&r, sizeof bad + 1));
-    int channels = files_channels(path);
+    int channels = picture_channels(path);
     CHECK(channels == 0 || channels == 1 || channels == 3);
   }
 }
 
 static void lists(void) {
-  files_list list;
+  folder_list list;
   agad_error error;
   CHECK(!symlink("..", in_root("pictures/up")) && !symlink("gone.png", in_root("pictures/broken.png")));
-  CHECK(!files_find(root, &list, &error));
+  CHECK(!folder_find(root, &list, &error));
   CHECK(list.n == FILES && list.n_problems == 2 && !strcmp(list.paths[1], "pictures/001.png"));
-  files_free(&list);
-  CHECK(files_find(in_root("none"), &list, &error));
+  folder_free(&list);
+  CHECK(folder_find(in_root("none"), &list, &error));
   agad_interrupt = 1;
-  CHECK(files_find(root, &list, &error) && error.kind == AGAD_INTERRUPTED);
+  CHECK(folder_find(root, &list, &error) && error.kind == AGAD_INTERRUPTED);
   agad_interrupt = 0;
 }
 

@@ -1,9 +1,9 @@
-/* files.c: listing folders; looking at headers.
+/* folder.c: listing folders; looking at headers.
  *
  * A walk goes down by descriptors (openat), so names are never longer than the system takes. Loops are told by
  * device and inode of the folders that lead here: a folder linked twice side by side is listed twice.
  */
-#include "data/files.h"
+#include "data/folder.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -124,9 +124,9 @@ static void look_into(walk *w, int fd, size_t length, int depth) {
 
 static int by_bytes(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
-int files_find(const char *folder, files_list *out, agad_error *error) {
+int folder_find(const char *folder, folder_list *out, agad_error *error) {
   walk w = {.room = 256};
-  *out = (files_list){0};
+  *out = (folder_list){0};
   int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0)
     return agad_fail(error, "list: %s: %s", folder, errno == ENOTDIR ? "is no folder; name one" : strerror(errno));
@@ -139,25 +139,25 @@ int files_find(const char *folder, files_list *out, agad_error *error) {
   free(w.name);
   if (w.paths.n) qsort(w.paths.items, (size_t)w.paths.n, sizeof *w.paths.items, by_bytes);
   if (w.problems.n) qsort(w.problems.items, (size_t)w.problems.n, sizeof *w.problems.items, by_bytes);
-  *out = (files_list){w.paths.items, w.paths.n, w.problems.items, w.problems.n};
+  *out = (folder_list){w.paths.items, w.paths.n, w.problems.items, w.problems.n};
   if (!agad_interrupt && !w.failed) return 0;
-  files_free(out);
+  folder_free(out);
   if (agad_interrupt) return agad_interrupted(error);
   return agad_fail(error, "list: %s: no memory for its names", folder);
 }
 
-void files_free(files_list *list) {
+void folder_free(folder_list *list) {
   for (int64_t i = 0; i < list->n; i++) free(list->paths[i]);
   for (int64_t i = 0; i < list->n_problems; i++) free(list->problems[i]);
   free(list->paths);
   free(list->problems);
-  *list = (files_list){0};
+  *list = (folder_list){0};
 }
 
 /* ---- headers ---- */
 
 /* Longer and longer beginnings, as some formats put other things before what tells. */
-int files_channels(const char *path) {
+int picture_channels(const char *path) {
   enum { FIRST = 4096, LAST = FIRST << 12 };
   int channels = 0, fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   uint8_t *bytes = NULL;
