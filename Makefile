@@ -72,8 +72,6 @@ endif
 
 # ---- what is made of what ----
 
-comma   := ,
-
 SOURCES := $(wildcard $(foreach d,base at at/ops cpu net net/layers train data score,csrc/$d/*.c csrc/$d/*.cpp))
 BINDING := $(wildcard csrc/lua/*.c)
 CUDA    := $(wildcard csrc/cuda/*.cu csrc/cuda/*.cpp)
@@ -88,8 +86,12 @@ CUDA_HOME = $(patsubst %/bin/nvcc,%,$(realpath $(NVCC)))
 NVFLAGS_ = -std=c++17 -O3 -Icsrc -isystem $(TORCH)/include --compiler-options -fPIC,-Wall,-Wextra \
 	$(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$a,code=sm_$a) \
 	-gencode arch=compute_$(lastword $(CUDA_ARCHS)),code=compute_$(lastword $(CUDA_ARCHS))
+# A library exports what its .map lists and nothing else, so that no other name can clash with one of the host's.
+# core.so therefore holds the objects of libagad.so again.  nodelete: libtorch keeps pointers into both.
+LINK      = $(CXX) -shared $(SANITIZE) -Wl,--disable-new-dtags -Wl,-z,nodelete
+LINK_AGAD = $(LINK) $(if $(SANITIZE),,-Wl,-z,defs) -Wl,--version-script=csrc/score/agad.map $(OBJECTS) $(AGAD_LIBS)
+LINK_CORE = $(LINK) -Wl,--version-script=csrc/lua/core.map $(OBJECTS) $(BINDING_OBJECTS) $(AGAD_LIBS)
 # libgomp: torch's own copy, the only one that may be mapped (two OpenMP runtimes fight over the cores).
-LINK     = $(CXX) -shared $(SANITIZE) $(if $(SANITIZE),,-Wl,-z$(comma)defs) -Wl,--disable-new-dtags
 TORCH_LIBS = -L$(TORCH)/lib -Wl,--no-as-needed -ltorch_cpu -lc10 -Wl,--as-needed -l:$(GOMP)
 AGAD_LIBS  = $(TORCH_LIBS) $(DEPS_LIBS) -lm
 
@@ -102,16 +104,15 @@ all: $(B)/lib/libagad.so $(B)/lib/agad/core.so $(B)/agad
 $(CONFIG): .make/configure.sh .make/packages.sh .make/libtorch.sh .make/wheels.txt $(if $(STALE),FORCE)
 	@CC='$(CC)' CXX='$(CXX)' LIBTORCH='$(LIBTORCH)' .make/configure.sh $@ '$(GOALS)'
 
-$(B)/lib/libagad.so: $(OBJECTS)
+$(B)/lib/libagad.so: $(OBJECTS) csrc/score/agad.map
 	@mkdir -p $(@D)
 	@echo "  LINK $@"
-	$Q$(LINK) -o $@ $(OBJECTS) $(AGAD_LIBS) -Wl,-rpath,$(TORCH)/lib
+	$Q$(LINK_AGAD) -o $@ -Wl,-rpath,$(TORCH)/lib
 
-$(B)/lib/agad/core.so: $(BINDING_OBJECTS) | $(B)/lib/libagad.so
+$(B)/lib/agad/core.so: $(OBJECTS) $(BINDING_OBJECTS) csrc/lua/core.map
 	@mkdir -p $(@D)
 	@echo "  LINK $@"
-	$Q$(CC) -shared $(SANITIZE) -Wl,--disable-new-dtags -o $@ $(BINDING_OBJECTS) -L$(B)/lib -lagad -lm \
-	  $(DEPS_LIBS) -Wl,-rpath,'$$ORIGIN:$$ORIGIN/..:$$ORIGIN/../../../agad' -Wl,--allow-shlib-undefined
+	$Q$(LINK_CORE) -o $@ -Wl,-rpath,'$$ORIGIN/..:$(TORCH)/lib'
 
 $(B)/agad: .make/agad.in $(B)/flags
 	@.make/launcher.sh $@ "$(LUA)" $$(realpath -m --relative-to=$(B) lua) lib
@@ -145,11 +146,11 @@ cuda: $(B)/lib/agad_cuda.so
 	@echo "$< is ready ($(words $(CUDA_ARCHS)) architectures: $(CUDA_ARCHS), and PTX)"
 
 # What libtorch_cuda itself needs (cuDNN, cuBLAS, ...) is found where a GPU is; linking does without.
-LINK_CUDA = $(CXX) -shared -Wl,--disable-new-dtags $(CUDA_OBJECTS) -L$(TORCH)/lib \
-	-Wl,--no-as-needed -ltorch_cuda -lc10_cuda -Wl,--as-needed -ltorch_cpu -lc10 \
+LINK_CUDA = $(CXX) -shared -Wl,--disable-new-dtags -Wl,--version-script=csrc/cuda/agad_cuda.map $(CUDA_OBJECTS) \
+	-L$(TORCH)/lib -Wl,--no-as-needed -ltorch_cuda -lc10_cuda -Wl,--as-needed -ltorch_cpu -lc10 \
 	-L$(CUDA_HOME)/lib64 -lcudart -Wl,--allow-shlib-undefined
 
-$(B)/lib/agad_cuda.so: $(CUDA_OBJECTS)
+$(B)/lib/agad_cuda.so: $(CUDA_OBJECTS) csrc/cuda/agad_cuda.map
 	@mkdir -p $(@D)
 	@echo "  LINK $@"
 	$Q$(LINK_CUDA) -o $@ -Wl,-rpath,$(TORCH)/lib
@@ -212,7 +213,8 @@ format:
 
 install: all
 	@LUA='$(LUA)' TORCH='$(TORCH)' LUADIR='$(LUADIR)' CLUADIR='$(CLUADIR)' SHLIBDIR='$(SHLIBDIR)' BINDIR='$(BINDIR)' \
-	  INCDIR='$(INCDIR)' FROM_BIN='$(FROM_BIN)' LINK="$(LINK) $(OBJECTS) $(AGAD_LIBS)" LINK_CUDA='$(LINK_CUDA)' \
+	  INCDIR='$(INCDIR)' FROM_BIN='$(FROM_BIN)' LINK_AGAD='$(LINK_AGAD)' LINK_CORE='$(LINK_CORE)' \
+	  LINK_CUDA='$(LINK_CUDA)' \
 	  .make/install.sh $(B) '$(DESTDIR)'
 
 clean:

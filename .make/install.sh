@@ -3,8 +3,8 @@
 #
 #   LUADIR/agad/     Lua files            SHLIBDIR/   libagad.so, agad_cuda.so, libtorch's libraries
 #   CLUADIR/agad/    core.so              BINDIR/     agad            INCDIR/     agad.h
-# libagad.so and agad_cuda.so are linked once more (LINK, LINK_CUDA: the commands without -o), so that they look
-# beside themselves only.
+# The libraries are linked once more (LINK_AGAD, LINK_CORE, LINK_CUDA: the commands without -o and rpath), so that they
+# look for others in SHLIBDIR only.
 set -eu
 build=$1 dest=$2
 for d in "$LUADIR" "$CLUADIR" "$SHLIBDIR" "$BINDIR" "$INCDIR"; do
@@ -32,14 +32,14 @@ copy_needed() {
     esac
   done
 }
-beside() { sh -c "$1 -Wl,-rpath,'\$ORIGIN' -o '$2'"; }
+link() { sh -c "$1 -Wl,-rpath,'\$ORIGIN/$(up "$(dirname "$2")" "$SHLIBDIR")' -o '$dest$2'"; }
 copy_needed "$build/lib/libagad.so"
-beside "$LINK" "$dest$SHLIBDIR/libagad.so"
+link "$LINK_AGAD" "$SHLIBDIR/libagad.so"
+link "$LINK_CORE" "$CLUADIR/agad/core.so"
 if [ -f "$build/lib/agad_cuda.so" ]; then
   copy_needed "$build/lib/agad_cuda.so"
-  beside "$LINK_CUDA" "$dest$SHLIBDIR/agad_cuda.so"
+  link "$LINK_CUDA" "$SHLIBDIR/agad_cuda.so"
 fi
-install -m 755 "$build/lib/agad/core.so" "$dest$CLUADIR/agad/core.so"
 [ -n "$FROM_BIN" ] || FROM_BIN="$(up "$BINDIR" "$LUADIR") $(up "$BINDIR" "$CLUADIR")"
 "$(dirname "$0")/launcher.sh" "$dest$BINDIR/agad" "$LUA" "${FROM_BIN% *}" "${FROM_BIN#* }"
 echo "installed: $BINDIR/agad"

@@ -306,8 +306,8 @@ int64_t at_arena_bytes(const at_arena *arena);                    /* held by the
 /* ---- devices, threads, versions --------------------------------------------------------------- */
 
 /* Once, before the first operator: asks the driver, loads libtorch_cuda and agad_cuda.so when there is a device
- * (plugin: its path; NULL: beside libagad.so).  Returns the number of devices; *note says why there are none. */
-int at_probe(const char *plugin, const char **note);
+ * (found by the rpath).  Returns the number of devices; *note says why there are none. */
+int at_probe(const char **note);
 int at_devices(void);
 int at_set_threads(int n); /* n < 1: only asks; returns the number in use */
 void at_deterministic(int on);

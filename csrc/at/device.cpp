@@ -30,16 +30,7 @@ static int driver_devices(const char **note) {
   return n;
 }
 
-/* agad_cuda.so lies beside the library that holds this function: build/lib in the tree, lib/agad installed. */
-static std::string plugin_beside() {
-  Dl_info info;
-  if (!dladdr((void *)&at_probe, &info) || !info.dli_fname) return "agad_cuda.so";
-  std::string path = info.dli_fname;
-  size_t slash = path.rfind('/');
-  return (slash == std::string::npos ? "" : path.substr(0, slash + 1)) + "agad_cuda.so";
-}
-
-int at_probe(const char *plugin, const char **note) {
+int at_probe(const char **note) {
   static std::string reason;
   static bool done = false;
   if (!done) {
@@ -48,10 +39,10 @@ int at_probe(const char *plugin, const char **note) {
     if (off && !strcmp(off, "0")) {
       none = "AGAD_CUDA=0 turned it off";
     } else if ((devices = driver_devices(&none)) > 0) {
-      std::string path = plugin ? plugin : plugin_beside();
-      if (!dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) || !dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL)) {
+      /* Both are found by the rpath of the library that holds this function. */
+      if (!dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) || !dlopen("agad_cuda.so", RTLD_NOW | RTLD_GLOBAL)) {
         const char *why = dlerror();
-        reason = std::string("a device is there, but its part could not be loaded (") + (why ? why : path) +
+        reason = std::string("a device is there, but its part could not be loaded (") + (why ? why : "agad_cuda.so") +
                  "); run: make cuda";
         devices = 0;
       }

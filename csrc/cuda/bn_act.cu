@@ -6,7 +6,7 @@
  * and without atomics: the same input gives the same bits.  The rows (N*H*W of them) of a channel are cut
  * into `splits`, one block each, so that few channels still fill the device; a last kernel, one thread a
  * channel, merges them.  Nothing asks the host: all of it can be captured in a graph.  The schemas are declared by
- * libagad.so (csrc/at/ops/bn_act.cpp), which is loaded first; this file is part of agad_cuda.so.
+ * core.so (csrc/at/ops/bn_act.cpp), which is loaded first; this file is part of agad_cuda.so.
  */
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>

@@ -183,7 +183,7 @@ static int printable(lua_State *L) {
 
 static int probe(lua_State *L) {
   const char *note;
-  lua_pushinteger(L, at_probe(NULL, &note));
+  lua_pushinteger(L, at_probe(&note));
   lua_pushstring(L, note);
   return 2;
 }

@@ -10,16 +10,25 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
+#include <ATen/core/dispatch/Dispatcher.h>
 #include <torch/csrc/autograd/autograd_not_implemented_fallback.h>
 #include <torch/library.h>
 
 #include <algorithm>
 
 /* AGAD_OPERATOR(l1_sum, "(Tensor a, Tensor b) -> Tensor"), where l1_sum is the function for the CPU. */
-#define AGAD_OPERATOR(NAME, SCHEMA)                         \
-  TORCH_LIBRARY_FRAGMENT(agad, m) { m.def(#NAME SCHEMA); }  \
-  TORCH_LIBRARY_IMPL(agad, CPU, m) { m.impl(#NAME, NAME); } \
-  TORCH_LIBRARY_IMPL(agad, Autograd, m) { m.impl(#NAME, torch::autograd::autogradNotImplementedFallback()); }
+#define AGAD_OPERATOR(NAME, SCHEMA)                                                               \
+  TORCH_LIBRARY_FRAGMENT(agad, m) {                                                               \
+    if (own_is_declared("agad::" #NAME)) return;                                                  \
+    m.def(#NAME SCHEMA);                                                                          \
+    m.impl(#NAME, c10::DispatchKey::CPU, NAME);                                                   \
+    m.impl(#NAME, c10::DispatchKey::Autograd, torch::autograd::autogradNotImplementedFallback()); \
+  }
+
+/* The dispatcher takes an operator once, and a process may load both core.so and libagad.so: the first declares it. */
+inline bool own_is_declared(const char *name) {
+  return c10::Dispatcher::singleton().findSchema({name, ""}).has_value();
+}
 
 constexpr int64_t own_grain = 32768; /* elements; a tensor below that stays on one thread */
 
