@@ -197,7 +197,9 @@ gpu-check: all cuda
 # A second build under build/asan; the quick specs, or those in SPEC, or the script RUN="FILE.lua ARGUMENT...".
 asan:
 	@$(MAKE) B=build/asan SANITIZE='-fsanitize=address,undefined -fno-omit-frame-pointer' OPTIMISE='-O1 -g' all
-	@CC='$(CC)' LUA='$(LUA)' DEPS='$(DEPS_CFLAGS) $(DEPS_LIBS)' RUN='$(RUN)' .make/asan.sh build/asan
+	@CC='$(CC)' LUA='$(LUA)' DEPS='$(DEPS_CFLAGS) $(DEPS_LIBS)' LIBS='$(AGAD_LIBS) -lstdc++ -Wl,-rpath,$(TORCH)/lib' \
+	  OBJECTS='$(OBJECTS:$(B)/%=build/asan/%)' BINDING_OBJECTS='$(BINDING_OBJECTS:$(B)/%=build/asan/%)' \
+	  RUN='$(RUN)' .make/asan.sh build/asan
 
 # FUZZ=NAME: one harness of spec/fuzz. SECONDS=0: only the inputs that are kept. FUZZ=operators: CALLS= SEED=
 fuzz: $(if $(filter operators,$(FUZZ)),all)

@@ -1,7 +1,8 @@
 #!/bin/sh
 # asan.sh BUILD: each C driver spec/asan/*.c, checked for leaks too; then the quick specs (or $SPEC) on a build
 # with AddressSanitizer and UBSan.  With $RUN ("FILE.lua ARGUMENT...") only that script.  A driver either includes the
-# C files that it tests or is linked with libagad.so.
+# C files that it tests or is linked with all objects ($OBJECTS, $LIBS), for libagad.so exports only what agad.h
+# declares; one that includes lua.h gets the bindings ($BINDING_OBJECTS) and Lua too.
 set -eu
 build=$1 status=0
 options=halt_on_error=1:abort_on_error=0:strict_string_checks=1:detect_stack_use_after_return=0
@@ -20,8 +21,11 @@ printf 'leak:libtorch_cpu.so\nleak:libc10.so\nleak:libgomp\nleak:_dl_init\n' > "
 for driver in spec/asan/*.c; do
   [ -e "$driver" ] || continue
   name=$build/$(basename "$driver" .c)
-  if grep -q '#include ".*\.c"' "$driver"; then with="${DEPS:-}"
-  else with="-L$build/lib -lagad -Wl,-rpath,$PWD/$build/lib ${DEPS:-}"; fi
+  case $(grep '^#include' "$driver") in
+    *'.c"'*)     with=$DEPS;;
+    *'<lua.h>'*) with="$DEPS $OBJECTS $BINDING_OBJECTS $LIBS $(pkg-config --cflags --libs lua5.4)";;
+    *)           with="$DEPS $OBJECTS $LIBS";;
+  esac
   if "${CC:-gcc}" -std=gnu11 -O1 -g -fsanitize=address,undefined -fno-omit-frame-pointer -Icsrc \
        -o "$name" "$driver" $with -lm &&
      ASAN_OPTIONS=$options:detect_leaks=1 LSAN_OPTIONS=suppressions=$build/leaks.txt:print_suppressions=0 \

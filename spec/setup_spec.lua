@@ -277,6 +277,11 @@ describe("make install #slow", function()
     -- and no file names the tree or the cache
     assert.are.equal(1, (sh("readelf -d '%s/p q/lib/agad/'*.so '%s/p q/lib/lua/5.4/agad/core.so' | grep PATH "
       .. "| grep -e '%s/' -e '/.cache/'", dir, dir, root)))
+    -- and they export what those of the build do
+    for installed, built in pairs {["lib/agad/libagad.so"] = "libagad.so", ["lib/lua/5.4/agad/core.so"] = "agad/core.so"} do
+      local exports = "nm -D --defined-only '%s/%s' | cut -d' ' -f3"
+      assert.equal(must(exports, build .. "/lib", built), must(exports, dir .. "/p q", installed))
+    end
   end)
 
   it("puts everything under DESTDIR #slow", function()

@@ -1,7 +1,7 @@
 /* at.c: at.h and safetensors.h under the sanitizers: scopes, keep/give/free, the sticky error, calls by name,
  * nodes, arenas, and model files cut and changed at every place.
  *
- * Unlike data.c it runs against the library (build/asan/lib/libagad.so), which has C++ and libtorch in it. */
+ * Unlike data.c it is linked with all objects, which have C++ and libtorch in them. */
 #define _GNU_SOURCE /* memmem */
 #include "at/at.h"
 #include "net/safetensors.h"
