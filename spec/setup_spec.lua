@@ -278,9 +278,9 @@ describe("make install #slow", function()
     assert.are.equal(1, (sh("readelf -d '%s/p q/lib/agad/'*.so '%s/p q/lib/lua/5.4/agad/core.so' | grep PATH "
       .. "| grep -e '%s/' -e '/.cache/'", dir, dir, root)))
     -- and they export what those of the build do
-    for installed, built in pairs {["lib/agad/libagad.so"] = "libagad.so", ["lib/lua/5.4/agad/core.so"] = "agad/core.so"} do
-      local exports = "nm -D --defined-only '%s/%s' | cut -d' ' -f3"
-      assert.equal(must(exports, build .. "/lib", built), must(exports, dir .. "/p q", installed))
+    local exports = "nm -D --defined-only '%s/%s' | cut -d' ' -f3"
+    for installed, built in pairs {["agad/libagad.so"] = "libagad.so", ["lua/5.4/agad/core.so"] = "agad/core.so"} do
+      assert.equal(must(exports, build .. "/lib", built), must(exports, dir .. "/p q/lib", installed))
     end
   end)
 
