@@ -28,7 +28,6 @@
 struct at_arena {
   std::mutex lock;
   std::multimap<size_t, void *> unused; /* size -> block */
-  int64_t held = 0;                     /* bytes taken from the system */
   int64_t out = 0;                      /* blocks in use */
   bool closed = false;
 };
@@ -178,17 +177,13 @@ void *from_arena(at_arena *arena, size_t *size) {
     arena->unused.erase(found);
   } else {
     block = from_system(*size);
-    arena->held += (int64_t)*size;
   }
   arena->out++;
   return block;
 }
 
 void drain(at_arena *arena) {
-  for (auto &u : arena->unused) {
-    arena->held -= (int64_t)u.first;
-    to_system(u.second);
-  }
+  for (auto &u : arena->unused) to_system(u.second);
   arena->unused.clear();
 }
 
@@ -268,8 +263,6 @@ at_arena *at_arena_use(at_arena *arena) {
   current = arena;
   return before;
 }
-
-int64_t at_arena_bytes(const at_arena *arena) { return arena ? arena->held : 0; }
 
 void at_device_memory(int device, int64_t *bytes, int64_t *peak) {
   *bytes = *peak = 0;

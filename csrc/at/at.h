@@ -56,8 +56,7 @@ int at_ok(void);
 int at_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int at_interrupted(void);                  /* the same for a loop that agad_interrupt ends */
 int at_fail_with(const agad_error *error); /* the same with the message and the kind of another failure */
-const char *at_message(void);
-agad_kind at_failed_as(void); /* of the failure that is pending */
+agad_kind at_failed_as(void);              /* of the failure that is pending */
 /* Takes a tensor out of its scope (returns it), or hands a kept one to the current scope. */
 at_tensor *at_keep(at_tensor *t);
 at_tensor *at_give(at_tensor *t);
@@ -88,7 +87,6 @@ double at_item(const at_tensor *t);                          /* of one element; 
 int64_t at_item_int(const at_tensor *t);
 void *at_data(const at_tensor *t); /* of a dense tensor on the processor; NULL otherwise */
 int at_requires_grad(const at_tensor *t);
-int at_has_grad_fn(const at_tensor *t);
 int64_t at_version_of(const at_tensor *t);             /* counts the changes made in place to its memory */
 const char *at_dtype_name(at_dtype dtype);             /* "float32" … */
 int at_dtype_by_name(const char *name, at_dtype *out); /* 0, or -1 for an unknown name */
@@ -301,7 +299,6 @@ typedef struct at_memory_use {
 } at_memory_use;
 at_memory_use at_memory(void); /* handles alive; bytes of the processor alive, and most */
 void at_device_memory(int device, int64_t *bytes, int64_t *peak); /* of cuda:n; 0, 0 where nothing is known */
-int64_t at_arena_bytes(const at_arena *arena);                    /* held by the arena, used or not */
 
 /* ---- devices, threads, versions --------------------------------------------------------------- */
 

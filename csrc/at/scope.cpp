@@ -100,8 +100,6 @@ int at_interrupted(void) { return fail_as(AGAD_INTERRUPTED, "interrupted"); }
 
 int at_fail_with(const agad_error *error) { return fail_as(error->kind, error->message); }
 
-const char *at_message(void) { return at_thread().error.message; }
-
 agad_kind at_failed_as(void) { return at_thread().error.kind; }
 
 /* libtorch's messages may run over several lines: the first that says something is kept. */

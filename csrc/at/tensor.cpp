@@ -90,7 +90,6 @@ void *at_data(const at_tensor *t) {
 }
 
 int at_requires_grad(const at_tensor *t) { return t && t->t.requires_grad(); }
-int at_has_grad_fn(const at_tensor *t) { return t && t->t.grad_fn() != nullptr; }
 
 int64_t at_version_of(const at_tensor *t) { return t && !t->t.is_inference() ? (int64_t)t->t._version() : 0; }
 

@@ -36,7 +36,6 @@ void data_images_free(data_images *set) {
   free(set->pixels);
   free(set->labels);
   free(set->masks);
-  free(set->file_bytes);
   for (int i = 0; i < set->n_classes; i++) free(set->classes[i]);
   free(set->classes);
   memset(set, 0, sizeof *set);
@@ -63,11 +62,9 @@ int data_images_set_classes(data_images *set, const char *const *names, int n, a
 /* Everything but pixels and masks changes owner. */
 static void adopt(data_images *set, data_images *out) {
   out->labels = set->labels;
-  out->file_bytes = set->file_bytes;
   out->classes = set->classes;
   out->n_classes = set->n_classes;
   set->labels = NULL;
-  set->file_bytes = NULL;
   set->classes = NULL;
   set->n_classes = 0;
   data_images_free(set);
@@ -114,29 +111,4 @@ int data_images_set_channels(data_images *set, int channels, agad_error *error) 
   set->masks = NULL;
   adopt(set, &out);
   return 0;
-}
-
-int data_images_select(const data_images *set, const int64_t *rows, int64_t n, data_images *out, agad_error *error) {
-  if (data_images_alloc(out, n, set->channels, set->height, set->width, set->labels != NULL, set->masks != NULL, error))
-    return -1;
-  size_t plane = (size_t)set->height * set->width, picture = plane * set->channels;
-  int status = 0;
-  if (set->file_bytes && !(out->file_bytes = calloc((size_t)n + 1, sizeof *out->file_bytes)))
-    status = agad_fail(error, "images: no memory for %lld pictures", (long long)n);
-  for (int64_t i = 0; i < n && !status; i++) {
-    int64_t row = rows[i];
-    if (row < 0 || row >= set->count) {
-      status = agad_fail(error, "images: row %lld of %lld pictures; rows are counted from 0", (long long)row,
-                         (long long)set->count);
-      break;
-    }
-    memcpy(out->pixels + (size_t)i * picture, set->pixels + (size_t)row * picture, picture);
-    if (set->labels) out->labels[i] = set->labels[row];
-    if (set->masks) memcpy(out->masks + (size_t)i * plane, set->masks + (size_t)row * plane, plane);
-    if (set->file_bytes) out->file_bytes[i] = set->file_bytes[row];
-  }
-  if (!status && set->n_classes)
-    status = data_images_set_classes(out, (const char *const *)set->classes, set->n_classes, error);
-  if (status) data_images_free(out);
-  return status;
 }

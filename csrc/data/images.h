@@ -19,11 +19,10 @@
 typedef struct data_images {
   int64_t count;
   int channels, height, width;
-  uint8_t *pixels;     /* (count, channels, height, width) */
-  int32_t *labels;     /* (count), positions in classes, from 0; optional */
-  uint8_t *masks;      /* (count, height, width), 0 or 1; optional */
-  int64_t *file_bytes; /* (count), size of the file each picture came from; optional */
-  char **classes;      /* (n_classes) names; optional */
+  uint8_t *pixels; /* (count, channels, height, width) */
+  int32_t *labels; /* (count), positions in classes, from 0; optional */
+  uint8_t *masks;  /* (count, height, width), 0 or 1; optional */
+  char **classes;  /* (n_classes) names; optional */
   int n_classes;
 } data_images;
 
@@ -48,8 +47,5 @@ int data_images_set_channels(data_images *set, int channels, agad_error *error);
 static inline uint8_t data_luma(unsigned r, unsigned g, unsigned b) {
   return (uint8_t)((19595u * r + 38470u * g + 7471u * b + 32768u) >> 16);
 }
-
-/* A new set of the given rows (0-based, any order, repeats allowed). */
-int data_images_select(const data_images *set, const int64_t *rows, int64_t n, data_images *out, agad_error *error);
 
 #endif

@@ -11,8 +11,6 @@ static const char *const defects[WEAVE_N_KINDS] = {"", "scratch", "hole", "stain
 /* Colour of each texture, Q8; a picture's own colour swings around it. */
 static const int tints[WEAVE_N_TEXTURES][3] = {{236, 256, 284}, {262, 256, 250}, {300, 252, 212}, {270, 250, 256}};
 
-const char *data_weave_name(weave_texture texture) { return textures[texture]; }
-
 int data_weave_texture(const char *name, agad_error *error) {
   for (int i = 0; i < WEAVE_N_TEXTURES; i++)
     if (!strcmp(name, textures[i])) return i;
@@ -109,7 +107,7 @@ int data_weave(const weave_options *options, weave_split split, int64_t n_sound,
   free(relief);
   const char *names[WEAVE_N_KINDS];
   memcpy(names, defects, sizeof names);
-  names[0] = data_weave_name(options->texture);
+  names[0] = textures[options->texture];
   if (!status) status = data_images_set_classes(out, names, WEAVE_N_KINDS, error);
   if (status) data_images_free(out);
   return status;

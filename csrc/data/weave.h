@@ -35,8 +35,7 @@ typedef struct weave_options {
   uint64_t seed;
 } weave_options;
 
-/* The name of a texture, and the texture of a name (-1 with an error that lists them). */
-const char *data_weave_name(weave_texture texture);
+/* The texture of a name (-1 with an error that lists them). */
 int data_weave_texture(const char *name, agad_error *error);
 
 /* Sound pictures first, then defects, the kinds taking turns. The built-in set is 2,000 + 200 pictures

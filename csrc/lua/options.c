@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-const char *lua_agad_push_shown(lua_State *L, int index) {
+/* Pushes a value as a message shows it: one line of printable text; of what is no number, text or boolean its type. */
+static const char *push_shown(lua_State *L, int index) {
   int type = lua_type(L, index);
   if (type != LUA_TNUMBER && type != LUA_TSTRING && type != LUA_TBOOLEAN) {
     lua_pushfstring(L, "a %s", lua_agad_is_tensor(L, index) ? "tensor" : luaL_typename(L, index));
@@ -16,7 +17,8 @@ const char *lua_agad_push_shown(lua_State *L, int index) {
   return lua_tostring(L, -1);
 }
 
-void lua_agad_push_names(lua_State *L, const char *const *names, const char *last) {
+/* Pushes a list of names as people write it: "a, b, c", or with a last word "or": "a, b or c". */
+static void push_names(lua_State *L, const char *const *names, const char *last) {
   luaL_Buffer list;
   luaL_buffinit(L, &list);
   for (int i = 0; names[i]; i++) {
@@ -33,16 +35,16 @@ static void check_known(lua_State *L, int index, const char *who, const option *
     int n = 0;
     while (known[n].name && strcmp(known[n].name, key)) n++;
     if (known[n].name) continue;
-    const char *shown = lua_agad_push_shown(L, -2);
+    const char *shown = push_shown(L, -2);
     const char **names = lua_newuserdatauv(L, (size_t)(n + 1) * sizeof *names, 0);
     for (int i = 0; i <= n; i++) names[i] = known[i].name;
-    lua_agad_push_names(L, names, NULL);
+    push_names(L, names, NULL);
     lua_agad_error(L, "%s: unknown option %s; known: %s", who, shown, lua_tostring(L, -1));
   }
 }
 
 static void refuse(lua_State *L, const char *who, const option *o, int value, const char *wanted) {
-  const char *shown = lua_isnil(L, value) ? "nil" : lua_agad_push_shown(L, value);
+  const char *shown = lua_isnil(L, value) ? "nil" : push_shown(L, value);
   lua_agad_error(L, "%s: %s = %s; give %s", who, o->name, shown, wanted);
 }
 
@@ -58,7 +60,7 @@ static const char *range(lua_State *L, const option *o) {
 }
 
 static const char *choices(lua_State *L, const option *o) {
-  lua_agad_push_names(L, o->choices, "or");
+  push_names(L, o->choices, "or");
   return lua_tostring(L, -1);
 }
 

@@ -77,9 +77,4 @@ typedef struct option {
 
 void lua_agad_options(lua_State *L, int index, const char *who, const option *known, void *into);
 
-/* Pushes a list of names as people write it: "a, b, c", or with a last word "or": "a, b or c". */
-void lua_agad_push_names(lua_State *L, const char *const *names, const char *last);
-/* Pushes a value as a message shows it: one line of printable text; of what is no number, text or boolean its type. */
-const char *lua_agad_push_shown(lua_State *L, int index);
-
 #endif

@@ -61,7 +61,7 @@ void net_init(net *n, at_generator *generator) {
   at_close(&scope, NULL);
 }
 
-at_tensor **net_find(net *n, const char *name) {
+static at_tensor **find(net *n, const char *name) {
   for (int i = 0; i < n->program->n_params; i++)
     if (!strcmp(n->program->params[i].name, name)) return &n->params[i];
   for (int i = 0; i < n->program->n_buffers; i++)
@@ -70,7 +70,7 @@ at_tensor **net_find(net *n, const char *name) {
 }
 
 static at_tensor **find_fitting(net *n, const char *name, const at_tensor *value) {
-  at_tensor **slot = net_find(n, name);
+  at_tensor **slot = find(n, name);
   if (!slot) return at_fail("net '%s' has no tensor '%s'", n->program->name, name), NULL;
   int64_t have[AT_MAX_DIM] = {0}, want[AT_MAX_DIM] = {0};
   int a = at_sizes(value, have), b = at_sizes(*slot, want);

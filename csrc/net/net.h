@@ -46,9 +46,7 @@ at_tensor *net_draw(const net *n, const net_param *p, at_generator *generator);
  * conv weights U(-1/sqrt(n), 1/sqrt(n)), n their numbers but for the first dimension (PyTorch's Conv2d).  NULL: the
  * default generator. */
 void net_init(net *n, at_generator *generator);
-/* Finds a parameter or a buffer by its name; NULL when there is none (no failure). */
-at_tensor **net_find(net *n, const char *name);
-/* Copies a tensor of the same shape into it; a failure names net, tensor and shapes. */
+/* Copies a tensor of the same shape into a parameter or a buffer; a failure names net, tensor and shapes. */
 void net_set(net *n, const char *name, const at_tensor *value);
 /* Uses the tensor itself, so that two nets share it. */
 void net_share(net *n, const char *name, at_tensor *value);

@@ -70,9 +70,8 @@ static void sticky(void) {
   at_store(&slot, a);
   at_scope inner = at_open();
   at_tensor *bad = at_call("mm", "", (at_value[]){at_v(slot), at_v(slot)}, 2);
-  CHECK(!bad && !at_ok() && strstr(at_message(), "multiplied") && !strchr(at_message(), '\n'));
-  at_fail("a second failure");
-  CHECK(strstr(at_message(), "multiplied")); /* the first one stays */
+  CHECK(!bad && !at_ok());
+  at_fail("a second failure"); /* the first one stays */
   CHECK(!ones(two_three) && !at_add(slot, slot) && !at_alias(slot) && !at_add(NULL, NULL));
   CHECK(isnan(at_item(slot)) && at_size(NULL, 0) == 1 && at_numel(NULL) == 1 && at_nbytes(NULL) == 0);
   CHECK(at_data(NULL) == NULL && at_ndim(NULL) == 0);
@@ -81,6 +80,7 @@ static void sticky(void) {
   CHECK(slot);
   CHECK(at_close(&inner, NULL) == -1 && !at_ok());
   CHECK(at_close(&outer, &error) == -1 && at_ok() && strstr(error.message, "multiplied"));
+  CHECK(!strchr(error.message, '\n') && !strstr(error.message, "second"));
   at_scope next = at_open();
   CHECK(at_item(at_sum(slot)) == 6); /* nothing was written after the failure */
   CHECK(!at_add(slot, NULL) && !at_ok());
@@ -161,7 +161,7 @@ static void nodes(void) {
     at_tensor *x = ones(two_three), *w = at_mul_scalar(ones(two_three), 5), *g[2];
     at_set_requires_grad(x, 1);
     at_tensor *y = at_sum(product_node(x, w, fails));
-    CHECK(at_has_grad_fn(y));
+    CHECK(at_requires_grad(y));
     int bad = at_grad(g, y, NULL, &x, 1, 0, 0, 0);
     CHECK(bad == (fails ? -1 : 0) && (fails || at_item(at_sum(g[0])) == 30));
     CHECK(at_close(&scope, &error) == (fails ? -1 : 0));
@@ -181,12 +181,14 @@ static void arenas(void) {
   at_arena *arena = at_arena_new(), *before = at_arena_use(arena);
   at_scope scope = at_open();
   at_tensor *late = at_keep(at_zeros(sizes, 2, AT_F32, AT_CPU));
+  void *block = NULL;
   for (int i = 0; i < 100; i++) {
     at_scope one = at_open();
-    at_add(late, late);
+    at_tensor *sum = at_add(late, late);
+    CHECK(!block || at_data(sum) == block); /* the same memory each time */
+    block = at_data(sum);
     at_close(&one, NULL);
   }
-  CHECK(at_arena_bytes(arena) > 0 && at_arena_bytes(arena) < 4 * at_nbytes(late));
   at_close(&scope, NULL);
   CHECK(at_arena_use(before) == arena);
   at_arena_free(arena); /* lives on in its last tensor */
