@@ -2,7 +2,7 @@
 
 local lfs = require "lfs"
 local cli = dofile "spec/support/cli.lua"
-local launcher, dir, read, write, agad, refuses = cli.launcher, cli.dir, cli.read, cli.write, cli.agad, cli.refuses
+local dir, read, write, agad, refuses = cli.dir, cli.read, cli.write, cli.agad, cli.refuses
 
 -- A small MNIST: six pictures of each digit to train, four to test.
 local function idx(root, per_class, prefix)
@@ -275,15 +275,10 @@ end)
 
 describe("agad, Ctrl-C", function()
   it("ends a training after its step, saves the model, and gives 130", function()
-    local pipe = io.popen(([[cd %s
-      %s train weave --epochs 5000 --limit 64 --batch 16 --threads 1 --quiet --out i.st > out 2> err & pid=$!
-      for i in $(seq 300); do [ -s i.run/log.jsonl ] && break; sleep .1; done
-      kill -INT $pid; wait $pid; echo $?]]):format(dir, launcher))
-    local status = pipe:read "n"
-    pipe:close()
-    assert.equal(130, status)
-    assert.equal("agad: interrupted; what was trained is in i.st\n", read(dir .. "/err"))
-    assert.equal("", read(dir .. "/out"))
+    local status, out, err = cli.interrupted(
+      "train weave --epochs 5000 --limit 64 --batch 16 --threads 1 --quiet --out i.st", "i.run/log.jsonl")
+    assert.equal("agad: interrupted; what was trained is in i.st\n", err)
+    assert.same({130, ""}, {status, out})
     local model = require("agad").model.open(dir .. "/i.st")
     assert.is_true(model.info.steps >= 1)
     assert.is_truthy(lfs.attributes(dir .. "/i.run/state.safetensors"))

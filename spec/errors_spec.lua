@@ -195,13 +195,8 @@ describe("the REPL", function()
   it("is stopped in what runs, and goes on", function()
     cli.write(cli.dir .. "/input",
       'io.stdout:write("ready\\n"):flush() while true do end\n"on"\nerror("interrupted", 0)\n')
-    local pipe = io.popen(([[cd %s; %s < input > out 2> err & pid=$!
-      for i in $(seq 300); do [ -s out ] && break; sleep .1; done
-      kill -INT $pid; wait $pid; echo $?]]):format(cli.dir, cli.launcher))
-    assert.equal(1, pipe:read "n")
-    pipe:close()
-    assert.equal("ready\non\n", cli.read(cli.dir .. "/out"))
-    assert.equal("interrupted\ninterrupted\n", cli.read(cli.dir .. "/err"))
+    local status, out, err = cli.interrupted("< input", "out")
+    assert.same({1, "ready\non\n", "interrupted\ninterrupted\n"}, {status, out, err})
   end)
 end)
 
@@ -209,12 +204,8 @@ describe("a campaign", function()
   it("ends its runs and says how to go on", function()
     cli.write(cli.dir .. "/grid.lua", [[return {data = "weave", grid = {seed = {1, 2}},
       options = {epochs = 5000, limit = 64, batch = 16, net = "naive", threads = 1}}]])
-    local pipe = io.popen(([[cd %s; %s campaign grid.lua --quiet > out 2> err & pid=$!
-      for i in $(seq 300); do [ -s grid.runs/*/run/log.jsonl ] && break; sleep .1; done
-      kill -INT $pid; wait $pid; echo $?]]):format(cli.dir, cli.launcher))
-    assert.equal(130, pipe:read "n")
-    pipe:close()
-    assert.equal("agad: interrupted; run it again to go on\n", cli.read(cli.dir .. "/err"))
+    local status, _, err = cli.interrupted("campaign grid.lua --quiet", "grid.runs/*/run/log.jsonl")
+    assert.same({130, "agad: interrupted; run it again to go on\n"}, {status, err})
     local begun = 0
     for name in require("lfs").dir(cli.dir .. "/grid.runs") do begun = begun + (name:find "^%." and 0 or 1) end
     assert.equal(1, begun)

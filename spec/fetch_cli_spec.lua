@@ -50,7 +50,7 @@ end
 local function started(text, part)
   shell("cd '%s' && { %s > out 2> err & echo $! > pid; wait $!; echo $? > code; mv code status; } 2> /dev/null &", dir,
     text)
-  for _ = 1, 1500 do
+  for _ = 1, 15000 do
     local size = lfs.attributes(part, "size")
     if size and size > 8000 then return tonumber(read(dir .. "/pid")) end
     luv.sleep(20)
@@ -59,7 +59,7 @@ local function started(text, part)
 end
 
 local function ended()
-  for _ = 1, 1500 do
+  for _ = 1, 15000 do
     local status = read(dir .. "/status")
     if status then
       os.remove(dir .. "/status")
@@ -100,7 +100,7 @@ describe("agad fetch", function()
 
   it("ends with 130 on Ctrl-C, keeps the part, and continues it", function()
     local part = root .. "/tiny/a.gz.part"
-    local pid = started(command("tiny", {"slow"}), part)
+    local pid = started(command("tiny", {"hold"}), part)
     assert.equal(0, shell("kill -INT %d", pid))
     assert.equal(130, ended())
     assert.equal("agad: interrupted\n", read(dir .. "/err"))
@@ -114,11 +114,11 @@ describe("agad fetch", function()
 
   it("continues after it was killed, and its curl does not go on", function()
     local part = root .. "/tiny/a.gz.part"
-    local pid = started(command("tiny", {"slow"}), part)
+    local pid = started(command("tiny", {"hold"}), part)
     assert.equal(1, curls())
     assert.equal(0, shell("kill -KILL %d", pid))
     assert.equal(137, ended())
-    for _ = 1, 100 do
+    for _ = 1, 15000 do
       if curls() == 0 then break end
       luv.sleep(20)
     end
@@ -131,9 +131,14 @@ describe("agad fetch", function()
   end)
 
   it("waits for another that is at work in the same place", function()
-    started(command("tiny", {"slow"}), root .. "/tiny/a.gz.part")
-    local row = get("tiny", {nowhere})
-    assert.is_true(row.already)
+    started(command("tiny", {"hold"}), root .. "/tiny/a.gz.part")
+    local waits = 0
+    local row = get("tiny", {nowhere}, {on_event = function(e)
+      assert.equal("wait", e.kind)
+      waits = waits + 1
+      site.go()
+    end})
+    assert.same({true, 1}, {row.already, waits})
     assert.equal(0, ended())
     assert_tiny()
   end)

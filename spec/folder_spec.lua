@@ -323,15 +323,18 @@ describe("a folder with bad files", function()
 end)
 
 describe("the layout of a large folder", function()
-  it("is found in no time", function()
+  it("is found in time that grows as its files do", function()
     local layout = require "agad.data.layout"
-    local paths = {}
-    for i = 1, 100000 do paths[i] = ("%s/class%d/%06d.png"):format(i % 5 == 0 and "test" or "train", i % 10, i) end
-    table.sort(paths)
-    local began = core.clock()
-    local found = layout.of("x", paths)
+    local function of(n)
+      local paths = {}
+      for i = 1, n do paths[i] = ("%s/class%d/%06d.png"):format(i % 5 == 0 and "test" or "train", i % 10, i) end
+      table.sort(paths)
+      return layout.of("x", paths)
+    end
+    local found = of(100000)
     assert.same({80000, 20000, 10}, {#found.train, #found.test, #found.classes})
-    assert.is_true(core.clock() - began < 2)
+    local factor = checks.growth(2500, 50000, of)
+    assert.is_true(factor < 100, ("twenty times the files take %.0f times as long"):format(factor))
   end)
 end)
 

@@ -194,13 +194,11 @@ describe("the row of a set", function()
     assert.equal("3 files were skipped: \\xFF", row.notes[1])
   end)
 
-  it("of MNIST is there in a few seconds #slow", function()
+  it("of MNIST has its counts, no duplicates, and the best single number #slow", function()
     local root = os.getenv "AGAD_DATA"
     if not root or not lfs.attributes(root .. "/mnist") then return pending "no MNIST under $AGAD_DATA" end
     local set = agad.data.mnist()
-    local began = core.clock()
     local row = inspect.set(set)
-    assert.is_true(core.clock() - began < 10)
     assert.same({60000, 10000, 5923, 1135}, {row.train, row.test, row.classes[1].train, row.classes[2].test})
     assert.same({0, 0, 0}, {row.duplicates.train, row.duplicates.test, row.duplicates.between})
     local shortcut = row.classes[2].shortcut

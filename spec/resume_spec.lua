@@ -55,42 +55,59 @@ describe("a resumed run", function()
     again.rundir:close()
   end)
 
-  it("that was killed at any moment ends as one that was not #slow", function()
-    local script = path "child.lua"
-    local file = assert(io.open(script, "w"))
-    file:write([[
-      local agad = require "agad"
+  -- The training in a process of its own: status and what it printed. It counts Lua's instructions in hundreds from the
+  -- moment it trains. At the `at`-th it kills itself; or says so and goes on until it is killed, which is then in the
+  -- middle of anything. It prints the count at its end.
+  local script = path "child.lua"
+  local function child(dir, at, by)
+    scratch.write(script, [[
+      local agad, luv = require "agad", require "luv"
       agad.core.threads(1)
       local set = agad.data.weave {train_normals = 60, train_defects = 20, test_normals = 12, test_defects = 12}
       local task = agad.task.one_vs_rest(set, {gamma = .05})
-      local o = agad.core.json_decode(arg[2])
-      io.stdout:write "ready\n"
-      io.stdout:flush()
-      agad.trainer(task, o, {dir = arg[1], resume = true}):fit(function() end)
+      local run = agad.trainer(task, agad.core.json_decode(arg[2]), {dir = arg[1], resume = true})
+      local count, at, by = 0, tonumber(arg[3]), arg[4]
+      debug.sethook(function()
+        count = count + 1
+        if count ~= at then return end
+        if by == "itself" then luv.kill(luv.os_getpid(), "sigkill") end
+        io.stdout:write "there\n"
+        io.stdout:flush()
+      end, "", 100)
+      run:fit(function() end)
+      print(count)
     ]])
-    file:close()
-    local program, text = os.getenv "AGAD" or "build/agad", core.json_encode(options)
-    math.randomseed(11)
-    local killed = 0
+    local out, printed, process, signal = luv.new_pipe(), "", nil, nil
+    process = luv.spawn(os.getenv "AGAD" or "build/agad", {args = {script, dir, core.json_encode(options), at, by},
+      stdio = {nil, out, 2}}, function(_, by_signal)
+      signal = by_signal
+      process:close()
+    end)
+    out:read_start(function(_, text)
+      printed = printed .. (text or "")
+      if text == "there\n" then process:kill "sigkill" end
+      if not text then out:close() end
+    end)
+    luv.run()
+    return signal == 9, tonumber(printed)
+  end
+
+  it("that was killed at any moment ends as one that was not #slow", function()
+    local _, whole = child(path "whole", 0, "nobody")
+    assert.is_true(whole > 100, whole .. " hundreds of instructions")
     for i = 1, 20 do
-      local dir = path("kill" .. i)
-      for _ = 1, 2 do                                              -- killed twice, then left alone
-        local out, child = luv.new_pipe(), nil
-        child = luv.spawn(program, {args = {script, dir, text}, stdio = {nil, out, nil}}, function() child:close() end)
-        out:read_start(function(_, data)
-          if data then luv.timer_start(luv.new_timer(), math.random(0, 1200), 0, function()
-            killed = killed + (child:is_active() and 1 or 0)
-            child:kill "sigkill"
-          end) end
-        end)
-        repeat luv.run "once" until child:is_closing()
-        luv.run "nowait"
+      local dir, first = path("kill" .. i), i * whole // 22
+      local rest = whole - first                        -- at least: it goes on from the last checkpoint
+      assert.is_true((child(dir, first, "itself")), first)
+      if i % 2 == 0 then
+        assert.is_true((child(dir, i * 7 % 20 * rest // 22 + 1, "itself")), i)
+      else
+        child(dir, i * 7 % 20 * rest // 22 + 1, "its parent")
       end
       local run = agad.trainer(task, with(), {dir = dir, resume = true}):fit(quiet)
       ended(run)
       run.rundir:close()
     end
-    assert.is_true(killed >= 20, killed .. " were killed while they ran")
   end)
 
   it("names what differs in another configuration, and other data", function()

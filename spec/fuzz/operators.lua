@@ -10,7 +10,7 @@ local script = arg[0]
 package.path = (script:match "^(.*)/[^/]*$" or ".") .. "/?.lua;" .. package.path
 local calls = require "calls"
 
-local HANGS_AFTER = 30                                  -- seconds for one call
+local HANGS_AFTER = 300                                 -- seconds for one call, however busy the machine is
 local EVERY, LEAST = 2000, 200                          -- calls between two looks at memory; tensors that may be left
 
 -- ---- one call ----

@@ -1,4 +1,4 @@
--- What several specs check: refusals in one line, what a text holds, resident memory.
+-- What several specs check: refusals in one line, what a text holds, resident memory, growth of time.
 
 local assert = require "luassert"       -- a spec has it as its global, a file that it loads has not
 
@@ -27,6 +27,22 @@ function checks.resident()
     local kb = line:match "^VmRSS:%s+(%d+)"
     if kb then return tonumber(kb) / 1024 end
   end
+end
+
+--- The factor by which f(n) takes more processor time when n grows from `few` to `many`: about many / few where time is
+--- linear, its square where it is quadratic. The least of three times is taken; the factor does not depend on the speed of the machine.
+function checks.growth(few, many, f)
+  local function time(n)
+    local least = math.huge
+    for _ = 1, 3 do
+      collectgarbage()
+      local began = os.clock()
+      f(n)
+      least = math.min(least, os.clock() - began)
+    end
+    return math.max(least, 1e-6)
+  end
+  return time(many) / time(few)
 end
 
 return checks

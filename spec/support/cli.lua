@@ -16,6 +16,15 @@ function cli.agad(arguments, before)
   return status, cli.read(dir .. "/out"), cli.read(dir .. "/err")
 end
 
+--- Runs it likewise, but sends Ctrl-C as soon as the file that the pattern names holds something.
+function cli.interrupted(arguments, file)
+  local command = ([[cd %s; rm -f out err; %s %s > out 2> err & pid=$!
+    for i in $(seq 6000); do [ -s %s ] && break; sleep .05; done
+    kill -INT $pid; wait $pid; exit $?]]):format(dir, launcher, arguments, file)
+  local _, _, status = os.execute(command)
+  return status, cli.read(dir .. "/out"), cli.read(dir .. "/err")
+end
+
 --- Expects this status and one line on stderr, and nothing on stdout.
 function cli.refuses(status, arguments, message)
   local s, out, err = cli.agad(arguments)

@@ -77,7 +77,7 @@ function site.start()
   local archive = files .. "/packed.tar.gz"
   sums.packed, site.archive_bytes = sha256(archive), lfs.attributes(archive, "size")
   server = io.popen(("exec '%s' spec/support/http_server.lua '%s'"):format(luv.exepath(), site.dir), "w")
-  for _ = 1, 200 do
+  for _ = 1, 4000 do
     site.port = read(site.dir .. "/port")
     if site.port then return end
     luv.sleep(25)
@@ -90,11 +90,15 @@ function site.stop()
   shell("rm -rf '%s'", site.dir)
 end
 
---- An empty root and no requests yet.
+--- An empty root and no requests yet; mode "hold" holds.
 function site.fresh()
+  os.remove(site.dir .. "/go")
   shell("rm -rf '%s'", site.root)
   site.requests()
 end
+
+--- Lets mode "hold" give the rest.
+function site.go() write(site.dir .. "/go", "go") end
 
 --- The address of a mode of the server (an address stays as it is).
 function site.base(mode) return mode:find "^http" and mode or ("http://127.0.0.1:%s/%s/"):format(site.port, mode) end

@@ -2,7 +2,7 @@
 -- It writes its port to DIR/port, a line for each request to DIR/requests (mode, file, "bytes=N-" or "-", status), and
 -- ends when its standard input does. The first part of a path is the mode:
 --
---   plain      the file, with ranges               slow       as plain, 1 KB every 10 ms
+--   plain      the file, with ranges               hold       as plain, the second half when DIR/go is there
 --   noranges   always the whole file               cut        closes half-way through what is asked for, with ranges
 --   cutonce    closes half-way without a range     short      closes half-way, without ranges
 --   wrong      the file with its first byte changed, no ranges
@@ -42,17 +42,13 @@ local function finish(client, text)
   client:write(text, function() client:shutdown(function() close(client) end) end)
 end
 
-local function slowly(client, text)
-  local timer, at = luv.new_timer(), 1
+local function hold(client, text)
+  local timer, half = luv.new_timer(), #text // 2
+  client:write(text:sub(1, half))
   timer:start(0, 10, function()
-    local chunk = text:sub(at, at + 1023)
-    at = at + 1024
-    if client:is_closing() or chunk == "" then
-      timer:close()
-      if not client:is_closing() then client:shutdown(function() close(client) end) end
-    else
-      client:write(chunk, function(err) if err then close(client) end end)
-    end
+    if not read(dir .. "/go") then return end
+    timer:close()
+    finish(client, text:sub(half + 1))
   end)
 end
 
@@ -79,9 +75,8 @@ local function answer(client, request)
     "-", status))
   local header = head(status, #body, more)
   if mode == "cut" or mode == "short" or mode == "cutonce" and start == 0 then body = body:sub(1, #body // 2) end
-  if mode == "slow" then
-    client:write(header)
-    slowly(client, body)
+  if mode == "hold" then
+    hold(client, header .. body)
   else
     finish(client, header .. body)
   end

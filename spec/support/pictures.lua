@@ -67,21 +67,21 @@ end
 --- The first pixel of every row.
 function pictures.values(images) return images:select(4, 1):select(3, 1):select(2, 1):totable() end
 
---- Paths whose loading takes seconds on any machine: one large picture, again and again.
-function pictures.slow(n)
+--- So many paths, one large picture again and again, that whoever loads them is stopped long before the end.
+function pictures.endless()
   local path, paths = folder .. "/large.png", {}
   data.write_png(path, agad.rand(1, 1200, 1200):mul(255):to "uint8")
-  for i = 1, n do paths[i] = path end
+  for i = 1, 20000 do paths[i] = path end
   return paths
 end
 
---- Runs Lua in a process of its own, with `paths`, `data`, `core` and `pid`, between shell text; its output and exit
--- status.
+--- Runs Lua in a process of its own, with `paths`, `data`, `core` and `signal(name)` to itself, between shell text; its
+-- output and exit status.
 function pictures.child(paths, chunk, before, behind)
   local script = pictures.write("child.lua", [[
-    local agad = require "agad"
+    local agad, luv = require "agad", require "luv"
     local core, data = agad.core, agad.core.data
-    local pid = io.open "/proc/self/stat":read "n"
+    local function signal(name) luv.kill(luv.os_getpid(), name) end
     local paths = {}
     for line in io.lines(arg[1]) do paths[#paths + 1] = line end
   ]] .. chunk)
