@@ -116,18 +116,42 @@ describe("agad, a model", function()
 
   local trained
   setup(function()
-    trained = row_of "train weave --gamma .05 --epochs 1 --limit 96 --batch 32 --threads 1 --quiet --json --out w.st"
-    agad [[-e '
-      local set = data.weave()
+    local status, _, err = agad [[-e '
+      local set = data.weave {train_normals = 100, train_defects = 12, test_normals = 20, test_defects = 20}
+      local function draw(split, part)
+        for i, label in ipairs(part.labels:totable()) do
+          local class = label == 0 and "good" or "hole"
+          local folder = ("cloth/%s/%s"):format(split, class)
+          os.execute(("mkdir -p %s cloth/ground_truth/hole"):format(folder))
+          data.write_png(("%s/%03d.png"):format(folder, i), part.images:select(1, i))
+          if split == "test" and label ~= 0 then
+            data.write_png(("cloth/ground_truth/hole/%03d_mask.png"):format(i), part.masks:select(1, i):unsqueeze(1))
+          end
+        end
+      end
+      draw("train", set.train)
+      draw("test", set.test)
       data.write_png("good.png", set.test.images:select(1, 1))
-      data.write_png("bad.png", data.set_channels(data.resize(set.test.images:select(1, 501), 50, 40), 3))']]
+      data.write_png("bad.png", data.set_channels(data.resize(set.test.images:select(1, 21), 50, 40), 3))']]
+    assert.same({0, ""}, {status, err})
+    trained = row_of("train cloth --gamma .05 --epochs 1 --limit 96 --batch 32 --set cache=false --threads 1 --quiet "
+      .. "--json --out w.st")
   end)
-  teardown(function() os.execute(("rm -rf %s/w.* %s/*.png %s/maps"):format(dir, dir, dir)) end)
+  teardown(function() os.execute(("rm -rf %s/w.* %s/*.png %s/maps %s/cloth"):format(dir, dir, dir, dir)) end)
 
   it("has a row with every column, and a run directory", function()
-    for _, key in ipairs {"auroc", "auroc_steady", "auroc_plain", "auroc_paper_like", "aupr", "tpr_at_1fpr"} do
-      assert.is_true(trained[key] >= 0 and trained[key] <= 1, key)
+    local status, out = agad "score w.st cloth/test/good cloth/test/hole --json --threads 1"
+    assert.equal(0, status)
+    local scores, labels = {}, {}
+    for line in out:gmatch "[^\n]+" do
+      scores[#scores + 1] = core.json_decode(line).score
+      labels[#labels + 1] = #labels < 20 and 0 or 1
     end
+    assert.equal(40, #scores)
+    assert.near(core.metrics.auroc(scores, labels), trained.auroc, 1e-6)
+    assert.near(core.metrics.average_precision(scores, labels), trained.aupr, 1e-6)
+    assert.near(core.metrics.tpr_at_fpr(scores, labels, .01), trained.tpr_at_1fpr, 1e-6)
+    assert.equal(trained.auroc_steady, trained.auroc)
     for _, key in ipairs {"images_per_second", "train_seconds", "seconds", "epochs", "params", "threshold"} do
       assert.is_true(trained[key] > 0, key)
     end
@@ -138,8 +162,9 @@ describe("agad, a model", function()
   end)
 
   it("gives the same columns again", function()
-    local own = row_of "evaluate w.st weave --threads 1 --quiet --json"
-    local all = row_of "evaluate w.st weave --run w.run --preset plain --threads 1 --quiet --json"
+    local own = row_of "evaluate w.st cloth --set cache=false --threads 1 --quiet --json"
+    local all = row_of ("evaluate w.st cloth --run w.run --preset plain --set cache=false --threads 1 --quiet "
+      .. "--json")
     assert.equal(trained.auroc, own.auroc)
     assert.equal(core.null, own.auroc_plain)
     assert.matches("auroc_plain: .*give %-%-run DIR", table.concat(own.notes, "\n"))
@@ -194,9 +219,9 @@ describe("agad, a model", function()
     refuses(1, "score w.flip good.png", "w.flip: its checksum is wrong; the file is damaged")
     refuses(1, "score w.run/state.safetensors good.png", "is a safetensors file, but no agad model")
     refuses(1, "score w.st w.text", "w.text: is no PNG")
-    refuses(1, "evaluate w.st weave --size 64",
-      "w.st takes 1 x 32 x 32 pictures (channels, height, width), weave has 1 x 64 x 64")
-    refuses(1, "evaluate w.st weave --run .", "./state.safetensors")
+    refuses(1, "evaluate w.st cloth --size 64 --set cache=false --quiet",
+      "w.st takes 1 x 32 x 32 pictures (channels, height, width), cloth has 1 x 64 x 64")
+    refuses(1, "evaluate w.st cloth --run . --set cache=false --quiet", "./state.safetensors")
     refuses(1, "score w.st good.png --device cuda", "saved models run on the processor")
     refuses(2, "score w.st good.png --threads none", 'threads = "none"')
   end)

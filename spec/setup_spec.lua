@@ -183,8 +183,7 @@ zipfile.ZipFile.extract = extract_or_die
 sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name="__main__")
 ]])
-    local killed = fetch():gsub("python3 ", "%%0'" .. dir:gsub("%%", "%%%%") .. "/killed.py' ")
-    local status = sh("%s; exit $?", killed)
+    local status = sh("%s; exit $?", (fetch():gsub("python3 ", "%0" .. dir .. "/killed.py ")))
     assert.are.equal(137, status)
     assert.is_false(exists(target))
     assert.matches("libtorch%.new%-", files(dir .. "/cache"))   -- half of it was there
