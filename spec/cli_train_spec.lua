@@ -1,4 +1,6 @@
 -- The command line trains, evaluates, scores and describes: real runs, JSON, pictures on disk.
+-- To add a case: refuses_here(status, arguments, words of the message) where nothing may be written; else a test that
+-- starts agad(arguments) and reads its row.
 
 local lfs = require "lfs"
 local cli = dofile "spec/support/cli.lua"
@@ -16,7 +18,8 @@ local function idx(root, per_class, prefix)
   write(("%s/%s-labels-idx1-ubyte"):format(root, prefix), (">I4I4"):pack(0x801, #labels) .. table.concat(labels))
 end
 
-describe("agad train, what it is given", function()
+describe("agad train", function()
+  local mnist = "train mnist --root data --normal 1 "
   local short = "--threads 1 --epochs 1 --limit 48 --batch 16 --out m.st "
   local function refuses_here(status, arguments, message)
     refuses(status, arguments, message)
@@ -56,10 +59,10 @@ describe("agad train, what it is given", function()
     refuses_here(1, "train mnist --root data " .. short, "which class is normal?")
     refuses_here(1, "train mnist --root data --protocol leave_one_out --normal 1 " .. short, "give anomaly = CLASS")
     refuses_here(1, "train weave --normal silk " .. short, "no texture silk; known: cloth, metal, grain, dots")
-    refuses_here(1, "train weave --size 40 " .. short, "do not divide by 16; resize the pictures with size")
-    refuses_here(1, "train weave --net vnet " .. short, 'unknown net "vnet"')
-    refuses_here(1, "train weave --net none.lua " .. short, "net none.lua: there is no such file")
-    refuses_here(1, "train weave --device cuda:63 " .. short, "device = cuda:63: ")
+    refuses_here(1, mnist .. "--size 40 " .. short, "do not divide by 16; resize the pictures with size")
+    refuses_here(1, mnist .. "--net vnet " .. short, 'unknown net "vnet"')
+    refuses_here(1, mnist .. "--net none.lua " .. short, "net none.lua: there is no such file")
+    refuses_here(1, mnist .. "--device cuda:63 " .. short, "device = cuda:63: ")
     refuses_here(1, "train data " .. short, "data: no pictures in this folder (*.png, *.jpg, ")
     refuses_here(1, "train maps " .. short, "no data set maps; known: cifar10, ")
   end)
@@ -67,13 +70,13 @@ describe("agad train, what it is given", function()
   it("names what is wrong with a method's or a net's file", function()
     write(dir .. "/raises.lua", 'error "it is broken"')
     write(dir .. "/lacks.lua", 'return {name = "lacks", options = {}, input = {-1, 1}}')
-    refuses_here(2, "train weave --method raises.lua " .. short,
+    refuses_here(2, mnist .. "--method raises.lua " .. short,
       "method raises.lua: its file raises: raises.lua:1: it is broken")
-    refuses_here(2, "train weave --method lacks.lua " .. short, "method lacks.lua: it lacks the key 'nets'")
-    refuses_here(2, "train weave --method none.lua " .. short, "method none.lua: there is no such file")
-    refuses_here(1, "train weave --net raises.lua " .. short,
+    refuses_here(2, mnist .. "--method lacks.lua " .. short, "method lacks.lua: it lacks the key 'nets'")
+    refuses_here(2, mnist .. "--method none.lua " .. short, "method none.lua: there is no such file")
+    refuses_here(1, mnist .. "--net raises.lua " .. short,
       "net raises.lua: its file raises: raises.lua:1: it is broken")
-    refuses_here(1, "train weave --net lacks.lua " .. short, "net lacks.lua: its file must return a function")
+    refuses_here(1, mnist .. "--net lacks.lua " .. short, "net lacks.lua: its file must return a function")
   end)
 
   it("names the step and the stage that raises, and keeps the run before", function()
@@ -88,7 +91,7 @@ describe("agad train, what it is given", function()
     write(dir .. "/m.run/config.json", "{}")
     write(dir .. "/m.run/state.safetensors", "the run before")
     for _ = 1, 2 do
-      refuses(1, "train mnist --root data --normal 1 --threads 1 --method m.lua --epochs 2 --out m.st --quiet",
+      refuses(1, mnist .. "--threads 1 --method m.lua --epochs 2 --out m.st --quiet",
         "agad: step 2: stage wobble: m.lua:4: it wobbles")
       assert.is_nil(read(dir .. "/m.st"))
       assert.equal("the run before", read(dir .. "/m.run.previous/state.safetensors"))
@@ -96,7 +99,7 @@ describe("agad train, what it is given", function()
   end)
 
   it("works with fewer normals than a batch, and says so", function()
-    local status, out, err = agad("train mnist --root data --normal 1 --threads 1 --epochs 1 --out m.st")
+    local status, out, err = agad(mnist .. "--threads 1 --epochs 1 --out m.st")
     assert.equal(0, status, err)
     assert.matches("note: 6 normals are fewer than a batch of 256", err)
     assert.matches("note: 6 normals are fewer than a batch of 256", out)
@@ -104,7 +107,7 @@ describe("agad train, what it is given", function()
   end)
 end)
 
-describe("agad, a model", function()
+describe("a model that agad train wrote", function()
   local core = require "agad.core"
   local function row_of(arguments)
     local status, out, err = agad(arguments)
@@ -161,7 +164,7 @@ describe("agad, a model", function()
     assert.equal(trained.auroc, core.json_decode(read(dir .. "/w.run/result.json")).auroc)
   end)
 
-  it("gives the same columns again", function()
+  it("gives the same columns again to agad evaluate", function()
     local own = row_of "evaluate w.st cloth --set cache=false --threads 1 --quiet --json"
     local all = row_of ("evaluate w.st cloth --run w.run --preset plain --set cache=false --threads 1 --quiet "
       .. "--json")
@@ -173,7 +176,7 @@ describe("agad, a model", function()
     for key in pairs(trained) do assert.is_not_nil(own[key], key) end
   end)
 
-  it("scores pictures and draws maps", function()
+  it("scores pictures and draws maps with agad score", function()
     local status, out = agad "score w.st bad.png good.png --map maps --json --threads 1"
     assert.equal(0, status)
     local rows = {}
@@ -187,7 +190,7 @@ describe("agad, a model", function()
     end
   end)
 
-  it("is described, as runs, nets and data sets are", function()
+  it("is described by agad info, as runs, nets and data sets are", function()
     local row = row_of "info w.st --json"
     assert.same({"model", 2794880, 2133632, {1, 32, 32}}, {row.kind, row.params, row.score_params, row.shape})
     assert.equal(trained.auroc, row_of("info w.run --json").auroc)
@@ -209,7 +212,7 @@ describe("agad, a model", function()
     end
   end)
 
-  it("is refused when it is none, is damaged, or is another's", function()
+  it("is refused when it is no model, is damaged, or takes other pictures", function()
     local whole = read(dir .. "/w.st")
     write(dir .. "/w.cut", whole:sub(1, 50000))
     write(dir .. "/w.flip", whole:sub(1, -1000) .. "\1\2\3" .. whole:sub(-996))
@@ -227,7 +230,7 @@ describe("agad, a model", function()
   end)
 end)
 
-describe("agad, pictures on disk", function()
+describe("pictures on disk", function()
   local core, tree = require "agad.core", dofile "spec/support/tree.lua"
   local function row_of(arguments)
     local status, out, err = agad(arguments, "XDG_CACHE_HOME=cache")
@@ -286,7 +289,7 @@ describe("agad, pictures on disk", function()
     assert.equal(cached, #tree.names(dir .. "/cache/agad/decoded"))
   end)
 
-  it("may be listed", function()
+  it("may be listed in a .csv file, which trains and is described as a folder is", function()
     local row = row_of "train list.csv --normal fine --epochs 1 --batch 16 --threads 1 --quiet --json --out p.st"
     assert.same({"list", 6, 10}, {row.config.data, row.counts.test_normals, row.counts.test_anomalies})
     row = row_of "info list.csv --json"
@@ -298,7 +301,7 @@ describe("agad, pictures on disk", function()
   end)
 end)
 
-describe("agad, Ctrl-C", function()
+describe("Ctrl-C", function()
   it("ends a training after its step, saves the model, and gives 130", function()
     local status, out, err = cli.interrupted(
       "train weave --epochs 5000 --limit 64 --batch 16 --threads 1 --quiet --out i.st", "i.run/log.jsonl")

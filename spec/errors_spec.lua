@@ -1,4 +1,5 @@
 -- Errors as values: Ctrl-C is one, whoever looks at the flag and whatever a text says; positions; locks.
+-- To add a case: ends(status, the line on stderr, a script): the script has press(), busy() and run(options).
 
 local agad = require "agad"
 local cli = dofile "spec/support/cli.lua"
@@ -15,7 +16,7 @@ local function script(chunk)
     local core, luv = agad.core, require "luv"
     local interrupted = require("agad.core").interruption
     local function press() luv.kill(luv.os_getpid(), "sigint") end
-    local function busy() for i = 1, 1e9 do i = i + 1 end end      -- seconds, unless it is ended
+    local function busy(n) for i = 1, n or 1e9 do i = i + 1 end end      -- seconds, unless it is ended
     local function quiet() end
     local function method(more)
       local m = {name = "mine", options = {}, input = {-1, 1}, average = {}, picture = "generator", score = {"l2"},
@@ -160,7 +161,7 @@ describe("a training", function()
   it("ends after its step, whatever runs in it, and Ctrl-C ends what comes after", function()
     local out = ends_interrupted [[
       local n = 0
-      local r = run {method = method {look = function() n = n + 1; if n == 2 then press() busy() end end}}
+      local r = run {method = method {look = function() n = n + 1; if n == 2 then press() busy(1e7) end end}}
       r:fit(quiet)
       print(r.interrupted, r.steps)
       io.stdout:flush()

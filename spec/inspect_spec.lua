@@ -1,4 +1,5 @@
 -- What `agad info DATA` says of a set: counts, sizes, duplicates, shortcuts, mean pictures.
+-- To add a case: a test over sets.new(classes, counts), whose pictures are known.
 
 local agad = require "agad"
 local checks = dofile "spec/support/checks.lua"

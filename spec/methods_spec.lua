@@ -1,5 +1,7 @@
 -- The methods beside agad: their nets, what a step of each computes, phases, what is kept, scores, rows, teaching.
 -- What a method's file may say: method_spec.lua.
+-- To add a case: a method of ours goes into `short` and the list of `every method`; what its step computes is a test of
+-- its own.
 
 local agad = require "agad"
 local core = agad.core
@@ -129,6 +131,7 @@ describe("every method", function()
       run.rundir:close()
     end)
 
+    slow = name == "deep_sad" and "" or " #slow"       -- the one with two phases stands for all of them
     it(name .. " is the same to the bit for the same seed, and resumed" .. slow, function()
       local whole = new(name):fit(quiet)
       local half = new(name, nil, {dir = path(name .. ".half")})
@@ -384,7 +387,7 @@ describe("a node that shares tensors", function()
     for i, b in ipairs(net:buffers()) do assert.equal(0, largest(b.tensor - alone:buffers()[i].tensor)) end
   end)
 
-  it("must fit", function()
+  it("is refused where its tensors are not those of the node that it shares with", function()
     has(refused(nn.net, program(function(n) n[3].shares = "z" end)), "b", "'z'", "no earlier node")
     has(refused(nn.net, program(function(n) n[3].shares = "m" end)), "no earlier node")
     has(refused(nn.net, program(function(n) n[3].out = 3 end)), "b: its tensors are not of the same shapes as", "a")

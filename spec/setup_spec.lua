@@ -1,5 +1,6 @@
 -- The set-up: what is fetched, what is refused, where the program runs from, what is installed.
 -- Wheels are small stand-ins, so nothing here needs a network.
+-- To add a case: a test that runs the shell or make with sh(command), and checks status, output and files.
 
 local root = io.popen("pwd -P"):read "l"
 local build = os.getenv "AGAD_BUILD" or "build"

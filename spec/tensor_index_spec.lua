@@ -1,4 +1,5 @@
 -- Parts of tensors: reading, writing, lengths, rows, joining; nested tables; text; autograd from Lua; scopes.
+-- To add a case: a test with the expression and the table that it gives.
 
 local agad = require "agad"
 local core = agad.core

@@ -1,4 +1,5 @@
 -- Tensors and operators from Lua: how they are called, what comes back, what is refused, what memory does.
+-- To add a case: a test with the expression and the table that it gives; refused(f, …) where it is an error.
 
 local agad = require "agad"
 local core = agad.core

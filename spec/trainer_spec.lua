@@ -1,4 +1,5 @@
 -- Runs: repeatable, recorded, evaluated in columns; what is refused, and what an interrupted run leaves.
+-- To add a case: a test over trained {options}; a row {options, words of the message} in `refused`.
 
 local agad = require "agad"
 local core = require "agad.core"
@@ -97,7 +98,7 @@ describe("a run", function()
     assert.equal(best, row.auroc_best_on_test)
   end)
 
-  it("without ema scores with the raw weights", function()
+  it("scores with the raw weights where ema is 0", function()
     local run = trained {ema = 0, bn_eval = "running"}
     local row = run:evaluate(quiet)
     assert.equal(row.auroc_plain, row.auroc)
@@ -169,7 +170,7 @@ describe("a run", function()
   end)
 
   for _, method in ipairs {"agad_reference", "ganomaly", "examples/mean_square.lua"} do
-    it("of method " .. method .. " trains, evaluates and saves", function()
+    it("of method " .. method .. " trains, evaluates and saves" .. (method == "ganomaly" and " #slow" or ""), function()
       local o = {method = method, epochs = 1, batch = 44, seed = 5, threads = 1, precision = "fp32"}
       if method ~= "ganomaly" then o.net = small.net end
       if method == "agad_reference" then o.min_anom = 4 end
@@ -187,7 +188,7 @@ describe("a run", function()
     end)
   end
 
-  it("of agad equals that of its reference", function()
+  it("of agad has the losses of its reference over autograd #slow", function()
     local o = {epochs = 1, precision = "fp64", batch = 32}
     local a, b = trained(o), trained {epochs = 1, precision = "fp64", batch = 32, method = "agad_reference"}
     for name, value in pairs(a.losses) do
