@@ -1,4 +1,5 @@
 -- Augmentation: what each option does to a batch, the same for a seed and a step, and in training.
+-- To add a case: a test of what the option does to a batch of known pictures, from a seed.
 
 local agad = require "agad"
 local augment = require "agad.train.augment"

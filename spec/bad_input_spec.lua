@@ -1,5 +1,7 @@
 -- Bad input to training, one clear line each: nets that cannot be, weights and rates that are no sound numbers, a stage
 -- that raises in mid-step. From Lua, and at the command line where a user meets it there.
+-- To add a case: a row {what it is, the net's file, words of the message …} in the first list, {options, words …} in
+-- the second.
 
 local agad = require "agad"
 local core = agad.core
@@ -108,7 +110,7 @@ describe("a weight or a rate", function()
     {{method = "ganomaly", net = core.null, lambda = {enc = -1}}, "lambda.enc = -1: it must be at least 0"},
   }
   for i, w in ipairs(wrong) do
-    it(("that is negative or no number is refused (%d)"):format(i), function()
+    it(("is refused where it is negative or not finite (%d: %s)"):format(i, w[2]), function()
       local o = w[1].method and {method = w[1].method, lambda = w[1].lambda} or with {schedule = core.null}
       for key, v in pairs(w[1]) do o[key] = v end
       has(refused(agad.trainer, task, o), table.unpack(w, 2))

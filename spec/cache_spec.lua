@@ -1,4 +1,5 @@
 -- The file of decoded pictures: when it is read, when it is written, who may be killed meanwhile.
+-- To add a case: a test that loads `paths` with load {options} and checks the result's `source`.
 
 local agad = require "agad"
 local lfs = require "lfs"

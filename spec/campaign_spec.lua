@@ -1,4 +1,5 @@
 -- Campaigns: what a grid makes, and a real one: one process a run, finished runs left alone, one that was cut resumed.
+-- To add a case: a test over tiny_spec(), with its grid changed; each of its runs is a process of some seconds.
 
 local agad = require "agad"
 local campaign = require "agad.train.campaign"

@@ -1,4 +1,6 @@
 -- CIFAR's binary files and IDX of every type, read back from files made here.
+-- To add a case: a row {what it is, the change, words of the message …} in a list of refusals, or a test over files
+-- written here.
 
 local agad = require "agad"
 local lfs = require "lfs"

@@ -1,4 +1,5 @@
 -- The command line as processes: statuses, messages of one line, scripts.
+-- To add a case: refuses(status, arguments, words of the message), or agad(arguments) with what it gives.
 
 local lfs = require "lfs"
 local cli = dofile "spec/support/cli.lua"
@@ -12,7 +13,7 @@ local function leftovers()
   return names
 end
 
-describe("agad, wrong usage", function()
+describe("wrong usage of agad", function()
   it("ends with status 2 and one line", function()
     refuses(2, "foo", "unknown command 'foo' (see agad --help)")
     refuses(2, "trian weave", "unknown command 'trian'; did you mean 'train'?")
@@ -45,7 +46,7 @@ describe("agad, wrong usage", function()
   end)
 end)
 
-describe("agad, what cannot be done", function()
+describe("agad train", function()
   it("finds an unwritable output before it trains", function()
     refuses(1, "train weave --out nowhere/m.st", "cannot write nowhere/m.st: there is no folder nowhere")
     refuses(1, "train weave --out /proc/m.st", "cannot write /proc/m.st: ")
@@ -65,7 +66,7 @@ describe("agad, what cannot be done", function()
   end)
 end)
 
-describe("agad, help, scripts and chunks", function()
+describe("agad", function()
   it("helps within 80 columns, status 0", function()
     for _, command in ipairs {"", "demo", "train", "evaluate", "fetch", "score", "info"} do
       local arguments = command .. " --help"

@@ -1,4 +1,6 @@
 -- The command line trains, evaluates, scores and describes: real runs, JSON, pictures on disk.
+-- To add a case: refuses_here(status, arguments, words of the message) where nothing may be written; else a test that
+-- starts agad(arguments) and reads its row.
 
 local lfs = require "lfs"
 local cli = dofile "spec/support/cli.lua"
@@ -16,7 +18,8 @@ local function idx(root, per_class, prefix)
   write(("%s/%s-labels-idx1-ubyte"):format(root, prefix), (">I4I4"):pack(0x801, #labels) .. table.concat(labels))
 end
 
-describe("agad train, what it is given", function()
+describe("agad train", function()
+  local mnist = "train mnist --root data --normal 1 "
   local short = "--threads 1 --epochs 1 --limit 48 --batch 16 --out m.st "
   local function refuses_here(status, arguments, message)
     refuses(status, arguments, message)
@@ -56,10 +59,10 @@ describe("agad train, what it is given", function()
     refuses_here(1, "train mnist --root data " .. short, "which class is normal?")
     refuses_here(1, "train mnist --root data --protocol leave_one_out --normal 1 " .. short, "give anomaly = CLASS")
     refuses_here(1, "train weave --normal silk " .. short, "no texture silk; known: cloth, metal, grain, dots")
-    refuses_here(1, "train weave --size 40 " .. short, "do not divide by 16; resize the pictures with size")
-    refuses_here(1, "train weave --net vnet " .. short, 'unknown net "vnet"')
-    refuses_here(1, "train weave --net none.lua " .. short, "net none.lua: there is no such file")
-    refuses_here(1, "train weave --device cuda:63 " .. short, "device = cuda:63: ")
+    refuses_here(1, mnist .. "--size 40 " .. short, "do not divide by 16; resize the pictures with size")
+    refuses_here(1, mnist .. "--net vnet " .. short, 'unknown net "vnet"')
+    refuses_here(1, mnist .. "--net none.lua " .. short, "net none.lua: there is no such file")
+    refuses_here(1, mnist .. "--device cuda:63 " .. short, "device = cuda:63: ")
     refuses_here(1, "train data " .. short, "data: no pictures in this folder (*.png, *.jpg, ")
     refuses_here(1, "train maps " .. short, "no data set maps; known: cifar10, ")
   end)
@@ -67,13 +70,13 @@ describe("agad train, what it is given", function()
   it("names what is wrong with a method's or a net's file", function()
     write(dir .. "/raises.lua", 'error "it is broken"')
     write(dir .. "/lacks.lua", 'return {name = "lacks", options = {}, input = {-1, 1}}')
-    refuses_here(2, "train weave --method raises.lua " .. short,
+    refuses_here(2, mnist .. "--method raises.lua " .. short,
       "method raises.lua: its file raises: raises.lua:1: it is broken")
-    refuses_here(2, "train weave --method lacks.lua " .. short, "method lacks.lua: it lacks the key 'nets'")
-    refuses_here(2, "train weave --method none.lua " .. short, "method none.lua: there is no such file")
-    refuses_here(1, "train weave --net raises.lua " .. short,
+    refuses_here(2, mnist .. "--method lacks.lua " .. short, "method lacks.lua: it lacks the key 'nets'")
+    refuses_here(2, mnist .. "--method none.lua " .. short, "method none.lua: there is no such file")
+    refuses_here(1, mnist .. "--net raises.lua " .. short,
       "net raises.lua: its file raises: raises.lua:1: it is broken")
-    refuses_here(1, "train weave --net lacks.lua " .. short, "net lacks.lua: its file must return a function")
+    refuses_here(1, mnist .. "--net lacks.lua " .. short, "net lacks.lua: its file must return a function")
   end)
 
   it("names the step and the stage that raises, and keeps the run before", function()
@@ -88,7 +91,7 @@ describe("agad train, what it is given", function()
     write(dir .. "/m.run/config.json", "{}")
     write(dir .. "/m.run/state.safetensors", "the run before")
     for _ = 1, 2 do
-      refuses(1, "train mnist --root data --normal 1 --threads 1 --method m.lua --epochs 2 --out m.st --quiet",
+      refuses(1, mnist .. "--threads 1 --method m.lua --epochs 2 --out m.st --quiet",
         "agad: step 2: stage wobble: m.lua:4: it wobbles")
       assert.is_nil(read(dir .. "/m.st"))
       assert.equal("the run before", read(dir .. "/m.run.previous/state.safetensors"))
@@ -96,7 +99,7 @@ describe("agad train, what it is given", function()
   end)
 
   it("works with fewer normals than a batch, and says so", function()
-    local status, out, err = agad("train mnist --root data --normal 1 --threads 1 --epochs 1 --out m.st")
+    local status, out, err = agad(mnist .. "--threads 1 --epochs 1 --out m.st")
     assert.equal(0, status, err)
     assert.matches("note: 6 normals are fewer than a batch of 256", err)
     assert.matches("note: 6 normals are fewer than a batch of 256", out)
@@ -104,7 +107,7 @@ describe("agad train, what it is given", function()
   end)
 end)
 
-describe("agad, a model", function()
+describe("a model that agad train wrote", function()
   local core = require "agad.core"
   local function row_of(arguments)
     local status, out, err = agad(arguments)
@@ -116,18 +119,42 @@ describe("agad, a model", function()
 
   local trained
   setup(function()
-    trained = row_of "train weave --gamma .05 --epochs 1 --limit 96 --batch 32 --threads 1 --quiet --json --out w.st"
-    agad [[-e '
-      local set = data.weave()
+    local status, _, err = agad [[-e '
+      local set = data.weave {train_normals = 100, train_defects = 12, test_normals = 20, test_defects = 20}
+      local function draw(split, part)
+        for i, label in ipairs(part.labels:totable()) do
+          local class = label == 0 and "good" or "hole"
+          local folder = ("cloth/%s/%s"):format(split, class)
+          os.execute(("mkdir -p %s cloth/ground_truth/hole"):format(folder))
+          data.write_png(("%s/%03d.png"):format(folder, i), part.images:select(1, i))
+          if split == "test" and label ~= 0 then
+            data.write_png(("cloth/ground_truth/hole/%03d_mask.png"):format(i), part.masks:select(1, i):unsqueeze(1))
+          end
+        end
+      end
+      draw("train", set.train)
+      draw("test", set.test)
       data.write_png("good.png", set.test.images:select(1, 1))
-      data.write_png("bad.png", data.set_channels(data.resize(set.test.images:select(1, 501), 50, 40), 3))']]
+      data.write_png("bad.png", data.set_channels(data.resize(set.test.images:select(1, 21), 50, 40), 3))']]
+    assert.same({0, ""}, {status, err})
+    trained = row_of("train cloth --gamma .05 --epochs 1 --limit 96 --batch 32 --set cache=false --threads 1 --quiet "
+      .. "--json --out w.st")
   end)
-  teardown(function() os.execute(("rm -rf %s/w.* %s/*.png %s/maps"):format(dir, dir, dir)) end)
+  teardown(function() os.execute(("rm -rf %s/w.* %s/*.png %s/maps %s/cloth"):format(dir, dir, dir, dir)) end)
 
   it("has a row with every column, and a run directory", function()
-    for _, key in ipairs {"auroc", "auroc_steady", "auroc_plain", "auroc_paper_like", "aupr", "tpr_at_1fpr"} do
-      assert.is_true(trained[key] >= 0 and trained[key] <= 1, key)
+    local status, out = agad "score w.st cloth/test/good cloth/test/hole --json --threads 1"
+    assert.equal(0, status)
+    local scores, labels = {}, {}
+    for line in out:gmatch "[^\n]+" do
+      scores[#scores + 1] = core.json_decode(line).score
+      labels[#labels + 1] = #labels < 20 and 0 or 1
     end
+    assert.equal(40, #scores)
+    assert.near(core.metrics.auroc(scores, labels), trained.auroc, 1e-6)
+    assert.near(core.metrics.average_precision(scores, labels), trained.aupr, 1e-6)
+    assert.near(core.metrics.tpr_at_fpr(scores, labels, .01), trained.tpr_at_1fpr, 1e-6)
+    assert.equal(trained.auroc_steady, trained.auroc)
     for _, key in ipairs {"images_per_second", "train_seconds", "seconds", "epochs", "params", "threshold"} do
       assert.is_true(trained[key] > 0, key)
     end
@@ -137,9 +164,10 @@ describe("agad, a model", function()
     assert.equal(trained.auroc, core.json_decode(read(dir .. "/w.run/result.json")).auroc)
   end)
 
-  it("gives the same columns again", function()
-    local own = row_of "evaluate w.st weave --threads 1 --quiet --json"
-    local all = row_of "evaluate w.st weave --run w.run --preset plain --threads 1 --quiet --json"
+  it("gives the same columns again to agad evaluate", function()
+    local own = row_of "evaluate w.st cloth --set cache=false --threads 1 --quiet --json"
+    local all = row_of ("evaluate w.st cloth --run w.run --preset plain --set cache=false --threads 1 --quiet "
+      .. "--json")
     assert.equal(trained.auroc, own.auroc)
     assert.equal(core.null, own.auroc_plain)
     assert.matches("auroc_plain: .*give %-%-run DIR", table.concat(own.notes, "\n"))
@@ -148,7 +176,7 @@ describe("agad, a model", function()
     for key in pairs(trained) do assert.is_not_nil(own[key], key) end
   end)
 
-  it("scores pictures and draws maps", function()
+  it("scores pictures and draws maps with agad score", function()
     local status, out = agad "score w.st bad.png good.png --map maps --json --threads 1"
     assert.equal(0, status)
     local rows = {}
@@ -162,7 +190,7 @@ describe("agad, a model", function()
     end
   end)
 
-  it("is described, as runs, nets and data sets are", function()
+  it("is described by agad info, as runs, nets and data sets are", function()
     local row = row_of "info w.st --json"
     assert.same({"model", 2794880, 2133632, {1, 32, 32}}, {row.kind, row.params, row.score_params, row.shape})
     assert.equal(trained.auroc, row_of("info w.run --json").auroc)
@@ -184,7 +212,7 @@ describe("agad, a model", function()
     end
   end)
 
-  it("is refused when it is none, is damaged, or is another's", function()
+  it("is refused when it is no model, is damaged, or takes other pictures", function()
     local whole = read(dir .. "/w.st")
     write(dir .. "/w.cut", whole:sub(1, 50000))
     write(dir .. "/w.flip", whole:sub(1, -1000) .. "\1\2\3" .. whole:sub(-996))
@@ -194,15 +222,15 @@ describe("agad, a model", function()
     refuses(1, "score w.flip good.png", "w.flip: its checksum is wrong; the file is damaged")
     refuses(1, "score w.run/state.safetensors good.png", "is a safetensors file, but no agad model")
     refuses(1, "score w.st w.text", "w.text: is no PNG")
-    refuses(1, "evaluate w.st weave --size 64",
-      "w.st takes 1 x 32 x 32 pictures (channels, height, width), weave has 1 x 64 x 64")
-    refuses(1, "evaluate w.st weave --run .", "./state.safetensors")
+    refuses(1, "evaluate w.st cloth --size 64 --set cache=false --quiet",
+      "w.st takes 1 x 32 x 32 pictures (channels, height, width), cloth has 1 x 64 x 64")
+    refuses(1, "evaluate w.st cloth --run . --set cache=false --quiet", "./state.safetensors")
     refuses(1, "score w.st good.png --device cuda", "saved models run on the processor")
     refuses(2, "score w.st good.png --threads none", 'threads = "none"')
   end)
 end)
 
-describe("agad, pictures on disk", function()
+describe("pictures on disk", function()
   local core, tree = require "agad.core", dofile "spec/support/tree.lua"
   local function row_of(arguments)
     local status, out, err = agad(arguments, "XDG_CACHE_HOME=cache")
@@ -261,7 +289,7 @@ describe("agad, pictures on disk", function()
     assert.equal(cached, #tree.names(dir .. "/cache/agad/decoded"))
   end)
 
-  it("may be listed", function()
+  it("may be listed in a .csv file, which trains and is described as a folder is", function()
     local row = row_of "train list.csv --normal fine --epochs 1 --batch 16 --threads 1 --quiet --json --out p.st"
     assert.same({"list", 6, 10}, {row.config.data, row.counts.test_normals, row.counts.test_anomalies})
     row = row_of "info list.csv --json"
@@ -273,7 +301,7 @@ describe("agad, pictures on disk", function()
   end)
 end)
 
-describe("agad, Ctrl-C", function()
+describe("Ctrl-C", function()
   it("ends a training after its step, saves the model, and gives 130", function()
     local status, out, err = cli.interrupted(
       "train weave --epochs 5000 --limit 64 --batch 16 --threads 1 --quiet --out i.st", "i.run/log.jsonl")

@@ -1,5 +1,6 @@
 -- The GPU against the CPU: the training step, a whole run (own operators: kernels_spec.lua).  Skipped, and
 -- said, without a GPU.
+-- To add a case: a test that begins with gpu(), and compares with the CPU.
 
 local agad = require "agad"
 local core = require "agad.core"

@@ -1,4 +1,5 @@
 -- Tensors on the GPU, and runs that are equal to the bit there.  Skipped, and said, without a GPU.
+-- To add a case: a test that begins as the others here do, so that it is skipped without a GPU.
 
 local agad = require "agad"
 local nn, loss = require "agad.nn", require "agad.loss"

@@ -1,5 +1,6 @@
 -- What harms a checkpoint: bytes cut or changed, tensors missing or added, a full disk, a stage that raises. It is
 -- refused or loads the same, and the one before it stays as it was.
+-- To add a case: a test that harms a checkpoint of the small run and expects it to be refused, or to load the same.
 
 local agad = require "agad"
 local core = agad.core
@@ -211,7 +212,7 @@ describe("a full disk", function()
     expect(dir, text, before, "No space left on device")
   end)
 
-  it("so does a file that may not grow #slow", function()
+  it("and a limit on file sizes alike leave the checkpoint before, and training goes on #slow", function()
     local dir, before = stopped("limit", 2)
     local text = output([[bash -c 'trap "" XFSZ; ulimit -f 1000; exec %s %s %s %s "$0"' '%s']], program, child, dir,
       dir .. "/model.st", core.json_encode(options))

@@ -1,4 +1,5 @@
 -- Readers of IDX and PNG, resizing, MNIST's files, the sampler.
+-- To add a case: a row in a list of refusals, or a test over small files that are written here.
 
 local agad = require "agad"
 local lfs = require "lfs"

@@ -1,4 +1,6 @@
 -- Picture files: every kind of PNG and JPEG against what Pillow reads, sizes, EXIF, limits, bad files.
+-- To add a case: a file or an option in spec/bench/decode_reference.py, which stores what Pillow reads; a bad file is a
+-- test here that makes it from a good one.
 
 local agad = require "agad"
 local lfs = require "lfs"

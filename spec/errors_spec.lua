@@ -1,4 +1,5 @@
 -- Errors as values: Ctrl-C is one, whoever looks at the flag and whatever a text says; positions; locks.
+-- To add a case: ends(status, the line on stderr, a script): the script has press(), busy() and run(options).
 
 local agad = require "agad"
 local cli = dofile "spec/support/cli.lua"
@@ -15,7 +16,7 @@ local function script(chunk)
     local core, luv = agad.core, require "luv"
     local interrupted = require("agad.core").interruption
     local function press() luv.kill(luv.os_getpid(), "sigint") end
-    local function busy() for i = 1, 1e9 do i = i + 1 end end      -- seconds, unless it is ended
+    local function busy(n) for i = 1, n or 1e9 do i = i + 1 end end      -- seconds, unless it is ended
     local function quiet() end
     local function method(more)
       local m = {name = "mine", options = {}, input = {-1, 1}, average = {}, picture = "generator", score = {"l2"},
@@ -160,7 +161,7 @@ describe("a training", function()
   it("ends after its step, whatever runs in it, and Ctrl-C ends what comes after", function()
     local out = ends_interrupted [[
       local n = 0
-      local r = run {method = method {look = function() n = n + 1; if n == 2 then press() busy() end end}}
+      local r = run {method = method {look = function() n = n + 1; if n == 2 then press() busy(1e7) end end}}
       r:fit(quiet)
       print(r.interrupted, r.steps)
       io.stdout:flush()
@@ -290,7 +291,7 @@ describe("errors.try", function()
     end)
     assert.equal("asks", co())
     assert.same({false, "told"}, {co(true)})
-    assert.has_error(function() core.try() end)
+    has(refused(core.try), "bad argument #1 to", "value expected")
   end)
 end)
 
@@ -321,8 +322,9 @@ describe("core.file_lock", function()
   it("says why there is none, and refuses what is no lock", function()
     assert.same({nil, "No such file or directory"}, {core.file_lock(cli.dir .. "/nowhere/lock")})
     assert.same({nil, "Is a directory"}, {core.file_lock(cli.dir)})
-    assert.has_error(function() core.file_lock() end)
-    assert.has_error(function() core.file_lock(path).close({}) end)
+    has(refused(core.file_lock), "bad argument #1 to", "string expected, got no value")
+    local lock <close> = assert(core.file_lock(path))
+    has(refused(lock.close, {}), "bad argument #1 to", "agad.lock expected, got table")
   end)
 
   it("keeps two runs out of one directory", function()

@@ -1,4 +1,5 @@
 -- Evaluation rows: which column is called auroc, what stands beside it, what is null and why; best_val; the text.
+-- To add a case: a test over trained(options) or variant {other test pictures}; what a column is, by_hand(…) computes.
 
 local agad = require "agad"
 local core = require "agad.core"

@@ -1,4 +1,5 @@
 -- Every example runs, as its first lines say.
+-- To add a case: a test that runs the example with few steps and checks what it prints.
 
 local program = os.getenv "AGAD" or "build/agad"
 

@@ -1,5 +1,6 @@
 -- What somebody who knows PyTorch or torch7 types without thinking: other names, namespaces, dtypes, lists without
 -- braces, printed shapes; and what is said where that goes wrong.
+-- To add a case: a line in the test of its kind: what is typed, and what has to come of it.
 
 local agad = require "agad"
 local checks = dofile "spec/support/checks.lua"

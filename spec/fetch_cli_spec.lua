@@ -1,4 +1,5 @@
 -- `agad fetch` as a process: statuses, lines, Ctrl-C, kill, a full disk, two at once.
+-- To add a case: a test that runs command(set, modes of the server); spec/support/http_server.lua lists the modes.
 
 local core = require "agad.core"
 local lfs = require "lfs"
@@ -118,7 +119,8 @@ describe("agad fetch", function()
     assert.equal(1, curls())
     assert.equal(0, shell("kill -KILL %d", pid))
     assert.equal(137, ended())
-    for _ = 1, 15000 do
+    site.go "drip"                               -- all of it would take minutes
+    for _ = 1, 5000 do
       if curls() == 0 then break end
       luv.sleep(20)
     end
@@ -136,7 +138,7 @@ describe("agad fetch", function()
     local row = get("tiny", {nowhere}, {on_event = function(e)
       assert.equal("wait", e.kind)
       waits = waits + 1
-      site.go()
+      site.go "all"
     end})
     assert.same({true, 1}, {row.already, waits})
     assert.equal(0, ended())

@@ -1,4 +1,5 @@
 -- fetch.get against a local server that misbehaves: what is written, what is asked for, what is said.
+-- To add a case: a test that calls get(set, modes of the server); spec/support/http_server.lua lists the modes.
 
 local fetch = require "agad.data.fetch"
 local lfs = require "lfs"
@@ -26,7 +27,7 @@ setup(site.start)
 teardown(site.stop)
 before_each(site.fresh)
 
-describe("fetch.get, files", function()
+describe("fetch.get of single files", function()
   it("gets them, checks them, and says what it has", function()
     local row = get("tiny", {"plain"})
     assert_tiny()
@@ -122,7 +123,7 @@ describe("fetch.get, files", function()
   end)
 end)
 
-describe("fetch.get, parts", function()
+describe("fetch.get of a part", function()
   local half = 30000
 
   it("continues by itself when a connection is cut", function()
@@ -188,7 +189,7 @@ describe("fetch.get, parts", function()
   end)
 end)
 
-describe("fetch.get, wrong answers", function()
+describe("fetch.get of a wrong answer", function()
   it("takes the mirror when a sum is wrong", function()
     local row = get("tiny", {"wrong", "plain"})
     assert_tiny()
@@ -251,7 +252,7 @@ describe("fetch.get, wrong answers", function()
   end)
 end)
 
-describe("fetch.get, archives", function()
+describe("fetch.get of archives", function()
   it("unpacks them and removes the archive", function()
     local row = get("packed", {"plain"})
     assert_packed()

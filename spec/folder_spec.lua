@@ -1,4 +1,5 @@
 -- Folders of pictures as sets: every layout, masks, what is left out and said, names in any bytes, the cache.
+-- To add a case: a test over tree.of {path = grey level} and what data.folder makes of it.
 
 local agad = require "agad"
 local checks = dofile "spec/support/checks.lua"

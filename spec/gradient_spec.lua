@@ -3,6 +3,7 @@
 --
 -- The nets are smooth (tanh), so a loss has kinks only where x^ = x or x^' = x^.  Points are chosen away from them,
 -- and every value that a difference is made of is checked to lie on the same side.
+-- To add a case: another value of a switch in the lists of options below.
 
 local agad = require "agad"
 local core = agad.core

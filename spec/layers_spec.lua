@@ -1,4 +1,5 @@
 -- Single layers and loss terms: values and gradients against libtorch's operators, shapes, options, what is refused.
+-- To add a case: a test that compares a layer with the libtorch operator that it stands for.
 
 local agad = require "agad"
 local nn, loss = agad.nn, agad.loss

@@ -1,4 +1,5 @@
 -- Leak detectors: the thermometer by hand, and on CIFAR-10 where it is there; order invariance of scores.
+-- To add a case: a test over scores or pictures whose order is known.
 
 local agad = require "agad"
 local core = agad.core

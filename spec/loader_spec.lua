@@ -1,4 +1,5 @@
 -- Listing folders and loading many pictures: their order, what is skipped or refused, masks, progress.
+-- To add a case: a test over pictures.many(n), or files that pictures.write makes.
 
 local agad = require "agad"
 local lfs = require "lfs"

@@ -1,4 +1,5 @@
 -- Localisation: pixel AUROC and PRO by hand, and against their definition over every threshold and region.
+-- To add a case: a test with a mask and a map whose figures are known by hand.
 
 local agad = require "agad"
 local metrics = agad.metrics

@@ -1,4 +1,5 @@
 -- Manifests (path,label[,split][,mask]) and their CSV, sets of tensors.
+-- To add a case: a test over manifest(text, options), or a record in those of the CSV reader.
 
 local agad = require "agad"
 local checks = dofile "spec/support/checks.lua"

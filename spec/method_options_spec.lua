@@ -1,4 +1,5 @@
 -- Options as C stages read them: choices as numbers, and what is missing or unknown fails loudly.
+-- To add a case: a test with an option and what C is given for it.
 
 local agad = require "agad"
 local core = agad.core

@@ -1,4 +1,5 @@
 -- What a method's file may say, how one changes another, and what is refused when it is loaded.
+-- To add a case: a test with a method as a table or a file, and the words that refuse it.
 
 local agad = require "agad"
 local methods = require "agad.train.method"

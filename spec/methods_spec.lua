@@ -1,9 +1,12 @@
 -- The methods beside agad: their nets, what a step of each computes, phases, what is kept, scores, rows, teaching.
 -- What a method's file may say: method_spec.lua.
+-- To add a case: a method of ours goes into `short` and the list of `every method`; what its step computes is a test of
+-- its own.
 
 local agad = require "agad"
 local core = agad.core
 local nn = agad.nn
+local columns = require "agad.evaluate.columns"
 local methods = require "agad.train.method"
 core.threads(1)
 
@@ -113,18 +116,22 @@ describe("every method", function()
       local run = new(name, nil, {dir = path(name)}):fit(quiet)
       local row = run:evaluate(quiet)
       assert.equal(name, row.method)
-      for _, column in ipairs {"auroc", "auroc_steady", "auroc_plain", "auroc_paper_like", "aupr"} do
-        assert.is_true(row[column] >= 0 and row[column] <= 1, column)
+      for _, column in ipairs {"steady", "plain", "paper_like"} do
+        local of = columns.scores(run.source, task, columns.presets[column], 256)
+        assert.equal(core.metrics.auroc(of.scores, of.labels), row["auroc_" .. column], column)
       end
+      assert.equal(row.auroc_steady, row.auroc)
       assert.is_true(row.leak.order_invariant)
       run:save(path(name .. ".st"))
       local scores = scores_of(path(name .. ".st"), set.test.images)
       local truth = {}
       for i, v in ipairs(task.test.anomalous) do truth[i] = v end
       assert.near(row.auroc_steady, core.metrics.auroc(scores, truth), 1e-6)
+      assert.near(row.aupr, core.metrics.average_precision(scores, truth), 1e-6)
       run.rundir:close()
     end)
 
+    slow = name == "deep_sad" and "" or " #slow"       -- the one with two phases stands for all of them
     it(name .. " is the same to the bit for the same seed, and resumed" .. slow, function()
       local whole = new(name):fit(quiet)
       local half = new(name, nil, {dir = path(name .. ".half")})
@@ -380,7 +387,7 @@ describe("a node that shares tensors", function()
     for i, b in ipairs(net:buffers()) do assert.equal(0, largest(b.tensor - alone:buffers()[i].tensor)) end
   end)
 
-  it("must fit", function()
+  it("is refused where its tensors are not those of the node that it shares with", function()
     has(refused(nn.net, program(function(n) n[3].shares = "z" end)), "b", "'z'", "no earlier node")
     has(refused(nn.net, program(function(n) n[3].shares = "m" end)), "no earlier node")
     has(refused(nn.net, program(function(n) n[3].out = 3 end)), "b: its tensors are not of the same shapes as", "a")

@@ -1,4 +1,5 @@
 -- Metrics: hand-made cases with ties, scikit-learn's stored results, and what is refused.
+-- To add a case: scores and labels with the figure known by hand; a random one in spec/bench/metrics_reference.py.
 
 local agad = require "agad"
 local metrics = agad.metrics

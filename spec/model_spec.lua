@@ -1,4 +1,5 @@
 -- Saved models: equal to the bit after loading, scored in C as in evaluation, damaged files, and libagad.so from C.
+-- To add a case: a test that saves a net or a run, opens the file and compares the scores.
 
 local agad = require "agad"
 local core = agad.core

@@ -1,5 +1,6 @@
 -- Networks: counts of the protocol, every layer's backward against autograd and against finite differences, row
 -- groups, what passes leave alone, and programs that are refused.
+-- To add a case: a program in spec/support/programs.lua: every layer's backward is tried on all of them.
 
 local agad = require "agad"
 local core = agad.core

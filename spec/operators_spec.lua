@@ -1,4 +1,6 @@
 -- The dispatcher's catalogue: how much of it can be called from Lua, and which integers are counted from 1.
+-- To add a case: nothing for a new operator that follows the rules; another goes into the list of exceptions, with a
+-- reason.
 
 local agad = require "agad"
 local core = agad.core

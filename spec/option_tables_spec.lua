@@ -1,4 +1,5 @@
 -- Tables of options that the C core reads: unknown names, wrong kinds and values out of range, each in one line.
+-- To add a case: a row {options, words of the message …} in `cases`, or a table of options with its rows.
 local agad = require "agad"
 local core = require "agad.core"
 local nn = require "agad.nn"

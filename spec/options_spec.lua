@@ -1,4 +1,5 @@
 -- Options: typing, defaults, ranges, a method's own options, assignments, canonical text and hash.
+-- To add a case: a test with resolve(method, options), or message(options) where they are refused.
 
 require "agad"
 local base = require "agad.base.options"
@@ -128,12 +129,13 @@ describe("options.resolve", function()
   end)
 end)
 
-describe("options, smaller things", function()
+describe("agad.options", function()
   it("reads assignments", function()
     assert.same({lambda = {con = "40"}}, options.parse_assignment("lambda.con=40"))
     assert.same({net = "a=b.lua"}, options.parse_assignment(" net = a=b.lua "))
     for _, bad in ipairs {"lambda", "=3", "lambda.=3", "a..b=1", "epochs="} do
-      assert.has_error(function() options.parse_assignment(bad) end)
+      assert.has_error(function() options.parse_assignment(bad) end,
+        ('"%s": key=value is needed, for example lambda.con=40'):format(bad))
     end
   end)
 
@@ -200,9 +202,10 @@ describe("the checker", function()
   end)
 
   it("refuses definitions that say nothing sound", function()
-    assert.has_error(function() option {defualt = 3} end)
-    assert.has_error(function() option {default = 3, min = 4} end)
-    assert.has_error(function() option {kind = "colour"} end)
+    assert.has_error(function() option {defualt = 3} end, "option: unknown option defualt; did you mean default?; "
+      .. "known: above, below, choices, count, default, flag, help, kind, max, min, of, results, unit")
+    assert.has_error(function() option {default = 3, min = 4} end, "default = 3: it must be at least 4")
+    assert.has_error(function() option {kind = "colour"} end, "option: a colour is no value")
   end)
 end)
 

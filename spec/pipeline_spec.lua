@@ -1,5 +1,6 @@
 -- What a model is trained on is what it scores: the pixels of a set, and those of the same picture read from a file
 -- with the options that the model keeps, are equal to the byte.
+-- To add a case: a test with another kind of set; the bytes of its pictures are those that scoring reads.
 
 local agad = require "agad"
 local lfs = require "lfs"

@@ -1,4 +1,5 @@
 -- Loss plots through gnuplot, and the progress line.
+-- To add a case: a test over rows of losses, or the events that a training tells its line of progress.
 
 local lfs = require "lfs"
 local plot = require "agad.evaluate.plot"

@@ -1,4 +1,6 @@
 -- Net programs: parameter and MAC counts, what is refused, the builder.
+-- To add a case: a row {what is wrong, the change that makes it so, words of the message …} in `wrong`; counts of
+-- another net in the lists of counts.
 
 local agad = require "agad"
 local core = agad.core

@@ -1,4 +1,5 @@
 -- The REPL's parts (compiling, showing, completing), doc comments, and the whole with its input piped.
+-- To add a case: a chunk with what it shows; or a line of input and what comes out.
 
 local doc = require "agad.cli.doc"
 local repl = require "agad.cli.repl"

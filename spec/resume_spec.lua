@@ -1,4 +1,6 @@
 -- Resuming: a run that was stopped or killed anywhere ends as one that was not; what is refused.
+-- To add a case: a test that stops a small run, resumes it and calls ended(run): equal to the bit to one that never
+-- stopped.
 
 local agad = require "agad"
 local core = agad.core

@@ -1,4 +1,6 @@
 -- Schedules of gamma: every form in every epoch, from Lua and from text, what is refused, and a run that follows one.
+-- To add a case: a form of schedule with its value in every epoch, or a row {schedule, words of the message} in
+-- `wrong`.
 
 local agad = require "agad"
 local checks = dofile "spec/support/checks.lua"

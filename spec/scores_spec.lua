@@ -1,4 +1,5 @@
 -- The built-in scores by hand, the option that chooses one, and what is refused.
+-- To add a case: a score by its formula over the nets' outputs.
 
 local agad = require "agad"
 local nn = agad.nn

@@ -1,5 +1,6 @@
 -- The set-up: what is fetched, what is refused, where the program runs from, what is installed.
 -- Wheels are small stand-ins, so nothing here needs a network.
+-- To add a case: a test that runs the shell or make with sh(command), and checks status, output and files.
 
 local root = io.popen("pwd -P"):read "l"
 local build = os.getenv "AGAD_BUILD" or "build"
@@ -183,8 +184,7 @@ zipfile.ZipFile.extract = extract_or_die
 sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name="__main__")
 ]])
-    local killed = fetch():gsub("python3 ", "%%0'" .. dir:gsub("%%", "%%%%") .. "/killed.py' ")
-    local status = sh("%s; exit $?", killed)
+    local status = sh("%s; exit $?", (fetch():gsub("python3 ", "%0" .. dir .. "/killed.py ")))
     assert.are.equal(137, status)
     assert.is_false(exists(target))
     assert.matches("libtorch%.new%-", files(dir .. "/cache"))   -- half of it was there

@@ -1,5 +1,7 @@
 -- Every switch of the method: what each changes, and AGAD in C against its reference over autograd over a set of
 -- configurations that holds every pair of values.
+-- To add a case: a choice or a boolean of the method is tried without being named here; a number goes into `switches`
+-- with two values.
 
 local agad = require "agad"
 local core = agad.core

@@ -1,4 +1,5 @@
 -- Manifests of tasks: what they hold, that they make the same task again, and what is refused.
+-- To add a case: a test that writes a task, reads it again and compares, or changes its text and is refused.
 
 local agad = require "agad"
 local checks = dofile "spec/support/checks.lua"

@@ -1,4 +1,6 @@
 -- Tasks: counts, nested pools, held-out normals, and what is refused.
+-- To add a case: a test over sets.new(classes, counts) and its task; a row {options, words of the message} in
+-- `refused`.
 
 local agad = require "agad"
 local checks = dofile "spec/support/checks.lua"

@@ -1,4 +1,5 @@
 -- Parts of tensors: reading, writing, lengths, rows, joining; nested tables; text; autograd from Lua; scopes.
+-- To add a case: a test with the expression and the table that it gives.
 
 local agad = require "agad"
 local core = agad.core
@@ -214,9 +215,9 @@ describe("a printed tensor", function()
     assert.matches("^[ …]+$", got[4])
     assert.matches("^ +9900 .* 9999$", got[7])
     local function show(n) return tostring(agad.zeros(1, 1, 1):expand {n, n, n}) end
-    assert.is_true(#show(300) < 4000)
-    local factor = checks.growth(30, 300, show)
+    local factor = checks.growth(10, 100, show)
     assert.is_true(factor < 50, ("a thousand times the numbers take %.0f times as long"):format(factor))
+    assert.is_true(#show(300) < 4000)
   end)
 
   it("stands in tables by what it is", function()

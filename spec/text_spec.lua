@@ -1,4 +1,5 @@
 -- Text from outside in messages: what a terminal and JSON cannot hold is escaped, in C as in Lua.
+-- To add a case: a pair {text, what a terminal is given} in `cases`.
 local core = require "agad.core"
 local text = require "agad.base.text"
 

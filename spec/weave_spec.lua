@@ -1,4 +1,6 @@
 -- The built-in set: the same bytes everywhere (frozen by hashes), hard for plain statistics, well formed.
+-- To add a case: a test over a small set of the texture; its bytes are frozen by hashes, which change with a reason
+-- only.
 
 local agad = require "agad"
 local data, core = agad.data, agad.core

@@ -29,8 +29,9 @@ function checks.resident()
   end
 end
 
---- The factor by which f(n) takes more processor time when n grows from `few` to `many`: about many / few where time is
---- linear, its square where it is quadratic. The least of three times is taken; the factor does not depend on the speed of the machine.
+--- The factor by which f(n) takes more processor time when n grows from `few` to `many`: about many / few where time
+--- is linear, its square where it is quadratic. Each time is the least of three, and their
+--- ratio does not depend on the speed of the machine.
 function checks.growth(few, many, f)
   local function time(n)
     local least = math.huge

@@ -97,8 +97,11 @@ function site.fresh()
   site.requests()
 end
 
---- Lets mode "hold" give the rest.
-function site.go() write(site.dir .. "/go", "go") end
+--- Lets mode "hold" give the rest ("all"), or a little of it at a time ("drip").
+function site.go(how)
+  write(site.dir .. "/go.new", how)
+  os.rename(site.dir .. "/go.new", site.dir .. "/go")
+end
 
 --- The address of a mode of the server (an address stays as it is).
 function site.base(mode) return mode:find "^http" and mode or ("http://127.0.0.1:%s/%s/"):format(site.port, mode) end

@@ -2,7 +2,8 @@
 -- It writes its port to DIR/port, a line for each request to DIR/requests (mode, file, "bytes=N-" or "-", status), and
 -- ends when its standard input does. The first part of a path is the mode:
 --
---   plain      the file, with ranges               hold       as plain, the second half when DIR/go is there
+--   plain      the file, with ranges
+--   hold       half of what is asked for; the rest when DIR/go holds "all", a byte every 10 ms when it holds "drip"
 --   noranges   always the whole file               cut        closes half-way through what is asked for, with ranges
 --   cutonce    closes half-way without a range     short      closes half-way, without ranges
 --   wrong      the file with its first byte changed, no ranges
@@ -46,9 +47,15 @@ local function hold(client, text)
   local timer, half = luv.new_timer(), #text // 2
   client:write(text:sub(1, half))
   timer:start(0, 10, function()
-    if not read(dir .. "/go") then return end
-    timer:close()
-    finish(client, text:sub(half + 1))
+    local go = read(dir .. "/go")
+    if client:is_closing() then timer:close()
+    elseif go == "drip" and half < #text then
+      half = half + 1
+      client:write(text:sub(half, half), function(err) if err then close(client) end end)
+    elseif go then
+      timer:close()
+      finish(client, text:sub(half + 1))
+    end
   end)
 end
 
