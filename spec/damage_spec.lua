@@ -147,7 +147,7 @@ describe("a model file", function()
     has(refused(agad.model.open, with_tensors(function(t) t[weight] = agad.ones(4, 1, 3, 3) end)), name, weight)
     for _, extra in ipairs {"extra", "generator.conv9.weight", "discriminator.conv9.weight", "critic.conv1.weight"} do
       has(refused(agad.model.open, with_tensors(function(t) t[extra] = agad.ones(2) end)), name,
-        "there is no place for its tensor " .. extra)
+        "unexpected tensor " .. extra)
     end
   end)
 end)
@@ -184,7 +184,7 @@ describe("a full disk", function()
   local function expect(dir, text, before, reason)
     local state = dir .. "/state.safetensors"
     local count = select(2, text:gsub("note: checkpoint of step %d+: /[^\n:]*/state.safetensors: cannot be written: "
-      .. reason .. "; the one before it stays", ""))
+      .. reason .. "; the previous checkpoint is kept", ""))
     assert.is_true(count >= 3, text)
     has(text, "note: checkpoint of step 4: ", "save: \tfalse", "row: checkpoint of step", "auroc: 0.",
       "model.st: cannot be written: " .. reason, "steps: " .. small.whole().steps)
@@ -233,7 +233,8 @@ describe("a full disk", function()
     assert.equal("0\n", train("unlimited", ""))
     local before = read(path "cli/m.st")
     text = train(200, "--resume")
-    has(text, "cli/m.st: cannot be written: File too large; what was trained is in", "m.run: with --resume")
+    has(text, "cli/m.st: cannot be written: File too large; the trained weights are in",
+      "m.run: run again with --resume")
     assert.is_true(before == read(path "cli/m.st"))
     os.remove(path "cli/m.st")
     assert.equal("0\n", train("unlimited", "--resume"))

@@ -479,6 +479,6 @@ describe("a named set", function()
     end
     assert.is_nil(named.about "../named")
     assert.is_nil(named.about(nil))
-    assert.match("weave is drawn from a seed: there is nothing to fetch", message(agad.fetch.get, "weave"))
+    assert.match("weave is drawn from a seed, so that there is nothing to fetch", message(agad.fetch.get, "weave"))
   end)
 end)

@@ -148,7 +148,7 @@ describe("an interruption", function()
     ends(1, "agad: my: interrupted\n", 'error("my: interrupted", 0)')
     ends(1, "agad: interrupted\n", 'error("interrupted", 0)')
     ends(1, "agad: x: interrupted: No such file or directory\n", 'agad.model.open "x: interrupted"')
-    ends(1, "agad: method mine: the start of phase train: my: interrupted\n",
+    ends(1, "agad: method mine: the start function of phase train: my: interrupted\n",
       [[run {method = method {look = quiet, start = function() error("my: interrupted", 0) end}}]])
     ends(1, "agad: step 1: stage look: my: interrupted; no checkpoint was written before (checkpoint_steps, " ..
       "checkpoint_minutes)\n",
@@ -214,7 +214,7 @@ describe("a campaign", function()
       kill -INT $pid; wait $pid; echo $?]]):format(cli.dir, cli.launcher))
     assert.equal(130, pipe:read "n")
     pipe:close()
-    assert.equal("agad: interrupted; run it again to go on\n", cli.read(cli.dir .. "/err"))
+    assert.equal("agad: interrupted; run the same command again to continue\n", cli.read(cli.dir .. "/err"))
     local begun = 0
     for name in require("lfs").dir(cli.dir .. "/grid.runs") do begun = begun + (name:find "^%." and 0 or 1) end
     assert.equal(1, begun)

@@ -200,7 +200,7 @@ describe("a row", function()
       {preset = "paper_like", eval_batch = 5, selection = "best_on_test"})
     assert.is_true(leaks.leak.thermometer > .95)
     assert.is_false(leaks.leak.order_invariant)
-    has(notes(leaks), "leak: batches alone give the labels away", "bn_eval = batch")
+    has(notes(leaks), "leak: batch statistics alone reach an AUROC of ", "bn_eval = batch")
   end)
 
   it("is an error where a class is missing, and all null without test pictures", function()
@@ -228,7 +228,7 @@ describe("a row", function()
       end}
     end
     has(refused(evaluate.row, broken(0 / 0), task, run.config),
-      "45 of 45 scores are not finite, the first is that of picture 1")
+      "45 of 45 scores are not finite, the first one that of picture 1; AUROC is undefined")
     local grey = variant {images = task.test.images * 0}
     has(refused(evaluate.row, run.source, grey, run.config), "every picture has the same score", "collapsed")
     local config = setmetatable({preset = "plain"}, {__index = run.config})

@@ -95,7 +95,7 @@ describe("agad fetch", function()
     local status, out, err = run(command("tiny", {"missing", nowhere}))
     assert.equal(1, status)
     assert.equal("", out)
-    assert.matches("^agad: tiny: a.gz could not be fetched: [^\n]+\n$", err)
+    assert.matches("^agad: tiny: a.gz could not be downloaded: [^\n]+\n$", err)
   end)
 
   it("ends with 130 on Ctrl-C, keeps the part, and continues it", function()
@@ -194,7 +194,7 @@ describe("agad fetch", function()
       has(err, ...)
     end
     refuses("mnst", "no data set mnst; did you mean mnist?")
-    refuses("mnist fashion-mnist --from http://x/", "--from goes with one name")
+    refuses("mnist fashion-mnist --from http://x/", "--from needs exactly one data set")
   end)
 
   it("says without a network which files to bring where", function()
@@ -202,7 +202,7 @@ describe("agad fetch", function()
       launcher, root))
     assert.equal(1, status)
     assert.equal("", out)
-    has(err, "mnist: train-images-idx3-ubyte.gz could not be fetched: ", "train-labels-idx1-ubyte.gz, ",
+    has(err, "mnist: train-images-idx3-ubyte.gz could not be downloaded: ", "train-labels-idx1-ubyte.gz, ",
       "t10k-images-idx3-ubyte.gz, t10k-labels-idx1-ubyte.gz (from https://",
       (" to %s/mnist and run: agad fetch mnist --root %s"):format(root, root))
   end)

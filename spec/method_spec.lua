@@ -77,7 +77,7 @@ describe("a method's file", function()
       local run = new "made_up"
       return refused(run.next_phase, run)
     end
-    has(start(function() error("no centre", 0) end), "the start of phase train", "no centre")
+    has(start(function() error("no centre", 0) end), "the start function of phase train", "no centre")
     has(start(function(s) s.keep.d = s:mean "encoder" end), "'keep' does not list d")
     has(start(function(s) s:mean "encode" end), "there is no net encode")
     package.loaded["agad.methods.made_up"] = nil
@@ -159,7 +159,7 @@ describe("a method that extends another", function()
 
   it("gives its picture from a net that it has", function()
     package.loaded["agad.methods.made_up"] = {name = "m", extends = "ganomaly", picture = "painter"}
-    has(refused(new, "made_up"), "method m: its picture comes from net painter, which it does not have")
+    has(refused(new, "made_up"), "method m: 'picture' names the net painter, which the method does not have")
     package.loaded["agad.methods.made_up"] = nil
   end)
 

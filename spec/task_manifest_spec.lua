@@ -67,7 +67,8 @@ describe("a manifest", function()
       for name, v in pairs(more) do o[name] = v end
       return checks.refused(agad.task.load, path, agad.data.weave(o))
     end
-    checks.has(of {seed = 2}, path .. ": the manifest is of agad.data.weave{", "and this is another set: its training")
+    checks.has(of {seed = 2}, path .. ": the manifest was made from agad.data.weave{",
+      "and this data set differs: its training")
     checks.has(of {test_defects = 31}, "its test pictures differ (51 here, 50 there)")
     checks.has(of {normal = "metal"}, "its classes differ")
     local relabelled = agad.data.weave {train_normals = 300, train_defects = 100, test_normals = 20, test_defects = 30}
@@ -89,9 +90,9 @@ describe("a manifest", function()
     rewritten(function(text) return (text:gsub('"normals":%[(%d+),', '"normals":[%1,%1,', 1)) end)
     checks.has(refused(), damaged)
     rewritten(function() return '{"kind": "agad.task", "version": 9}' end)
-    checks.has(refused(), "a manifest of version 9; this version of agad reads 1")
+    checks.has(refused(), "the manifest has version 9, but this version of agad reads version 1")
     rewritten(function() return "[1, 2]" end)
-    checks.has(refused(), "this is no manifest of a task")
+    checks.has(refused(), "this is not the manifest of a task")
     rewritten(function() return '{"kind": "agad.task", "version": 1}' end)
     checks.has(refused(), damaged)
     os.remove(path)

@@ -57,7 +57,7 @@ local making = {"dtype", "device", "requires_grad"}
 -- @raise what forward or backward raises
 function agad.differentiable(o)
   if type(o) ~= "table" or type(o.forward) ~= "function" or type(o.backward) ~= "function" then
-    error("differentiable: {forward = function(c, …), backward = function(c, …)} is needed", 2)
+    error("differentiable: give {forward = function(c, …), backward = function(c, …)}", 2)
   end
   return function(...)
     local c, given = {}, table.pack(...)
@@ -135,7 +135,8 @@ function agad.from_string(bytes, o)
   local dtype = o and o.dtype or "float32"
   local each = core.element_size(dtype)
   if #bytes % each ~= 0 then
-    error(("from_string: %d bytes are no whole number of %s (%d bytes each)"):format(#bytes, dtype, each), 2)
+    error(("from_string: %d bytes do not hold a whole number of %s values (%d bytes each)"):format(#bytes, dtype,
+      each), 2)
   end
   local size = o and o.size or {#bytes // each}
   local ok, t = core.try(core.from_string, bytes, dtype, size)

@@ -39,7 +39,7 @@ end
 
 local function command(parser)
   if common.contains(parser.later, arg[1]) then
-    common.fail(("agad %s is not in this version; there are: %s"):format(arg[1],
+    common.fail(("agad %s is not available in this version; the subcommands are %s"):format(arg[1],
       table.concat(parser.commands, ", ")), 2)
   end
   local function usage(message, at)
@@ -59,7 +59,7 @@ local function main()
     local agad = require "agad"
     io.stdout:write(("agad %s, libtorch %s, %s\n"):format(agad.version, agad.libtorch_version or "2.11.0", _VERSION))
   elseif first == "-e" then
-    if not arg[2] then common.fail("-e needs a chunk (see agad --help)", 2) end
+    if not arg[2] then common.fail("-e needs Lua code to run (see agad --help)", 2) end
     chunk_of(arg[2])
   elseif not common.contains(parser.commands, first) and (first:find("%.lua$") or
          first:sub(1, 1) ~= "-" and require("lfs").attributes(first, "mode") == "file") then

@@ -136,7 +136,8 @@ local function convert_scheduled(named, name, v)
       if its.group == "method" and its.kind == "number" then can[#can + 1] = other end
     end
     table.sort(can)
-    fail("schedule.%s: there is no schedule for that; known: %s (gamma takes one itself)", name, words(can))
+    fail("schedule.%s: this option cannot have a schedule; known: %s (for gamma, give the schedule as its value)", name,
+      words(can))
   end
   return named.schedule.kind(name, d, v)
 end
@@ -154,7 +155,7 @@ function options.resolve(method, given, suggested)
     local scheduled = name:match "^schedule%.(.+)$"
     local d = named[name] or scheduled and named.schedule or unknown(name, list)
     if name == "score" and type(method.score) == "function" then
-      fail("score = %s: method %s has a score of its own", show(v), method.name)
+      fail("score = %s: method %s defines its own score; leave score out", show(v), method.name)
     end
     if scheduled then
       set.schedule = set.schedule or {}
@@ -198,7 +199,7 @@ end
 function options.parse_assignment(text)
   local name, v = text:match("^%s*([%a_][%w_.]*)%s*=%s*(.-)%s*$")
   if not name or v == "" or name:find("%.%.") or name:find("%.$") then
-    fail("%s: key=value is needed, for example lambda.con=40", show(text))
+    fail("%s: give key=value, for example lambda.con=40", show(text))
   end
   local parts = {}
   put(parts, name, v)
@@ -263,7 +264,7 @@ function options.hash(config)
     if functions then unfit[#unfit + 1] = name end
   end
   table.sort(unfit)
-  if unfit[1] then fail("%s: a Lua function has no hash; use a named schedule", unfit[1]) end
+  if unfit[1] then fail("%s: a Lua function cannot be hashed; use a named schedule", unfit[1]) end
   return core.hash(core.json_encode(options.hashed(config)))
 end
 

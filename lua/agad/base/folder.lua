@@ -13,7 +13,7 @@ function folder.make(path)
     if lfs.attributes(made, "mode") ~= "directory" then
       local ok, reason = lfs.mkdir(made)
       if not ok and lfs.attributes(made, "mode") ~= "directory" then
-        error(("cannot make the folder %s: %s"):format(made, reason), 0)
+        error(("cannot create the folder %s: %s"):format(made, reason), 0)
       end
     end
     made = made .. "/"

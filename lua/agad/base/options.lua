@@ -150,7 +150,7 @@ function convert.boolean(key, _, v)
 end
 
 function convert.string(key, _, v)
-  if type(v) ~= "string" or v == "" then fail("%s = %s: a word is needed", key, show(v)) end
+  if type(v) ~= "string" or v == "" then fail("%s = %s: a non-empty string is needed", key, show(v)) end
   return v
 end
 
@@ -214,7 +214,7 @@ function options.option(o)
   d.kind = o.kind or kind_of(o)
   if d.kind == "list" and not d.of then d.of = math.type((o.default or {})[1]) and "number" or "string" end
   if d.kind == "choice" and d.default == nil and not o.kind then d.default = o.choices[1] end
-  if type(d.kind) ~= "function" and not convert[d.kind] then fail("option: a %s is no value", tostring(d.kind)) end
+  if type(d.kind) ~= "function" and not convert[d.kind] then fail("option: there is no kind %s", tostring(d.kind)) end
   serial = serial + 1
   d.order = serial
   if d.default ~= nil and d.default ~= false then d.default = options.typed("default", d, d.default) end
@@ -280,7 +280,9 @@ end
 -- @raise "teach: unknown option stpes; did you mean steps?; known: steps"
 function options.check_names(where, given, known, at_caller)
   if given == nil then return end
-  if type(given) ~= "table" then raise(("%s: options are a table, not a %s"):format(where, type(given)), at_caller) end
+  if type(given) ~= "table" then
+    raise(("%s: options must be a table, not a %s"):format(where, type(given)), at_caller)
+  end
   for name in pairs(given) do
     if not contains(known, name) then
       local brief = require("agad.base.values").brief

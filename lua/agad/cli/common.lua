@@ -70,13 +70,13 @@ function common.configure(given)
 end
 
 --- For commands that do not train: the options of task, trainer and evaluation, typed; threads are set.
--- Saved models are scored by the processor.
+-- Saved models are scored on the CPU.
 -- @param given table
 -- @param owner table name, options: what has options besides (none)
 function common.prepare(given, owner)
   local config = common.usage(options.resolve, owner or {name = "agad", options = {}}, given)
   if config.device:find "^cuda" then
-    common.fail(("device = %s: saved models run on the processor in this version"):format(config.device))
+    common.fail(("device = %s: saved models run on the CPU only; use device = cpu"):format(config.device))
   end
   if config.threads then require("agad.core").threads(config.threads) end
   return config
@@ -105,8 +105,8 @@ function common.check_writable(path)
   local dir = path:match("^(.*)/[^/]*$") or "."
   if dir == "" then dir = "/" end
   local mode = lfs.attributes(dir, "mode")
-  if not mode then common.fail(("cannot write %s: there is no folder %s"):format(path, dir)) end
-  if mode ~= "directory" then common.fail(("cannot write %s: %s is no folder"):format(path, dir)) end
+  if not mode then common.fail(("cannot write %s: the folder %s does not exist; create it first"):format(path, dir)) end
+  if mode ~= "directory" then common.fail(("cannot write %s: %s is not a folder"):format(path, dir)) end
   local probe = ("%s/.agad-%d-%d"):format(dir, os.time(), math.random(1 << 30))
   local file, reason = io.open(probe, "wb")
   if not file then common.fail(("cannot write %s: %s"):format(path, errors.reason(probe, reason))) end
@@ -128,7 +128,7 @@ function common.pictures(paths)
       local names, unreadable = require("agad.core").data.list(path)
       if #names == 0 then
         common.fail(path .. (unreadable[1] and "/" .. unreadable[1] or
-          (": no pictures in this folder (%s)"):format(require("agad.data.formats").patterns)))
+          (": there are no pictures (%s) in this folder"):format(require("agad.data.formats").patterns)))
       end
       local base = path:gsub("/+$", "") .. "/"
       for _, name in ipairs(names) do

@@ -9,7 +9,7 @@ local function quoted(name, text, at, line)
   local parts, from = {}, at + 1
   while true do
     local close = text:find('"', from, true)
-    if not close then fail("%s: line %d: a quote is not closed", name, line) end
+    if not close then fail("%s: line %d: a quoted field is not closed", name, line) end
     parts[#parts + 1] = text:sub(from, close - 1)
     if text:byte(close + 1) ~= 34 then
       local value = table.concat(parts, '"')
@@ -40,7 +40,7 @@ function csv.records(name, text)
         local stop = text:find("[,\r\n]", at) or #text + 1
         fields[#fields + 1] = text:sub(at, stop - 1)
         if fields[#fields]:find('"', 1, true) then
-          fail("%s: line %d: a quote inside a field that is not quoted", name, line)
+          fail("%s: line %d: a quote inside an unquoted field; quote the whole field, and double the quote", name, line)
         end
         at = stop
       end

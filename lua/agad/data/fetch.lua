@@ -25,7 +25,7 @@ local known = {
 local function checked(o)
   o = options.check("fetch", o, known)
   if o.from and not tostring(o.from):find "^https?://[^/%s]" then
-    fail("fetch: from = %s is no address; give http://… or https://…", tostring(o.from))
+    fail("fetch: from = %s is not a URL; give http://… or https://…", tostring(o.from))
   end
   return o
 end
@@ -55,7 +55,7 @@ function fetch.source(name, o)
   local about = named.about(name)
   if about and about.not_fetched then fail("%s %s", name, about.not_fetched) end
   local names = names_of(sources)
-  return fail("fetch: no data set %s%s", tostring(name), options.hint(name, names))
+  return fail("fetch: there is no data set %s%s", tostring(name), options.hint(name, names))
 end
 
 local function absolute(path)
@@ -110,7 +110,7 @@ local function set_aside(path, notes)
     old = path .. ".old" .. n
   end
   rename(path, old)
-  notes[#notes + 1] = ("%s was not the official file; it is now %s"):format(path, old)
+  notes[#notes + 1] = ("%s was not the official file; it was renamed to %s"):format(path, old)
 end
 
 local function place(from, entry, to, notes)
@@ -160,9 +160,10 @@ local function cannot_get(name, source, file, where, failed, o)
   for i, f in ipairs(failed) do reasons[i] = ("%s: %s"):format(host(f.address), f.reason) end
   for i, f in ipairs(source.archive and {source.archive} or source.files) do wanted[i] = f.name end
   local kept = transfer.size(where .. "/" .. file.name .. ".part")
-  fail("%s: %s could not be fetched: %s%s; without a network, bring %s (from %s) to %s and run: agad fetch %s%s; "
-    .. "or get them from a server of yours with --from URL", name, file.name, table.concat(reasons, "; "),
-    kept and ("; %d bytes are kept and will be continued"):format(kept) or "", table.concat(wanted, ", "),
+  fail("%s: %s could not be downloaded: %s%s; without a network, copy %s (from %s) to %s and run: agad fetch %s%s; "
+    .. "or download from a server of your own with --from URL", name, file.name, table.concat(reasons, "; "),
+    kept and ("; the %d bytes received so far are kept, and the next fetch continues them"):format(kept) or "",
+    table.concat(wanted, ", "),
     source.places[1], where, name, o.root and " --root " .. o.root or "")
 end
 
@@ -189,7 +190,7 @@ local function unpack_archive(name, source, list, archive, folder, notes)
   for _, file in ipairs(source.files) do bytes = bytes + (file.bytes or 4096) end
   local disk = uv.fs_statfs(archive)
   if disk and disk.blocks > 0 and disk.bavail * disk.bsize < bytes then   -- no blocks: a file system that does not say
-    fail("%s: the disk is full: unpacking %s takes %.1f MB, %.1f MB are free; it is kept; make room, then fetch again",
+    fail("%s: the disk is full: unpacking %s takes %.1f MB, but %.1f MB are free; make room, then fetch again",
       name, archive, bytes / 1e6, disk.bavail * disk.bsize / 1e6)
   end
   make_folder(temporary)
@@ -198,10 +199,10 @@ local function unpack_archive(name, source, list, archive, folder, notes)
   table.move(members, 1, #members, #args + 1, args)
   local ok, reason = pcall(function()
     local status, said = transfer.run("tar", args)
-    if status ~= 0 then fail("%s: %s cannot be unpacked; it is kept: %s", name, archive, said[1] or "tar failed") end
+    if status ~= 0 then fail("%s: %s cannot be unpacked (and was kept): %s", name, archive, said[1] or "tar failed") end
     for i, file in ipairs(source.files) do
       if not right(temporary .. "/" .. members[i], file) then
-        fail("%s: %s in %s has a wrong SHA-256", name, members[i], archive)
+        fail("%s: %s in %s has the wrong SHA-256; fetch again", name, members[i], archive)
       end
     end
   end)

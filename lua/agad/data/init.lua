@@ -88,7 +88,7 @@ function data.load(name, o)
   if mode == "directory" then return folder.one(name, kept_options(o, pictures.options)) end
   if mode then return manifest.read(name, kept_options(o, manifest.options)) end
   local near = options.nearest(name, data.names)
-  sets.fail("no data set %s%s; known: %s, or a folder or a .csv file that exists", name,
+  sets.fail("there is no data set %s%s; give a known name (%s), or an existing folder or .csv file", name,
     near and "; did you mean " .. near .. "?" or "", table.concat(data.names, ", "))
 end
 

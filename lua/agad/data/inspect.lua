@@ -190,10 +190,10 @@ local function warnings(set, row)
   for _, note in ipairs(set.notes or {}) do notes[#notes + 1] = printable(note) end
   local d = row.duplicates
   if d.between ~= core.null and d.between > 0 then
-    notes[#notes + 1] = ("%d of the test pictures are in train too: their scores say nothing"):format(d.between)
+    notes[#notes + 1] = ("%d of the test pictures are also in train: their scores mean nothing"):format(d.between)
   end
   if d.conflicting > 0 then
-    notes[#notes + 1] = ("duplicates under another class than the first of their kind: %d"):format(d.conflicting)
+    notes[#notes + 1] = ("duplicates that have a different class than the first copy: %d"):format(d.conflicting)
   end
   local far = {}
   for _, c in ipairs(row.classes) do
@@ -204,7 +204,7 @@ local function warnings(set, row)
   end
   if #far > 0 then
     local more = #far > NAMED and (" and %d more"):format(#far - NAMED) or ""
-    notes[#notes + 1] = ("a plain statistic tells from the others: %s%s; a detector must be read beside that"):format(
+    notes[#notes + 1] = ("a simple picture statistic separates from the rest: %s%s; compare detectors with it"):format(
       table.concat(far, ", ", 1, math.min(#far, NAMED)), more)
   end
   for i, c in ipairs(row.classes) do
@@ -212,7 +212,7 @@ local function warnings(set, row)
       notes[#notes + 1] = ("class %s has no pictures"):format(printable(set.classes[i]))
     end
   end
-  if row.sizes == core.null then notes[#notes + 1] = "sizes: what the files had before resizing is not known" end
+  if row.sizes == core.null then notes[#notes + 1] = "sizes: the original sizes of the files are not known" end
   return notes
 end
 

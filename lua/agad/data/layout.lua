@@ -8,7 +8,7 @@
 local sets = require "agad.data.set"
 local fail = sets.fail
 
-local layout = {}
+local layout, NO_TEST = {}, "there are no test pictures; train is split at random from the seed"
 
 local function starts(path) return path:match "^([^/]+)/(.+)$" end
 
@@ -18,7 +18,7 @@ local function stem(path) return path:match "([^/]+)%.[^./]*$" or path:match "[^
 local function passed_over(notes, list, why)
   if #list == 0 then return end
   local names = table.concat(list, ", ", 1, math.min(3, #list))
-  notes[#notes + 1] = ("%d picture%s passed over: %s (%s%s)"):format(#list, #list == 1 and " is" or "s are", why, names,
+  notes[#notes + 1] = ("%d picture%s ignored: %s (%s%s)"):format(#list, #list == 1 and " is" or "s are", why, names,
     #list > 3 and ", …" or "")
 end
 
@@ -66,7 +66,8 @@ local function refuse_nested(dir, folders)
     local inner = {}
     for _, rest in ipairs(folders[name]) do inner[(starts(rest) or ""):lower()] = true end
     if inner.train and inner.test then
-      fail("%s: %s in it is a data set of its own, with train and test; name that one: %s/%s", dir, name, dir, name)
+      fail("%s: its subfolder %s is a data set of its own, with train and test; give that one: %s/%s", dir, name, dir,
+        name)
     end
   end
 end
@@ -83,7 +84,7 @@ local function add_classes(into, prefix, folders, loose, only, notes)
   elseif #loose > 0 then
     local list = {}
     for i, path in ipairs(loose) do list[i] = prefix .. path end
-    passed_over(notes, list, "outside the folders of classes")
+    passed_over(notes, list, "outside the class folders")
   end
   return into
 end
@@ -124,7 +125,7 @@ function layout.of(dir, paths)
     split(found, train, train_name, test, test_name, folders)
     passed_over(found.notes, loose, "outside train and test")
     found.class_folders = {train_name, test_name}
-    if #found.test == 0 then found.notes[#found.notes + 1] = "there are no test pictures: train is split by seed" end
+    if #found.test == 0 then found.notes[#found.notes + 1] = NO_TEST end
   else
     if train then folders[train_name] = train end
     if test then folders[test_name] = test end

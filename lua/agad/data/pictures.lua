@@ -54,7 +54,7 @@ local function read_masks(name, rows, wanted, loaded, o)
     local differs = read[side]:ne(loaded[side]:index_select(1, index)):totable()
     for i, other in ipairs(differs) do
       if other == true or other == 1 then
-        fail("%s: the mask %s has another %s than its picture %s", name, paths[i], side, rows.paths[at[i] + 1])
+        fail("%s: the mask %s has a different %s than its picture %s", name, paths[i], side, rows.paths[at[i] + 1])
       end
     end
   end
@@ -90,7 +90,7 @@ function pictures.read(name, places, rows, o, notes)
   local kept, train = {paths = rows.paths, labels = rows.labels}, rows.train
   local first = loaded.kept:totable()
   if #first < #rows.paths then
-    notes[#notes + 1] = ("%d of %d pictures cannot be read and are left out: %s%s"):format(loaded.skipped, #rows.paths,
+    notes[#notes + 1] = ("%d of %d pictures cannot be read and were skipped: %s%s"):format(loaded.skipped, #rows.paths,
       table.concat(loaded.examples, "; ", 1, math.min(3, #loaded.examples)), loaded.skipped > 3 and "; …" or "")
     kept, train = {paths = {}, labels = {}}, 0
     for i, row in ipairs(first) do

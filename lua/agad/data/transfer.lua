@@ -110,7 +110,7 @@ end
 -- Why a write failed, in words; a full disk says what to do.
 local function write_reason(path, reason, code)
   if code == 28 or code == 122 then              -- ENOSPC, EDQUOT
-    return ("the disk is full: %s holds %d bytes and is kept; make room, then fetch again to continue"):format(path,
+    return ("the disk is full: %s (%d bytes) is kept; free some space, then fetch again to continue"):format(path,
       transfer.size(path) or 0)
   end
   return ("cannot write %s: %s"):format(path, errors.reason(path, reason))

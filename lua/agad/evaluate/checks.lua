@@ -38,10 +38,10 @@ function checks.leak(source, task, result, batch)
   leak.order_difference = order_difference(source, task, result, batch)
   leak.order_invariant = leak.order_difference <= TOLERANCE
   if result.column.bn == "batch" and leak.thermometer > LEAKS then
-    notes[1] = ("leak: batches alone give the labels away (%.2f without looking at a picture), and bn_eval = batch " ..
-      "lets the network see them"):format(leak.thermometer)
+    notes[1] = ("leak: batch statistics alone reach an AUROC of %.2f without a network; with bn_eval = batch the " ..
+      "network can use them"):format(leak.thermometer)
   elseif not leak.order_invariant and result.column.bn ~= "batch" then
-    notes[1] = ("leak: scores change by %.1e with their order or their batch"):format(leak.order_difference)
+    notes[1] = ("leak: scores change by %.1e (relative) with order or batch size"):format(leak.order_difference)
   end
   return leak, notes
 end
@@ -82,7 +82,7 @@ function checks.localisation(source, task, result, batch)
     localiser:add(maps, here)
   end
   if defective == 0 or defective == pixels then
-    return nil, ("%d defective and %d normal pixels; it compares the two"):format(defective, pixels - defective)
+    return nil, ("there are %d defective and %d normal pixels; it needs both"):format(defective, pixels - defective)
   end
   return localiser:result(MAX_FPR)
 end

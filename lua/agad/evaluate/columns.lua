@@ -77,7 +77,7 @@ local function broken(scores)
   local wrong = scores:isfinite():logical_not()
   local count = wrong:sum():item()
   if count > 0 then
-    return ("%d of %d scores are not finite, the first is that of picture %d; no AUROC can be given"):format(count,
+    return ("%d of %d scores are not finite, the first one that of picture %d; AUROC is undefined"):format(count,
       scores:numel(), wrong:to("uint8"):argmax():item() + 1)
   end
   if scores:max():item() == scores:min():item() then

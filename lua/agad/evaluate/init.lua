@@ -10,14 +10,14 @@ local evaluate = {columns = columns.presets, own = columns.own, column = columns
 
 local null = core.null
 local names = {"steady", "plain", "paper_like"}
-local NO_HISTORY = "needs evaluate_every"
+local NO_HISTORY = "needs evaluate_every above 0"
 
 local function add(notes, more) for _, note in ipairs(more) do notes[#notes + 1] = note end end
 
 -- Whether there is something to compare; an error where only one class is there.
 local function has_test(task, row)
   if not task.test or #task.test.anomalous == 0 then
-    table.insert(row.notes, "every figure of the test split: there are no test pictures")
+    table.insert(row.notes, "no test figures: the data set has no test pictures")
     return false
   end
   local counts = task.counts
@@ -87,7 +87,9 @@ local function measure_own(row, source, task, config, result, o)
     table.insert(notes, ("selection = best_on_test: the figures are those of epoch %d, chosen by the test labels")
       :format(best.epoch))
   end
-  if row.auroc_interval == null then table.insert(notes, "auroc_interval: more than a million scores") end
+  if row.auroc_interval == null then
+    table.insert(notes, "auroc_interval: not computed for more than a million scores")
+  end
   local found, more = checks.leak(source, task, result, batch)
   row.leak = found
   add(notes, more)
@@ -113,10 +115,10 @@ function evaluate.row(source, task, config, o)
   local own_source = source.own or source
   row.threshold = own_source.threshold or null
   if not own_source.threshold then
-    table.insert(row.notes, "threshold, f1: no normals are held out; give holdout")
+    table.insert(row.notes, "threshold, f1: no normals are held out; set holdout above 0")
   end
   if config.selection == "best_val" and not source.own then
-    table.insert(row.notes, "selection = best_val: no epoch was measured; the weights are the last ones")
+    table.insert(row.notes, "selection = best_val: no epoch was evaluated; the last weights are used")
   end
   if not has_test(task, row) then return row end
   local done = 0
@@ -134,7 +136,7 @@ function evaluate.row(source, task, config, o)
   if result then
     measure_own(row, own_source, task, config, result, o)
     if row.f1 == null and own_source.threshold then
-      table.insert(row.notes, "f1: the threshold is that of averaged weights and recalibrated batch norm")
+      table.insert(row.notes, "f1: uses the threshold of averaged weights with recalibrated batch norm")
     end
   elseif broken then error("evaluation: " .. reason, 0)
   else table.insert(row.notes, "auroc, leak: " .. reason) end

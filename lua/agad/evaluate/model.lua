@@ -82,12 +82,12 @@ local function sources(self, dir)
   local selected, ema = self.info.selected, self.config.ema
   local function own(weights, bn)
     if bn ~= "running" and (weights == "average" or ema == 0 and bn == "batch") then return file end
-    return nil, "raw weights and running statistics are in the run directory, not in the model; give --run DIR"
+    return nil, "raw weights and running statistics are in the run directory, not in the model file; give --run DIR"
   end
   local function net(weights, bn)
     if weights == "raw" and bn ~= "recalibrated" and raw then return raw end
     if selected and weights == "average" then
-      return nil, ("the model holds the weights of epoch %d (selection = best_val), not the last ones"):format(
+      return nil, ("the model file holds the weights of epoch %d (selection = best_val), not the last ones"):format(
         selected.epoch)
     end
     return own(weights, bn)
@@ -105,7 +105,7 @@ function model:evaluate(task, o)
   o = o or {}
   local began, set = core.clock(), task.set
   if set.channels ~= self.shape[1] or set.height ~= self.shape[2] or set.width ~= self.shape[3] then
-    error(("%s takes %d x %d x %d pictures (channels, height, width), %s has %d x %d x %d"):format(self.path,
+    error(("%s takes %d x %d x %d pictures (channels, height, width), but %s has %d x %d x %d"):format(self.path,
       self.shape[1], self.shape[2], self.shape[3], set.name, set.channels, set.height, set.width), 0)
   end
   local config = options.merge(options.merge({}, self.config), o.config or {})
@@ -119,7 +119,7 @@ function model:evaluate(task, o)
   row.selected = source.own and self.info.selected or core.null
   row.device, row.precision = "cpu", "fp32"
   row.images_per_second, row.train_seconds = core.null, core.null
-  table.insert(row.notes, "images_per_second, train_seconds: the model was trained elsewhere")
+  table.insert(row.notes, "images_per_second, train_seconds: not known for a saved model")
   row.seconds = core.clock() - began
   return setmetatable(row, {__tostring = report.text})
 end

@@ -48,7 +48,7 @@ function plot.gnuplot(script, path)
   end
   if not ok then
     if target then os.remove(target) end
-    fail("cannot plot to %s: gnuplot says: %s", path, (said:gsub("^%s+", ""):gsub("%s*\n%s*", " "):gsub("%s+$", "")))
+    fail("cannot plot to %s: gnuplot reports: %s", path, (said:gsub("^%s+", ""):gsub("%s*\n%s*", " "):gsub("%s+$", "")))
   end
 end
 

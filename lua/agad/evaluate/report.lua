@@ -61,14 +61,14 @@ local function aurocs(row)
     lines[#lines + 1] = {"custom", figure(row.auroc), interval(row), own_words(row.config)}
   end
   if is_number(row.auroc_best_on_test) then
-    lines[#lines + 1] = {"best on test", figure(row.auroc_best_on_test), "", "best epoch by test labels: oracle"}
+    lines[#lines + 1] = {"best on test", figure(row.auroc_best_on_test), "", "best epoch by test labels (oracle)"}
   end
   return any and report.align(lines) or ""
 end
 
 local function classes(row)
   if type(row.per_class) ~= "table" or #row.per_class == 0 then return "" end
-  local lines = {{"against all normals", "pictures", "AUROC"}}
+  local lines = {{"class against all normals", "pictures", "AUROC"}}
   for _, c in ipairs(row.per_class) do lines[#lines + 1] = {c.class, ("%d"):format(c.n), figure(c.auroc)} end
   return report.align(lines)
 end
@@ -98,7 +98,7 @@ local function beside(row)
   end
   if type(row.leak) == "table" then
     facts[#facts + 1] = ("thermometer %.4f"):format(row.leak.thermometer)
-    facts[#facts + 1] = row.leak.order_invariant and "order does not matter" or "scores depend on their batch"
+    facts[#facts + 1] = row.leak.order_invariant and "order does not matter" or "scores depend on the batch"
   end
   if type(row.selected) == "table" then facts[#facts + 1] = ("weights of epoch %d"):format(row.selected.epoch) end
   return facts

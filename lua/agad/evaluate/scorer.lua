@@ -36,7 +36,7 @@ function scorer.program(method, score, programs, shape, keep)
   end})
   local constants = setmetatable({}, {__index = function(own, name)
     local t = keep and keep[name] or
-      error(("method %s: its score uses %s, which no phase's start has kept"):format(method.name, name), 0)
+      error(("method %s: its score uses %s, which no phase's start function keeps"):format(method.name, name), 0)
     own[name] = b.x:constant(t.shape, {name = "keep." .. name})
     return own[name]
   end})

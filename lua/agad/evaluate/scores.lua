@@ -6,6 +6,6 @@ return {
     build = function(b, x, x_hat) return b:difference_map(x_hat, x):op("mean.dim", {dim = {2, 3}}) end},
   l2 = {help = "L2 norm of x^ - x", needs = "picture",
     build = function(b, x, x_hat) return b:l2(x_hat, x) end},
-  rmse = {help = "root of the mean of (x^ - x)^2", needs = "picture",
+  rmse = {help = "root mean square of x^ - x", needs = "picture",
     build = function(b, x, x_hat) return b:mean_square(x_hat, x):op "sqrt" end},
 }

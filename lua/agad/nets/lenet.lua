@@ -58,8 +58,8 @@ end
 return {
   options = {
     kind = option {choices = {"auto", "mnist", "fashion_mnist", "cifar10"},
-      help = "which LeNet; auto: cifar10 for 3 channels, mnist for 1"},
-    part = option {choices = {"encoder", "decoder", "classifier"}, help = "which of its nets"},
+      help = "which LeNet; auto means cifar10 for 3 channels and mnist for 1"},
+    part = option {choices = {"encoder", "decoder", "classifier"}, help = "which part to build"},
   },
   build = build,
 }

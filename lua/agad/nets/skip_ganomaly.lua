@@ -41,6 +41,6 @@ local function build(shape, o)
 end
 
 return {
-  options = {part = option {choices = {"generator", "discriminator"}, help = "which of its nets"}},
+  options = {part = option {choices = {"generator", "discriminator"}, help = "which part to build"}},
   build = build,
 }

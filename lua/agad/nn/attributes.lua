@@ -47,7 +47,7 @@ function attributes.read(where, layer, more, ...)
   local args, n = table.pack(...), #layer.required
   if args.n > n + 1 then
     local takes = table.concat(layer.required, ", ") .. (n > 0 and ", then " or "")
-    core.fail(("%s: takes %sa table of options, not %d arguments"):format(where, takes, args.n))
+    core.fail(("%s: takes %sa table of options, but got %d arguments"):format(where, takes, args.n))
   end
   local given, known = args[n + 1], table.move(more, 1, #more, #layer.optional + 1, {table.unpack(layer.optional)})
   if type(given) == "number" and layer.optional[1] then given = {[layer.optional[1]] = given} end

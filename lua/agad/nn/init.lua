@@ -13,7 +13,7 @@ for name, f in pairs(require "agad.nn.builder") do nn[name] = f end
 -- @param by integer
 function nn.check_divides(name, shape, by)
   if shape[2] % by ~= 0 or shape[3] % by ~= 0 then
-    error(("net %s: sides of %d x %d pixels do not divide by %d; resize the pictures with size (to %d, say)")
+    error(("net %s: the sides of %d x %d pixels must be multiples of %d; resize the pictures (size = %d, for example)")
       :format(name, shape[2], shape[3], by, math.max(by, (shape[2] + by - 1) // by * by)), 0)
   end
 end
@@ -59,7 +59,8 @@ function nn.check_generator(net, program, shape)
   local out = program.outputs[1].node
   local gives = sizes(out == 0 and program.input or net:info().layers[out].shape)
   if gives ~= sizes(program.input) then
-    error(("net %s: it makes %s of %s (channels x height x width); a generator gives what it takes"):format(
+    error(("net %s: it returns %s for an input of %s (channels x height x width); a generator must keep the shape")
+      :format(
       program.name, gives, sizes(program.input)), 0)
   end
 end
@@ -91,7 +92,7 @@ local function build_and_options(name)
     fail("net %s: its file must return a function(shape, options), or {options = …, build = that function}", name)
   end
   local known = made.options or {}
-  if type(known) ~= "table" then fail("net %s: its options are a table, not a %s", name, type(known)) end
+  if type(known) ~= "table" then fail("net %s: its options must be a table, not a %s", name, type(known)) end
   for key, d in pairs(known) do
     if not options.is(d) then
       fail("net %s: its option %s must be made by agad.base.options.option", name, tostring(key))
@@ -154,7 +155,9 @@ end
 -- @raise an unsound program: net, node and reason
 function nn.net(program, o)
   local ok, text = errors.try(core.json_encode, program)
-  if not ok then error(("net %s: its program is no data: %s"):format(tostring(program.name), text), 0) end
+  if not ok then
+    error(("net %s: its program cannot be written as JSON: %s"):format(tostring(program.name), text), 0)
+  end
   return core.net(text, o)
 end
 

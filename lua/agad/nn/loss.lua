@@ -24,7 +24,7 @@ function loss.mse(a, b) return losses.mse(a, b) end
 -- @return tensor 0-d
 -- @raise another target
 function loss.bce(logits, target)
-  if math.type(target) == nil then error("loss.bce: (logits, target) with a target of 0 or 1", 2) end
+  if math.type(target) == nil then error("loss.bce: give (logits, target), with a target of 0 or 1", 2) end
   return losses.bce(logits, target)
 end
 
@@ -59,7 +59,7 @@ function loss.adversarial_context(x_hat2, x_hat) return losses.l1(x_hat2, x_hat)
 -- @raise another norm
 function loss.latent(z_hat, z, norm)
   if norm ~= nil and norm ~= "mse" and norm ~= "l2" then
-    error(("loss.latent: the norm is mse or l2, not %s"):format(brief(norm)), 2)
+    error(("loss.latent: norm = %s; it must be mse or l2"):format(brief(norm)), 2)
   end
   return norm == "l2" and losses.l2_rows(z_hat, z) or losses.mse(z_hat, z)
 end

@@ -90,7 +90,7 @@ function classes.known(set, normal, wanted, draw)
   if type(wanted) == "table" then
     local labels = classes.labels(set, "anom_classes", wanted)
     for _, label in ipairs(labels) do
-      if normal[label] then fail("anom_classes: %s is the normal class", set.classes[label + 1]) end
+      if normal[label] then fail("anom_classes: %s is normal; give anomalous classes", set.classes[label + 1]) end
     end
     return classes.keys(labels)
   end
@@ -105,8 +105,8 @@ local function normal_and_anomalous(set, o)
   if o.protocol == "leave_one_out" then
     local own_texture = set.options and set.options.normal == o.normal        -- weave's option has this name too
     if o.normal ~= nil and not own_texture then
-      fail("protocol = leave_one_out: give anomaly = CLASS, the one that is anomalous; all others are normal, "
-        .. "so normal = %s says nothing", tostring(type(o.normal) == "table" and o.normal[1] or o.normal))
+      fail("protocol = leave_one_out: give anomaly = CLASS, the anomalous class; all others are normal, "
+        .. "so that normal = %s has no meaning", tostring(type(o.normal) == "table" and o.normal[1] or o.normal))
     elseif o.anomaly == nil then
       fail("%s: which class is anomalous? give anomaly = one of %s", set.name, table.concat(set.classes, ", "))
     end

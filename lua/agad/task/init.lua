@@ -28,7 +28,8 @@ local function take_form(o, set)
   for _, name in ipairs {"fit", "filter", "fast_decode"} do
     local own = set.options and set.options[name]
     if own ~= nil and o[name] ~= nil and tostring(o[name]) ~= tostring(own) then
-      fail("%s = %s: the pictures of %s were read with %s; give it to the set", name, tostring(o[name]), set.name,
+      fail("%s = %s: the pictures of %s were read with %s; give this option to the data set instead", name,
+        tostring(o[name]), set.name,
         tostring(own))
     end
     if own ~= nil then o[name] = own end
@@ -40,7 +41,7 @@ local function checked(set, given, protocol)
   local o = options.merge({}, given or {})
   o.protocol = o.protocol or protocol
   if protocol and o.protocol ~= protocol then
-    fail("agad.task.%s: protocol = %s; agad.task.new takes any", protocol, tostring(o.protocol))
+    fail("agad.task.%s: protocol = %s; use agad.task.new for other protocols", protocol, tostring(o.protocol))
   end
   if o.normal == nil and o.protocol ~= "leave_one_out" and o.anomaly == nil then o.normal = set.normal end
   if o.holdout == nil then o.holdout = set.holdout or 0.0 end
@@ -49,7 +50,7 @@ local function checked(set, given, protocol)
   local typed = options.select(config, "task")
   for name in pairs(o) do
     if typed[name] == nil and config[name] ~= nil and name ~= "seed" then
-      fail("%s is no option of a task; give it to the trainer", name)
+      fail("%s is not an option of a task; give it to the trainer", name)
     end
   end
   return typed
@@ -126,8 +127,8 @@ local function check_chosen(set, o, normal_labels, normals, by_class)
     end
   end
   if o.test_set == "ganomaly" and largest ~= 0 and not o.force then
-    fail("test_set = ganomaly tests on the anomalies of the train split, and gamma > 0 trains on some of them: "
-      .. "their scores would say nothing; give gamma = 0, or force = true")
+    fail("test_set = ganomaly tests on the anomalies of the train split, and gamma > 0 trains on some of them, so "
+      .. "that their scores would mean nothing; give gamma = 0, or force = true")
   end
 end
 
@@ -175,7 +176,7 @@ local function assemble(set, o, chosen)
     notes[#notes + 1] = text:format(largest, wanted, a)
   end
   if o.test_set == "ganomaly" and a > 0 then
-    t.notes[#t.notes + 1] = ("%d of the test pictures are known anomalies of training: forced"):format(a)
+    t.notes[#t.notes + 1] = ("%d of the test pictures were also trained on as known anomalies (force = true)"):format(a)
   end
   local anomalous = 0
   for _, value in ipairs(t.test.anomalous) do anomalous = anomalous + value end
@@ -261,7 +262,8 @@ function methods:check(config)
   for name, own in pairs(self.options) do
     local v = config[name]
     if v == nil or text(v) ~= text(own) then
-      fail("%s = %s: the task has %s; give it to the task", name, v == nil and "none" or text(v), text(own))
+      fail("%s = %s: the task was made with %s; give this option to the task instead", name,
+        v == nil and "none" or text(v), text(own))
     end
   end
 end

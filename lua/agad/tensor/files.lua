@@ -14,7 +14,7 @@ local function ending(path) return (path:match "%.(%w+)$" or ""):lower() end
 local function as_picture(t, o)
   local low, high = o.low, o.high
   if #t.shape < 2 or #t.shape > 3 then
-    error(("a picture is (height, width) or (1 or 3, height, width), not %s"):format(t:summary()), 0)
+    error(("a picture must be (height, width) or (1 or 3, height, width), not %s"):format(t:summary()), 0)
   end
   if t.dtype == "uint8" and not low and not high then return t:cpu():contiguous() end
   low, high = low or 0, high or 1
@@ -48,7 +48,7 @@ function files.save(path, what, o)
     return core.save(path, list, core.json_encode(o.metadata))
   elseif kind == "npy" and not is_table then return require("agad.tensor.npy").write(path, what)
   elseif kind == "png" and not is_table then return core.data.write_png(path, as_picture(what, o)) end
-  error(("save: %s: the name ends in .safetensors (a table of tensors), .npy or .png (one tensor)"):format(path), 2)
+  error(("save: %s: the name must end in .safetensors (a table of tensors), .npy or .png (one tensor)"):format(path), 2)
 end
 
 --- Reads what `agad.save` (or Python) wrote.
@@ -60,7 +60,7 @@ function files.load(path)
   local kind = ending(path)
   if kind == "npy" then return require("agad.tensor.npy").read(path) end
   if kind == "safetensors" then return core.load(path) end
-  error(("load: %s: the name ends in .safetensors or .npy; pictures are read by agad.data"):format(path), 2)
+  error(("load: %s: the name must end in .safetensors or .npy (agad.data reads pictures)"):format(path), 2)
 end
 
 return files

@@ -12,7 +12,7 @@ local function reduced(t, reduction, name)
   if reduction == nil or reduction == "mean" then return t:mean() end
   if reduction == "sum" then return t:sum() end
   if reduction == "none" then return t end
-  core.fail(("%s: reduction = %s; it is one of mean, none, sum"):format(name, values.brief(reduction)))
+  core.fail(("%s: reduction = %s; it must be one of mean, none, sum"):format(name, values.brief(reduction)))
 end
 
 local function pair(v) return type(v) == "table" and v or {v, v} end

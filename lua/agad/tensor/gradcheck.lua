@@ -59,7 +59,8 @@ return function(f, inputs, o)
       local got = own and own[j] or 0.0
       local apart = math.abs(got - numeric)
       if apart ~= apart or apart > atol + rtol * math.abs(numeric) then
-        error(("gradcheck: input %d, number %d: the gradient is %.9g, differences say %.9g"):format(places[k], j, got,
+        error(("gradcheck: input %d, element %d: the gradient is %.9g, but finite differences give %.9g"):format(
+          places[k], j, got,
           numeric), 2)
       end
     end

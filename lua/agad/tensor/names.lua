@@ -21,7 +21,7 @@ local function choice(name, key, value, known)
   local list = {}
   for other in pairs(known) do list[#list + 1] = values.brief(other) end
   table.sort(list)
-  core.fail(("%s: %s = %s; it is one of %s"):format(name, key, values.brief(value), table.concat(list, ", ")))
+  core.fail(("%s: %s = %s; it must be one of %s"):format(name, key, values.brief(value), table.concat(list, ", ")))
 end
 
 for name, dtype in pairs {float = "float32", double = "float64", half = "float16", long = "int64", int = "int32",
@@ -96,7 +96,7 @@ function names.to(t, what, ...)
   end
   if is_dtype[what] == nil then is_dtype[what] = pcall(core.element_size, what) end
   if not is_dtype[what] then
-    error(('to: "%s" is no dtype (such as "float32") and no device (such as "cpu", "cuda:0")'):format(what), 2)
+    error(('to: "%s" is neither a dtype (such as "float32") nor a device (such as "cpu" or "cuda:0")'):format(what), 2)
   end
   return to(t, what, ...)
 end
@@ -177,14 +177,14 @@ function names.interpolate(t, o)
   o = checked("interpolate", o, {"size", "scale_factor", "mode", "align_corners", "antialias"})
   local mode = o.mode or "nearest"
   local how = choice("interpolate", "mode", mode, modes)
-  if (o.size == nil) == (o.scale_factor == nil) then error("interpolate: give size or scale_factor", 2) end
+  if (o.size == nil) == (o.scale_factor == nil) then error("interpolate: give either size or scale_factor", 2) end
   local size = type(o.size) == "number" and {o.size, o.size} or o.size
   if not size then
     local by = type(o.scale_factor) == "number" and {o.scale_factor, o.scale_factor} or o.scale_factor
     size = {math.floor(t:size(3) * by[1]), math.floor(t:size(4) * by[2])}
   end
   if o.antialias then
-    if not how[2] then error("interpolate: antialias is for bilinear and bicubic", 2) end
+    if not how[2] then error("interpolate: antialias works with mode = bilinear and bicubic only", 2) end
     return call("_" .. how[1] .. "_aa", t, size, o.align_corners or false)
   end
   if how[2] then return call(how[1], t, size, o.align_corners or false) end

@@ -23,9 +23,9 @@ local function parse_header(path, text)
   local fortran = text:match "'fortran_order'%s*:%s*(%a+)"
   local shape = text:match "'shape'%s*:%s*%(([^)]*)%)"
   if not kind then
-    fail(path, "numbers of this kind cannot be read: %s", text:match "'descr'%s*:%s*([^,]*)" or "none")
+    fail(path, "arrays of this dtype cannot be read: %s", text:match "'descr'%s*:%s*([^,]*)" or "none")
   end
-  if not types[kind] then fail(path, "numbers of type %s cannot be read", kind) end
+  if not types[kind] then fail(path, "arrays of dtype %s cannot be read", kind) end
   if not shape or fortran ~= "True" and fortran ~= "False" then fail(path, "its header is damaged") end
   local sizes = {}
   for part in shape:gmatch "[^,%s]+" do
@@ -47,7 +47,7 @@ function npy.read(path)
   if not file then error(reason, 0) end
   local bytes = file:read "a"
   file:close()
-  if bytes:sub(1, 6) ~= MAGIC then fail(path, "it is no .npy file") end
+  if bytes:sub(1, 6) ~= MAGIC then fail(path, "this is not a .npy file") end
   local major = bytes:byte(7) or 0
   local form = major == 1 and "<I2" or (major == 2 or major == 3) and "<I4" or fail(path, "format %d is unknown", major)
   local length = #bytes >= 12 and string.unpack(form, bytes, 9) or fail(path, "it is cut short")
@@ -60,7 +60,7 @@ function npy.read(path)
   for _, size in ipairs(sizes) do numbers = numbers * size end
   local data = bytes:sub(first + length)
   if numbers * width ~= #data then
-    fail(path, "it has %d bytes of numbers, and %d are needed", #data, numbers * width)
+    fail(path, "it has %d bytes of numbers, but its shape needs %d", #data, numbers * width)
   end
   if header.swapped then data = swapped_bytes(data, header.kind:sub(1, 1) == "c" and width // 2 or width) end
   local order, stored = {}, sizes
@@ -79,7 +79,7 @@ end
 -- @raise bfloat16, which NumPy does not have; the file cannot be written
 function npy.write(path, t)
   local kind = names[t.dtype]
-  if not kind then fail(path, "NumPy has no %s; t:to(\"float32\") can be written", t.dtype) end
+  if not kind then fail(path, "NumPy has no %s; convert it first, for example with t:to(\"float32\")", t.dtype) end
   local sizes = table.concat(t.shape, ", ") .. (#t.shape == 1 and "," or "")
   local header = ("{'descr': '%s%s', 'fortran_order': False, 'shape': (%s), }"):format(
     tonumber(kind:match "%d+") > 1 and "<" or "|", kind, sizes)

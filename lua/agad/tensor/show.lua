@@ -15,7 +15,7 @@ local RAMP = {" ", ".", ":", "-", "=", "+", "*", "#", "%", "@"}
 local function prepared(t, o, columns)
   if #t.shape == 2 then t = t:unsqueeze(1) end
   if #t.shape ~= 3 or t:size(1) ~= 1 and t:size(1) ~= 3 then
-    error(("show: a picture is (height, width) or (1 or 3, height, width), not %s"):format(t:summary()), 0)
+    error(("show: a picture must be (height, width) or (1 or 3, height, width), not %s"):format(t:summary()), 0)
   end
   local bytes = t.dtype == "uint8" and not o.low and not o.high
   t = t:detach():cpu():to "float32"

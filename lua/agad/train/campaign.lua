@@ -71,7 +71,7 @@ end
 function campaign.plan(spec)
   if type(spec) ~= "table" then fail("the file must return a table") end
   check_names("campaign", spec, known)
-  if type(spec.data) ~= "string" then fail("data is missing: a known name, a folder or a .csv file") end
+  if type(spec.data) ~= "string" then fail("data is missing: give a data set's name, a folder or a .csv file") end
   local points, keys = combinations(spec.grid or {})
   local runs, seen = {}, {}
   for _, point in ipairs(points) do

@@ -77,16 +77,17 @@ end
 
 local function check(run, path, metadata)
   local before = metadata.config and core.json_decode(metadata.config)
-  if not before or not metadata.run then error(path .. ": it is no checkpoint of a run", 0) end
+  if not before or not metadata.run then error(path .. ": this is not the checkpoint of a run", 0) end
   if not metadata["agad.checksum"] then error(path .. ": it has no checksum; the file is damaged", 0) end
   local differing = differences(before, core.json_decode(options.canonical(run.config)))
   if #differing > 0 then
-    error(("cannot resume %s: it was made with another configuration (%s); give the same options, or train without " ..
-      "--resume"):format(run.dir, table.concat(differing, "; ")), 0)
+    error(("cannot resume %s: it was started with a different configuration (%s); give the same options, or train " ..
+      "without --resume"):format(run.dir, table.concat(differing, "; ")), 0)
   end
   local at = core.json_decode(metadata.run)
   if at.task ~= fingerprint(run.task) then
-    error(("cannot resume %s: the data set gives other training pictures than before"):format(run.dir), 0)
+    error(("cannot resume %s: the training pictures are not those it was started with; restore them, or train " ..
+      "without --resume"):format(run.dir), 0)
   end
   return at
 end
@@ -100,7 +101,7 @@ local function check_tensors(path, wanted, stored)
   for name, t in pairs(wanted) do
     local from = stored[name] or error(("%s: tensor %s is missing"):format(path, name), 0)
     if table.concat(from.shape, "x") ~= table.concat(t.shape, "x") then
-      error(("%s: tensor %s has another shape"):format(path, name), 0)
+      error(("%s: tensor %s has a different shape than the net"):format(path, name), 0)
     end
     if from.dtype ~= t.dtype then
       error(("%s: tensor %s is %s, not %s"):format(path, name, from.dtype, t.dtype), 0)
@@ -131,7 +132,7 @@ function checkpoint.resume(run)
   if at.best then for name, t in pairs(run:tensors(true)) do beside["best." .. name] = t end end
   for name in pairs(stored) do
     if not wanted[name] and not beside[name] then
-      error(("%s: there is no place for its tensor %s"):format(path, name), 0)
+      error(("%s: unexpected tensor %s, which this run does not have"):format(path, name), 0)
     end
   end
   check_tensors(path, wanted, stored)

@@ -53,7 +53,7 @@ local function changed_stages(stages, change, fail)
   local without = {}
   for _, name in ipairs(change.without or {}) do
     check("without", name)
-    if (change.replace or {})[name] then fail(": stage %s is both replaced and left out", name) end
+    if (change.replace or {})[name] then fail(": stage %s is both replaced and left out; choose one", name) end
     without[name] = true
   end
   local list = {}

@@ -96,7 +96,7 @@ local function check_phase(m, phase, where)
   local epochs = phase.epochs or "epochs"
   local _, named = options.schema(m)
   if not named[epochs] or named[epochs].kind ~= "integer" then
-    fail(": epochs = %s is no whole number among the method's options", tostring(epochs))
+    fail(": epochs = %s does not name an integer option of the method", tostring(epochs))
   end
   for _, key in ipairs {"start", "rate"} do
     if phase[key] ~= nil and type(phase[key]) ~= "function" then fail(": '%s' must be a function", key) end
@@ -118,9 +118,9 @@ local function check_options(m, t, words, where, kind)
   for _, word in ipairs(words) do
     local d = named[t[word]]
     if t[word] ~= nil and not (d and d.group == "method") then
-      error(("%s: %s = %s is no option of the method"):format(where, word, tostring(t[word])), 0)
+      error(("%s: %s = %s does not name an option of the method"):format(where, word, tostring(t[word])), 0)
     elseif kind and not (d and d.kind == kind) then
-      error(("%s: %s = %s is no %s among the method's options"):format(where, word, tostring(t[word]), kind), 0)
+      error(("%s: %s = %s does not name an option that is a %s"):format(where, word, tostring(t[word]), kind), 0)
     end
   end
 end
@@ -147,7 +147,8 @@ local function scores_of(m, where)
     if not scores[name] then
       error(("method %s: there is no score %q%s"):format(where, name, hint(name, names_in(scores))), 0)
     elseif lacks(name) then
-      error(("method %s: score %s needs a picture; name the net that gives it: picture = NET"):format(where, name), 0)
+      error(("method %s: score %s needs a reconstruction; name the net that makes it: picture = NET"):format(where,
+        name), 0)
     end
     list[i], listed[name] = name, true
   end
@@ -210,7 +211,7 @@ function method.load(name, extending)
   local names = {}
   for _, other in ipairs(extending or {}) do
     names[#names + 1] = other
-    if other == name then error(("method %s: it extends itself"):format(name), 0) end
+    if other == name then error(("method %s: it extends itself; name another method"):format(name), 0) end
   end
   names[#names + 1] = name
   return complete(read(name), name, names)

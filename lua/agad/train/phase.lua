@@ -102,7 +102,7 @@ function phase.start(run)
     local ok, reason = errors.try(agad.no_grad, function() its.start(run.state) end)
     run.step:exchange_random()
     if not ok then
-      error(("method %s: the start of phase %s: %s"):format(run.method.name, its.name, errors.text(reason)), 0)
+      error(("method %s: the start function of phase %s: %s"):format(run.method.name, its.name, errors.text(reason)), 0)
     end
   end
   local listed = {}

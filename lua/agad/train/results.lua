@@ -72,7 +72,7 @@ end
 -- @raise the method keeps what no phase has computed yet
 function run:scorer()
   if not phase.is_last(self) and self.method.keep then
-    error(("method %s gives no scores before its phase %s; the run is in phase %s"):format(self.method.name,
+    error(("method %s has no scores before its phase %s, and the run is still in phase %s"):format(self.method.name,
       self.method.phases[#self.method.phases].name, self:phase_name()), 0)
   end
   self.scorer_program = self.scorer_program or

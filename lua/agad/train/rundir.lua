@@ -51,9 +51,12 @@ function rundir.create(dir, config_text)
   dir = dir:gsub("/+$", "")
   local previous
   if exists(dir) then
-    if exists(dir) ~= "directory" then error(("run directory %s: a file of this name is in the way"):format(dir), 0) end
+    if exists(dir) ~= "directory" then
+      error(("run directory %s: there is a file of this name; give another directory"):format(dir), 0)
+    end
     if not is_empty(dir) and not exists(dir .. "/config.json") then
-      error(("run directory %s: this folder is no run; nothing in it was touched"):format(dir), 0)
+      error(("run directory %s: this folder is not a run directory, and was left untouched; give another one"):format(
+        dir), 0)
     end
     local held = lock(dir)
     previous = dir .. ".previous"

@@ -33,9 +33,9 @@ local function choose_precision(config, device)
     wanted = (device ~= "cpu" or fast) and "bf16" or "fp32"
   end
   if device == "cpu" and wanted == "tf32" then
-    error("precision = tf32 is a GPU's; on the processor use fp32 or bf16", 0)
+    error("precision = tf32 needs a GPU; on the CPU use fp32 or bf16", 0)
   end
-  if device ~= "cpu" and wanted == "fp64" then error("precision = fp64 runs on the processor only", 0) end
+  if device ~= "cpu" and wanted == "fp64" then error("precision = fp64 runs on the CPU only; give device = cpu", 0) end
   return wanted, precisions[wanted][1], precisions[wanted][2]
 end
 
@@ -62,7 +62,8 @@ local function make_nets(self)
   self.nets, self.info = {}, {params = 0, macs = 0}
   local picture = self.method.picture
   if picture and not self.programs[picture] then
-    error(("method %s: its picture comes from net %s, which it does not have"):format(self.method.name, picture), 0)
+    error(("method %s: 'picture' names the net %s, which the method does not have"):format(self.method.name,
+      picture), 0)
   end
   local names = {}
   for name in pairs(self.programs) do names[#names + 1] = name end
@@ -90,13 +91,14 @@ function trainer.new(task, given, o)
   local config = options.resolve(method, given, {size = set.height == set.width and set.height or nil,
     channels = set.channels, holdout = task.options.holdout, normal = task.options.normal, batch = set.batch})
   if config.data ~= nil and config.data ~= printable(set.name) then
-    error(("data = %s, but the pictures are those of %s; leave data out"):format(config.data, printable(set.name)), 0)
+    error(("data = %s, but the task's pictures are those of %s; leave data out"):format(config.data,
+      printable(set.name)), 0)
   end
   config.data = printable(set.name)
   task:check(config)
   selection.check(config, task)
   if method.needs_anomalies and #task.anomalies == 0 then
-    error(("method %s learns from known anomalies, and the task has none; give gamma"):format(method.name), 0)
+    error(("method %s learns from known anomalies, but the task has none; give a gamma above 0"):format(method.name), 0)
   end
   local self = setmetatable({task = task, method = method, config = config, steps = 0, keep = {}, history = {},
     losses = {}, train_seconds = 0, images = 0, notes = {}}, run)
@@ -116,7 +118,8 @@ function trainer.new(task, given, o)
   self.per_batch, self.known = k, known
   self.sampler = core.data.sampler(task.normals, task:anomalies_at(gamma), size, k, phase.seed(config, 2))
   if #task.normals < size - k then
-    self.notes[1] = ("%d normals are fewer than a batch of %d: every epoch is one short step"):format(#task.normals,
+    self.notes[1] = ("there are only %d normals for a batch of %d, so that every epoch is one short step"):format(
+      #task.normals,
       config.batch)
   end
   if o and o.dir then
@@ -140,8 +143,8 @@ end
 
 -- What a run that fails leaves behind.
 local function last_good(self)
-  return self.saved and ("; %s/state.safetensors is of step %d"):format(self.dir, self.saved)
-    or "; no checkpoint was written before (checkpoint_steps, checkpoint_minutes)"
+  return self.saved and ("; the last good checkpoint, %s/state.safetensors, is of step %d"):format(self.dir, self.saved)
+    or "; there is no earlier checkpoint (checkpoint_steps and checkpoint_minutes turn them on)"
 end
 
 -- A loss that is NaN or infinite stops the run, named, with the last good checkpoint.
@@ -221,7 +224,7 @@ local function try_checkpoint(self, on_event)
   if ok then return end
   self.saved_at = core.clock()
   self.unsaved = ("checkpoint of step %d: %s; %s"):format(self.steps, errors.text(reason),
-    self.saved and "the one before it stays" or "there is none yet")
+    self.saved and "the previous checkpoint is kept" or "there is no checkpoint yet")
   on_event {kind = "note", text = self.unsaved}
 end
 
