@@ -104,7 +104,7 @@ describe("a weight or a rate", function()
     {{schedule = {lr = {schedule = "cosine", from = nan, to = 0}}}, "lr = ", "a finite number is needed"},
     {{schedule = {lambda = {con = {50, -2}}}}, "lambda.con = -2: it must be at least 0"},
     {{schedule = {lambda = {con = "50,nan"}}}, 'lambda.con = "nan": a number is needed'},
-    {{schedule = {lr = "nan:1"}}, "schedule.lr", '"nan:1" is no schedule'},
+    {{schedule = {lr = "nan:1"}}, "schedule.lr", '"nan:1" is not a schedule'},
     {{method = "ganomaly", net = core.null, lambda = {enc = -1}}, "lambda.enc = -1: it must be at least 0"},
   }
   for i, w in ipairs(wrong) do

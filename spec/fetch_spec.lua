@@ -227,7 +227,7 @@ describe("fetch.get, wrong answers", function()
     has(refused(fetch.get, "mnist", {rot = 1}),
       "unknown option rot; did you mean root?; known: force, from, on_event, root, sources")
     for _, from in ipairs {"ftp://x/", "file:///etc", "-o/x", "http://"} do
-      has(refused(get, "tiny", {"plain"}, {from = from}), "is no address")
+      has(refused(get, "tiny", {"plain"}, {from = from}), "is not a URL")
     end
   end)
 

@@ -284,7 +284,7 @@ describe("a folder with bad files", function()
     has(refused(folder, dir .. "/a.txt"), dir .. "/a.txt: this is not a folder")
     has(refused(folder, dir .. "/none"), dir .. "/none: No such file or directory")
     has(refused(folder, 3), "folder: give the path of a folder")
-    has(refused(data.load, "weev"), "no data set weev; did you mean weave?; known: cifar10,")
+    has(refused(data.load, "weev"), "there is no data set weev; did you mean weave?; give a known name (cifar10,")
     has(refused(data.load, dir .. "/a.txt"), "or an existing folder or .csv file")
     has(refused(folder, tree.of {["test/a/1.png"] = 1, ["train/"] = true, ["x/train/1.png"] = 1, ["x/test/2.png"] = 1}),
       "x in it is a data set of its own")

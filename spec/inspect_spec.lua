@@ -74,7 +74,7 @@ describe("duplicates", function()
         class = "b"}},
     }, setmetatable(d.examples, nil))
     local notes = table.concat(inspect.set(set).notes, "\n")
-    checks.has(notes, "2 of the test pictures are in train too",
+    checks.has(notes, "2 of the test pictures are also in train",
       "duplicates that have a different class than the first copy: 1")
   end)
 

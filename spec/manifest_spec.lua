@@ -104,7 +104,7 @@ describe("a manifest", function()
   it("is refused with the line", function()
     for text, message in pairs {
       [""] = "no pictures are listed; give one per line, below the header path,label[,split][,mask]",
-      ["path,label\n"] = "there is no picture in it",
+      ["path,label\n"] = "no pictures are listed",
       ["a/1.png,good\n"] = "line 1: unknown column a/1.png; the header is path,label[,split][,mask]",
       ["path,lable\n"] = "line 1: unknown column lable; did you mean label?",
       ["path\na/1.png\n"] = "line 1: there is no column label",
@@ -118,7 +118,7 @@ describe("a manifest", function()
       ["path,label,split\na/1.png,x,test\n"] = "every picture is marked test; mark some as train",
       ["path,label\na/1.png,x\na/1.png,y\n"] = "line 3: a/1.png is already listed in line 2",
       ["path,label\na/1.png,x\n/etc/x.png,y\n"] = "line 3: /etc/x.png is absolute",
-      ["path,label\na/../../x.png,y\n"] = "line 2: a/../../x.png leaves the manifest's folder",
+      ["path,label\na/../../x.png,y\n"] = "line 2: a/../../x.png is outside the folder of the CSV file",
       ["path,label\na/b/..,y\n"] = "line 2: a/b/.. leaves",
       ["path,label,mask\na/1.png,y,../m.png\n"] = "line 2: ../m.png leaves",
       ["path,label\na\0b,y\n"] = "line 2: the path contains a zero byte",
@@ -137,8 +137,8 @@ describe("a manifest", function()
     assert(lfs.link(other, dir .. "/away", true))
     assert(lfs.link(other .. "/x.png", dir .. "/x.png", true))
     assert(lfs.link("a/1.png", dir .. "/near.png", true))
-    has(refused(manifest, "path,label\naway/x.png,y\n"), "line 2: away/x.png leaves the manifest's folder")
-    has(refused(manifest, "path,label\na/1.png,y\nx.png,y\n"), "line 3: x.png leaves the manifest's folder")
+    has(refused(manifest, "path,label\naway/x.png,y\n"), "line 2: away/x.png is outside the folder of the CSV file")
+    has(refused(manifest, "path,label\na/1.png,y\nx.png,y\n"), "line 3: x.png is outside the folder of the CSV file")
     local set = manifest "path,label\nnear.png,y\n"
     assert.same({"y:1"}, rows(set, set.train))
     set = manifest(("path,label\naway/x.png,y\n%s/x.png,y\na/../4.png,y\n"):format(other), {outside = true})

@@ -70,13 +70,13 @@ describe("a schedule", function()
 
   local wrong = {
     {"linear", '"linear" is not a schedule; give constant:V, linear:FROM:TO:EPOCHS'},
-    {"linaer:0:.1:3", '"linaer:0:.1:3" is no schedule'},
-    {{}, "an empty list is no schedule"}, {{0, 1}, "gamma = 1: it must be at least 0 and below 1"},
+    {"linaer:0:.1:3", '"linaer:0:.1:3" is not a schedule'},
+    {{}, "an empty list is not a schedule"}, {{0, 1}, "gamma = 1: it must be at least 0 and below 1"},
     {"0,x", 'gamma = "x": a number is needed'}, {"linear:0:1:5", "gamma = 1: it must be"},
     {"linear:0:.1:0", "schedule linear: epochs = 0; a whole number of at least 1 is needed"},
     {{schedule = "linear", from = 0}, "schedule linear needs from and to"},
     {{schedule = "step", from = 0, to = .1}, "schedule step needs epochs"},
-    {{schedule = "zigzag", from = 0, to = .1}, "there is no schedule zigzag"},
+    {{schedule = "zigzag", from = 0, to = .1}, "there is not a schedule zigzag"},
     {{schedule = "linear", from = 0, to = .1, warmup = 2}, "unknown key warmup; a schedule has schedule, from, "},
     {{0, .1, last = .2}, "a list with one value per epoch cannot have the key last"},
     {{schedule = "function"}, "this was a Lua function, which a file cannot hold; give the function again"},

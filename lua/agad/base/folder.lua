@@ -4,8 +4,8 @@ local lfs = require "lfs"
 
 local folder = {}
 
---- Makes a folder with those above it.
--- @raise it cannot be made, with the reason
+--- Creates a folder, and those above it.
+-- @raise it cannot be created (with the reason)
 function folder.make(path)
   local made = path:sub(1, 1) == "/" and "/" or ""
   for part in path:gmatch("[^/]+") do

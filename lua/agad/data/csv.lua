@@ -21,11 +21,11 @@ local function quoted(name, text, at, line)
 end
 
 --- Iterates over the records of a text: `for fields, line in csv.records(name, text) do`.
--- Empty lines are passed over; `line` is the one where the record begins.
+-- Empty lines are skipped; `line` is the number of the line where the record begins.
 -- @param name string for messages
 -- @param text string
 -- @return function gives a list of fields, and its line
--- @raise an open quote, or text beside a quoted field
+-- @raise an unclosed quote, or text next to a quoted field
 function csv.records(name, text)
   local at, line = text:sub(1, 3) == "\239\187\191" and 4 or 1, 1
   local function fields_of()                               -- those of a record with quotes

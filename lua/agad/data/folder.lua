@@ -14,7 +14,7 @@ local folder = {}
 
 local function without_slash(dir) return #dir > 1 and dir:gsub("/+$", "") or dir end
 
--- The pictures below a folder, by name; what cannot be read is added to the notes.
+-- The pictures below a folder, sorted by name; unreadable names are added to the notes.
 local function list(dir, o, notes)
   if pictures.mode(dir) ~= "directory" then fail("%s: this is not a folder", dir) end
   local paths, unreadable = core.data.list(dir)
@@ -27,7 +27,7 @@ local function list(dir, o, notes)
   return paths
 end
 
--- Folders where a class would lie, and that hold no picture.
+-- Notes class folders that hold no pictures.
 local function note_empty(dir, found, notes)
   local empty, filled = {}, {}
   for _, class in ipairs(found.classes) do filled[class] = true end
@@ -54,8 +54,7 @@ local function labels_of(classes)
   return label
 end
 
--- The masks of the pictures that are no normals. One that is missing leaves it open which pixels are bad: then there
--- are none at all.
+-- The masks of the anomalous pictures. If one is missing, none are used, as its defective pixels are unknown.
 local function find_masks(dir, found, normal, o, notes)
   if not found.masks then return nil end
   local masks, missing = {}, {}
@@ -97,7 +96,7 @@ function folder.one(dir, given)
     normal = normal or #found.classes == 1 and found.classes[1] or nil}
 end
 
--- A folder inside the other would make its pictures normal and anomalous at once.
+-- Refuses a folder inside the other, whose pictures would be both normal and anomalous.
 local function refuse_overlap(normals, anomalies)
   local a, b = luv.fs_realpath(normals), luv.fs_realpath(anomalies)
   if a and b and ((a .. "/"):sub(1, #b + 1) == b .. "/" or (b .. "/"):sub(1, #a + 1) == a .. "/") then

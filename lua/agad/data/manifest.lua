@@ -1,5 +1,6 @@
 -- A list of pictures as a set: a CSV file `path,label[,split][,mask]`, columns in any order.
--- Paths are relative to the file's folder and stay inside it, also through links, unless `outside` is given.
+-- Paths are relative to the file's folder and must not lead outside it, not even through links, unless `outside` is
+-- set.
 
 local csv = require "agad.data.csv"
 local errors = require "agad.base.errors"
@@ -47,7 +48,7 @@ local function read_header(name, fields)
   return place
 end
 
--- Gives the full path of a relative one, once it is known to lie inside the manifest's folder.
+-- Returns a function that checks that a relative path is inside the CSV file's folder and gives the full path.
 local function resolver(name, dir, outside)
   local root = luv.fs_realpath(dir) or dir
   local folders = {}                                       -- folder -> false: it is outside; or the links in it
@@ -121,7 +122,7 @@ local function read_rows(name, text, full)
   return rows
 end
 
--- Whether the rows are split; all or none must say where they belong.
+-- Whether the rows give a split; either all of them must, or none.
 local function is_split(name, rows)
   local empty, given
   for i, split in ipairs(rows.split) do

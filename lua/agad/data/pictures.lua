@@ -1,4 +1,4 @@
--- From files to splits: decoding by the core, masks, what was skipped. Options are those of every set of files.
+-- From files to splits: decoding by the core, masks, skipped files. The options are those of all sets made of files.
 
 local agad = require "agad"
 local core = require "agad.core"
@@ -15,8 +15,8 @@ local pictures = {}
 --- The options of sets that are read from files of pictures.
 pictures.options = some "size channels fit filter fast_decode strict cache max_pixels max_bytes on_progress"
 
--- The decoded pictures of this place and these options; whether the file still fits its pictures is the core's to
--- check. Without a folder to write to there is no cache.
+-- The cache file for these paths and options; the core checks whether it still matches the pictures. If its folder
+-- cannot be written, there is no cache.
 local function cache_path(places, o)
   if not o.cache then return nil end
   if o.cache ~= true then return o.cache end
@@ -38,7 +38,7 @@ local function options_of(o, more)
   return given
 end
 
--- Masks, one for each row: zero where there is none. `wanted` has the rows' paths, {} where no mask is needed.
+-- Masks, one per row, zero for a row without one. `wanted` holds the rows' paths of masks, {} if none is needed.
 local function read_masks(name, rows, wanted, loaded, o)
   local paths, at = {}, {}
   for i, row in ipairs(rows) do
@@ -117,7 +117,7 @@ function pictures.base(path)
   return name or "/"
 end
 
---- What a path is: "directory", "file", …; raises where it is nothing or cannot be looked at.
+--- The type of a path: "directory", "file", …; raises an error if it does not exist or cannot be examined.
 function pictures.mode(path)
   local mode, reason = lfs.attributes(path, "mode")
   return mode or fail("%s: %s", path, errors.reason(path, reason))

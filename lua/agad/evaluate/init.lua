@@ -1,4 +1,4 @@
---- Evaluation: columns of AUROC side by side, what they must be read beside, and the result row.
+--- Evaluation: the columns of AUROC, the checks to read them with, and the result row.
 
 local checks = require "agad.evaluate.checks"
 local columns = require "agad.evaluate.columns"
@@ -14,7 +14,7 @@ local NO_HISTORY = "needs evaluate_every above 0"
 
 local function add(notes, more) for _, note in ipairs(more) do notes[#notes + 1] = note end end
 
--- Whether there is something to compare; an error where only one class is there.
+-- Whether there are test pictures; raises an error if they are only normal or only anomalous.
 local function has_test(task, row)
   if not task.test or #task.test.anomalous == 0 then
     table.insert(row.notes, "no test figures: the data set has no test pictures")
@@ -28,7 +28,7 @@ local function has_test(task, row)
   return true
 end
 
--- Every preset's column into the row; returns the results by name.
+-- Adds the column of every preset to the row; returns the results by name.
 local function measure_columns(row, source, task, batch, on_done)
   local results = {}
   for _, name in ipairs(names) do
@@ -41,7 +41,7 @@ local function measure_columns(row, source, task, batch, on_done)
   return results
 end
 
--- The best of the epochs that were measured, by the test labels.
+-- The best of the evaluated epochs according to the test labels.
 local function best_of_history(row, source, selection)
   local history = source.history or {}
   row.auroc_best_on_test = null
@@ -63,8 +63,8 @@ local function best_of_history(row, source, selection)
   row.auroc_best_on_test, row.auroc_paper_like = best "steady", best "paper_like"
 end
 
---- The figures of the column called `auroc`: of these scores, or of an earlier epoch that was better by the test
--- labels where selection = best_on_test.
+--- The figures of the column called `auroc`: of these scores or, with selection = best_on_test, of an earlier epoch
+-- that was better according to the test labels.
 -- @param source table threshold
 -- @param result table of `evaluate.column`
 -- @param o table curves
@@ -75,7 +75,7 @@ function evaluate.figures(source, task, result, o)
     seed = o and o.seed})
 end
 
--- Everything about the column called `auroc`, and what it must be read beside.
+-- Everything about the column called `auroc`, with the checks to read it with.
 local function measure_own(row, source, task, config, result, o)
   local batch, notes = config.eval_batch, row.notes
   for key, v in pairs(evaluate.figures(source, task, result, {curves = o.curves})) do row[key] = v end
@@ -98,14 +98,15 @@ local function measure_own(row, source, task, config, result, o)
   if not located then table.insert(notes, "pixel_auroc, pro: " .. reason) end
 end
 
---- All columns that can be had.
+--- All columns that can be computed.
 -- @param source table net(weights, bn), input, threshold, padded, history (of evaluations during training),
 --   best_on_test ({epoch, figures}), own (the source of the column called auroc, where it is another: best_val)
 -- @param task task
 -- @param config table
 -- @param o table on_event (function: progress), curves (true: row.roc and row.histogram)
--- @return table part of a result row; what cannot be had is null, with a reason in notes
--- @raise one class only, or scores of the column called auroc that are constant or not finite
+-- @return table part of a result row; a figure that is unavailable is null, with the reason in notes
+-- @raise the test pictures are only normal or only anomalous; scores of the column called auroc are constant or not
+--   finite
 function evaluate.row(source, task, config, o)
   o = o or {}
   local row = metrics.none()
@@ -147,7 +148,7 @@ function evaluate.row(source, task, config, o)
   return row
 end
 
---- What every row says of where it was made.
+--- The provenance in every row: versions, processor and so on.
 function evaluate.provenance(agad)
   local capability = core.capability()
   return {versions = {agad = agad.version, libtorch = core.libtorch, lua = _VERSION:match "%S+$"},

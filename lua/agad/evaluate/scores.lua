@@ -1,5 +1,5 @@
---- The built-in scores: each says in one line what it is (`help`), what it needs of a method (`needs`: "picture", or
--- nothing), and how it is computed: `build(builder, x, x_hat)` adds it to a scoring program, one number an image.
+--- The built-in scores: `help` describes each in one line; `needs` is what the method must have ("picture", or
+-- nothing); `build(builder, x, x_hat)` adds it to a scoring program, with one number per picture.
 
 return {
   l1 = {help = "mean of |x^ - x|", needs = "picture",

@@ -1,6 +1,6 @@
--- Manifests of tasks: JSON that makes a task again, row by row, and knows the pictures it was made of.
--- A set is known by its content: XXH64 of every picture's own XXH64 and of the labels, for train and test. The
--- checksum is of the canonical JSON of all else, so that a damaged or edited file is refused.
+-- Manifests of tasks: JSON from which a task is restored, row by row, and its pictures are recognised.
+-- A set is identified by its content: for train and test, XXH64 over the XXH64 of every picture and the labels. The
+-- checksum is that of the canonical JSON of everything else, so that a damaged or edited file is refused.
 
 local core = require "agad.core"
 local errors = require "agad.base.errors"
@@ -34,7 +34,7 @@ end
 local function checksum(m)
   local kept = m.checksum
   m.checksum = nil
-  -- as it will be read: an empty list and an empty object are one to Lua
+  -- Encoded as it will be read back: Lua does not distinguish an empty list from an empty object.
   local hash = core.hash(core.json_encode(core.json_decode(core.json_encode(m))))
   m.checksum = kept
   return hash
@@ -92,7 +92,7 @@ local function check_set(path, m, set)
   if other then fail("%s: the manifest was made from %s, and this data set differs: %s", path, m.set.call, other) end
 end
 
--- A right checksum on wrong rows is nobody's accident, but what is indexed is checked.
+-- Even with a right checksum, all rows used as indices are checked.
 local function check_rows(path, m, n_train, n_classes)
   for _, name in ipairs(lists) do
     if type(m[name]) ~= "table" then fail("%s: the manifest lacks %s", path, name) end
@@ -110,7 +110,7 @@ end
 --- Reads a manifest for a set.
 -- @return table the task's options
 -- @return table its rows
--- @raise it is damaged, or another set's
+-- @raise it is damaged, or belongs to another set
 function manifest.read(path, set)
   local m = parse(path)
   check_set(path, m, set)

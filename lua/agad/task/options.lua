@@ -11,7 +11,7 @@ local function fail(form, ...) error(form:format(...), 0) end
 
 -- Classes ---------------------------------------------------------------------------------------
 
--- "8" and 8.0 are class 8; "08" is a name.
+-- "8" and 8.0 become class 8; "08" stays a name.
 local function class(key, v)
   local n = math.tointeger(tonumber(v))
   if n and (type(v) == "number" or tostring(n) == v) then return n end
@@ -25,7 +25,7 @@ local function list_of_classes(key, v)            -- text is split at commas onl
   return list
 end
 
--- One class or several: text stays whole, as a name may have a comma; the task takes it apart.
+-- One class or several. Text is not split here, as a name may contain a comma; the task splits it.
 local function class_or_list(key, _, v)
   if type(v) ~= "table" then return class(key, v) end
   local list = list_of_classes(key, v)

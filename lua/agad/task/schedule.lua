@@ -1,7 +1,7 @@
 --- Schedules: the value of an option in each epoch.
--- A number holds always. A list has one value an epoch, and its last one holds on. A named schedule leads from one
--- value to another over its epochs, and the second one holds on; step keeps the first for its epochs. A Lua
--- function(epoch, epochs) gives any value, but such a run has no hash.
+-- A number is the value in every epoch. A list has one value per epoch; its last value applies to all later epochs. A
+-- named schedule moves from one value to another over its epochs and then stays there; step keeps the first value for
+-- its epochs. A Lua function(epoch, epochs) may return any value, but a run with one cannot be hashed.
 --     0.05
 --     {0, 0, 0.01, 0.05}
 --     {schedule = "linear", from = 0, to = 0.1, epochs = 10}
@@ -12,7 +12,7 @@ local typed = require("agad.base.options").convert.number
 
 local schedule = {}
 
--- Each gives the share of the way from `from` to `to`: t = 0 in the first epoch, 1 in the last of the schedule's.
+-- Each gives the fraction of the way from `from` to `to`; t is 0 in the first epoch of the schedule and 1 in its last.
 local shapes = {
   linear = function(t) return t end,
   cosine = function(t) return (1 - math.cos(math.pi * t)) / 2 end,
@@ -82,12 +82,13 @@ local function check_named(key, v, number)
   return result.from == result.to and result.from or result
 end
 
---- Types a schedule: its text, number, list, table or function as one of these; equal schedules become equal.
+--- Converts a schedule (a text, number, list, table or function) to its normal form, so that equal schedules compare
+-- equal.
 -- @param key string the option, for messages
 -- @param v number|string|table|function
 -- @param number function(x) types and checks one value
--- @return number|list|table|function a number where the value never changes
--- @raise an unknown schedule, what it lacks, a value out of range
+-- @return number|list|table|function a number if the value never changes
+-- @raise the schedule is unknown or incomplete, or a value is out of range
 function schedule.check(key, v, number)
   if type(v) == "function" then return v end
   if type(v) == "string" and not tonumber(v) then v = parse(key, v) end
@@ -119,9 +120,9 @@ end
 --- The value in an epoch.
 -- @param spec number|list|table|function as of `agad.schedule.check`
 -- @param epoch integer from 1
--- @param epochs integer of the run; a named schedule without its own spans them all
+-- @param epochs integer of the run; a named schedule that gives none spans them all
 -- @return number
--- @raise a function that gives no finite number
+-- @raise a function returns something other than a finite number
 function schedule.value(spec, epoch, epochs)
   if type(spec) == "number" then return spec end
   if type(spec) == "function" then

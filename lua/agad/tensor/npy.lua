@@ -1,5 +1,5 @@
 -- NumPy's .npy files (format 1.0 to 3.0: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html).
--- Big-endian numbers, Fortran order and unsigned integers of 16 and 32 bits are turned into what tensors have.
+-- Big-endian numbers, Fortran order and unsigned integers of 16 and 32 bits are converted to what tensors support.
 
 local core = require "agad.core"
 
@@ -9,7 +9,8 @@ local MAGIC = "\x93NUMPY"
 
 local function fail(path, form, ...) error(path .. ": " .. form:format(...), 0) end
 
--- By kind and bytes: the dtype its memory is read as, and what it is turned into, with a mask against the sign.
+-- By NumPy type: the dtype that the bytes are read as and, for unsigned types, the one to convert to and a mask that
+-- removes the sign.
 local types = {
   f2 = {"float16"}, f4 = {"float32"}, f8 = {"float64"}, i1 = {"int8"}, i2 = {"int16"}, i4 = {"int32"}, i8 = {"int64"},
   u1 = {"uint8"}, b1 = {"bool"}, c8 = {"complex64"}, c16 = {"complex128"},
@@ -41,7 +42,7 @@ end
 --- Reads one array.
 -- @param path string
 -- @return tensor
--- @raise no such file, no .npy file, a kind of numbers that tensors do not have, a file cut short
+-- @raise there is no such file, or it is not a .npy file, is truncated, or has a type that tensors do not support
 function npy.read(path)
   local file, reason = io.open(path, "rb")
   if not file then error(reason, 0) end

@@ -1,5 +1,5 @@
---- Checkpoints: all that a run needs to go on as if it had never stopped, in one safetensors file.
--- Tensors: nets with their running statistics ("generator.conv1.weight"), what the step holds beside them ("update.…",
+--- Checkpoints: all that a run needs to continue as if it had never stopped, in one safetensors file.
+-- Tensors: nets with their running statistics ("generator.conv1.weight"), the other state of the step ("update.…",
 -- "average.…", "guard.…", "random.…"), the best epoch's weights ("best.…"). The rest is metadata.
 
 local agad = require "agad"
@@ -9,14 +9,14 @@ local phase = require "agad.train.phase"
 
 local checkpoint = {}
 
--- The rows that a run trains on: a folder that has changed is another task.
+-- A hash of the rows that a run trains on, by which a changed folder is noticed.
 local function fingerprint(task)
   local parts = {}
   for _, name in ipairs {"normals", "held_out", "anomalies"} do parts[#parts + 1] = table.concat(task[name], ",") end
   return core.hash(table.concat(parts, ";"))
 end
 
--- The tensors themselves: copying into them restores them.
+-- The live tensors of a run, not copies: copying into them restores the run.
 local function live(run)
   local all = run.step:tensors()
   for name, t in pairs(run:tensors(false)) do if not name:find "^keep%." then all[name] = t end end
@@ -35,7 +35,7 @@ local kept = {"phase_began", "epoch", "done", "steps", "images", "train_seconds"
 
 --- Writes a run's state beside its target and renames it.
 -- @param run run with a run directory
--- @raise it cannot be written; the checkpoint before it stays
+-- @raise it cannot be written; the previous checkpoint is kept
 function checkpoint.save(run)
   local tensors, at = live(run), {}
   at.keep = setmetatable({}, {__jsontype = "array"})
@@ -57,7 +57,7 @@ end
 
 local function text_of(v) return v == nil and "not set" or type(v) == "table" and core.json_encode(v) or tostring(v) end
 
--- In what two configurations differ, but for what a resumed run may change: "lr = 0.0002, now 0.0001".
+-- The differences between two configurations ("lr = 0.0002, now 0.0001"), without those that a resumed run may have.
 local function differences(before, now)
   local found = {}
   local function compare(a, b, prefix)
@@ -109,9 +109,11 @@ local function check_tensors(path, wanted, stored)
   end
 end
 
---- Puts a run, just made, where its checkpoint left it.
--- @param run run with a run directory that has a state
--- @raise another configuration (each differing key is named) or other data; a damaged file, a missing or extra tensor
+--- Restores a new run from the checkpoint in its directory.
+-- @param run run with a run directory that has a checkpoint
+-- @raise the configuration (each differing key is named) or the data differs; the file is damaged, or a tensor is
+--   missing
+-- or unexpected
 function checkpoint.resume(run)
   local path = run.dir .. "/state.safetensors"
   local stored, metadata = core.load(path)
