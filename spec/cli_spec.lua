@@ -27,7 +27,7 @@ describe("agad, wrong usage", function()
     refuses(2, "score m.st", "missing argument 'path'")
     refuses(2, "-e", "-e needs Lua code")
     for _, later in ipairs {"bench", "teach"} do
-      refuses(2, later .. " mnist", ("agad %s is not in this version"):format(later))
+      refuses(2, later .. " mnist", ("agad %s is not available in this version"):format(later))
     end
   end)
 

@@ -287,7 +287,7 @@ describe("a folder with bad files", function()
     has(refused(data.load, "weev"), "there is no data set weev; did you mean weave?; give a known name (cifar10,")
     has(refused(data.load, dir .. "/a.txt"), "or an existing folder or .csv file")
     has(refused(folder, tree.of {["test/a/1.png"] = 1, ["train/"] = true, ["x/train/1.png"] = 1, ["x/test/2.png"] = 1}),
-      "x in it is a data set of its own")
+      "its subfolder x is a data set of its own")
   end)
 
   it("goes round a loop of links, and a broken one", function()

@@ -165,7 +165,7 @@ describe("a layer", function()
     for _, case in ipairs {
       {function() nn.conv(3, 0) end, "nn.conv: out = 0"}, {function() nn.conv(1.5, 2) end, "channels = 1.5"},
       {function() nn.conv(3, 2, {kernl = 3}) end, "unknown option kernl", "did you mean kernel"},
-      {function() nn.conv(3, 2, "x") end, "options are a table"}, {function() nn.linear(3) end, "outputs = nil"},
+      {function() nn.conv(3, 2, "x") end, "options must be a table"}, {function() nn.linear(3) end, "outputs = nil"},
       {function() nn.dropout(1) end, "p = 1"}, {function() nn.sequential(nn.relu(), 3) end, "argument 2 is a number"},
       {function() nn.conv(3, 2)(agad.rand(1, 4, 8, 8)) end, "agad.nn.conv(3, 2)", "4 channels, not 3"},
       {function() nn.conv(3, 2)(agad.rand(1, 3, 2, 2)) end, "conv"}, {function() nn.conv(3, 2)(3) end, "not a number"},

@@ -117,10 +117,10 @@ describe("a manifest", function()
       ["path,label,split\na/1.png,x,train\n4.png,x,\n"] = "line 3: the split is empty, but in line 2 it is train",
       ["path,label,split\na/1.png,x,test\n"] = "every picture is marked test; mark some as train",
       ["path,label\na/1.png,x\na/1.png,y\n"] = "line 3: a/1.png is already listed in line 2",
-      ["path,label\na/1.png,x\n/etc/x.png,y\n"] = "line 3: /etc/x.png is absolute",
+      ["path,label\na/1.png,x\n/etc/x.png,y\n"] = "line 3: /etc/x.png is an absolute path",
       ["path,label\na/../../x.png,y\n"] = "line 2: a/../../x.png is outside the folder of the CSV file",
-      ["path,label\na/b/..,y\n"] = "line 2: a/b/.. leaves",
-      ["path,label,mask\na/1.png,y,../m.png\n"] = "line 2: ../m.png leaves",
+      ["path,label\na/b/..,y\n"] = "line 2: a/b/.. is outside the folder",
+      ["path,label,mask\na/1.png,y,../m.png\n"] = "line 2: ../m.png is outside the folder",
       ["path,label\na\0b,y\n"] = "line 2: the path contains a zero byte",
       ["path,label\nnone.png,y\n"] = "none.png",
     } do

@@ -76,7 +76,7 @@ describe("a schedule", function()
     {"linear:0:.1:0", "schedule linear: epochs = 0; a whole number of at least 1 is needed"},
     {{schedule = "linear", from = 0}, "schedule linear needs from and to"},
     {{schedule = "step", from = 0, to = .1}, "schedule step needs epochs"},
-    {{schedule = "zigzag", from = 0, to = .1}, "there is not a schedule zigzag"},
+    {{schedule = "zigzag", from = 0, to = .1}, "there is no schedule zigzag"},
     {{schedule = "linear", from = 0, to = .1, warmup = 2}, "unknown key warmup; a schedule has schedule, from, "},
     {{0, .1, last = .2}, "a list with one value per epoch cannot have the key last"},
     {{schedule = "function"}, "this was a Lua function, which a file cannot hold; give the function again"},

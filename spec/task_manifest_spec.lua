@@ -112,7 +112,7 @@ describe("a manifest", function()
       return checks.refused(agad.task.load, path, set)
     end
     checks.has(lying(function(m) m.normals[1] = 400 end), "normals has 400, which is not a row of this data set")
-    checks.has(lying(function(m) m.pool[2] = m.pool[1] end), "or twice there")
+    checks.has(lying(function(m) m.pool[2] = m.pool[1] end), "or is listed twice")
     checks.has(lying(function(m) m.held_out[1] = "x" end), "held_out has x")
     checks.has(lying(function(m) m.pool = nil end), "the manifest lacks pool")
     checks.has(lying(function(m) m.normals = {} end), "has no normal picture")
