@@ -106,7 +106,7 @@ describe("a checkpoint", function()
     has(refused(resume, with_tensors(function(t) t[weight] = nil end)), name, "tensor " .. weight .. " is missing")
     has(refused(resume, with_tensors(function(t) t[moment] = nil end)), name, moment .. " is missing")
     has(refused(resume, with_tensors(function(t) t["random.cpu"] = nil end)), name, "random.cpu is missing")
-    has(refused(resume, with_tensors(function(t) t.extra = agad.ones(2) end)), name, "no place for its tensor extra")
+    has(refused(resume, with_tensors(function(t) t.extra = agad.ones(2) end)), name, "unexpected tensor extra")
     has(refused(resume, with_tensors(function(t) t["best.extra"] = agad.ones(2) end)), name, "tensor best.extra")
     has(refused(resume, with_tensors(function(t) t[weight] = agad.ones(4, 1, 3, 3) end)), weight, "a different shape")
     has(refused(resume, with_tensors(function(t) t[weight] = t[weight]:to "float64" end)), weight, "is float64, not")
@@ -147,7 +147,7 @@ describe("a model file", function()
     has(refused(agad.model.open, with_tensors(function(t) t[weight] = agad.ones(4, 1, 3, 3) end)), name, weight)
     for _, extra in ipairs {"extra", "generator.conv9.weight", "discriminator.conv9.weight", "critic.conv1.weight"} do
       has(refused(agad.model.open, with_tensors(function(t) t[extra] = agad.ones(2) end)), name,
-        "unexpected tensor " .. extra)
+        "there is no place for its tensor " .. extra)
     end
   end)
 end)

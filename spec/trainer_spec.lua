@@ -186,7 +186,7 @@ describe("a run", function()
     local run = agad.trainer(few, with {batch = 256, epochs = 1})
     run:fit(function(e) if e.kind == "note" then notes[#notes + 1] = e.text end end)
     assert.equal(1, run.steps)
-    assert.matches("fewer than a batch of 256", notes[1])
+    assert.matches("for a batch of 256", notes[1])
   end)
 
   local refused = {

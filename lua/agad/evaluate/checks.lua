@@ -82,7 +82,7 @@ function checks.localisation(source, task, result, batch)
     localiser:add(maps, here)
   end
   if defective == 0 or defective == pixels then
-    return nil, ("there are %d defective and %d normal pixels; it needs both"):format(defective, pixels - defective)
+    return nil, ("%d defective and %d normal pixels, but both are needed"):format(defective, pixels - defective)
   end
   return localiser:result(MAX_FPR)
 end

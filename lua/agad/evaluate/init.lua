@@ -17,7 +17,7 @@ local function add(notes, more) for _, note in ipairs(more) do notes[#notes + 1]
 -- Whether there are test pictures; raises an error if they are only normal or only anomalous.
 local function has_test(task, row)
   if not task.test or #task.test.anomalous == 0 then
-    table.insert(row.notes, "no test figures: the data set has no test pictures")
+    table.insert(row.notes, "no figures for the test split: there are no test pictures")
     return false
   end
   local counts = task.counts
