@@ -1,14 +1,14 @@
--- AGAD that makes anomalies of its own: in every batch a patch of some normals is pasted elsewhere in the same picture
--- (CutPaste: Li et al., CVPR 2021, https://arxiv.org/abs/2104.04015), and they are shown as known anomalies. It changes
--- another method: options are merged, and a stage of its own goes before AGAD's first, all of which stay in C.
+-- AGAD with synthetic anomalies: in every batch, a patch of some normals is pasted elsewhere in the same picture
+-- (CutPaste: Li et al., CVPR 2021, https://arxiv.org/abs/2104.04015), and these are trained on as known anomalies. It
+-- builds on another method: it adds an option, and a stage before AGAD's first; AGAD's stages remain in C.
 --   agad train weave --method examples/cut_paste.lua --gamma 0 --out cut_paste.safetensors
 
 local agad = require "agad"
 
--- Whole numbers from low to high, from the generator whose state checkpoints hold.
+-- A random integer from low to high, from the generator whose state is saved in checkpoints.
 local function random(low, high) return agad.randint(low, high + 1, {}):item() end
 
--- s.x holds s.n_normal normals, then known anomalies: the last of the normals join those.
+-- s.x holds s.n_normal normals, then known anomalies; the last normals are turned into anomalies.
 local function cut_paste(s)
   local x = s.x:clone()
   local cut = math.floor(s.options.cut * s.n_normal)

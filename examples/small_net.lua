@@ -1,4 +1,4 @@
--- A generator of one's own: agad train weave --net examples/small_net.lua --out small.safetensors
+-- A user-defined generator: agad train weave --net examples/small_net.lua --out small.safetensors
 
 local nn = require "agad.nn"
 

@@ -3,7 +3,7 @@
 
 local agad = require "agad"
 
-local epochs = math.tointeger(tonumber(arg[1] or 3)) or error "weave.lua: the number of epochs is a whole number"
+local epochs = math.tointeger(tonumber(arg[1] or 3)) or error "weave.lua: EPOCHS must be a whole number"
 local set = agad.data.weave {normal = "cloth"}
 
 for _, gamma in ipairs {0, 0.05} do

@@ -56,16 +56,16 @@ describe("a net's file", function()
       "calls.lua:4: net: unknown layer 'leaky_rely'; did you mean leaky_relu?; known: batch_norm, build, concat"},
     {"calls one on a node", head .. "return b:conv(1):softmax():build 'odd' end", "unknown layer 'softmax'", "known: "},
     {"gives another size than it takes", head .. "return b:conv(1, {kernel = 4, stride = 2, padding = 1}):build 'half' "
-      .. "end", "net half: it makes 1 x 16 x 16 of 1 x 32 x 32", "a generator gives what it takes"},
+      .. "end", "net half: it returns 1 x 16 x 16 for an input of 1 x 32 x 32", "a generator must keep the shape"},
     {"takes another size", head .. ("return nn.builder({1, 16, 16}):conv(1, %s):build 'fixed' end"):format(same),
       "net fixed: its input is 1 x 16 x 16, the pictures are 1 x 32 x 32"},
     {"cannot divide the size", head .. "nn.check_divides('mine', shape, 24)\nreturn b:tanh():build 'mine' end",
-      "net mine: sides of 32 x 32 pixels do not divide by 24; resize the pictures with size (to 48, say)"},
+      "net mine: the sides of 32 x 32 pixels must be multiples of 24; resize the pictures (size = 48, for example)"},
     {"raises", "return function(shape) return shape.a.b end",
       "calls.lua: its function raises: ", "calls.lua:1: attempt to index a nil value (field 'a')"},
     {"gives no program", "return function() return 3 end", "must return a program"},
     {"holds no data", "return function(shape) return {name = 'odd', input = shape, nodes = {print}, outputs = {}} end",
-      "net odd: its program is no data", "a function cannot be written"},
+      "net odd: its program cannot be written as JSON", "a function cannot be written"},
   }
   for _, w in ipairs(wrong) do
     it("that " .. w[1] .. " is refused", function()
@@ -86,9 +86,9 @@ describe("a net's file", function()
     local set = agad.data.weave {train_normals = 20, train_defects = 4, test_normals = 4, test_defects = 4, size = 40}
     for _, net in ipairs {"naive", "unet", "unet++"} do
       has(refused(agad.trainer, agad.task.one_vs_rest(set), {net = net}), "net " .. net,
-        "sides of 40 x 40 pixels do not divide by 16; resize the pictures with size (to 48, say)")
+        "sides of 40 x 40 pixels must be multiples of 16; resize the pictures (size = 48, for example)")
     end
-    train_refuses(1, "--net unet++ --size 40", "net unet++: sides of 40 x 40 pixels do not divide by 16")
+    train_refuses(1, "--net unet++ --size 40", "net unet++: the sides of 40 x 40 pixels must be multiples of 16")
     assert.is_nil(lfs.attributes(path "m.run"))
   end)
 end)
@@ -106,7 +106,7 @@ describe("a weight or a rate", function()
     {{schedule = {lr = {schedule = "cosine", from = nan, to = 0}}}, "lr = ", "a finite number is needed"},
     {{schedule = {lambda = {con = {50, -2}}}}, "lambda.con = -2: it must be at least 0"},
     {{schedule = {lambda = {con = "50,nan"}}}, 'lambda.con = "nan": a number is needed'},
-    {{schedule = {lr = "nan:1"}}, "schedule.lr", '"nan:1" is no schedule'},
+    {{schedule = {lr = "nan:1"}}, "schedule.lr", '"nan:1" is not a schedule'},
     {{method = "ganomaly", net = core.null, lambda = {enc = -1}}, "lambda.enc = -1: it must be at least 0"},
   }
   for i, w in ipairs(wrong) do
@@ -179,7 +179,7 @@ describe("a stage that raises in mid-step", function()
     local message = refused(run.fit, run, function(e)
       if e.kind == "step" and e.step == 5 then before = read(dir .. "/state.safetensors") end
     end)
-    has(message, "step 6: stage trip: ", "trips.lua:5: no such number", dir .. "/state.safetensors is of step 4")
+    has(message, "step 6: stage trip: ", "trips.lua:5: no such number", dir .. "/state.safetensors, is of step 4")
     assert.equal(5, run.steps)
     assert.is_true(before == read(dir .. "/state.safetensors"), "the checkpoint has changed")
     run.rundir:close()

@@ -107,12 +107,12 @@ describe("a checkpoint", function()
     has(refused(resume, with_tensors(function(t) t[weight] = nil end)), name, "tensor " .. weight .. " is missing")
     has(refused(resume, with_tensors(function(t) t[moment] = nil end)), name, moment .. " is missing")
     has(refused(resume, with_tensors(function(t) t["random.cpu"] = nil end)), name, "random.cpu is missing")
-    has(refused(resume, with_tensors(function(t) t.extra = agad.ones(2) end)), name, "no place for its tensor extra")
+    has(refused(resume, with_tensors(function(t) t.extra = agad.ones(2) end)), name, "unexpected tensor extra")
     has(refused(resume, with_tensors(function(t) t["best.extra"] = agad.ones(2) end)), name, "tensor best.extra")
-    has(refused(resume, with_tensors(function(t) t[weight] = agad.ones(4, 1, 3, 3) end)), weight, "another shape")
+    has(refused(resume, with_tensors(function(t) t[weight] = agad.ones(4, 1, 3, 3) end)), weight, "a different shape")
     has(refused(resume, with_tensors(function(t) t[weight] = t[weight]:to "float64" end)), weight, "is float64, not")
     core.save(name, {{name = "a", tensor = agad.ones(1)}}, "{}")
-    has(refused(resume, dir), name, "no checkpoint of a run")
+    has(refused(resume, dir), name, "not the checkpoint of a run")
     local run = resume(with_tensors(function() end))                -- the refusals do not keep the directory locked
     assert.equal(5, run.steps)
     run.rundir:close()
@@ -121,7 +121,7 @@ describe("a checkpoint", function()
   it("of another configuration is refused, with each key that differs", function()
     local dir = stopped("other", 2)
     has(refused(resume, dir, {epochs = 2, lr = 1e-4, lambda = {adv = 2}, augment = {flip = false}, seed = 3}),
-      "cannot resume " .. dir, "another configuration (augment.flip = true, now false; augment.shift = 1, now 0; "
+      "cannot resume " .. dir, "a different configuration (augment.flip = true, now false; augment.shift = 1, now 0; "
         .. "epochs = 3, now 2; lambda.adv = 1.0, now 2.0; lr = 0.0002, now 0.0001; seed = 1, now 3)")
     has(refused(resume, dir, {schedule = {lr = "cosine:2e-4:0"}}), "(schedule.lambda.con = {", "now not set)")
   end)
@@ -185,7 +185,7 @@ describe("a full disk", function()
   local function expect(dir, text, before, reason)
     local state = dir .. "/state.safetensors"
     local count = select(2, text:gsub("note: checkpoint of step %d+: /[^\n:]*/state.safetensors: cannot be written: "
-      .. reason .. "; the one before it stays", ""))
+      .. reason .. "; the previous checkpoint is kept", ""))
     assert.is_true(count >= 3, text)
     has(text, "note: checkpoint of step 4: ", "save: \tfalse", "row: checkpoint of step", "auroc: 0.",
       "model.st: cannot be written: " .. reason, "steps: " .. small.whole().steps)
@@ -234,7 +234,8 @@ describe("a full disk", function()
     assert.equal("0\n", train("unlimited", ""))
     local before = read(path "cli/m.st")
     text = train(200, "--resume")
-    has(text, "cli/m.st: cannot be written: File too large; what was trained is in", "m.run: with --resume")
+    has(text, "cli/m.st: cannot be written: File too large; the trained weights are in",
+      "m.run: run again with --resume")
     assert.is_true(before == read(path "cli/m.st"))
     os.remove(path "cli/m.st")
     assert.equal("0\n", train("unlimited", "--resume"))

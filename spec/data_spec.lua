@@ -121,7 +121,7 @@ describe("mnist", function()
     assert.match('mnist: filter = "cubic": it must be one of bilinear, area', message(data.mnist, {filter = "cubic"}))
     assert.match("mnist: size = 0: it must be between 1 and 4096", message(data.mnist, {size = 0}))
     local text = message(data.load, "mnits")
-    local wanted = ("no data set mnits; did you mean mnist?; known: %s, or a folder"):format(
+    local wanted = ("there is no data set mnits; did you mean mnist?; give a known name (%s), or an existing "):format(
       table.concat(data.names, ", "))
     assert.equal(wanted, text:sub(1, #wanted))
   end)
@@ -480,6 +480,6 @@ describe("a named set", function()
     end
     assert.is_nil(named.about "../named")
     assert.is_nil(named.about(nil))
-    assert.match("weave is drawn from a seed: there is nothing to fetch", message(agad.fetch.get, "weave"))
+    assert.match("weave is drawn from a seed, so that there is nothing to fetch", message(agad.fetch.get, "weave"))
   end)
 end)

@@ -149,10 +149,10 @@ describe("an interruption", function()
     ends(1, "agad: my: interrupted\n", 'error("my: interrupted", 0)')
     ends(1, "agad: interrupted\n", 'error("interrupted", 0)')
     ends(1, "agad: x: interrupted: No such file or directory\n", 'agad.model.open "x: interrupted"')
-    ends(1, "agad: method mine: the start of phase train: my: interrupted\n",
+    ends(1, "agad: method mine: the start function of phase train: my: interrupted\n",
       [[run {method = method {look = quiet, start = function() error("my: interrupted", 0) end}}]])
-    ends(1, "agad: step 1: stage look: my: interrupted; no checkpoint was written before (checkpoint_steps, " ..
-      "checkpoint_minutes)\n",
+    ends(1, "agad: step 1: stage look: my: interrupted; there is no earlier checkpoint (checkpoint_steps and " ..
+      "checkpoint_minutes turn them on)\n",
       [[run({method = method {look = function() error("my: interrupted", 0) end}}):fit(quiet)]])
   end)
 end)
@@ -206,7 +206,7 @@ describe("a campaign", function()
     cli.write(cli.dir .. "/grid.lua", [[return {data = "weave", grid = {seed = {1, 2}},
       options = {epochs = 5000, limit = 64, batch = 16, net = "naive", threads = 1}}]])
     local status, _, err = cli.interrupted("campaign grid.lua --quiet", "grid.runs/*/run/log.jsonl")
-    assert.same({130, "agad: interrupted; run it again to go on\n"}, {status, err})
+    assert.same({130, "agad: interrupted; run the same command again to continue\n"}, {status, err})
     local begun = 0
     for name in require("lfs").dir(cli.dir .. "/grid.runs") do begun = begun + (name:find "^%." and 0 or 1) end
     assert.equal(1, begun)

@@ -149,7 +149,7 @@ describe("an error", function()
     has(refused(function() return t & t end), "takes no float32 tensors")
     has(refused(agad.loss.l1, t, agad.ones(3)), "one shape, not {2, 3} and {3}")
     has(refused(agad.tensor, {1, nil, 3}), "item 2 is nil, not a number")
-    has(refused(agad.from_string, "abc"), "3 bytes are no whole number of float32 (4 bytes each)")
+    has(refused(agad.from_string, "abc"), "3 bytes do not hold a whole number of float32 values (4 bytes each)")
   end)
 
   it("guesses near names only", function()

@@ -96,7 +96,7 @@ describe("agad fetch", function()
     local status, out, err = run(command("tiny", {"missing", nowhere}))
     assert.equal(1, status)
     assert.equal("", out)
-    assert.matches("^agad: tiny: a.gz could not be fetched: [^\n]+\n$", err)
+    assert.matches("^agad: tiny: a.gz could not be downloaded: [^\n]+\n$", err)
   end)
 
   it("ends with 130 on Ctrl-C, keeps the part, and continues it", function()
@@ -168,8 +168,8 @@ describe("agad fetch", function()
     local status, _, err = on_small_disk(140, command("packed", {"plain"}))
     if not status then return pending "no small file system can be mounted here" end
     assert.equal(1, status)
-    assert.matches("^agad: packed: the disk is full: unpacking [^\n]*packed.tar.gz.part takes 0.1 MB, 0.0 MB are "
-      .. "free; it is kept; [^\n]*\n$", err)
+    assert.matches("^agad: packed: the disk is full: unpacking [^\n]*packed.tar.gz.part takes 0.1 MB, but 0.0 MB are "
+      .. "free; [^\n]*\n$", err)
     assert.equal("./packed.tar.gz.part\n", read(dir .. "/listing"))
   end)
 
@@ -201,7 +201,7 @@ describe("agad fetch", function()
       has(err, ...)
     end
     refuses("mnst", "no data set mnst; did you mean mnist?")
-    refuses("mnist fashion-mnist --from http://x/", "--from goes with one name")
+    refuses("mnist fashion-mnist --from http://x/", "--from needs exactly one data set")
   end)
 
   it("says without a network which files to bring where", function()
@@ -209,7 +209,7 @@ describe("agad fetch", function()
       launcher, root))
     assert.equal(1, status)
     assert.equal("", out)
-    has(err, "mnist: train-images-idx3-ubyte.gz could not be fetched: ", "train-labels-idx1-ubyte.gz, ",
+    has(err, "mnist: train-images-idx3-ubyte.gz could not be downloaded: ", "train-labels-idx1-ubyte.gz, ",
       "t10k-images-idx3-ubyte.gz, t10k-labels-idx1-ubyte.gz (from https://",
       (" to %s/mnist and run: agad fetch mnist --root %s"):format(root, root))
   end)

@@ -78,7 +78,7 @@ describe("fetch.get of single files", function()
     assert.equal("mine", read(root .. "/tiny/a.old"))
     assert.equal("mine too", read(root .. "/tiny/a.gz.old"))
     assert.equal(2, #row.notes)
-    has(row.notes[1], root .. "/tiny/a was not the official file; it is now " .. root .. "/tiny/a.old")
+    has(row.notes[1], root .. "/tiny/a was not the official file; it was renamed to " .. root .. "/tiny/a.old")
     write(root .. "/tiny/a.gz", "again")
     get("tiny", {"plain"})
     assert.equal("mine too", read(root .. "/tiny/a.gz.old"))
@@ -112,7 +112,7 @@ describe("fetch.get of single files", function()
     get("tiny", {"redirect"})
     assert_tiny()
     shell("rm -rf '%s'", root)
-    has(refused(get, "tiny", {"tofile"}), "tiny: a.gz could not be fetched: ", "rotocol \"file\"")
+    has(refused(get, "tiny", {"tofile"}), "tiny: a.gz could not be downloaded: ", "rotocol \"file\"")
     assert.same({}, tree(root))
   end)
 
@@ -146,7 +146,7 @@ describe("fetch.get of a part", function()
   end)
 
   it("keeps the part when all places fail, and continues it next time", function()
-    has(refused(get, "tiny", {"cut"}), " bytes are kept and will be continued")
+    has(refused(get, "tiny", {"cut"}), " bytes received so far are kept, and the next fetch continues them")
     local part = read(root .. "/tiny/a.gz.part")
     assert.equal(read(files .. "/a.gz"):sub(1, #part), part)
     assert.is_true(#part > half)
@@ -166,7 +166,7 @@ describe("fetch.get of a part", function()
   end)
 
   it("ends where a server without ranges always cuts", function()
-    has(refused(get, "tiny", {"short"}), "tiny: a.gz could not be fetched: ")
+    has(refused(get, "tiny", {"short"}), "tiny: a.gz could not be downloaded: ")
     assert.is_true(#requests() <= 12)
   end)
 
@@ -200,7 +200,7 @@ describe("fetch.get of a wrong answer", function()
   it("ends with one error when every sum is wrong, and leaves no part", function()
     for _, mode in ipairs {"wrong", "page", "empty"} do
       local message = refused(get, "tiny", {mode, "wrong"})
-      has(message, "tiny: a.gz could not be fetched: ", "its SHA-256 is wrong; 127.0.0.1")
+      has(message, "tiny: a.gz could not be downloaded: ", "its SHA-256 is wrong; 127.0.0.1")
       assert.is_nil(message:find "are kept")
       assert.same({}, tree(root))
     end
@@ -210,14 +210,14 @@ describe("fetch.get of a wrong answer", function()
     local path = files .. "/b.bin"
     write(path, content.b .. "more")
     finally(function() write(path, content.b) end)
-    has(refused(get, "tiny", {"plain"}), "b.bin could not be fetched: ", "its SHA-256 is wrong")
+    has(refused(get, "tiny", {"plain"}), "b.bin could not be downloaded: ", "its SHA-256 is wrong")
     assert.same({"tiny/a.gz"}, tree(root))
   end)
 
   it("says why each place failed, and how to go on without a network", function()
     local message = refused(get, "tiny", {nowhere, "missing", "broken"})
-    has(message, "tiny: a.gz could not be fetched: 127.0.0.1:1: ", "127.0.0.1:" .. site.port .. ": ", "404", "503",
-      ("without a network, bring a.gz, b.bin (from %s) to %s/tiny and run: agad fetch tiny --root %s"):format(nowhere,
+    has(message, "tiny: a.gz could not be downloaded: 127.0.0.1:1: ", "127.0.0.1:" .. site.port .. ": ", "404", "503",
+      ("without a network, copy a.gz, b.bin (from %s) to %s/tiny and run: agad fetch tiny --root %s"):format(nowhere,
         root, root), "--from URL")
     assert.same({}, tree(root))
   end)
@@ -228,7 +228,7 @@ describe("fetch.get of a wrong answer", function()
     has(refused(fetch.get, "mnist", {rot = 1}),
       "unknown option rot; did you mean root?; known: force, from, on_event, root, sources")
     for _, from in ipairs {"ftp://x/", "file:///etc", "-o/x", "http://"} do
-      has(refused(get, "tiny", {"plain"}, {from = from}), "is no address")
+      has(refused(get, "tiny", {"plain"}, {from = from}), "is not a URL")
     end
   end)
 
@@ -292,11 +292,11 @@ describe("fetch.get of archives", function()
     shell("mkdir -p '%s/packed'", root)
     write(root .. "/packed/one.bin", "mine")
     local message = refused(fetch.get, "packed", {root = root, sources = table_})
-    has(message, "packed.tar.gz.part cannot be unpacked; it is kept: ")
+    has(message, "packed.tar.gz.part cannot be unpacked (and was kept): ")
     assert.same({"packed.tar.gz.part", "packed/one.bin"}, tree(root))
     table_.packed.files[3] = nil
     table_.packed.files[1].sha256 = ("0"):rep(64)
-    has(refused(fetch.get, "packed", {root = root, sources = table_}), "packed/one.bin in ", "has a wrong SHA-256")
+    has(refused(fetch.get, "packed", {root = root, sources = table_}), "packed/one.bin in ", "has the wrong SHA-256")
     assert.same({"packed.tar.gz.part", "packed/one.bin"}, tree(root))
   end)
 
@@ -308,7 +308,7 @@ describe("fetch.get of archives", function()
 
   it("names the archive to bring", function()
     has(refused(get, "packed", {nowhere}),
-      ("without a network, bring packed.tar.gz (from %s) to %s and run: agad fetch packed"):format(nowhere, root))
+      ("without a network, copy packed.tar.gz (from %s) to %s and run: agad fetch packed"):format(nowhere, root))
   end)
 end)
 

@@ -59,8 +59,8 @@ describe("a folder with train and test", function()
       ["c.png"] = 4})
     assert.same({"good 1.png:1"}, rows(set, set.train))
     assert.same({"bad 1.png:2"}, rows(set, set.test))
-    has(notes(set), "1 picture is passed over: neither in Train nor in test (val/bad/9.png)",
-      "1 picture is passed over: outside train and test (c.png)")
+    has(notes(set), "1 picture is ignored: neither in Train nor in test (val/bad/9.png)",
+      "1 picture is ignored: outside train and test (c.png)")
   end)
 
   it("takes loose pictures in train for normal, and none in test", function()
@@ -68,7 +68,7 @@ describe("a folder with train and test", function()
       ["test/4.png"] = 4})
     assert.same({"good 1.png:1"}, rows(set, set.train))
     assert.same({"bad 3.png:3", "good 2.png:2"}, rows(set, set.test))
-    has(notes(set), "1 picture is passed over: outside the folders of classes (test/4.png)")
+    has(notes(set), "1 picture is ignored: outside the class folders (test/4.png)")
   end)
 
   it("is split by seed where test is empty", function()
@@ -76,7 +76,7 @@ describe("a folder with train and test", function()
     assert.is_true(set.unsplit)
     assert.is_nil(set.test)
     assert.equal(2, set.info.train)
-    has(notes(set), "there are no test pictures: train is split by seed")
+    has(notes(set), "there are no test pictures; train is split at random from the seed")
   end)
 end)
 
@@ -113,19 +113,21 @@ describe("MVTec's layout", function()
   it("goes without masks where one is missing, and says so", function()
     local set = folder(tree.of(files {["test/hole/002.png"] = 22}))
     assert.is_nil(set.test.masks)
-    has(notes(set), "1 of the pictures have no mask in ground_truth, such as test/hole/002.png; no mask is used")
+    has(notes(set), "1 of the pictures have no mask in ground_truth, for example test/hole/002.png; no masks are used")
     has(refused(folder, tree.of(files {["test/hole/002.png"] = 22}), {strict = true}), "have no mask in ground_truth")
   end)
 
   it("refuses a mask of another size than its picture", function()
     local dir = tree.of(files())
     tree.picture(dir .. "/ground_truth/hole/001_mask.png", 255, 8, 9)
-    has(refused(folder, dir), "ground_truth/hole/001_mask.png has another width than its picture", "test/hole/001.png")
+    has(refused(folder, dir),
+      "ground_truth/hole/001_mask.png has a different width than its picture", "test/hole/001.png")
   end)
 
   it("is refused one folder too high", function()
     local dir = tree.of {["bottle/train/good/1.png"] = 1, ["bottle/test/bad/1.png"] = 2, ["more/1.png"] = 3}
-    has(refused(folder, dir), "bottle in it is a data set of its own, with train and test; name that one: " .. dir ..
+    has(refused(folder, dir),
+      "its subfolder bottle is a data set of its own, with train and test; give that one: " .. dir ..
       "/bottle")
   end)
 end)
@@ -139,7 +141,7 @@ describe("a folder without a split", function()
     assert.same({"good", "scratch"}, set.classes)
     assert.same({"good a.png:1", "good b.png:2", "scratch 1.png:3"}, rows(set, set.train))
     has(notes(set), "classes without pictures: bare, empty",
-      "1 picture is passed over: outside the folders of classes (cover.png)")
+      "1 picture is ignored: outside the class folders (cover.png)")
   end)
 
   it("may call classes train or test", function()
@@ -184,8 +186,8 @@ describe("two folders", function()
 
   it("may not lie in each other, nor call a defect normal", function()
     local dir = tree.of {["1.png"] = 1, ["bad/2.png"] = 2, ["other/normal/3.png"] = 3}
-    has(refused(two, dir, dir .. "/bad"), "one lies in the other")
-    has(refused(two, dir, dir), "one lies in the other")
+    has(refused(two, dir, dir .. "/bad"), "one folder is inside the other")
+    has(refused(two, dir, dir), "one folder is inside the other")
     has(refused(two, dir .. "/bad", dir .. "/other"), "a kind of defect cannot be called normal")
     has(refused(two, dir, dir .. "/none"), dir .. "/none: No such file or directory")
   end)
@@ -256,7 +258,7 @@ describe("a folder with bad files", function()
     local set = folder(dir)
     assert.same({"bad 4.png:4", "good 1.png:1"}, rows(set, set.train))
     assert.equal(1, #set.notes)
-    has(set.notes[1], "2 of 4 pictures cannot be read and are left out: " .. dir .. "/good/2.png",
+    has(set.notes[1], "2 of 4 pictures cannot be read and were skipped: " .. dir .. "/good/2.png",
       "; " .. dir .. "/good/3.png")
     has(refused(folder, dir, {strict = true}), dir .. "/good/2.png")
   end)
@@ -279,14 +281,14 @@ describe("a folder with bad files", function()
 
   it("is refused when there is none", function()
     local dir = tree.of {["a.txt"] = "x", ["empty/"] = true}
-    has(refused(folder, dir), dir .. ": no pictures in this folder (*.png, *.jpg, ")
-    has(refused(folder, dir .. "/a.txt"), dir .. "/a.txt: this is no folder")
+    has(refused(folder, dir), dir .. ": there are no pictures (*.png, *.jpg, ")
+    has(refused(folder, dir .. "/a.txt"), dir .. "/a.txt: this is not a folder")
     has(refused(folder, dir .. "/none"), dir .. "/none: No such file or directory")
     has(refused(folder, 3), "folder: give the path of a folder")
-    has(refused(data.load, "weev"), "no data set weev; did you mean weave?; known: cifar10,")
-    has(refused(data.load, dir .. "/a.txt"), "or a folder or a .csv file that exists")
+    has(refused(data.load, "weev"), "there is no data set weev; did you mean weave?; give a known name (cifar10,")
+    has(refused(data.load, dir .. "/a.txt"), "or an existing folder or .csv file")
     has(refused(folder, tree.of {["test/a/1.png"] = 1, ["train/"] = true, ["x/train/1.png"] = 1, ["x/test/2.png"] = 1}),
-      "x in it is a data set of its own")
+      "its subfolder x is a data set of its own")
   end)
 
   it("goes round a loop of links, and a broken one", function()

@@ -75,8 +75,8 @@ describe("duplicates", function()
         class = "b"}},
     }, setmetatable(d.examples, nil))
     local notes = table.concat(inspect.set(set).notes, "\n")
-    checks.has(notes, "2 of the test pictures are in train too",
-      "duplicates under another class than the first of their kind: 1")
+    checks.has(notes, "2 of the test pictures are also in train",
+      "duplicates that have a different class than the first copy: 1")
   end)
 
   it("between splits cannot be had without splits", function()
@@ -124,7 +124,8 @@ describe("shortcuts of classes", function()
     assert.same({name = "mean", auroc = 1.0}, row.classes[1].shortcut)
     assert.equal(core.null, row.classes[3].shortcut)
     checks.has(table.concat(row.notes, "\n"),
-      "a plain statistic tells from the others: dark (mean, AUROC 1.00), bright", "class none has no pictures")
+      "a simple picture statistic separates from the rest: dark (mean, AUROC 1.00), bright",
+      "class none has no pictures")
     assert.equal(core.null, inspect.set(sets.new({"only"}, {4})).classes[1].shortcut)
   end)
 end)
@@ -180,7 +181,7 @@ describe("mean pictures", function()
 
   it("are refused where no folder can be made", function()
     checks.has(checks.refused(inspect.mean_pictures, sets.new({"a"}, {3}), "/proc/no"),
-      "cannot make the folder /proc/no")
+      "cannot create the folder /proc/no")
   end)
 end)
 

@@ -166,7 +166,7 @@ describe("a layer", function()
     for _, case in ipairs {
       {function() nn.conv(3, 0) end, "nn.conv: out = 0"}, {function() nn.conv(1.5, 2) end, "channels = 1.5"},
       {function() nn.conv(3, 2, {kernl = 3}) end, "unknown option kernl", "did you mean kernel"},
-      {function() nn.conv(3, 2, "x") end, "options are a table"}, {function() nn.linear(3) end, "outputs = nil"},
+      {function() nn.conv(3, 2, "x") end, "options must be a table"}, {function() nn.linear(3) end, "outputs = nil"},
       {function() nn.dropout(1) end, "p = 1"}, {function() nn.sequential(nn.relu(), 3) end, "argument 2 is a number"},
       {function() nn.conv(3, 2)(agad.rand(1, 4, 8, 8)) end, "agad.nn.conv(3, 2)", "4 channels, not 3"},
       {function() nn.conv(3, 2)(agad.rand(1, 3, 2, 2)) end, "conv"}, {function() nn.conv(3, 2)(3) end, "not a number"},
@@ -178,7 +178,7 @@ describe("a layer", function()
       {function() nn.conv(3, 2, {kernel = {1, 2, 3}}) end, "layers_spec",
         "kernel = {1, 2, 3}: one or two whole numbers"},
       {function() nn.conv(3, 2, {kernel = {1, 0}}) end, "nn.conv: kernel = 0: it must be between 1 and 1048576"},
-      {function() nn.conv(3) end, "nn.conv: out = nil"}, {function() nn.conv(3, 2, {}, 4) end, "not 3 arguments"},
+      {function() nn.conv(3) end, "nn.conv: out = nil"}, {function() nn.conv(3, 2, {}, 4) end, "but got 3 arguments"},
       {function() nn.conv(3, 2, {bias = 3}) end, "bias = 3: true or false"},
       {function() nn.conv(3, 2, {init = "zero"}) end, "normal, uniform"},
       {function() nn.batch_norm(3, {eps = -1}) end, "nn.batch_norm: eps = -1: it must be at least 0"},

@@ -32,9 +32,9 @@ describe("comma-separated values", function()
   end)
 
   it("are refused with their line", function()
-    has(refused(records, 'a\n"b'), "x.csv: line 2: a quote is not closed")
+    has(refused(records, 'a\n"b'), "x.csv: line 2: a quoted field is not closed")
     has(refused(records, 'a\n"b"c'), "x.csv: line 2: text follows a quoted field")
-    has(refused(records, '"a\nb",c\nd"e,f'), "x.csv: line 3: a quote inside a field that is not quoted")
+    has(refused(records, '"a\nb",c\nd"e,f'), "x.csv: line 3: a quote inside an unquoted field")
   end)
 
   it("are read in time that grows as their lines do", function()
@@ -95,7 +95,7 @@ describe("a manifest", function()
     assert.is_true(manifest("path,label,split\na/1.png,x,\n4.png,y,\n").unsplit)
     set = manifest "path,label,split\na/1.png,x,train\n"
     assert.is_true(set.unsplit)
-    assert.same({"no picture is marked test: train is split by seed"}, set.notes)
+    assert.same({"no pictures are marked test; train is split at random from the seed"}, set.notes)
     assert.equal("x", set.normal)
   end)
 
@@ -106,8 +106,8 @@ describe("a manifest", function()
 
   it("is refused with the line", function()
     for text, message in pairs {
-      [""] = "there is no picture in it; the header is path,label[,split][,mask]",
-      ["path,label\n"] = "there is no picture in it",
+      [""] = "no pictures are listed; give one per line, below the header path,label[,split][,mask]",
+      ["path,label\n"] = "no pictures are listed",
       ["a/1.png,good\n"] = "line 1: unknown column a/1.png; the header is path,label[,split][,mask]",
       ["path,lable\n"] = "line 1: unknown column lable; did you mean label?",
       ["path\na/1.png\n"] = "line 1: there is no column label",
@@ -117,21 +117,21 @@ describe("a manifest", function()
       ["path,label\n\n,x\n"] = "line 3: the path is empty",
       ["path,label\na/1.png,\n"] = "line 2: a/1.png has no label",
       ["path,label,split\na/1.png,x,val\n"] = "line 2: split = val; give train, test or nothing",
-      ["path,label,split\na/1.png,x,train\n4.png,x,\n"] = "line 3: the split is empty, in line 2 it is train",
-      ["path,label,split\na/1.png,x,test\n"] = "every picture is marked test; mark some train",
-      ["path,label\na/1.png,x\na/1.png,y\n"] = "line 3: a/1.png stands in line 2 already",
-      ["path,label\na/1.png,x\n/etc/x.png,y\n"] = "line 3: /etc/x.png is absolute",
-      ["path,label\na/../../x.png,y\n"] = "line 2: a/../../x.png leaves the manifest's folder",
-      ["path,label\na/b/..,y\n"] = "line 2: a/b/.. leaves",
-      ["path,label,mask\na/1.png,y,../m.png\n"] = "line 2: ../m.png leaves",
-      ["path,label\na\0b,y\n"] = "line 2: a path holds a zero byte",
+      ["path,label,split\na/1.png,x,train\n4.png,x,\n"] = "line 3: the split is empty, but in line 2 it is train",
+      ["path,label,split\na/1.png,x,test\n"] = "every picture is marked test; mark some as train",
+      ["path,label\na/1.png,x\na/1.png,y\n"] = "line 3: a/1.png is already listed in line 2",
+      ["path,label\na/1.png,x\n/etc/x.png,y\n"] = "line 3: /etc/x.png is an absolute path",
+      ["path,label\na/../../x.png,y\n"] = "line 2: a/../../x.png is outside the folder of the CSV file",
+      ["path,label\na/b/..,y\n"] = "line 2: a/b/.. is outside the folder",
+      ["path,label,mask\na/1.png,y,../m.png\n"] = "line 2: ../m.png is outside the folder",
+      ["path,label\na\0b,y\n"] = "line 2: the path contains a zero byte",
       ["path,label\nnone.png,y\n"] = "none.png",
     } do
       local said = refused(manifest, text)
       has(said, message, dir)
     end
     has(refused(data.manifest, dir .. "/none.csv"), dir .. "/none.csv: No such file or directory")
-    has(refused(data.manifest, dir), "this is a folder, no CSV file")
+    has(refused(data.manifest, dir), "this is a folder, not a CSV file")
     has(refused(manifest, "path,label\na/1.png,x\n", {outsid = true}), "unknown option outsid; did you mean outside?")
   end)
 
@@ -140,8 +140,8 @@ describe("a manifest", function()
     assert(lfs.link(other, dir .. "/away", true))
     assert(lfs.link(other .. "/x.png", dir .. "/x.png", true))
     assert(lfs.link("a/1.png", dir .. "/near.png", true))
-    has(refused(manifest, "path,label\naway/x.png,y\n"), "line 2: away/x.png leaves the manifest's folder")
-    has(refused(manifest, "path,label\na/1.png,y\nx.png,y\n"), "line 3: x.png leaves the manifest's folder")
+    has(refused(manifest, "path,label\naway/x.png,y\n"), "line 2: away/x.png is outside the folder of the CSV file")
+    has(refused(manifest, "path,label\na/1.png,y\nx.png,y\n"), "line 3: x.png is outside the folder of the CSV file")
     local set = manifest "path,label\nnear.png,y\n"
     assert.same({"y:1"}, rows(set, set.train))
     set = manifest(("path,label\naway/x.png,y\n%s/x.png,y\na/../4.png,y\n"):format(other), {outside = true})
@@ -153,7 +153,7 @@ describe("a manifest", function()
     local set = manifest "path,label,split\nbad.png,x,train\na/1.png,x,train\ngone.png,x,test\n4.png,y,test\n"
     assert.same({"x:1"}, rows(set, set.train))
     assert.same({"y:4"}, rows(set, set.test))
-    has(set.notes[1], "2 of 4 pictures cannot be read and are left out: ", "bad.png", "gone.png")
+    has(set.notes[1], "2 of 4 pictures cannot be read and were skipped: ", "bad.png", "gone.png")
   end)
 end)
 
@@ -202,7 +202,7 @@ describe("tensors", function()
     ["tensors: labels is a string"] = {images = {2, 3, 3}, labels = "x"},
     ["tensors: labels is a tensor of float32"] = {images = {2, 3, 3}, labels = function() return agad.zeros({2}) end},
     ["tensors: label 2, but there are only 2 classes"] = {images = {2, 3, 3}, labels = {0, 2}, classes = {"a", "b"}},
-    ["tensors: classes: a stands there twice"] = {images = {2, 3, 3}, labels = {0, 1}, classes = {"a", "a"}},
+    ["tensors: classes: a is listed twice"] = {images = {2, 3, 3}, labels = {0, 1}, classes = {"a", "a"}},
     ["tensors: masks is 2 x 3 x 4; the pictures need 2 x 3 x 3"] = {images = {2, 3, 3}, masks = {2, 3, 4}},
     ["tensors: images are 2 x 1 x 3 x 3, test_images 2 x 1 x 3 x 4"] = {images = {2, 3, 3}, test_images = {2, 3, 4}},
     ["tensors: test_images are missing"] = {images = {2, 3, 3}, test_labels = {0, 1}},

@@ -48,15 +48,18 @@ describe("a method's file", function()
       {function(m) m.average = "generator" end, "'average' must be a list of names"},
       {function(m) m.picture = true end, "'picture' must be the name of a net"},
       {function(m) m.score = {"l2", "rmsd"} end, 'there is no score "rmsd"; did you mean rmse?; known: l1, l2, rmse'},
-      {function(m) m.picture = nil end, "score l2 needs a picture", "picture = NET"},
+      {function(m) m.picture = nil end, "score l2 needs a reconstruction", "picture = NET"},
       {function(m) m.guard = {update = "d", below = "warm"} end, "guard: there is no update d", "known: g"},
-      {function(m) m.guard = {update = "g", below = "delta"} end, "guard: below = delta is no option"},
-      {function(m) m.guard = {update = "g"} end, "guard: below = nil is no number"},
-      {function(m) m.guard = {update = "g", below = "warm"} end, "guard: below = warm is no number"},
-      {function(m) m.guard = {update = "g", below = "least", moments = 3} end, "guard: moments = 3 is no option"},
+      {function(m) m.guard = {update = "g", below = "delta"} end, "guard: below = delta does not name an option"},
+      {function(m) m.guard = {update = "g"} end,
+        "guard: below = nil does not name an option that is a number"},
+      {function(m) m.guard = {update = "g", below = "warm"} end,
+        "guard: below = warm does not name an option that is a number"},
+      {function(m) m.guard = {update = "g", below = "least", moments = 3} end,
+        "guard: moments = 3 does not name an option"},
       {function(m) m.guard = {update = "g", under = "warm"} end, "guard: unknown key under", "known: below"},
       {function(m) m.phases[1].step[2] = "guard_collapse" end, "phase a: stage guard_collapse needs", "'guard'"},
-      {function(m) m.anomalies = {least = "cold"} end, "anomalies: least = cold is no option"},
+      {function(m) m.anomalies = {least = "cold"} end, "anomalies: least = cold does not name an option"},
       {function(m) m.anomalies = {mod = "warm"} end, "anomalies: unknown key mod; did you mean mode?"},
       {function(m) m.needs_anomalies = 1 end, "'needs_anomalies' must be true or false"},
     } do
@@ -78,7 +81,7 @@ describe("a method's file", function()
       local run = new "made_up"
       return refused(run.next_phase, run)
     end
-    has(start(function() error("no centre", 0) end), "the start of phase train", "no centre")
+    has(start(function() error("no centre", 0) end), "the start function of phase train", "no centre")
     has(start(function(s) s.keep.d = s:mean "encoder" end), "'keep' does not list d")
     has(start(function(s) s:mean "encode" end), "there is no net encode")
     package.loaded["agad.methods.made_up"] = nil
@@ -150,7 +153,7 @@ describe("a method that extends another", function()
       {{name = "m", extends = "ganomly"}, 'unknown method "ganomly"; did you mean ganomaly?'},
       {{name = "m", extends = "made_up"}, "method made_up: it extends itself"},
       {{name = "m", extends = "ganomaly", nets = false}, "it lacks the key 'nets'"},
-      {{name = "m", extends = "deep_sad", score = {"l2"}}, "score l2 needs a picture"},
+      {{name = "m", extends = "deep_sad", score = {"l2"}}, "score l2 needs a reconstruction"},
     } do
       local ok, reason = load(case[1])
       assert.is_false(ok)
@@ -160,7 +163,7 @@ describe("a method that extends another", function()
 
   it("gives its picture from a net that it has", function()
     package.loaded["agad.methods.made_up"] = {name = "m", extends = "ganomaly", picture = "painter"}
-    has(refused(new, "made_up"), "method m: its picture comes from net painter, which it does not have")
+    has(refused(new, "made_up"), "method m: 'picture' names the net painter, which the method does not have")
     package.loaded["agad.methods.made_up"] = nil
   end)
 

@@ -104,7 +104,7 @@ describe("options.resolve", function()
     assert.equal('protocol = "leave_two_out": it must be one of one_vs_rest, leave_one_out',
       (message {protocol = "leave_two_out"}))
     assert.equal("gamma = 1: it must be at least 0 and below 1", (message {gamma = {0, 1}}))
-    assert.matches('^gamma: "linear" is no schedule; give constant:V, linear:', (message {gamma = "linear"}))
+    assert.matches('^gamma: "linear" is not a schedule; give constant:V, linear:', (message {gamma = "linear"}))
   end)
 
   it("expands presets, and calls a mixture custom", function()
@@ -125,7 +125,7 @@ describe("options.resolve", function()
     local own = {name = "own", options = {}, score = function() end}
     assert.is_nil(options.resolve(own, {}).score)
     assert.has_error(function() options.resolve(own, {score = "l2"}) end,
-      'score = "l2": method own has a score of its own')
+      'score = "l2": method own defines its own score; leave score out')
   end)
 end)
 
@@ -155,7 +155,7 @@ describe("agad.options", function()
   it("describes every option in one line each", function()
     local text = options.describe(method)
     assert.matches("\n  lambda%.con +50 ", text)
-    assert.matches("\n  epochs +15 +passes over the normals\n", text)
+    assert.matches("\n  epochs +15 +passes over the normal pictures\n", text)
     assert.matches("\nmethod toy\n", text)
   end)
 
@@ -192,7 +192,7 @@ describe("the checker", function()
     assert.equal("mnist: size = 0: it must be between 1 and 4096", refused {size = 0})
     assert.equal('mnist: fit = "squeeze": it must be one of resize, crop, pad', refused {fit = "squeeze"})
     assert.equal("mnist: on_progress = 3: a function is needed", refused {on_progress = 3})
-    assert.equal("mnist: options are a table, not a number", refused(3))
+    assert.equal("mnist: options must be a table, not a number", refused(3))
   end)
 
   it("names the user's line where it is asked to", function()
@@ -239,6 +239,6 @@ describe("options.canonical and options.hash", function()
     local c = options.resolve(method, {})
     c.schedule = {lr = print}
     c.gamma = print
-    assert.has_error(function() options.hash(c) end, "gamma: a Lua function has no hash; use a named schedule")
+    assert.has_error(function() options.hash(c) end, "gamma: a Lua function cannot be hashed; use a named schedule")
   end)
 end)

@@ -188,10 +188,10 @@ describe("a model", function()
     local set = data.mnist {root = scratch.folder, size = 16, filter = "area"}
     assert.equal("area", agad.task.one_vs_rest(set, {normal = 0, filter = "area"}).options.filter)
     has(refused(agad.task.one_vs_rest, set, {normal = 0, filter = "bilinear"}),
-      "filter = bilinear: the pictures of mnist were read with area; give it to the set")
+      "filter = bilinear: the pictures of mnist were read with area; give this option to the data set instead")
     has(refused(agad.task.one_vs_rest, set, {normal = 0, fit = "pad"}), "fit = pad: the pictures of mnist")
     local task = agad.task.one_vs_rest(set, {normal = 0})
     has(refused(agad.trainer, task, {filter = "bilinear"}),
-      "filter = \"bilinear\": the task has \"area\"; give it to the task")
+      "filter = \"bilinear\": the task was made with \"area\"; give this option to the task instead")
   end)
 end)

@@ -93,7 +93,7 @@ describe("a net's options", function()
     has(refused(nn.program, "discriminator", shape, {latent = "code"}), "features, embedding")
     has(refused(nn.program, "lenet", shape, {part = "head"}), "encoder, decoder, classifier")
     has(refused(nn.program, "skip_ganomaly", shape, {part = "encoder"}), "generator, discriminator")
-    has(refused(nn.program, "naive", shape, "bn"), "options are a table, not a string")
+    has(refused(nn.program, "naive", shape, "bn"), "options must be a table, not a string")
   end)
 
   it("of size are the net's own where they are 0", function()
@@ -124,7 +124,7 @@ describe("a net's options", function()
       has(refused(nn.program, path, shape, {filters = 0}), "filters = 0: it must be at least 1")
     end)
     for text, words in pairs {["return {}"] = "must return a function", ["return 3"] = "must return a function",
-      ["return {build = print, options = 3}"] = "its options are a table, not a number",
+      ["return {build = print, options = 3}"] = "its options must be a table, not a number",
       ["return {build = print, options = {width = 3}}"] = "its option width must be made by"} do
       with_file(text, function(path) has(refused(nn.program, path, shape), "net " .. path .. ": ", words) end)
     end
@@ -362,9 +362,9 @@ describe("the builder", function()
     local b = nn.builder(small)
     has(refused(b.conv, b, 3, {kernal = 3}), "conv: unknown option kernal; did you mean kernel?",
       "known: bias, kernel, name")
-    has(refused(b.conv, b, 3, {}, 4), "conv: takes out, then a table of options, not 3 arguments")
-    has(refused(b.tanh, b, 3), "tanh: options are a table, not a number")
-    has(refused(b.max_pool, b, "3"), "max_pool: options are a table, not a string")
+    has(refused(b.conv, b, 3, {}, 4), "conv: takes out, then a table of options, but got 3 arguments")
+    has(refused(b.tanh, b, 3), "tanh: options must be a table, not a number")
+    has(refused(b.max_pool, b, "3"), "max_pool: options must be a table, not a string")
     has(refused(b.batch_norm, b, {epsilon = 1}), "unknown option epsilon")
     has(refused(b.op, b, "softmax.int", {dim = 0}), "from 1")
     has(refused(function() return b.no_such_layer end), "unknown layer 'no_such_layer'", "conv_transpose")

@@ -141,7 +141,7 @@ describe("the REPL on piped input", function()
     assert.equal(0, status)
     assert.matches("^table\ttable\ttrue\nagad%.options%.resolve%(", out)
     assert.matches("\nTab +completes names", out)
-    assert.matches("nothing is known about resolv", out)
+    assert.matches("there is no documentation for resolv", out)
   end)
 
   it("says what went wrong in one line, goes on, and ends with status 1", function()

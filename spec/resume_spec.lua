@@ -199,7 +199,7 @@ describe("training", function()
         agad.no_grad(function() run.nets.generator:params()[1].tensor:fill_(0 / 0) end)
       end
     end)
-    has(message, "training stopped: loss ", "in step 4", "state.safetensors is of step 3")
+    has(message, "training stopped: loss ", "in step 4", "state.safetensors, is of step 3")
     run.rundir:close()
   end)
 end)

@@ -42,7 +42,7 @@ describe("a schedule", function()
 
   it("asks a function", function()
     near({1 / 8, 2 / 8, 3 / 8, 4 / 8}, values(function(epoch, epochs) return epoch / epochs / 2 end, 4))
-    assert.equal("schedule: the function gave nil in epoch 2; a finite number is needed",
+    assert.equal("schedule: the function returned nil in epoch 2; a finite number is needed",
       checks.refused(schedule.value, function() end, 2, 4))
   end)
 
@@ -71,17 +71,17 @@ describe("a schedule", function()
   end)
 
   local wrong = {
-    {"linear", '"linear" is no schedule; give constant:V, linear:FROM:TO:EPOCHS'},
-    {"linaer:0:.1:3", '"linaer:0:.1:3" is no schedule'},
-    {{}, "an empty list is no schedule"}, {{0, 1}, "gamma = 1: it must be at least 0 and below 1"},
+    {"linear", '"linear" is not a schedule; give constant:V, linear:FROM:TO:EPOCHS'},
+    {"linaer:0:.1:3", '"linaer:0:.1:3" is not a schedule'},
+    {{}, "an empty list is not a schedule"}, {{0, 1}, "gamma = 1: it must be at least 0 and below 1"},
     {"0,x", 'gamma = "x": a number is needed'}, {"linear:0:1:5", "gamma = 1: it must be"},
-    {"linear:0:.1:0", "schedule linear: epochs = 0; a whole number from 1 is needed"},
+    {"linear:0:.1:0", "schedule linear: epochs = 0; a whole number of at least 1 is needed"},
     {{schedule = "linear", from = 0}, "schedule linear needs from and to"},
     {{schedule = "step", from = 0, to = .1}, "schedule step needs epochs"},
     {{schedule = "zigzag", from = 0, to = .1}, "there is no schedule zigzag"},
-    {{schedule = "linear", from = 0, to = .1, warmup = 2}, "a schedule has no warmup"},
-    {{0, .1, last = .2}, "a list of values, one an epoch, has no last"},
-    {{schedule = "function"}, "it was a Lua function, which no file can hold; give it again"},
+    {{schedule = "linear", from = 0, to = .1, warmup = 2}, "unknown key warmup; a schedule has schedule, from, "},
+    {{0, .1, last = .2}, "a list with one value per epoch cannot have the key last"},
+    {{schedule = "function"}, "this was a Lua function, which a file cannot hold; give the function again"},
   }
   for _, w in ipairs(wrong) do
     it("refuses: " .. w[2], function() checks.has(checks.refused(gamma, w[1]), w[2]) end)
@@ -191,7 +191,7 @@ describe("a run under a schedule", function()
     local row = run:evaluate(function() end)
     assert.equal(core.null, row.hash)
     assert.same({schedule = "function"}, row.config.gamma)
-    checks.has(table.concat(row.notes, "\n"), "hash: gamma: a Lua function has no hash; use a named schedule")
+    checks.has(table.concat(row.notes, "\n"), "hash: gamma: a Lua function cannot be hashed; use a named schedule")
     checks.has(core.json_encode(row), '"gamma":{"schedule":"function"}')
     checks.has(options.canonical(run.config), '"gamma":{"schedule":"function"}')
   end)

@@ -49,7 +49,7 @@ describe("a built-in score", function()
     local function resolve(name) return options.resolve(m, {score = name}).score end
     assert.same({"l2", "rmse", "l1"}, {resolve(nil), resolve "rmse", resolve "l1"})
     has(refused(resolve, "ssim"), 'score = "ssim": it must be one of l2, l1, rmse')
-    has(refused(options.resolve, methods.load "deep_sad", {score = "l2"}), "method deep_sad has a score of its own")
+    has(refused(options.resolve, methods.load "deep_sad", {score = "l2"}), "method deep_sad defines its own score")
   end)
 
   it("scores a run and its saved model alike, with map and reconstruction", function()

@@ -77,8 +77,9 @@ describe("a task", function()
 
   it("refuses a trainer whose options say otherwise", function()
     local task = agad.task.one_vs_rest(set, {gamma = .05})
-    checks.has(checks.refused(agad.trainer, task, {gamma = .1}), "gamma = 0.1: the task has 0.05; give it to the task")
-    checks.has(checks.refused(agad.trainer, task, {normal = "hole"}), 'normal = "hole": the task has "cloth"')
+    checks.has(checks.refused(agad.trainer, task, {gamma = .1}),
+      "gamma = 0.1: the task was made with 0.05; give this option to the task instead")
+    checks.has(checks.refused(agad.trainer, task, {normal = "hole"}), 'normal = "hole": the task was made with "cloth"')
     assert.equal(2, agad.trainer(task, {gamma = "0.05", seed = 2, net = "examples/small_net.lua"}).config.seed)
   end)
 
@@ -103,10 +104,11 @@ describe("a task", function()
     {{normal = "silk"}, "normal: weave has no class silk; its classes: cloth, scratch"},
     {{normal = "clot"}, "has no class clot; did you mean cloth?"},
     {{normal = {"cloth", "hol"}}, "did you mean hole?"},
-    {{anom_classes = {"cloth"}}, "is the normal class"}, {{anom_classes = {"stian"}}, "did you mean stain?"},
+    {{anom_classes = {"cloth"}}, "is normal; give anomalous classes"},
+      {{anom_classes = {"stian"}}, "did you mean stain?"},
     {{anom_classes = 9}, "only 5 classes"}, {{normals = "cloth"}, 'unknown option "normals"; did you mean normal'},
-    {{epochs = 3}, "epochs is no option of a task; give it to the trainer"},
-    {{protocol = "leave_one_out"}, "protocol = leave_one_out; agad.task.new takes any"},
+    {{epochs = 3}, "epochs is not an option of a task; give it to the trainer"},
+    {{protocol = "leave_one_out"}, "protocol = leave_one_out; use agad.task.new for other protocols"},
     {{anomaly = "hole"}, "anomaly is an option of protocol = leave_one_out; here give normal"},
     {{test_set = "ganomaly", gamma = .1}, "give gamma = 0, or force = true"},
     {{test_set = "ganomaly", gamma = {0, .1}}, "give gamma = 0, or force = true"},
@@ -135,8 +137,8 @@ describe("leave_one_out", function()
 
   it("refuses a normal class, and wants the anomalous one", function()
     checks.has(checks.refused(agad.task.leave_one_out, set, {normal = "hole"}),
-      "protocol = leave_one_out: give anomaly = CLASS, the one that is anomalous; all others are normal, "
-      .. "so normal = hole says nothing")
+      "protocol = leave_one_out: give anomaly = CLASS, the anomalous class; all others are normal, "
+      .. "so that normal = hole has no meaning")
     checks.has(checks.refused(agad.task.leave_one_out, set, {}),
       "which class is anomalous? give anomaly = one of cloth")
     checks.has(checks.refused(agad.task.leave_one_out, set, {anomaly = "hoel"}), "anomaly: weave has no class hoel",
@@ -325,7 +327,7 @@ describe("test_set = ganomaly", function()
 
   it("is forced on known anomalies only with a note", function()
     local t = agad.task.one_vs_rest(set, {normal = "a", test_set = "ganomaly", gamma = .2, force = true})
-    assert.same({"5 of the test pictures are known anomalies of training: forced"}, t.notes)
+    assert.same({"5 of the test pictures were also trained on as known anomalies (force = true)"}, t.notes)
   end)
 
   it("never tests twice what an unsplit set tests already", function()

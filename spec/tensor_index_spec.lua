@@ -318,7 +318,7 @@ describe("autograd from Lua", function()
       agad.rand(4, 2, d)}))
     local wrong = agad.differentiable {forward = function(c, a) c.a = a return a:sin() end,
       backward = function(c, g) return g * c.a:sin() end}
-    has(refused(agad.gradcheck, wrong, {agad.rand(3, d)}), "input 1, number 1", "differences say")
+    has(refused(agad.gradcheck, wrong, {agad.rand(3, d)}), "input 1, element 1", "finite differences give")
     has(refused(agad.gradcheck, wrong, {agad.rand(3)}), "input 1 is float32")
     has(refused(agad.gradcheck, wrong, {}, {tol = 1}), "unknown option tol")
   end)

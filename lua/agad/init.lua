@@ -6,14 +6,14 @@ local options = require "agad.base.options"
 
 core.set_own_files((debug.getinfo(1, "S").source:gsub("init%.lua$", "")))
 
--- The device is looked for before the first operator: libtorch settles the question only once.
+-- The GPU is looked for before the first operator, as libtorch checks for one only once.
 local devices, device_note = core.probe()
 
 local agad = {core = core, version = "0.1.0", libtorch_version = core.libtorch, devices = devices,
   device_note = device_note, grad = core.grad, manual_seed = core.manual_seed,
   generator = core.generator}
 
--- Shapes and lists of tensors print what they hold.
+-- Makes shapes and lists of tensors print their contents.
 function core.list_metatable.__tostring(list) return require("agad.base.values").show(list) end
 
 core.set_formatter(function(t, footer) return require("agad.tensor.text").of(t, footer) end)
@@ -49,15 +49,15 @@ end
 
 local making = {"dtype", "device", "requires_grad"}
 
---- A function with a derivative of its own.
--- @param o table forward: function(c, …) gives tensors; backward: function(c, …) gets the gradient of each of them (nil
---   where none came) and gives one for each argument of forward (nil for what is no tensor); c is a table for what
---   backward needs; name
--- @return function(…) of forward's arguments; gradients go through it, once
--- @raise what forward or backward raises
+--- A function with a derivative written in Lua.
+-- @param o table forward: function(c, …) returns tensors; backward: function(c, …) receives the gradient of each of
+--   them (nil if there is none) and returns one for each argument of forward (nil for one that is not a tensor); c is a
+--   table for what backward needs; name (for messages)
+-- @return function(…) takes forward's arguments; gradients can pass through each call once
+-- @raise errors of forward or backward
 function agad.differentiable(o)
   if type(o) ~= "table" or type(o.forward) ~= "function" or type(o.backward) ~= "function" then
-    error("differentiable: {forward = function(c, …), backward = function(c, …)} is needed", 2)
+    error("differentiable: give {forward = function(c, …), backward = function(c, …)}", 2)
   end
   return function(...)
     local c, given = {}, table.pack(...)
@@ -75,7 +75,7 @@ function agad.differentiable(o)
   end
 end
 
--- Marks the tensors among results, also those in plain tables.
+-- Marks the tensors among results, including those in plain tables.
 local function mark(v, kept, depth)
   if type(v) == "userdata" then kept[v] = true
   elseif type(v) == "table" and depth > 0 then
@@ -83,11 +83,11 @@ local function mark(v, kept, depth)
   end
 end
 
---- Runs f and frees, at its end, all tensors that were made in it but for those it returns (also in tables).
--- What f stores elsewhere is closed too: return it.
+--- Runs f, and then frees all tensors that were made in it except those that it returns, also inside tables.
+-- Tensors that f stores elsewhere are closed too; return them to keep them.
 -- @param f function
--- @return what f returns
--- @raise what f raises; the tensors made so far are freed
+-- @return the results of f
+-- @raise errors of f; the tensors made so far are freed
 function agad.scope(f, ...)
   local number = core.open_scope()
   local results = table.pack(pcall(f, ...))
@@ -100,9 +100,9 @@ function agad.scope(f, ...)
   return table.unpack(results, 2, results.n)
 end
 
---- What tensors hold now.
--- @return table tensors (their number), bytes (of main memory), peak (the most bytes so far), collections (full ones,
---   made because of tensors), device: bytes and peak by device ("cpu", "cuda:0")
+--- The memory that tensors hold now.
+-- @return table tensors (their number), bytes (of main memory), peak (the most bytes so far), collections (full garbage
+--   collections triggered by tensors), device: bytes and peak by device ("cpu", "cuda:0")
 function agad.memory()
   local use = core.memory()
   use.collections = core.collections()
@@ -110,10 +110,10 @@ function agad.memory()
 end
 
 --- A tensor from nested tables of numbers, or of booleans: agad.tensor {{1, 2}, {3, 4}}.
--- @param list table nested as deep as there are dimensions; also a number
--- @param o table|string dtype ("float32"; of booleans "bool"), device ("cpu"), requires_grad (false); or the dtype
+-- @param list table nested as deep as there are dimensions; or a number
+-- @param o table|string dtype ("float32"; "bool" for booleans), device ("cpu"), requires_grad (false); or the dtype
 -- @return tensor
--- @raise branches of different shapes, what is no number, numbers and booleans mixed
+-- @raise rows have different lengths, a value is not a number, or numbers and booleans are mixed
 function agad.tensor(list, o)
   if type(o) == "string" then o = {dtype = o} end
   options.check_names("tensor", o, making, true)
@@ -125,17 +125,18 @@ function agad.tensor(list, o)
   return o and o.requires_grad and t:requires_grad_() or t
 end
 
---- A tensor out of its memory in order, as t:tostring_bytes() gives it.
+--- A tensor from its numbers as bytes, as t:tostring_bytes() returns them.
 -- @param bytes string
--- @param o table dtype ("float32"), size (a list: its shape; one dimension)
+-- @param o table dtype ("float32"), size (a list: its shape; default: one dimension)
 -- @return tensor
--- @raise as many bytes as the shape needs are not there
+-- @raise the number of bytes does not match the shape
 function agad.from_string(bytes, o)
   options.check_names("from_string", o, {"dtype", "size"}, true)
   local dtype = o and o.dtype or "float32"
   local each = core.element_size(dtype)
   if #bytes % each ~= 0 then
-    error(("from_string: %d bytes are no whole number of %s (%d bytes each)"):format(#bytes, dtype, each), 2)
+    error(("from_string: %d bytes do not hold a whole number of %s values (%d bytes each)"):format(#bytes, dtype,
+      each), 2)
   end
   local size = o and o.size or {#bytes // each}
   local ok, t = core.try(core.from_string, bytes, dtype, size)
@@ -156,15 +157,15 @@ end
 -- @return boolean
 function agad.is_tensor(v) return core.is_tensor(v) end
 
---- Whether operators note what gradients need: false inside agad.no_grad.
+--- Whether operators record what gradients need; false inside agad.no_grad.
 -- @return boolean
 function agad.is_grad_enabled() return core.grad_mode() end
 
---- The threads of an operator on the processor.
+--- The number of CPU threads that an operator uses.
 -- @return integer
 function agad.get_num_threads() return (core.threads()) end
 
---- Sets the threads of an operator on the processor.
+--- Sets the number of CPU threads that an operator uses.
 -- @param n integer
 function agad.set_num_threads(n) core.threads(n) end
 
@@ -180,7 +181,7 @@ end
 
 require "agad.options"                           -- what hashes and tasks know of options is whole from the start
 
--- Parts are loaded when they are first asked for; what is none of them is an operator.
+-- Modules are loaded at first use; any other name is an operator.
 local parts = require("agad.base.public").module_of
 for name, module in pairs(parts) do
   if module ~= "agad." .. name then package.preload["agad." .. name] = function() return require(module) end end

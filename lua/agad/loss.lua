@@ -1,2 +1,2 @@
--- The loss terms, by the name that methods require them under (agad/nn/loss.lua).
+-- The loss terms (agad/nn/loss.lua) under the name by which methods require them.
 return require "agad.nn.loss"

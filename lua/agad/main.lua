@@ -1,7 +1,7 @@
--- The program `agad`: a subcommand, a script, a chunk, or the REPL. Exit status: 0 done, 1 failed (one
--- line on stderr), 2 wrong usage, 130 interrupted. Set AGAD_TRACEBACK=1 to see where an error came from.
+-- The program `agad`: runs a subcommand, a script, a chunk, or the REPL. Exit status: 0 done, 1 failed (one line on
+-- stderr), 2 wrong usage, 130 interrupted. Set AGAD_TRACEBACK=1 to see where an error came from.
 
--- Tensors are short-lived objects with finalisers: this mode keeps up with them, the incremental one falls behind.
+-- Tensors are short-lived objects with finalisers; generational collection keeps up with them, incremental does not.
 collectgarbage "generational"
 
 local common = require "agad.cli.common"
@@ -13,7 +13,7 @@ local function say(message)
   io.stderr:write("agad: ", message, "\n")
 end
 
--- A script sees `arg` as under lua: the script at 0, its arguments from 1.
+-- A script finds `arg` as it would under lua: the script at 0, its arguments from 1.
 local function with_arguments(name, first)
   local given = arg
   arg = {[0] = name}                               -- luacheck: ignore 121
@@ -39,7 +39,7 @@ end
 
 local function command(parser)
   if common.contains(parser.later, arg[1]) then
-    common.fail(("agad %s is not in this version; there are: %s"):format(arg[1],
+    common.fail(("agad %s is not available in this version; the subcommands are %s"):format(arg[1],
       table.concat(parser.commands, ", ")), 2)
   end
   local function usage(message, at)
@@ -59,7 +59,7 @@ local function main()
     local agad = require "agad"
     io.stdout:write(("agad %s, libtorch %s, %s\n"):format(agad.version, agad.libtorch_version or "2.11.0", _VERSION))
   elseif first == "-e" then
-    if not arg[2] then common.fail("-e needs a chunk (see agad --help)", 2) end
+    if not arg[2] then common.fail("-e needs Lua code to run (see agad --help)", 2) end
     chunk_of(arg[2])
   elseif not common.contains(parser.commands, first) and (first:find("%.lua$") or
          first:sub(1, 1) ~= "-" and require("lfs").attributes(first, "mode") == "file") then
@@ -69,7 +69,7 @@ local function main()
   end
 end
 
--- Errors are caught with their traceback only when it is asked for.
+-- Tracebacks are collected only on request.
 local function handler(err)
   if errors.is_interruption(err) or common.is_failure(err) or not os.getenv "AGAD_TRACEBACK" then return err end
   return debug.traceback(tostring(err), 2)

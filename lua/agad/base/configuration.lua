@@ -1,8 +1,8 @@
---- Configurations: the options of a run from all rooms, typed; their canonical text and their hash.
--- Each room defines the options that it reads (`data/options.lua`, `task/options.lua`, …); a method has its own, and
--- other defaults for those. A configuration is one flat table (only nested options, such as `lambda`, are tables).
--- Values are typed before they are written: 40 and 40.0 are one configuration. An option whose value is not decided yet
--- (a data set's size, the number of threads) is absent, and null in the text.
+--- Configurations: the typed options of a run, from all rooms; their canonical text and their hash.
+-- Each room defines the options that it reads (`data/options.lua`, `task/options.lua`, …); a method adds its own, and
+-- may change the defaults of the others. A configuration is a flat table, except for nested options such as `lambda`.
+-- Values are typed before they are written, so that 40 and 40.0 are the same configuration. An option whose value is
+-- not decided yet (a data set's size, the number of threads) is absent, and null in the text.
 
 local base = require "agad.base.options"
 
@@ -17,7 +17,7 @@ local function fail(form, ...) error(form:format(...), 0) end
 local definitions, by_name, presets = {}, {}, {}
 
 --- Adds the options of a room to those that every method shares.
--- @param group string "task", "trainer" or "evaluation": what they are listed under
+-- @param group string "task", "trainer" or "evaluation": the heading that they are listed under
 -- @param known table name -> option (`agad.base.options`), or a table of those
 -- @return table the same
 function options.define(group, known)
@@ -30,12 +30,12 @@ function options.define(group, known)
   return known
 end
 
---- Names values of several options at once: preset = "plain".
--- @param option string the option that chooses
+--- Defines presets, which set several options at once: preset = "plain".
+-- @param option string the option that chooses a preset
 -- @param known table value -> table of options
 function options.define_presets(option, known) presets[option] = known end
 
---- The values of such an option: what `define_presets` was given.
+--- The presets of such an option, as given to `define_presets`.
 function options.presets(option) return presets[option] end
 
 --- The definition of an option that every method shares, or nil.
@@ -54,7 +54,8 @@ end
 
 -- Methods ---------------------------------------------------------------------------------------
 
--- A method may give a bare default in place of an option: its type says the rest; `lambda`'s weights start at 0.
+-- A method may give a bare default instead of an option; its type is then the option's. Weights in `lambda` are at
+-- least 0.
 local function own(method, key, given)
   local ok, d = pcall(function()
     if base.is(given) then return given end
@@ -66,7 +67,7 @@ local function own(method, key, given)
   return setmetatable({name = key, group = "method"}, {__index = d})
 end
 
--- A method's own options by their full names, in the order of these.
+-- A method's own options, sorted by their full names.
 local function own_options(method)
   local list = {}
   local function walk(t, prefix)
@@ -84,7 +85,7 @@ local function own_options(method)
 end
 
 --- The options of a method: a list of definitions and the same by name ("lambda.con" for nested ones).
--- Each has group, name, kind, default, help, and choices or a range where it has any.
+-- Each has group, name, kind, default, help, and possibly choices or a range.
 -- @param method table a method's table; nil gives the options that every method shares
 function options.schema(method)
   method = method or {options = {}}
@@ -127,7 +128,7 @@ local function put(config, name, v)
   config[outer][inner] = v
 end
 
--- A schedule belongs to `lr` or to a number of the method's own; its values are in that option's range.
+-- Only `lr` and the method's own numbers can have a schedule, with values in the range of that option.
 local function convert_scheduled(named, name, v)
   local d = named[name]
   if not d or name ~= "lr" and (d.group ~= "method" or d.kind ~= "number") then
@@ -136,17 +137,18 @@ local function convert_scheduled(named, name, v)
       if its.group == "method" and its.kind == "number" then can[#can + 1] = other end
     end
     table.sort(can)
-    fail("schedule.%s: there is no schedule for that; known: %s (gamma takes one itself)", name, words(can))
+    fail("schedule.%s: this option cannot have a schedule; known: %s (for gamma, give the schedule as its value)", name,
+      words(can))
   end
   return named.schedule.kind(name, d, v)
 end
 
---- The full configuration of a run: defaults, the method's, and what was given, typed and checked.
--- Unknown names, values out of range and values this version cannot run raise one clear line.
+--- The full configuration of a run: defaults, the method's defaults and the given options, typed and checked.
+-- Unknown names, values out of range and values that this version does not support raise an error of one line.
 -- @param method table a method's table (name, options)
 -- @param given table options, nested or as "lambda.con"; text is converted to the option's type
 -- @param suggested table defaults that come from the data set (size, channels, holdout, normal)
--- @return table a flat configuration; absent where nothing is decided
+-- @return table a flat configuration, without options that are not decided yet
 function options.resolve(method, given, suggested)
   local list, named = options.schema(method)
   local set = {}
@@ -154,7 +156,7 @@ function options.resolve(method, given, suggested)
     local scheduled = name:match "^schedule%.(.+)$"
     local d = named[name] or scheduled and named.schedule or unknown(name, list)
     if name == "score" and type(method.score) == "function" then
-      fail("score = %s: method %s has a score of its own", show(v), method.name)
+      fail("score = %s: method %s defines its own score; leave score out", show(v), method.name)
     end
     if scheduled then
       set.schedule = set.schedule or {}
@@ -198,7 +200,7 @@ end
 function options.parse_assignment(text)
   local name, v = text:match("^%s*([%a_][%w_.]*)%s*=%s*(.-)%s*$")
   if not name or v == "" or name:find("%.%.") or name:find("%.$") then
-    fail("%s: key=value is needed, for example lambda.con=40", show(text))
+    fail("%s: give key=value, for example lambda.con=40", show(text))
   end
   local parts = {}
   put(parts, name, v)
@@ -217,7 +219,7 @@ end
 
 -- Text and hash ---------------------------------------------------------------------------------
 
---- A configuration that JSON can hold: a schedule that is a Lua function becomes {schedule = "function"}.
+--- A configuration that can be written as JSON: a Lua function as a schedule becomes {schedule = "function"}.
 function options.plain(config)
   local plain = {}
   local function one(v) return type(v) == "function" and {schedule = "function"} or v end
@@ -229,7 +231,7 @@ function options.plain(config)
   return plain
 end
 
---- The canonical JSON of a configuration: sorted keys, every option, null where nothing is decided.
+--- The canonical JSON of a configuration: every option, with sorted keys; null for those not decided yet.
 function options.canonical(config)
   local core = require "agad.core"
   local full = {}
@@ -239,8 +241,8 @@ end
 
 local paths = {out = true, run = true, root = true}    -- of the command line: they are in no configuration of ours
 
---- The part of a configuration that decides the results: without paths, device, log_every, checkpoint_*, and threads
--- unless deterministic.
+--- The part of a configuration that affects results: all but paths, device, log_every, checkpoint_*, and (unless
+-- deterministic) threads.
 function options.hashed(config)
   local kept = {}
   for name, v in pairs(config) do
@@ -252,8 +254,8 @@ function options.hashed(config)
   return kept
 end
 
---- The hash of a configuration: 16 hexadecimal digits, the same for runs that should agree.
--- Left out: paths, device, log_every, checkpoint_*, and threads unless deterministic.
+--- The hash of a configuration: 16 hexadecimal digits, equal for runs whose results should be equal.
+-- It leaves out paths, device, log_every, checkpoint_*, and (unless deterministic) threads.
 -- A schedule that is a Lua function cannot be hashed and raises.
 function options.hash(config)
   local core, unfit = require "agad.core", {}
@@ -263,11 +265,11 @@ function options.hash(config)
     if functions then unfit[#unfit + 1] = name end
   end
   table.sort(unfit)
-  if unfit[1] then fail("%s: a Lua function has no hash; use a named schedule", unfit[1]) end
+  if unfit[1] then fail("%s: a Lua function cannot be hashed; use a named schedule", unfit[1]) end
   return core.hash(core.json_encode(options.hashed(config)))
 end
 
---- Help text: the options of a method, one a line, by group.
+--- Help text: the options of a method, one per line, by group.
 function options.describe(method)
   local lines, group = {}, nil
   for _, d in ipairs((options.schema(method))) do

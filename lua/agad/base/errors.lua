@@ -1,11 +1,11 @@
--- What is caught and passed on. An error is text for people, and code reads none: what it must know it asks beforehand,
--- or is told by a value. There is one such value, Ctrl-C's; it is never text, so that it ends all that runs.
--- The core is loaded when it is first needed: `agad --help` does without libtorch.
+-- Errors that are caught and passed on. Their text is for people; no code reads it, but asks beforehand or checks for a
+-- special value. The only such value is that of Ctrl-C; as it is never a text, it passes through all handlers of
+-- errors. The core is loaded at first use, so that `agad --help` works without libtorch.
 
 local errors = {}
 
---- Calls f as pcall does; what the core raises in it comes without the line of the user's that led there, so that more
--- can be said before it.
+--- Calls f like pcall; errors of the core come without the position in the user's code, so that a caller can prefix
+-- them.
 -- @param f function
 -- @return boolean, then what f returns, or the error
 function errors.try(f, ...) return require("agad.core").try(f, ...) end
@@ -16,18 +16,18 @@ function errors.is_interruption(err)
   return core ~= nil and err == core.interruption
 end
 
---- The text of an error that was caught, for a note or for an error that says more.
--- @param err any what pcall gave
+--- The text of a caught error, for a note or for a longer message.
+-- @param err any the error that pcall returned
 -- @return string
--- @raise err itself, when it is Ctrl-C's
+-- @raise err itself if it is that of Ctrl-C
 function errors.text(err)
   if errors.is_interruption(err) then error(err, 0) end
   return tostring(err)
 end
 
---- Why something could not be done with a file, without its path, which io.open and lfs say first.
+--- The reason why an operation on a file failed, without the path that io.open and lfs put first.
 -- @param path string
--- @param reason string what they gave
+-- @param reason string their message
 -- @return string
 function errors.reason(path, reason)
   for _, after in ipairs {": ", "': "} do

@@ -4,8 +4,8 @@ local lfs = require "lfs"
 
 local folder = {}
 
---- Makes a folder with those above it.
--- @raise it cannot be made, with the reason
+--- Creates a folder, and those above it.
+-- @raise it cannot be created (with the reason)
 function folder.make(path)
   local made = path:sub(1, 1) == "/" and "/" or ""
   for part in path:gmatch("[^/]+") do
@@ -13,7 +13,7 @@ function folder.make(path)
     if lfs.attributes(made, "mode") ~= "directory" then
       local ok, reason = lfs.mkdir(made)
       if not ok and lfs.attributes(made, "mode") ~= "directory" then
-        error(("cannot make the folder %s: %s"):format(made, reason), 0)
+        error(("cannot create the folder %s: %s"):format(made, reason), 0)
       end
     end
     made = made .. "/"

@@ -1,12 +1,12 @@
--- Ctrl-C for the program's own Lua: the C side's handler sets one flag, loops in C look at it, and this hook turns it
--- into an error inside Lua code that would otherwise run on. Whoever handles the flag itself (a training ends after its
--- step) holds the hook meanwhile. Both raise one value (`agad.base.errors`).
+-- Ctrl-C in Lua code of the program: the signal handler in C sets a flag, loops in C poll it, and the hook here turns
+-- it into an error in Lua code that would otherwise run on. Code that handles the flag itself (a training stops after
+-- its step) holds the hook meanwhile. C and Lua raise the same value (`agad.base.errors`).
 
 local interrupt = {}
 
 local held = 0                                    -- how many handle the flag themselves
 
---- Ends what runs, where Ctrl-C was pressed.
+--- Raises the interruption if Ctrl-C was pressed.
 -- @raise the core's interruption
 function interrupt.check()
   local core = require "agad.core"
@@ -16,14 +16,14 @@ function interrupt.check()
   end
 end
 
---- Lets Ctrl-C set the flag instead of ending the process, and stops Lua code by it.
--- Called again it does no harm. Code in other coroutines is not stopped before it yields.
+--- Makes Ctrl-C set the flag instead of ending the process, and stop Lua code.
+-- It may be called repeatedly. Code in other coroutines is not stopped until it yields.
 function interrupt.arm()
   require("agad.core").arm_interrupt()
   debug.sethook(function() if held == 0 then interrupt.check() end end, "", 100000)
 end
 
---- Lets Lua code run on after Ctrl-C; the flag is still set by it.
+--- Lets Lua code continue after Ctrl-C, which still sets the flag.
 function interrupt.disarm() debug.sethook() end
 
 local function release(hold)
@@ -33,7 +33,7 @@ end
 
 local hold = {__close = release, __gc = release}   -- collected: a coroutine that held it was never ended
 
---- Ctrl-C raises nothing in Lua code before what this returns is closed: whoever calls it looks at the flag.
+--- Suspends the error in Lua code until the returned value is closed; the caller polls the flag instead.
 -- @return value for a local variable that is <close>
 function interrupt.hold()
   held = held + 1

@@ -1,11 +1,12 @@
---- Options: what one is, and the checker of tables of options.
--- An option is defined once, by who reads it; parser, help, checks, sets and documentation are made from that.
+--- Options: their definitions, and the check of tables of options.
+-- An option is defined once, by the module that reads it; command-line flags, help, checks and documentation are made
+-- from that definition.
 --     local option = require("agad.base.options").option
 --     local known = {
 --       size = option {default = 32, min = 8, max = 4096, unit = "pixels", help = "side of the pictures"},
---       fit = option {choices = {"resize", "crop", "pad"}, help = "how pictures reach that size"},   -- the first one
---       augment = {flip = option {default = false, help = "…"}},                                     -- augment.flip
---     }
+--       fit = option {choices = {"resize", "crop", "pad"}, help = "how pictures are resized"},       -- default: the
+--   first     augment = {flip = option {default = false, help = "…"}},                                     --
+--   augment.flip   }
 --     local o = options.check("agad.data.mnist", {size = 28}, known)                    --> {size = 28, fit = "resize"}
 
 local options = {}
@@ -16,7 +17,7 @@ local function fail(form, ...) error(form:format(...), 0) end
 
 -- Text ------------------------------------------------------------------------------------------
 
---- A value as Lua writes it.
+--- A value in Lua's notation.
 function options.show(v)
   if type(v) == "string" then return (("%q"):format(v):gsub("\\\n", "\\n")) end
   if type(v) == "table" then
@@ -29,7 +30,7 @@ function options.show(v)
 end
 local show = options.show
 
---- Values in a message: words without quotes.
+--- A list of values for a message, strings without quotes.
 function options.words(list)
   local parts = {}
   for i, v in ipairs(list) do parts[i] = type(v) == "string" and v or show(v) end
@@ -37,7 +38,7 @@ function options.words(list)
 end
 local words = options.words
 
--- Levenshtein's, where two letters in the wrong order are one mistake.
+-- The Levenshtein distance, but two transposed letters count as one mistake.
 local function distance(a, b)
   local before, row = nil, {}
   for j = 0, #b do row[j] = j end
@@ -58,7 +59,7 @@ end
 --- The name in a list that is nearest to a mistyped one, or nil.
 -- @param word string what was typed
 -- @param names table list of the known names
--- @param many boolean true: among very many names a short word is near to some by chance
+-- @param many boolean true: the list is so long that a short word resembles some names by chance
 function options.nearest(word, names, many)
   if #word > 100 then return nil end
   local best, least = nil, math.min(#word, math.max(many and 1 or 2, #word // 3) + 1)
@@ -71,7 +72,7 @@ function options.nearest(word, names, many)
   return best
 end
 
---- What is said of a name that is not known: "; did you mean epochs?; known: batch, epochs".
+--- The end of a message about an unknown name: "; did you mean epochs?; known: batch, epochs".
 -- @param name any what was given
 -- @param names list
 -- @return string
@@ -107,9 +108,9 @@ local function check_range(key, d, v)
   return v
 end
 
---- "1,2", "[1, 2]" and {1, 2} as a list of items; nil for what is no list.
+--- "1,2", "[1, 2]" and {1, 2} as a list of items; nil if it is not a list.
 -- @param v any
--- @param pattern string of an item in a text; default: text is split at commas and blanks
+-- @param pattern string matches an item in a text; default: text is split at commas and blanks
 function options.items(v, pattern)
   if type(v) ~= "string" then return type(v) == "table" and v or nil end
   local list = {}
@@ -150,7 +151,7 @@ function convert.boolean(key, _, v)
 end
 
 function convert.string(key, _, v)
-  if type(v) ~= "string" or v == "" then fail("%s = %s: a word is needed", key, show(v)) end
+  if type(v) ~= "string" or v == "" then fail("%s = %s: a non-empty string is needed", key, show(v)) end
   return v
 end
 
@@ -172,7 +173,7 @@ function convert.list(key, d, v)
   return list
 end
 
--- "true or a path", as of a cache.
+-- For options like `cache`: true, false or a path.
 function convert.switch_or_path(key, _, v)
   if type(v) == "boolean" then return v end
   if type(v) ~= "string" or v == "" then fail("%s = %s: true, false or a path is needed", key, show(v)) end
@@ -200,12 +201,12 @@ local function kind_of(o)
   return o.default == nil and "string" or type(o.default)
 end
 
---- An option.
--- @param o table default (none: not set unless it is given; of a choice: the first one), kind (where the default or the
---   choices do not say it): "number", "integer", "boolean", "string", "choice", "list", "function", "any",
---   "switch_or_path", or a function(key, definition, value) that gives the typed value; choices (a list); min, max
---   (inclusive), above, below (exclusive); of (a list's kind), count; unit; help (one line); results (false: it changes
---   no result; or a function(config)); flag (what its value is called where it is a flag of the command line too)
+--- Defines an option.
+-- @param o table default (if absent: not set unless given; for a choice, the first one); kind (if default or choices do
+--   not imply it): "number", "integer", "boolean", "string", "choice", "list", "function", "any", "switch_or_path", or
+--   a function(key, definition, value) that returns the typed value; choices (a list); min, max (inclusive), above,
+--   below (exclusive); of (the kind of a list's items), count; unit; help (one line); results (false: it does not
+--   affect results; or a function(config)); flag (makes it a command-line flag too: the name of its value in the help)
 -- @return option
 function options.option(o)
   options.check_names("option", o, attributes)
@@ -214,7 +215,7 @@ function options.option(o)
   d.kind = o.kind or kind_of(o)
   if d.kind == "list" and not d.of then d.of = math.type((o.default or {})[1]) and "number" or "string" end
   if d.kind == "choice" and d.default == nil and not o.kind then d.default = o.choices[1] end
-  if type(d.kind) ~= "function" and not convert[d.kind] then fail("option: a %s is no value", tostring(d.kind)) end
+  if type(d.kind) ~= "function" and not convert[d.kind] then fail("option: there is no kind %s", tostring(d.kind)) end
   serial = serial + 1
   d.order = serial
   if d.default ~= nil and d.default ~= false then d.default = options.typed("default", d, d.default) end
@@ -224,10 +225,10 @@ end
 --- Whether a value is an option.
 function options.is(v) return getmetatable(v) == option_type end
 
---- An option like another one, but for what is given.
+--- An option like another one, with some attributes changed.
 -- @param d option
 -- @param changes table as for `option`
--- @return option in the other's place where they are listed
+-- @return option it takes the place of the other one in listings
 function options.like(d, changes)
   local copy = {}
   for _, key in ipairs(attributes) do copy[key] = d[key] end
@@ -237,8 +238,8 @@ function options.like(d, changes)
   return made
 end
 
---- A value as the option has it.
--- @param key string what the option is called, for messages
+--- Converts a value to the option's type and checks it.
+-- @param key string the name of the option, for messages
 -- @param d option
 -- @param v any
 -- @raise one line: "epochs = 0: it must be at least 1"
@@ -247,7 +248,7 @@ function options.typed(key, d, v)
   return convert[d.kind](key, d, v)
 end
 
---- The options in a table of definitions, nested ones by their full names ("augment.flip"), in the order of writing.
+--- The options in a table of definitions, in the order of their definition; nested ones by full name ("augment.flip").
 -- @param definitions table name -> option, or a table of those
 -- @return list of names
 -- @return table name -> option
@@ -272,15 +273,17 @@ local function raise(message, at_caller)
   error(message, 0)
 end
 
---- Refuses keys of a table that are not known.
--- @param where string who is asked, for the message
+--- Refuses unknown keys in a table.
+-- @param where string the name of the function, for messages
 -- @param given table or nil
 -- @param known list of names
--- @param at_caller boolean true: the error names the line of the user's code
+-- @param at_caller boolean true: the error names the position in the user's code
 -- @raise "teach: unknown option stpes; did you mean steps?; known: steps"
 function options.check_names(where, given, known, at_caller)
   if given == nil then return end
-  if type(given) ~= "table" then raise(("%s: options are a table, not a %s"):format(where, type(given)), at_caller) end
+  if type(given) ~= "table" then
+    raise(("%s: options must be a table, not a %s"):format(where, type(given)), at_caller)
+  end
   for name in pairs(given) do
     if not contains(known, name) then
       local brief = require("agad.base.values").brief
@@ -289,12 +292,12 @@ function options.check_names(where, given, known, at_caller)
   end
 end
 
---- Checks a table of options: unknown names are refused with the known ones, values are typed and held against their
--- ranges, and defaults stand for what is not given. `false` for an option without a default is: not given.
--- @param where string who is asked, for messages
+--- Checks a table of options: unknown names are refused, values are converted and checked against their ranges, and
+-- defaults fill in what is not given. `false` for an option without a default means: not given.
+-- @param where string the name of the function, for messages
 -- @param given table or nil
 -- @param definitions table name -> option
--- @param at_caller boolean true: errors name the line of the user's code
+-- @param at_caller boolean true: errors name the position in the user's code
 -- @return table a new one
 -- @raise one line: "mnist: size = 0: it must be between 1 and 4096"
 function options.check(where, given, definitions, at_caller)

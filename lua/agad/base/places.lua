@@ -1,4 +1,4 @@
---- Where things lie that are not given: the user's cache, and the data sets.
+--- Default folders: the user's cache, and the data sets.
 
 local places = {}
 
@@ -10,7 +10,7 @@ function places.cache()
   return cache
 end
 
---- Where data sets lie: the folder that is given, $AGAD_DATA, or below the user's cache.
+--- The folder of the data sets: the one given, or else $AGAD_DATA, or else one in the user's cache.
 -- @param root string or nil
 -- @return string the folder, which need not exist
 function places.data(root)

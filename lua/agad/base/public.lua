@@ -1,5 +1,5 @@
--- The public names that are parts of `agad`, and the modules that they are. A part is loaded when it is first asked
--- for; `require "agad.NAME"` gives it too once agad is loaded.
+-- The public names in `agad` and the modules behind them. A module is loaded at first use; `require "agad.NAME"` works
+-- too once agad is loaded.
 
 local module_of = {
   campaign = "agad.train.campaign", data = "agad.data", draw = "agad.nn.draw", fetch = "agad.data.fetch",
@@ -8,7 +8,7 @@ local module_of = {
   progress = "agad.train.progress", schedule = "agad.task.schedule", task = "agad.task", teach = "agad.train.teach",
 }
 
--- The module that a public name's documentation is found under: agad.nn.loss documents agad.loss.
+-- The public name under which a module is documented: agad.nn.loss documents agad.loss.
 local name_of = {}
 for name, module in pairs(module_of) do name_of[module] = "agad." .. name end
 name_of["agad.train.trainer"] = "agad.trainer"

@@ -1,4 +1,4 @@
--- Seeded choices of a task: splitmix64 of its own, so that tasks are the same whatever else draws numbers.
+-- Seeded choices of a task, with their own splitmix64, so that no other use of random numbers changes them.
 
 local random = {}
 
@@ -26,8 +26,8 @@ function random.shuffle(list, draw)
   return list
 end
 
---- One permutation of the rows of all classes, as even over classes as possible at every length: in each turn
--- every class that has rows left gives one. A longer pool begins with the shorter one.
+--- One permutation of the rows of all classes, every prefix of which is distributed as evenly over classes as possible:
+-- in each turn, every class with rows left gives one. A longer pool begins with the shorter one.
 -- @param by_class table label -> list of rows; the lists are shuffled
 -- @return list rows
 function random.interleaved(by_class, draw)

@@ -1,4 +1,4 @@
--- Text for people: lines that fit.
+-- Text for people: line breaks and printable names.
 
 local text = {}
 
@@ -18,7 +18,7 @@ function text.wrap(line, width, hang)
   return table.concat(out, "\n")
 end
 
---- A name that JSON and a terminal can hold: bytes that are no UTF-8, and control characters, as \xNN.
+--- A name that is safe in JSON and on a terminal: control characters and bytes that are not UTF-8 become \xNN.
 -- @param name string
 -- @return string
 function text.printable(name) return require("agad.core").printable(name) end

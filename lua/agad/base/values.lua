@@ -14,7 +14,7 @@ local function sorted(t)                          -- the keys that are no part o
   return keys
 end
 
---- A value as short text: tables on one line where they fit, else one entry a line; long ones are cut.
+--- A value as short text: tables on one line if they fit, else one entry per line; long ones are truncated.
 function values.show(v, width, depth, inner)
   if type(v) == "string" then return inner and ("%q"):format(v):gsub("\\\n", "\\n") or v end
   local meta = getmetatable(v)
@@ -39,7 +39,7 @@ function values.show(v, width, depth, inner)
   return "{\n" .. table.concat(parts, ",\n") .. "\n}"
 end
 
---- A value in the middle of a message: a text, a number or a truth value, else what kind of thing it is.
+--- A value for the middle of a message: a text, number or boolean itself, or else the type of the value.
 function values.brief(v)
   if type(v) == "string" or type(v) == "number" or type(v) == "boolean" then return tostring(v) end
   return v == nil and "nil" or "a " .. (core.is_tensor(v) and "tensor" or type(v))

@@ -1,5 +1,5 @@
--- What the subcommands share: failing with a status, options out of arguments, outputs checked before
--- the work starts, rows printed as JSON or as an aligned table.
+-- What the subcommands share: errors with an exit status, options from arguments, checks of outputs before the work
+-- starts, and rows printed as JSON or as an aligned table.
 
 local errors = require "agad.base.errors"
 local lfs = require "lfs"
@@ -8,7 +8,7 @@ local options = require "agad.options"
 
 local common = {}
 
--- An error with an exit status; main.lua prints the message and leaves.
+-- An error with an exit status; main.lua prints the message and exits.
 local failure = {__tostring = function(self) return self.message end}
 
 --- Ends the program with one line on stderr and a status: 1 failed, 2 wrong usage.
@@ -27,9 +27,9 @@ function common.is_failure(err) return getmetatable(err) == failure end
 --- A text as one line.
 function common.one_line(text) return (text:gsub("%s*\n%s*", " ")) end
 
---- What is shown of an error that a script or a chunk of the user's ends with: one line, without the position that
--- Lua's `error` puts before it ("file.lua:12:"). Lua's own runtime errors keep it: nothing else tells where they are
--- from. For people only: nothing may be decided by what it gives.
+--- The message shown for an error in a user's script or chunk: one line, without the position that Lua's `error` puts
+-- before it ("file.lua:12:"). Runtime errors of Lua keep theirs, as nothing else tells where they occurred. The message
+-- is for people only; no code may depend on it.
 function common.message(err)
   local text = tostring(err)
   local bare = text:gsub("^[^:\n]-%.lua:%d+: ", ""):gsub("^%[string [^\n]-%]:%d+: ", "")
@@ -37,7 +37,7 @@ function common.message(err)
   return common.one_line((text:gsub("\nstack traceback:.*$", "")))
 end
 
---- Calls f; an error of it is wrong usage (status 2).
+--- Calls f; an error in it counts as wrong usage (status 2).
 function common.usage(f, ...)
   local result = table.pack(pcall(f, ...))
   if not result[1] then
@@ -47,7 +47,7 @@ function common.usage(f, ...)
   return table.unpack(result, 2, result.n)
 end
 
---- The options that the arguments give, `--set` after the flags: a table for `options.resolve`.
+--- The options in the arguments, as a table for `options.resolve`; `--set` overrides flags.
 function common.given(args)
   local given, flag = {}, require("agad.cli.parser").flag
   for name, value in pairs(args) do if flag(name) then given[name] = value end end
@@ -57,8 +57,8 @@ function common.given(args)
   return given
 end
 
---- The method, and the options for the task (typed) and for the trainer out of a table of given ones.
--- What is wrong with them, and a method that cannot be loaded, is wrong usage.
+--- The method, and the given options divided into those of the task (typed) and those of the trainer.
+-- Wrong options, and a method that cannot be loaded, count as wrong usage.
 function common.configure(given)
   local method = common.usage(methods.load, given.method or "agad")
   local config = common.usage(options.resolve, method, given)
@@ -70,19 +70,19 @@ function common.configure(given)
 end
 
 --- For commands that do not train: the options of task, trainer and evaluation, typed; threads are set.
--- Saved models are scored by the processor.
+-- Saved models are scored on the CPU.
 -- @param given table
--- @param owner table name, options: what has options besides (none)
+-- @param owner table name, options: further options (nil: none)
 function common.prepare(given, owner)
   local config = common.usage(options.resolve, owner or {name = "agad", options = {}}, given)
   if config.device:find "^cuda" then
-    common.fail(("device = %s: saved models run on the processor in this version"):format(config.device))
+    common.fail(("device = %s: saved models run on the CPU only; use device = cpu"):format(config.device))
   end
   if config.threads then require("agad.core").threads(config.threads) end
   return config
 end
 
---- Loads the data set that the arguments name, as the task's options want it; shows the first pass over its files.
+--- Loads the data set that the arguments name, with the task's options; shows progress while its files are read.
 function common.load(args, task)
   local show = require("agad.train.progress").new {quiet = args.quiet}
   local o = {root = args.root, on_progress = function(done, total) show {kind = "load", done = done, total = total} end}
@@ -99,14 +99,14 @@ end
 
 -- Outputs -----------------------------------------------------------------------------------------
 
---- Fails unless a file can be made at `path`; nothing is left behind.
+--- Fails unless a file can be created at `path`; leaves nothing behind.
 function common.check_writable(path)
   if lfs.attributes(path, "mode") == "directory" then common.fail(("cannot write %s: it is a folder"):format(path)) end
   local dir = path:match("^(.*)/[^/]*$") or "."
   if dir == "" then dir = "/" end
   local mode = lfs.attributes(dir, "mode")
-  if not mode then common.fail(("cannot write %s: there is no folder %s"):format(path, dir)) end
-  if mode ~= "directory" then common.fail(("cannot write %s: %s is no folder"):format(path, dir)) end
+  if not mode then common.fail(("cannot write %s: the folder %s does not exist; create it first"):format(path, dir)) end
+  if mode ~= "directory" then common.fail(("cannot write %s: %s is not a folder"):format(path, dir)) end
   local probe = ("%s/.agad-%d-%d"):format(dir, os.time(), math.random(1 << 30))
   local file, reason = io.open(probe, "wb")
   if not file then common.fail(("cannot write %s: %s"):format(path, errors.reason(probe, reason))) end
@@ -114,11 +114,11 @@ function common.check_writable(path)
   os.remove(probe)
 end
 
---- Pictures below the given paths, in their order; folders are walked by name.
--- A path that does not exist, or a folder without pictures, fails.
+--- The pictures at the given paths, in their order; those in a folder are sorted by name.
+-- Fails if a path does not exist, or if a folder has no pictures.
 -- @return list of paths
--- @return table path -> true where the picture was not named itself, but found in a folder
--- @return list of texts: what in the folders cannot be looked at
+-- @return table path -> true for a picture that was found in a folder rather than named itself
+-- @return list of texts: names in the folders that cannot be read, with reasons
 function common.pictures(paths)
   local list, found, problems = {}, {}, {}
   for _, path in ipairs(paths) do
@@ -128,7 +128,7 @@ function common.pictures(paths)
       local names, unreadable = require("agad.core").data.list(path)
       if #names == 0 then
         common.fail(path .. (unreadable[1] and "/" .. unreadable[1] or
-          (": no pictures in this folder (%s)"):format(require("agad.data.formats").patterns)))
+          (": there are no pictures (%s) in this folder"):format(require("agad.data.formats").patterns)))
       end
       local base = path:gsub("/+$", "") .. "/"
       for _, name in ipairs(names) do

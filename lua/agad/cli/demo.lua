@@ -1,5 +1,5 @@
--- The demonstration: AGAD on the built-in textures within a time limit, a table of what it reached, a grid
--- of pictures and the loss curves. Nothing is downloaded, and the figures are printed as they are.
+-- The demonstration: AGAD on the built-in textures within a time limit, then a table of results, a grid of pictures
+-- and the loss curves. Nothing is downloaded, and the results are printed as they are.
 
 local common = require "agad.cli.common"
 local errors = require "agad.base.errors"
@@ -9,7 +9,7 @@ local progress = require "agad.train.progress"
 
 local demo = {}
 
-local SECONDS, EPOCHS = 90, 30                    -- the whole demonstration; it ends earlier after so many epochs
+local SECONDS, EPOCHS = 90, 30                    -- limits of the whole demonstration: whichever is reached first
 
 local curves = {"generator", "discriminator", "con", "adcon", "adcon_anom", "lat"}
 
@@ -20,7 +20,7 @@ local next_steps = [[
     %s    (the REPL: type ? agad.trainer)
 ]]
 
--- How to call the program: in its tree by the launcher in build/, else by its name.
+-- How to call the program: by its launcher in build/ if it runs in the source tree, else by its name.
 local function program()
   local build = package.searchpath("agad.cli.demo", package.path):match("^(.*/)%.%./lua/agad/cli/demo%.lua$")
   if not build then return "agad" end
@@ -29,13 +29,13 @@ local function program()
   return build .. "agad"
 end
 
--- Seconds that saving, evaluating and drawing will take: a training step costs an image some nine passes of G.
+-- Seconds that saving, evaluating and drawing will take: per picture, a training step costs about nine passes of G.
 local function evaluation_seconds(task, images_per_second)
   local passes = 3 * #task.test.anomalous + 2 * #task.normals + #task.held_out
   return 4 + passes / (7 * images_per_second)
 end
 
--- Of each class the test picture with the median score: neither the best nor the worst of its kind.
+-- For each class, the test picture with the median score.
 local function typical(set, scores)
   local rows, chosen = {}, {}
   for i in ipairs(set.classes) do rows[i] = {} end
@@ -47,12 +47,12 @@ local function typical(set, scores)
   return chosen
 end
 
---- Writes a grid: a column for a normal picture and one for each kind of defect; rows are the input, its
--- reconstruction, the error (one scale for all), and the input with the true defect's outline.
+--- Writes a grid with a column for a normal picture and one for each kind of defect. The rows are the input, its
+-- reconstruction, the error map (one scale for all), and the input with the outline of the true defect.
 -- @param model model
 -- @param set set with masks
 -- @param path string a PNG
--- @return list of the pictures shown, by class: rows of the test split from 1
+-- @return list of the pictures shown, one per class: rows of the test split, from 1
 function demo.grid(model, set, path)
   local core = require "agad.core"
   local images = set.test.images
@@ -73,9 +73,9 @@ function demo.grid(model, set, path)
   return chosen
 end
 
---- Trains on `weave`, evaluates, writes weave.safetensors, grid.png and losses.png into a folder.
--- @param o table out (the folder), given (options), quiet, json (no table on stdout), seconds (in all)
--- @return table the result row, with `files`: what was written
+--- Trains on `weave`, evaluates, and writes weave.safetensors, grid.png and losses.png to a folder.
+-- @param o table out (the folder), given (options), quiet, json (no table on stdout), seconds (time limit)
+-- @return table the result row, with `files`: the list of files written
 function demo.run(o)
   local agad = require "agad"
   local core = agad.core
@@ -88,7 +88,7 @@ function demo.run(o)
     channels = task_options.channels})
   local task = agad.task.new(set, task_options)
   local run = agad.trainer(task, run_options, {dir = o.out .. "/weave.run"})
-  say(("  AGAD learns the texture %s: %d normal pictures, %d with known defects.\n"):format(set.classes[1],
+  say(("  AGAD learns the texture %s from %d normal pictures and %d with labelled defects.\n"):format(set.classes[1],
     #task.normals, #task.anomalies))
 
   local show = progress.new {quiet = o.quiet}
@@ -100,7 +100,7 @@ function demo.run(o)
   core.interrupt_clear()
   local path = o.out .. "/weave.safetensors"
   run:save(path)
-  if run.interrupted then common.fail("interrupted; what was trained is in " .. path, 130) end
+  if run.interrupted then common.fail("interrupted; the model trained so far is in " .. path, 130) end
   local row = run:evaluate(show)
   show:clear()
 
@@ -114,13 +114,15 @@ function demo.run(o)
   end
   if not o.json then require("agad.evaluate.report").print(row) end
   if run.epoch < run.config.epochs then
-    say(("  note: stopped in epoch %d of %d to be done within %d s\n"):format(run.epoch, run.config.epochs, limit))
+    say(("  note: stopped in epoch %d of %d, to finish within %d s\n"):format(run.epoch, run.config.epochs, limit))
   end
   say "\n"
   local model, chosen = agad.model.open(path), nil
   file("weave.safetensors", "the model", function() end)
-  file("grid.png", "down: input, reconstruction, error, defect", function(to) chosen = demo.grid(model, set, to) end)
-  say((" "):rep(32), "across: ", set.classes[1], ", then each kind of defect\n")
+  file("grid.png", "top to bottom: input, reconstruction, error, defect", function(to)
+    chosen = demo.grid(model, set, to)
+  end)
+  say((" "):rep(32), "left to right: ", set.classes[1], ", then each kind of defect\n")
   file("losses.png", "the losses over the steps", function(to)
     plot.losses(run.dir, to, {title = "AGAD on weave: losses", losses = run.method.name == "agad" and curves or nil})
   end)

@@ -9,9 +9,9 @@
 --     -- @raise when and with which message
 --     function module.name(name) … end
 --
--- The comment at the top of a file documents its module. What C provides is documented in a Lua file by
--- blocks that begin with `--- @name agad.core.hash` and stand alone (`--- @name agad.core.hash(text)` gives
--- a signature too). The index is built at the first question, by reading the sources on the package path.
+-- The comment at the top of a file documents its module. Functions written in C are documented in a Lua file by
+-- separate blocks that begin with `--- @name agad.core.hash`, or with a signature, `--- @name agad.core.hash(text)`.
+-- The index is built when documentation is first requested, from the sources on the package path.
 
 local lfs = require "lfs"
 local public = require "agad.base.public"
@@ -125,7 +125,7 @@ local function walk(dir, root)
   end
 end
 
---- Reads the sources again: for somebody who edits them while the REPL runs.
+--- Reads the sources again, after they were edited while the REPL was running.
 function doc.refresh()
   index = {by_name = {}, by_line = {}, names = {}}
   local here = package.searchpath("agad.cli.doc", package.path)
@@ -157,7 +157,7 @@ local function by_table(t)
 end
 
 --- The doc entries for a name or a value.
--- A name may leave out its front: `trainer`, `run:fit` and `fit` are found, and exact names come first.
+-- The beginning of a name may be left out (`trainer`, `run:fit`, `fit`); exact matches come first.
 -- @param what any a name, a function, or a module's table
 -- @return list of entries {name, args, summary, text, params, returns, raises}, empty when there are none
 function doc.find(what)
@@ -175,7 +175,7 @@ function doc.find(what)
   return found
 end
 
--- The entries of what a module holds, one a line.
+-- The entries of a module's members, one per line.
 local function members(entry, width)
   local out = {}
   for _, name in ipairs(index.names) do
@@ -207,7 +207,7 @@ function doc.render(entry, width)
 end
 
 --- The text of `? name`: the documentation of a name or value, or nil when there is none.
--- Several names that end alike are listed with their summaries.
+-- If several names match, they are listed with their summaries.
 function doc.lookup(what, width)
   local found = doc.find(what)
   if #found == 0 then return nil end

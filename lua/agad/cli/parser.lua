@@ -1,8 +1,10 @@
--- The arguments of every subcommand, for lua-argparse. A wrong argument is one line on stderr, status 2.
+-- The arguments of every subcommand, for lua-argparse. A wrong argument ends the program with one line on stderr and
+-- status 2.
 --
--- A subcommand is a file of its name in commands/: {help = "…", arguments = function(c, add), run = function(args)}.
--- `c` is its argparse command; add.options(c, "epochs batch") makes flags of options, whose help is theirs, and
--- add.data(c) the arguments that say which pictures. All are loaded for --help: what they need is required in run.
+-- A subcommand is commands/NAME.lua, which returns {help = "…", arguments = function(c, add), run = function(args)}.
+-- `c` is its argparse command. add.options(c, "epochs batch") adds a flag for each of these options, with the option's
+-- help, and add.data(c) the arguments that select pictures. All files are loaded for --help; what is slow to load is
+-- therefore required inside `run`.
 
 local argparse = require "argparse"
 local lfs = require "lfs"
@@ -11,7 +13,7 @@ local words = require("agad.base.options").words
 
 local parser, add = {}, {}
 
-local ROOT = "where the data sets are; else $AGAD_DATA or the cache"
+local ROOT = "the folder that holds the data sets (default: $AGAD_DATA, or else the cache)"
 
 --- The definition of an option that is a flag too, or nil.
 -- @param name string
@@ -32,23 +34,25 @@ function add.root(c) c:option "--root":argname "DIR":description(ROOT) end
 
 function add.data(c)
   add.root(c)
-  c:option "--normals":argname "DIR":description "instead of DATA: a folder of normal pictures"
-  c:option "--anomalies":argname "DIR":description "with --normals: one of anomalies, a subfolder a kind"
+  c:option "--normals":argname "DIR":description "a folder of normal pictures, instead of DATA"
+  c:option "--anomalies":argname "DIR":description "a folder of anomalies, one subfolder per kind"
   add.options(c, "normal anomaly size channels limit protocol preset")
   c:flag "--classes":description "print the AUROC of each class of anomalies"
-  c:flag "--curves":description "with --json: ROC points and score histograms in the row"
+  c:flag "--curves":description "add ROC points and score histograms to the JSON"
   c:action(function(args)
-    if (args.normals ~= nil) ~= (args.anomalies ~= nil) then c:error "--normals and --anomalies go together" end
-    if args.data and args.normals then c:error "give a data set, or --normals and --anomalies" end
+    if (args.normals ~= nil) ~= (args.anomalies ~= nil) then
+      c:error "--normals and --anomalies must be given together"
+    end
+    if args.data and args.normals then c:error "give either a data set, or --normals and --anomalies, not both" end
     if not args.data and not args.normals then c:error "missing argument 'data'" end
   end)
 end
 
 local function everywhere(c)
-  c:flag "--json":description "JSON on stdout, one object a line, and nothing else there"
-  c:flag "--quiet":description "no progress"
+  c:flag "--json":description "print JSON only, one object per line"
+  c:flag "--quiet":description "do not show progress"
   add.options(c, "device precision seed threads")
-  c:option "--set":argname "KEY=VALUE":count "*":description "any option, as lambda.con=40"
+  c:option "--set":argname "KEY=VALUE":count "*":description "set any option, for example lambda.con=40"
 end
 
 local MODULE = "agad.cli.commands."
@@ -71,14 +75,14 @@ function parser.command(name) return require(MODULE .. name) end
 
 local epilog = [[
 Without arguments agad starts its REPL. Also:
-  agad SCRIPT.lua [ARGS]   run a script with `arg`
-  agad -e CHUNK [ARGS]     run a chunk with the REPL's names
-  agad --version           say which version this is]]
+  agad SCRIPT.lua [ARGS]   run a Lua script
+  agad -e CODE [ARGS]      run Lua code in which the REPL's names are known
+  agad --version           print the version]]
 
---- Those of a later version.
+--- Subcommands that a later version will have.
 parser.later = {"bench", "teach"}
 
---- Builds the parser. `fail(message)` is called with a wrong argument's message and must not return.
+--- Builds the parser. `fail(message)` is called when an argument is wrong, and must not return.
 function parser.build(fail)
   local p = argparse("agad", "Finds what is wrong in a picture."):epilog(epilog):command_target "command"
   p:help_max_width(79)

@@ -1,6 +1,6 @@
 -- The REPL, on lua-readline: history, incomplete input, results printed, completion, `? name`.
--- Ctrl-C clears the line, or stops what runs (a training ends after its step); Ctrl-D leaves.
--- Where stdin is no terminal, lines are read from it without prompts, and an error gives status 1.
+-- Ctrl-C clears the line, or stops what is running (a training stops after the current step); Ctrl-D quits.
+-- If stdin is not a terminal, lines are read from it without prompts, and an error makes the exit status 1.
 
 local doc = require "agad.cli.doc"
 local errors = require "agad.base.errors"
@@ -11,11 +11,11 @@ local values = require "agad.base.values"
 local repl = {}
 
 local help = [[
-? NAME    what a name is: ? trainer, ? agad.data.load, ? run:fit
+? NAME    documents a name: ? trainer, ? agad.data.load, ? run:fit
 Tab       completes names and fields
-Ctrl-C    clears the line, stops what runs
-Ctrl-D    leaves
-Preloaded: agad, and of it data, task, trainer, nn, loss, model, plot.]]
+Ctrl-C    clears the line, or stops what is running
+Ctrl-D    quits
+Loaded: agad, and its data, task, trainer, nn, loss, model and plot.]]
 
 --- Puts the REPL's names (agad, data, task, trainer, nn, loss, model, plot) into a table and returns it.
 function repl.environment(env)
@@ -45,8 +45,8 @@ local function explain(name, env)
   local ok, value = pcall(load("return " .. name:gsub(":", "."), "=input", "t", env) or error)
   local known = ok and type(value) == "function" and doc.lookup(value, width) or doc.lookup(name, width)
   if known then return known end
-  if not ok or value == nil then return "nothing is known about " .. name end
-  return doc.lookup(value, width) or ("%s is a %s, and not documented"):format(name, type(value))
+  if not ok or value == nil then return ("there is no documentation for %s; ? lists what you can do"):format(name) end
+  return doc.lookup(value, width) or ("%s is a %s without documentation"):format(name, type(value))
 end
 
 -- One line on stderr for an error.
@@ -176,7 +176,7 @@ function repl.run()
   local read, save = function() return io.read "l" end, function() end
   if live then
     read, save = terminal(env)
-    io.stdout:write(("agad %s, %s: ? for help, Ctrl-D leaves\n"):format(env.agad.version, _VERSION))
+    io.stdout:write(("agad %s, %s: type ? for help, Ctrl-D to quit\n"):format(env.agad.version, _VERSION))
   end
   local status, text = 0, nil
   core.arm_interrupt()

@@ -1,4 +1,4 @@
--- What CIFAR-10 and CIFAR-100 share: their options, how the core reads them, and where they are.
+-- What CIFAR-10 and CIFAR-100 share: options, reader, and servers.
 
 local form = require("agad.data.set").form
 local some = require("agad.data.options").some
@@ -8,7 +8,7 @@ local cifar = {
     "https://mindspore-website.obs.cn-north-4.myhuaweicloud.com/notebook/datasets/"},
 }
 
---- The options of both, and those that one has besides.
+--- The options of both, plus those that only one of them has.
 function cifar.options(more)
   local all = some("size channels fit filter root", {size = 32, channels = 3})
   for name, d in pairs(more) do all[name] = d end

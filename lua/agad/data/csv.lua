@@ -9,7 +9,7 @@ local function quoted(name, text, at, line)
   local parts, from = {}, at + 1
   while true do
     local close = text:find('"', from, true)
-    if not close then fail("%s: line %d: a quote is not closed", name, line) end
+    if not close then fail("%s: line %d: a quoted field is not closed", name, line) end
     parts[#parts + 1] = text:sub(from, close - 1)
     if text:byte(close + 1) ~= 34 then
       local value = table.concat(parts, '"')
@@ -21,11 +21,11 @@ local function quoted(name, text, at, line)
 end
 
 --- Iterates over the records of a text: `for fields, line in csv.records(name, text) do`.
--- Empty lines are passed over; `line` is the one where the record begins.
+-- Empty lines are skipped; `line` is the number of the line where the record begins.
 -- @param name string for messages
 -- @param text string
 -- @return function gives a list of fields, and its line
--- @raise an open quote, or text beside a quoted field
+-- @raise an unclosed quote, or text next to a quoted field
 function csv.records(name, text)
   local at, line = text:sub(1, 3) == "\239\187\191" and 4 or 1, 1
   local function fields_of()                               -- those of a record with quotes
@@ -40,7 +40,7 @@ function csv.records(name, text)
         local stop = text:find("[,\r\n]", at) or #text + 1
         fields[#fields + 1] = text:sub(at, stop - 1)
         if fields[#fields]:find('"', 1, true) then
-          fail("%s: line %d: a quote inside a field that is not quoted", name, line)
+          fail("%s: line %d: a quote inside an unquoted field; quote the whole field, and double the quote", name, line)
         end
         at = stop
       end

@@ -1,7 +1,7 @@
---- Gets known data sets from their places and checks them.
--- What is there is looked at first: a file whose SHA-256 is right stays as it is (unless `force`), one that is
--- something else is moved aside to NAME.old when the right one has come. Downloads go to NAME.part beside their target,
--- archives are unpacked into FOLDER.part; what is checked is renamed. One process at a time works in a root.
+--- Downloads named data sets and verifies them.
+-- Existing files are checked first: a file with the right SHA-256 is kept (unless `force`); any other is renamed to
+-- NAME.old once the right one has arrived. Downloads go to NAME.part beside their target, and archives are unpacked
+-- into FOLDER.part; both are renamed after verification. A lock lets one process at a time work in a root folder.
 
 local core = require "agad.core"
 local interrupt = require "agad.base.interrupt"
@@ -25,7 +25,7 @@ local known = {
 local function checked(o)
   o = options.check("fetch", o, known)
   if o.from and not tostring(o.from):find "^https?://[^/%s]" then
-    fail("fetch: from = %s is no address; give http://… or https://…", tostring(o.from))
+    fail("fetch: from = %s is not a URL; give http://… or https://…", tostring(o.from))
   end
   return o
 end
@@ -45,7 +45,7 @@ local function names_of(sources)
   return names
 end
 
---- Fails unless a name is known.
+--- The source of a data set; raises an error if the name is unknown.
 -- @param name string
 -- @param o table as for `agad.fetch.get`
 -- @return table its entry in the table of sources
@@ -55,7 +55,7 @@ function fetch.source(name, o)
   local about = named.about(name)
   if about and about.not_fetched then fail("%s %s", name, about.not_fetched) end
   local names = names_of(sources)
-  return fail("fetch: no data set %s%s", tostring(name), options.hint(name, names))
+  return fail("fetch: there is no data set %s%s", tostring(name), options.hint(name, names))
 end
 
 local function absolute(path)
@@ -73,8 +73,8 @@ local function right(path, file, gzip)
   return transfer.sum(path, gzip, file.bytes) == file.sha256
 end
 
--- The copy of a file that readers take, and the wrong ones that lie in its way. An unpacked copy of NAME.gz comes
--- before NAME.gz, as the readers look for it first.
+-- The intact copy of a file that readers use, and wrong copies that would hide it. An unpacked copy of NAME.gz comes
+-- before NAME.gz, as readers look for it first.
 local function inspect(folder, file)
   local wrong, gzip = {}, is_gzip(file.name)
   for _, name in ipairs(gzip and {file.name:gsub("%.gz$", ""), file.name} or {file.name}) do
@@ -87,7 +87,7 @@ local function inspect(folder, file)
   return nil, wrong
 end
 
--- -> list of {file, path or nil, wrong}, whether all are there, whether anything wrong lies in the way
+-- Returns a list of {file, path or nil, wrong}, whether all files are present, and whether there are no wrong copies.
 local function inspect_all(source, folder)
   local list, complete, clean = {}, true, true
   for i, file in ipairs(source.files) do
@@ -110,7 +110,7 @@ local function set_aside(path, notes)
     old = path .. ".old" .. n
   end
   rename(path, old)
-  notes[#notes + 1] = ("%s was not the official file; it is now %s"):format(path, old)
+  notes[#notes + 1] = ("%s was not the official file; it was renamed to %s"):format(path, old)
 end
 
 local function place(from, entry, to, notes)
@@ -154,19 +154,20 @@ end
 
 local function host(address) return (address:gsub("^%a+://", ""):gsub("/.*", ""):gsub("^.*@", "")) end
 
--- One line: why each place failed, then how to go on without a network.
+-- Raises one line: why each server failed, then how to continue without a network.
 local function cannot_get(name, source, file, where, failed, o)
   local reasons, wanted = {}, {}
   for i, f in ipairs(failed) do reasons[i] = ("%s: %s"):format(host(f.address), f.reason) end
   for i, f in ipairs(source.archive and {source.archive} or source.files) do wanted[i] = f.name end
   local kept = transfer.size(where .. "/" .. file.name .. ".part")
-  fail("%s: %s could not be fetched: %s%s; without a network, bring %s (from %s) to %s and run: agad fetch %s%s; "
-    .. "or get them from a server of yours with --from URL", name, file.name, table.concat(reasons, "; "),
-    kept and ("; %d bytes are kept and will be continued"):format(kept) or "", table.concat(wanted, ", "),
+  fail("%s: %s could not be downloaded: %s%s; without a network, copy %s (from %s) to %s and run: agad fetch %s%s; "
+    .. "or download from a server of your own with --from URL", name, file.name, table.concat(reasons, "; "),
+    kept and ("; the %d bytes received so far are kept, and the next fetch continues them"):format(kept) or "",
+    table.concat(wanted, ", "),
     source.places[1], where, name, o.root and " --root " .. o.root or "")
 end
 
--- Brings a file to NAME.part in the folder and checks it.
+-- Downloads a file to NAME.part in the folder and verifies it.
 local function download(name, source, file, folder, o, event, notes)
   local part, addresses = folder .. "/" .. file.name .. ".part", {}
   for i, base in ipairs(o.from and {o.from} or source.places) do
@@ -189,7 +190,7 @@ local function unpack_archive(name, source, list, archive, folder, notes)
   for _, file in ipairs(source.files) do bytes = bytes + (file.bytes or 4096) end
   local disk = uv.fs_statfs(archive)
   if disk and disk.blocks > 0 and disk.bavail * disk.bsize < bytes then   -- no blocks: a file system that does not say
-    fail("%s: the disk is full: unpacking %s takes %.1f MB, %.1f MB are free; it is kept; make room, then fetch again",
+    fail("%s: the disk is full: unpacking %s takes %.1f MB, but %.1f MB are free; make room, then fetch again",
       name, archive, bytes / 1e6, disk.bavail * disk.bsize / 1e6)
   end
   make_folder(temporary)
@@ -198,10 +199,10 @@ local function unpack_archive(name, source, list, archive, folder, notes)
   table.move(members, 1, #members, #args + 1, args)
   local ok, reason = pcall(function()
     local status, said = transfer.run("tar", args)
-    if status ~= 0 then fail("%s: %s cannot be unpacked; it is kept: %s", name, archive, said[1] or "tar failed") end
+    if status ~= 0 then fail("%s: %s cannot be unpacked (and was kept): %s", name, archive, said[1] or "tar failed") end
     for i, file in ipairs(source.files) do
       if not right(temporary .. "/" .. members[i], file) then
-        fail("%s: %s in %s has a wrong SHA-256", name, members[i], archive)
+        fail("%s: %s in %s has the wrong SHA-256; fetch again", name, members[i], archive)
       end
     end
   end)
@@ -220,8 +221,8 @@ local function unpack_archive(name, source, list, archive, folder, notes)
   remove_tree(temporary)
 end
 
--- An archive that somebody brought is used and stays; a downloaded one keeps the name of its part, so that the next
--- attempt takes it up when unpacking is cut short, and is removed at the end.
+-- An archive that the user copied here is used and kept. A downloaded one keeps the name NAME.part, so that the next
+-- attempt can use it if unpacking is interrupted, and is removed at the end.
 local function get_archive(name, source, list, root, folder, o, event, notes)
   local path = root .. "/" .. source.archive.name
   local brought = transfer.size(path) and right(path, source.archive)
@@ -243,15 +244,15 @@ local function get_files(name, source, list, folder, o, event, notes)
   end
 end
 
---- Gets a data set, unless it is there: checked by SHA-256, resumed where an earlier attempt ended.
+--- Downloads a data set unless it is present; verifies it by SHA-256, and continues an interrupted download.
 -- @param name string one of `agad.fetch.list()`
--- @param o table root (where data sets are; $AGAD_DATA, or ~/.cache/agad/data), force (fetch again what is there and
---   right), from (the address of a folder with the same file names, instead of the known places), sources (another
---   table of sources, as agad.data.named describes them, or a Lua file that returns one), on_event (function(event);
---   kinds wait, progress, unpack)
--- @return table name, path (the folder), bytes, files (list of names), already (nothing had to be done),
+-- @param o table root (the folder of the data sets; default: $AGAD_DATA, or else ~/.cache/agad/data), force (download
+--   again even what is intact), from (URL of a folder with the same file names, instead of the known servers), sources
+--   (another table of sources, as agad.data.named describes them, or a Lua file that returns one), on_event
+--   (function(event); kinds wait, progress, unpack)
+-- @return table name, path (the folder), bytes, files (list of names), already (true: nothing had to be downloaded),
 --   notes (list of texts, or nil)
--- @raise unknown name; no place gave the file, with what to bring where; the disk is full; a program is missing
+-- @raise unknown name; no server gave the file (with what to copy where); the disk is full; a program is missing
 function fetch.get(name, o)
   o = checked(o)
   local source = fetch.source(name, o)
@@ -284,9 +285,9 @@ function fetch.get(name, o)
   return row
 end
 
---- What can be fetched.
+--- Lists the data sets that can be downloaded.
 -- @param o table root, sources
--- @return list of {name, title, path, bytes (to download), files, already (all are there; they are not checked here)}
+-- @return list of {name, title, path, bytes (to download), files, already (all files exist; this does not verify them)}
 function fetch.list(o)
   local sources, rows = load_sources(checked(o).sources), {}
   local root = absolute(places.data((o or {}).root))

@@ -14,20 +14,20 @@ local folder = {}
 
 local function without_slash(dir) return #dir > 1 and dir:gsub("/+$", "") or dir end
 
--- The pictures below a folder, by name; what cannot be read is added to the notes.
+-- The pictures below a folder, sorted by name; unreadable names are added to the notes.
 local function list(dir, o, notes)
-  if pictures.mode(dir) ~= "directory" then fail("%s: this is no folder", dir) end
+  if pictures.mode(dir) ~= "directory" then fail("%s: this is not a folder", dir) end
   local paths, unreadable = core.data.list(dir)
   if #unreadable > 0 then
     if o.strict or #paths == 0 then fail("%s/%s", without_slash(dir), unreadable[1]) end
     notes[#notes + 1] = ("%d name%s cannot be followed: %s%s"):format(#unreadable, #unreadable == 1 and "" or "s",
       table.concat(unreadable, "; ", 1, math.min(3, #unreadable)), #unreadable > 3 and "; …" or "")
   end
-  if #paths == 0 then fail("%s: no pictures in this folder (%s)", dir, formats.patterns) end
+  if #paths == 0 then fail("%s: there are no pictures (%s) in this folder", dir, formats.patterns) end
   return paths
 end
 
--- Folders where a class would lie, and that hold no picture.
+-- Notes class folders that hold no pictures.
 local function note_empty(dir, found, notes)
   local empty, filled = {}, {}
   for _, class in ipairs(found.classes) do filled[class] = true end
@@ -54,8 +54,7 @@ local function labels_of(classes)
   return label
 end
 
--- The masks of the pictures that are no normals. One that is missing leaves it open which pixels are bad: then there
--- are none at all.
+-- The masks of the anomalous pictures. If one is missing, none are used, as its defective pixels are unknown.
 local function find_masks(dir, found, normal, o, notes)
   if not found.masks then return nil end
   local masks, missing = {}, {}
@@ -67,9 +66,9 @@ local function find_masks(dir, found, normal, o, notes)
   for i, picture in ipairs(found.test) do look(#found.train + i, picture) end
   if #found.test == 0 then for i, picture in ipairs(found.train) do look(i, picture) end end
   if #missing == 0 then return masks end
-  local text = ("%d of the pictures have no mask in ground_truth, such as %s"):format(#missing, missing[1])
+  local text = ("%d of the pictures have no mask in ground_truth, for example %s"):format(#missing, missing[1])
   if o.strict then fail("%s: %s", dir, text) end
-  notes[#notes + 1] = text .. "; no mask is used"
+  notes[#notes + 1] = text .. "; no masks are used"
 end
 
 -- One folder, by its layout.
@@ -97,11 +96,11 @@ function folder.one(dir, given)
     normal = normal or #found.classes == 1 and found.classes[1] or nil}
 end
 
--- A folder inside the other would make its pictures normal and anomalous at once.
+-- Refuses a folder inside the other, whose pictures would be both normal and anomalous.
 local function refuse_overlap(normals, anomalies)
   local a, b = luv.fs_realpath(normals), luv.fs_realpath(anomalies)
   if a and b and ((a .. "/"):sub(1, #b + 1) == b .. "/" or (b .. "/"):sub(1, #a + 1) == a .. "/") then
-    fail("normals %s and anomalies %s: one lies in the other", normals, anomalies)
+    fail("normals %s and anomalies %s: one folder is inside the other; give two separate folders", normals, anomalies)
   end
 end
 
@@ -120,7 +119,7 @@ function folder.two(normals, anomalies, given)
   local kinds = {}
   for _, path in ipairs(list(anomalies, o, notes)) do
     local kind = path:match "^([^/]+)/" or "anomaly"
-    if kind == "normal" then fail("%s: a kind of defect cannot be called normal; rename its folder", anomalies) end
+    if kind == "normal" then fail("%s: a kind of defect cannot be called normal; rename that subfolder", anomalies) end
     if not seen[kind] then seen[kind] = true; kinds[#kinds + 1] = kind end
     table.insert(rows.paths, without_slash(anomalies) .. "/" .. path)
     table.insert(class_of, kind)

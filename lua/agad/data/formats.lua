@@ -15,7 +15,7 @@ end
 --- "*.png, *.jpg, *.jpeg", for messages.
 formats.patterns = table.concat(formats.patterns, ", ")
 
---- Whether a file of this name is taken for a picture.
+--- Whether a file of this name is treated as a picture.
 function formats.is_picture(name) return endings[name:lower():match "%.([^.]*)$"] or false end
 
 return formats

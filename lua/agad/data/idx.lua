@@ -1,11 +1,11 @@
--- What sets in IDX files share: their options, how the core reads them, and the four files that are fetched.
+-- What sets in IDX files share: options, reader, and the four files to download.
 
 local form = require("agad.data.set").form
 local some = require("agad.data.options").some
 
 local idx = {options = some("size channels fit filter root", {size = 32, channels = 1})}
 
---- How a set of this name is read (`agad.data.named`); the core knows its classes and folders.
+--- The `read` function for a set of this name (`agad.data.named`); the core knows its classes and folders.
 function idx.reader(name)
   return function(o, root)
     local train, test, classes = require("agad.core").data.mnist(name, root, form(o))

@@ -2,8 +2,8 @@
 -- A set has `train` and `test`, each {images = uint8 tensor (count, channels, height, width), labels = int64
 -- tensor (count), masks = uint8 tensor (count, height, width) or nil}, and `classes`, the list of their names.
 -- Labels count from 0: label i is class classes[i + 1]. A set of files also has `paths`, and `origin` {height, width,
--- file_bytes}: the files before resizing. Where nothing says what is for testing, `unsplit` is true, all pictures are
--- in `train`, and a task splits them by its seed. `normal` is the class that is normal without asking.
+-- file_bytes} of the files before resizing. If there is no test split, `unsplit` is true, all pictures are in `train`,
+-- and a task splits them at random from its seed. `normal` is the class that is normal by default.
 
 local core = require "agad.core"
 local folder = require "agad.data.folder"
@@ -22,26 +22,27 @@ data.names = named.names
 
 -- Sets --------------------------------------------------------------------------------------------
 
--- agad.data.mnist(o), …: their documentation is in their files.
+-- agad.data.mnist(o), …: each is documented in its file.
 for _, name in ipairs(named.names) do data[named.call(name)] = function(o) return named.load(name, o) end end
 
---- A folder of PNG and JPEG pictures. Its layout is found out:
---   DIR/{train,test}/CLASS/*   a split
---   DIR/CLASS/*                no split: a task makes one by its seed
+--- A folder of PNG and JPEG pictures. Its layout is detected:
+--   DIR/{train,test}/CLASS/*   split into train and test
+--   DIR/CLASS/*                no split: a task splits it at random from its seed
 --   DIR/*                      one class, normal; no anomalies
--- Masks, if there are any, are DIR/ground_truth/CLASS/NAME_mask.png (MVTec AD), or NAME.png. A class called good,
--- normal or ok, in any case, is normal without asking. Files that cannot be read are left out and named in the set's
--- notes. Decoded pictures are kept in a cache file, so that the next time takes no time.
+-- Masks, if there are any, are DIR/ground_truth/CLASS/NAME_mask.png (MVTec AD), or NAME.png. A class named good, normal
+-- or ok, in upper or lower case, is the normal class by default. Files that cannot be read are skipped and listed in
+-- the set's notes. Decoded pictures are kept in a cache file, so that loading them again is fast.
 -- @param dir string
--- @param o table size (a side; nil: as the files are, which must then be equal), channels (1, 3; nil: as the files
---   are), fit ("resize", "crop", "pad"), filter ("bilinear", "area"), fast_decode (false: JPEG at a fraction of its
---   size, other pixels), strict (false: what cannot be read is an error), cache (true: ~/.cache/agad/decoded, false, or
---   a path), max_pixels, max_bytes (of one file), on_progress (function(done, total); false: nothing is shown)
+-- @param o table size (side length; nil: as in the files, which must then be of one size), channels (1, 3; nil: as in
+--   the files), fit ("resize", "crop", "pad"), filter ("bilinear", "area"), fast_decode (false; true: decode large
+--   JPEGs at reduced size, which changes pixels slightly), strict (false; true: stop at a file that cannot be read),
+--   cache (true: ~/.cache/agad/decoded; false; or a path), max_pixels, max_bytes (limits for one file), on_progress
+--   (function(done, total); false: nothing is shown)
 -- @return set
--- @raise no folder, no pictures, none that can be read
+-- @raise there is no such folder, it has no pictures, or none of them can be read
 function data.folder(dir, o) return folder.one(dir, o) end
 
---- Two folders: one of normal pictures, one of anomalies, whose subfolders are kinds of defect. No split.
+--- Two folders: one of normal pictures, and one of anomalies with a subfolder for each kind of defect. No split.
 -- @param normals string
 -- @param anomalies string
 -- @param o table as for `agad.data.folder`
@@ -49,10 +50,10 @@ function data.folder(dir, o) return folder.one(dir, o) end
 function data.folders(normals, anomalies, o) return folder.two(normals, anomalies, o) end
 
 --- A list of pictures: a CSV file with the header `path,label[,split][,mask]` (RFC 4180).
--- Paths are relative to the file's folder and may not leave it. split is train or test, in all lines or in none; an
--- empty mask says that nothing is marked.
+-- Paths are relative to the file's folder and may not lead outside it. split is train or test, in all lines or in none;
+-- an empty mask means that no pixel is defective.
 -- @param path string
--- @param o table as for `agad.data.folder`, and outside (false: true allows paths that leave the folder)
+-- @param o table as for `agad.data.folder`, and outside (false; true: paths may lead outside the folder)
 -- @return set classes: the labels, sorted
 -- @raise the line and what is wrong with it
 function data.manifest(path, o) return manifest.read(path, o) end
@@ -62,22 +63,22 @@ function data.manifest(path, o) return manifest.read(path, o) end
 --   numbers from 0; nil: all normal), masks (n, height, width), test_images, test_labels, test_masks (nil: no split),
 --   classes (list of names; nil: "0", "1", …), normal, name
 -- @return set
--- @raise which of them does not fit, and what it should be
+-- @raise which of them is wrong, and what it should be
 function data.tensors(o) return tensors.set(o) end
 
--- The options that mean something to a set, out of those of a task.
+-- Those of a task's options that a set takes.
 local function kept_options(o, known)
   local kept = {}
   for key, value in pairs(o or {}) do if known[key] then kept[key] = value end end
   return kept
 end
 
---- A set by its name, its folder or its CSV file; options of no meaning for it are passed over, so a caller may give
--- those of a task.
+--- Loads a set by its name, its folder or its CSV file. Options that the set does not take are ignored, so that a
+-- caller may pass all options of a task.
 -- @param name string one of `agad.data.names`, or a path; table {normals = DIR, anomalies = DIR}
 -- @param o table root, size, channels, fit, normal, seed, … (`agad.data.folder`)
 -- @return set
--- @raise no such name and no such path, with the nearest name
+-- @raise there is no such name or path (with the nearest name)
 function data.load(name, o)
   if type(name) == "table" then
     return folder.two(name.normals, name.anomalies, kept_options(o, pictures.options))
@@ -88,7 +89,7 @@ function data.load(name, o)
   if mode == "directory" then return folder.one(name, kept_options(o, pictures.options)) end
   if mode then return manifest.read(name, kept_options(o, manifest.options)) end
   local near = options.nearest(name, data.names)
-  sets.fail("no data set %s%s; known: %s, or a folder or a .csv file that exists", name,
+  sets.fail("there is no data set %s%s; give a known name (%s), or an existing folder or .csv file", name,
     near and "; did you mean " .. near .. "?" or "", table.concat(data.names, ", "))
 end
 
@@ -103,10 +104,10 @@ end
 
 -- Pictures ----------------------------------------------------------------------------------------
 
---- Reads a PNG or JPEG file, whatever its name: grey is one channel, all else RGB; alpha is dropped, and a photograph
--- stands as its EXIF orientation says.
+--- Reads a PNG or JPEG file, whatever its name. Grey pictures have one channel, all others RGB; alpha is dropped, and a
+-- photograph is rotated as its EXIF orientation says.
 -- @param path string
--- @param o table height, width (nil: as the file has them), channels (1, 3), fit ("resize", "crop", "pad"), filter
+-- @param o table height, width (nil: as in the file), channels (1, 3), fit ("resize", "crop", "pad"), filter
 --   ("bilinear", "area"), fast_decode (false), max_pixels, max_bytes
 -- @return tensor uint8 (channels, height, width)
 -- @return table height, width, file_bytes of the file
@@ -118,7 +119,7 @@ data.read = core.data.read
 -- @param picture tensor uint8 (channels, height, width) or (height, width), channels 1 or 3
 data.write_png = core.data.write_png
 
---- Resizes pictures, as `agad.data.read` and every set do: antialiased, so that nothing flickers when they shrink.
+--- Resizes pictures, with antialiasing, as `agad.data.read` and all sets do.
 -- @param pictures tensor uint8 (count, channels, height, width) or (channels, height, width)
 -- @param height integer
 -- @param width integer
@@ -129,14 +130,14 @@ data.resize = core.data.resize
 --- The same as `agad.data.resize`.
 data.resample = core.data.resize
 
---- Grey (1) or RGB (3) pictures.
+--- Converts pictures to grey (1 channel) or RGB (3 channels).
 -- @param pictures tensor as for `agad.data.resize`
 -- @param channels integer 1 or 3
 -- @return tensor a new one
 data.set_channels = core.data.set_channels
 
---- How well plain statistics of a picture separate the classes, each alone: mean, sd, grad_x, grad_y, and height,
--- width, file_bytes where given. At .90 or more the classes may differ by camera, light or file, not by defect.
+--- How well single picture statistics separate the classes: mean, sd, grad_x, grad_y, and height, width and file_bytes
+-- if given. At .90 or more the classes may differ by camera, light or file format rather than by defects.
 -- @param pictures tensor uint8 (count, channels, height, width)
 -- @param anomalous list|tensor 0 or 1 for each
 -- @param origin table height, width, file_bytes before resizing (optional lists)

@@ -1,6 +1,6 @@
 --- What a data set holds, before anything is trained on it: `agad info DATA`.
--- Counts, sizes, pictures that are there twice, how far plain statistics tell each class from the others, and the
--- mean picture of each class. Everything is measured on the decoded pixels of train and test.
+-- Counts, sizes, duplicates, how well simple statistics separate each class from the others, and the mean picture of
+-- each class. Everything is measured on the decoded pixels of train and test.
 
 local core = require "agad.core"
 local printable = require("agad.base.text").printable
@@ -61,9 +61,9 @@ end
 
 --- Pictures whose decoded pixels are equal to those of an earlier one, train before test.
 -- @param set set
--- @return table train, test (each within itself), between (test pictures that train has too), conflicting (of all
---   these, those under another class than the first), examples: a few of between, then of the others: lists of two
---   {split, row, path, class}
+-- @return table train, test (counts within each split), between (test pictures that are also in train), conflicting
+--   (those of all these whose class differs from that of the first copy), examples: a few of between, then of the
+--   others, as lists of two {split, row, path, class}
 function inspect.duplicates(set)
   local first, counts, examples = {}, {train = 0, test = 0, between = 0, conflicting = 0}, {}
   local kept = {train = {}, test = {}, between = {}}
@@ -112,7 +112,7 @@ local function by_class(values, labels, n_classes)
   return found
 end
 
---- How well the best plain statistic of a picture tells each class from all others (`agad.data.shortcut`).
+--- How well the best single picture statistic separates each class from all others (`agad.data.shortcut`).
 -- @param set set
 -- @return list of {name, auroc} for each class, in the better direction; false where there is nothing to compare
 function inspect.shortcuts(set)
@@ -136,7 +136,7 @@ end
 
 -- Mean pictures ----------------------------------------------------------------------------------------
 
---- A file name that any class name makes: letters, digits, dots, dashes and UTF-8 stay, the rest becomes _.
+--- A file name for any class name: letters, digits, dots, dashes and UTF-8 are kept, everything else becomes _.
 -- @param name string
 -- @param taken table names that are in use, as keys; the new one is added
 -- @return string
@@ -167,7 +167,7 @@ local function mean_of(set, label)
   return sum and (sum:to "float64" / n):round():to "uint8"
 end
 
---- Writes the mean picture of each class, DIR/mean-CLASS.png; the folder is made.
+--- Writes the mean picture of each class to DIR/mean-CLASS.png; creates the folder.
 -- @param set set
 -- @param dir string
 -- @return list of paths, false for a class without pictures
@@ -190,10 +190,10 @@ local function warnings(set, row)
   for _, note in ipairs(set.notes or {}) do notes[#notes + 1] = printable(note) end
   local d = row.duplicates
   if d.between ~= core.null and d.between > 0 then
-    notes[#notes + 1] = ("%d of the test pictures are in train too: their scores say nothing"):format(d.between)
+    notes[#notes + 1] = ("%d of the test pictures are also in train: their scores mean nothing"):format(d.between)
   end
   if d.conflicting > 0 then
-    notes[#notes + 1] = ("duplicates under another class than the first of their kind: %d"):format(d.conflicting)
+    notes[#notes + 1] = ("duplicates that have a different class than the first copy: %d"):format(d.conflicting)
   end
   local far = {}
   for _, c in ipairs(row.classes) do
@@ -204,7 +204,7 @@ local function warnings(set, row)
   end
   if #far > 0 then
     local more = #far > NAMED and (" and %d more"):format(#far - NAMED) or ""
-    notes[#notes + 1] = ("a plain statistic tells from the others: %s%s; a detector must be read beside that"):format(
+    notes[#notes + 1] = ("a simple picture statistic separates from the rest: %s%s; compare detectors with it"):format(
       table.concat(far, ", ", 1, math.min(#far, NAMED)), more)
   end
   for i, c in ipairs(row.classes) do
@@ -212,13 +212,13 @@ local function warnings(set, row)
       notes[#notes + 1] = ("class %s has no pictures"):format(printable(set.classes[i]))
     end
   end
-  if row.sizes == core.null then notes[#notes + 1] = "sizes: what the files had before resizing is not known" end
+  if row.sizes == core.null then notes[#notes + 1] = "sizes: the original sizes of the files are not known" end
   return notes
 end
 
 --- Measures a set: the row of `agad info DATA`.
 -- @param set set
--- @param o table out: a folder for the mean pictures (none: they are not made)
+-- @param o table out: a folder for the mean pictures (nil: none are written)
 -- @return table kind, name, call, shape, train, test (counts; null without a split), bytes (of the decoded pixels),
 --   file_bytes (of the files), sizes (min, median, max of height, width, file_bytes before resizing), classes
 --   ({name, train, test, shortcut {name, auroc}, mean_picture}), duplicates, notes

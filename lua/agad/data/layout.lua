@@ -1,24 +1,24 @@
--- Which picture of a folder is what: the split and the class by the names of the folders above it. Only names are
--- looked at. The layouts, told apart in this order:
+-- The split and the class of each picture in a folder, from the names of the folders above it alone. These layouts are
+-- recognised, in this order:
 --   {train,test}/CLASS/*   split; ground_truth/CLASS/NAME_mask.png (or NAME.png) are masks
 --   CLASS/*                no split; masks as above
 --   *                      no split, one class "normal"
--- A class's own subfolders belong to it. Folders are told apart from their case; classes are not.
+-- Subfolders of a class belong to the class. The names train, test and ground_truth may be in upper or lower case.
 
 local sets = require "agad.data.set"
 local fail = sets.fail
 
-local layout = {}
+local layout, NO_TEST = {}, "there are no test pictures; train is split at random from the seed"
 
 local function starts(path) return path:match "^([^/]+)/(.+)$" end
 
 local function stem(path) return path:match "([^/]+)%.[^./]*$" or path:match "[^/]+$" end
 
--- A count and the first names: what is passed over is said, once.
+-- Adds a note about ignored pictures: their number and the first names.
 local function passed_over(notes, list, why)
   if #list == 0 then return end
   local names = table.concat(list, ", ", 1, math.min(3, #list))
-  notes[#notes + 1] = ("%d picture%s passed over: %s (%s%s)"):format(#list, #list == 1 and " is" or "s are", why, names,
+  notes[#notes + 1] = ("%d picture%s ignored: %s (%s%s)"):format(#list, #list == 1 and " is" or "s are", why, names,
     #list > 3 and ", …" or "")
 end
 
@@ -28,7 +28,7 @@ local function mask_key(rest)
   if class then return class .. "/" .. stem(path):gsub("_mask$", "") end
 end
 
--- Pictures by the folder that they begin with; those in none are loose.
+-- Groups pictures by their first folder; those in no folder are `loose`.
 local function by_folder(paths)
   local folders, loose = {}, {}
   for _, path in ipairs(paths) do
@@ -51,7 +51,7 @@ local function sorted_keys(t)
   return keys
 end
 
--- The folder of this name in any case; the name as it is comes first.
+-- Takes out the folder of this name, in upper or lower case; an exact match comes first.
 local function take(folders, name)
   local found = folders[name] and name
   for _, key in ipairs(sorted_keys(folders)) do found = found or key:lower() == name and key end
@@ -60,19 +60,20 @@ local function take(folders, name)
   return list, found
 end
 
--- A folder of data sets would pass for classes of pictures: some folder in it has splits of its own.
+-- Refuses a folder of data sets, whose names would otherwise be taken for classes: a subfolder has train and test.
 local function refuse_nested(dir, folders)
   for _, name in ipairs(sorted_keys(folders)) do
     local inner = {}
     for _, rest in ipairs(folders[name]) do inner[(starts(rest) or ""):lower()] = true end
     if inner.train and inner.test then
-      fail("%s: %s in it is a data set of its own, with train and test; name that one: %s/%s", dir, name, dir, name)
+      fail("%s: its subfolder %s is a data set of its own, with train and test; give that one: %s/%s", dir, name, dir,
+        name)
     end
   end
 end
 
--- Adds the pictures of CLASS/* below `prefix` to a list of {path, class}. `only`: the class of loose ones where there
--- is no folder of a class; nil: they are passed over, for nobody has said what they are.
+-- Adds the pictures of CLASS/* below `prefix` to a list of {path, class}. `only` is the class of loose pictures if
+-- there are no class folders; if it is nil, they are ignored, as their class is unknown.
 local function add_classes(into, prefix, folders, loose, only, notes)
   local names = sorted_keys(folders)
   for _, class in ipairs(names) do
@@ -83,7 +84,7 @@ local function add_classes(into, prefix, folders, loose, only, notes)
   elseif #loose > 0 then
     local list = {}
     for i, path in ipairs(loose) do list[i] = prefix .. path end
-    passed_over(notes, list, "outside the folders of classes")
+    passed_over(notes, list, "outside the class folders")
   end
   return into
 end
@@ -105,8 +106,8 @@ end
 -- @param dir string the folder, for messages
 -- @param paths list relative paths, sorted
 -- @return table train, test (lists of {path, class}; test empty: no split), masks ("class/name" -> path, or nil),
---   classes (sorted), notes; class_folders: where an empty class would lie
--- @raise a folder of data sets
+--   classes (sorted), notes; class_folders: the folders in which to look for empty classes
+-- @raise the folder contains data sets
 function layout.of(dir, paths)
   local found = {train = {}, test = {}, notes = {}, class_folders = {}}
   local folders, loose = by_folder(paths)
@@ -124,7 +125,7 @@ function layout.of(dir, paths)
     split(found, train, train_name, test, test_name, folders)
     passed_over(found.notes, loose, "outside train and test")
     found.class_folders = {train_name, test_name}
-    if #found.test == 0 then found.notes[#found.notes + 1] = "there are no test pictures: train is split by seed" end
+    if #found.test == 0 then found.notes[#found.notes + 1] = NO_TEST end
   else
     if train then folders[train_name] = train end
     if test then folders[test_name] = test end

@@ -1,5 +1,6 @@
 -- A list of pictures as a set: a CSV file `path,label[,split][,mask]`, columns in any order.
--- Paths are relative to the file's folder and stay inside it, also through links, unless `outside` is given.
+-- Paths are relative to the file's folder and must not lead outside it, not even through links, unless `outside` is
+-- set.
 
 local csv = require "agad.data.csv"
 local errors = require "agad.base.errors"
@@ -16,7 +17,7 @@ for name, d in pairs(pictures.options) do manifest.options[name] = d end
 local columns = {"path", "label", "split", "mask"}
 
 local function read_text(path)
-  if pictures.mode(path) == "directory" then fail("%s: this is a folder, no CSV file", path) end
+  if pictures.mode(path) == "directory" then fail("%s: this is a folder, not a CSV file", path) end
   local file, reason = io.open(path, "rb")
   local text = file and file:read "a"
   if file then file:close() end
@@ -47,7 +48,7 @@ local function read_header(name, fields)
   return place
 end
 
--- Gives the full path of a relative one, once it is known to lie inside the manifest's folder.
+-- Returns a function that checks that a relative path is inside the CSV file's folder and gives the full path.
 local function resolver(name, dir, outside)
   local root = luv.fs_realpath(dir) or dir
   local folders = {}                                       -- folder -> false: it is outside; or the links in it
@@ -76,14 +77,16 @@ local function resolver(name, dir, outside)
     return not links or links[last] and not within(dir .. "/" .. path)
   end
   return function(path, line)
-    if path:find("\0", 1, true) then fail("%s: line %d: a path holds a zero byte", name, line) end
+    if path:find("\0", 1, true) then fail("%s: line %d: the path contains a zero byte", name, line) end
     if outside then return path:sub(1, 1) == "/" and path or dir .. "/" .. path end
     if path:sub(1, 1) == "/" then
-      fail("%s: line %d: %s is absolute; give it relative to the manifest, or outside = true", name, line, path)
+      fail("%s: line %d: %s is an absolute path; make it relative to the CSV file, or give outside = true", name, line,
+        path)
     end
     local up = path:find("..", 1, true) and ("/" .. path .. "/"):find("/../", 1, true)
     if up or leaves(path) then
-      fail("%s: line %d: %s leaves the manifest's folder; move it there, or give outside = true", name, line, path)
+      fail("%s: line %d: %s is outside the folder of the CSV file; move it inside, or give outside = true", name, line,
+        path)
     end
     return dir .. "/" .. path
   end
@@ -106,25 +109,27 @@ local function read_rows(name, text, full)
       if split ~= "" and split ~= "train" and split ~= "test" then
         fail("%s: line %d: split = %s; give train, test or nothing", name, line, split)
       end
-      if seen[path] then fail("%s: line %d: %s stands in line %d already", name, line, path, seen[path]) end
+      if seen[path] then fail("%s: line %d: %s is already listed in line %d", name, line, path, seen[path]) end
       seen[path], n = line, n + 1
       paths[n], labels[n], splits[n], lines[n] = full(path, line), label, split, line
       if mask ~= "" then masks[n] = full(mask, line) end
     end
   end
-  if n == 0 then fail("%s: there is no picture in it; the header is path,label[,split][,mask]", name) end
+  if n == 0 then
+    fail("%s: no pictures are listed; give one per line, below the header path,label[,split][,mask]", name)
+  end
   if not place.mask then rows.mask = nil end
   return rows
 end
 
--- Whether the rows are split; all or none must say where they belong.
+-- Whether the rows give a split; either all of them must, or none.
 local function is_split(name, rows)
   local empty, given
   for i, split in ipairs(rows.split) do
     if split == "" then empty = empty or i else given = given or i end
   end
   if empty and given then
-    fail("%s: line %d: the split is empty, in line %d it is %s; give it in all lines or in none", name,
+    fail("%s: line %d: the split is empty, but in line %d it is %s; give it in all lines or in none", name,
       rows.line[empty], rows.line[given], rows.split[given])
   end
   return given ~= nil
@@ -150,7 +155,7 @@ local function plan(name, rows, split)
   end
   add(split and "train" or "")
   list.train = #list.paths
-  if list.train == 0 then fail("%s: every picture is marked test; mark some train", name) end
+  if list.train == 0 then fail("%s: every picture is marked test; mark some as train", name) end
   if split then add "test" end
   return list, classes
 end
@@ -164,7 +169,9 @@ function manifest.read(path, given)
   local rows = read_rows(path, read_text(path), resolver(path, dir, o.outside))
   local split = is_split(path, rows)
   local list, classes = plan(path, rows, split)
-  if split and #list.paths == list.train then notes[1] = "no picture is marked test: train is split by seed" end
+  if split and #list.paths == list.train then
+    notes[1] = "no pictures are marked test; train is split at random from the seed"
+  end
   local name = pictures.base(path):gsub("%.[cC][sS][vV]$", "")
   local train, test = pictures.read(name, {path}, list, o, notes)
   if not test and #list.paths > list.train then fail("%s: none of the test pictures can be read", path) end

@@ -1,14 +1,14 @@
--- The sets with a name. Each is a file of the folder `named`, which says all of it: its documentation, in a block that
--- begins with `--- @name agad.data.NAME(o)`, and a table:
+-- Data sets with a name. Each is defined by one file in the folder `named`: its documentation, in a block that begins
+-- with `--- @name agad.data.NAME(o)`, and a table:
 --   title     one line, for lists
---   options   name -> option: which it takes (`agad.data.options`)
---   read      function(o, root) -> what `sets.new` takes beside name and options: train, test, classes, …
---   fetch     {folder, places, files, archive}, or not_fetched, the reason why there is nothing to fetch
--- `sha256` of a file is of its content: what a *.gz holds when it is unpacked, as gzip copies differ. `bytes` is the
--- length of that content, `download` about what the copy takes on the way (for the list and the progress line only).
--- An archive's sum is of the archive as it is. A place is an address that the file's name is put behind; the first is
--- the official one where that still answers. A file without a sum is a list of class names, never read as data; it
--- comes out of an archive whose sum was right.
+--   options   name -> option: those that it takes (`agad.data.options`)
+--   read      function(o, root) -> what `sets.new` takes besides name and options: train, test, classes, …
+--   fetch     {folder, places, files, archive}; or instead not_fetched, the reason why there is nothing to fetch
+-- `sha256` and `bytes` of a file are those of its content; for a *.gz, of the unpacked content, as gzip copies differ.
+-- `download` is the approximate size of the download (for the list and the progress line only). The sum of an archive
+-- is of the archive itself. A place is a URL that the file's name is appended to; the first is the official server if
+-- that still answers. A file without a sum is a list of class names, never read as data, from an archive with a right
+-- sum.
 
 local lfs = require "lfs"
 
@@ -24,7 +24,7 @@ table.sort(named.names)
 local known = {}
 for _, name in ipairs(named.names) do known[name] = true end
 
---- What the file of a set says; nil where there is no such set.
+--- The table that a set's file returns; nil if there is no such set.
 function named.about(name) return known[name] and require("agad.data.named." .. name) or nil end
 
 --- The name of the function that loads a set: agad.data.fashion_mnist.

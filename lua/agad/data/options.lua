@@ -1,5 +1,5 @@
--- Options of data sets: how pictures are read and brought to a size. A set takes some of these, with defaults of its
--- own; a task's configuration holds those that decide what is trained on.
+-- Options of data sets: how pictures are read and resized. Each set takes some of these, with its own defaults; the
+-- configuration of a task holds those that affect what is trained on.
 
 local configuration = require "agad.base.configuration"
 local options = require "agad.base.options"
@@ -7,21 +7,21 @@ local options = require "agad.base.options"
 local option = options.option
 
 local known = {
-  data = option {kind = "string", help = "data set: a known name or a folder"},
+  data = option {kind = "string", help = "the data set: a name, a folder or a .csv file"},
   size = option {kind = "integer", min = 1, max = 4096, unit = "pixels", flag = "N",
-    help = "pictures are resized to this side"},
-  channels = option {kind = "integer", choices = {1, 3}, flag = "N", help = "1 (grey) or 3 (colour)"},
-  fit = option {choices = {"resize", "crop", "pad"}, help = "how pictures reach that size"},
-  filter = option {choices = {"bilinear", "area"}, help = "how they are resized"},
-  fast_decode = option {default = false, help = "JPEG at a fraction of its size where that is enough: other pixels"},
-  strict = option {default = false, help = "a file that cannot be read is an error"},
-  outside = option {default = false, help = "a manifest may name pictures outside its folder"},
+    help = "side length that pictures are resized to"},
+  channels = option {kind = "integer", choices = {1, 3}, flag = "N", help = "1 for grey, 3 for colour"},
+  fit = option {choices = {"resize", "crop", "pad"}, help = "how pictures are brought to that size"},
+  filter = option {choices = {"bilinear", "area"}, help = "resampling filter"},
+  fast_decode = option {default = false, help = "decode large JPEGs at reduced size; changes pixels slightly"},
+  strict = option {default = false, help = "stop at a file that cannot be read, rather than skip it"},
+  outside = option {default = false, help = "allow a CSV file to name pictures outside its folder"},
   cache = option {kind = "switch_or_path", default = true, results = false,
-    help = "decoded pictures are kept: true (in the user's cache), false, or a path"},
-  root = option {kind = "string", help = "where the data sets are; else $AGAD_DATA or the cache"},
-  max_pixels = option {kind = "integer", min = 1, help = "largest picture that is read"},
-  max_bytes = option {kind = "integer", min = 1, unit = "bytes", help = "largest file that is read"},
-  on_progress = option {kind = "function", help = "function(done, total) while pictures are read"},
+    help = "keep decoded pictures: true (in ~/.cache/agad), false, or a folder"},
+  root = option {kind = "string", help = "folder of the data sets; default: $AGAD_DATA, or else the cache"},
+  max_pixels = option {kind = "integer", min = 1, help = "larger pictures are refused"},
+  max_bytes = option {kind = "integer", min = 1, unit = "bytes", help = "larger files are refused"},
+  on_progress = option {kind = "function", help = "function(done, total), called while pictures are read"},
 }
 
 local function some(names)
@@ -31,12 +31,12 @@ local function some(names)
 end
 
 local of_tasks = some "data channels fit filter fast_decode strict outside cache"
-of_tasks.size = options.like(known.size, {min = 8})        -- nets need that many
+of_tasks.size = options.like(known.size, {min = 8})        -- nets need at least that
 configuration.define("task", of_tasks)
 
---- The definitions of some of them.
--- @param names string "size channels": which
--- @param defaults table name -> another default, or a table of what else differs (`agad.base.options.like`)
+--- The definitions of some of these options.
+-- @param names string the names, as "size channels"
+-- @param defaults table name -> another default, or a table of changed attributes (`agad.base.options.like`)
 -- @return table name -> option
 return {
   some = function(names, defaults)

@@ -1,4 +1,4 @@
--- From files to splits: decoding by the core, masks, what was skipped. Options are those of every set of files.
+-- From files to splits: decoding by the core, masks, skipped files. The options are those of all sets made of files.
 
 local agad = require "agad"
 local core = require "agad.core"
@@ -15,8 +15,8 @@ local pictures = {}
 --- The options of sets that are read from files of pictures.
 pictures.options = some "size channels fit filter fast_decode strict cache max_pixels max_bytes on_progress"
 
--- The decoded pictures of this place and these options; whether the file still fits its pictures is the core's to
--- check. Without a folder to write to there is no cache.
+-- The cache file for these paths and options; the core checks whether it still matches the pictures. If its folder
+-- cannot be written, there is no cache.
 local function cache_path(places, o)
   if not o.cache then return nil end
   if o.cache ~= true then return o.cache end
@@ -38,7 +38,7 @@ local function options_of(o, more)
   return given
 end
 
--- Masks, one for each row: zero where there is none. `wanted` has the rows' paths, {} where no mask is needed.
+-- Masks, one per row, zero for a row without one. `wanted` holds the rows' paths of masks, {} if none is needed.
 local function read_masks(name, rows, wanted, loaded, o)
   local paths, at = {}, {}
   for i, row in ipairs(rows) do
@@ -54,7 +54,7 @@ local function read_masks(name, rows, wanted, loaded, o)
     local differs = read[side]:ne(loaded[side]:index_select(1, index)):totable()
     for i, other in ipairs(differs) do
       if other == true or other == 1 then
-        fail("%s: the mask %s has another %s than its picture %s", name, paths[i], side, rows.paths[at[i] + 1])
+        fail("%s: the mask %s has a different %s than its picture %s", name, paths[i], side, rows.paths[at[i] + 1])
       end
     end
   end
@@ -90,7 +90,7 @@ function pictures.read(name, places, rows, o, notes)
   local kept, train = {paths = rows.paths, labels = rows.labels}, rows.train
   local first = loaded.kept:totable()
   if #first < #rows.paths then
-    notes[#notes + 1] = ("%d of %d pictures cannot be read and are left out: %s%s"):format(loaded.skipped, #rows.paths,
+    notes[#notes + 1] = ("%d of %d pictures cannot be read and were skipped: %s%s"):format(loaded.skipped, #rows.paths,
       table.concat(loaded.examples, "; ", 1, math.min(3, #loaded.examples)), loaded.skipped > 3 and "; …" or "")
     kept, train = {paths = {}, labels = {}}, 0
     for i, row in ipairs(first) do
@@ -117,7 +117,7 @@ function pictures.base(path)
   return name or "/"
 end
 
---- What a path is: "directory", "file", …; raises where it is nothing or cannot be looked at.
+--- The type of a path: "directory", "file", …; raises an error if it does not exist or cannot be examined.
 function pictures.mode(path)
   local mode, reason = lfs.attributes(path, "mode")
   return mode or fail("%s: %s", path, errors.reason(path, reason))

@@ -1,4 +1,4 @@
--- What every kind of data set shares: the object, and how it prints.
+-- What all data sets have in common: the object, and how it is printed.
 
 local printable = require("agad.base.text").printable
 
@@ -8,7 +8,7 @@ local sets = {}
 function sets.fail(form, ...) error(form:format(...), 0) end
 local fail = sets.fail
 
---- What the core brings pictures to, by the options of a set.
+--- The size and format that the core converts pictures to, from the options of a set.
 function sets.form(o)
   return {height = o.size or nil, width = o.size or nil, channels = o.channels or nil, fit = o.fit, filter = o.filter}
 end
@@ -21,7 +21,7 @@ local set_type = {__index = methods, __name = "agad.set"}
 function set_type.__tostring(set) return set.call end
 
 --- The label of a class, from 0.
--- @param class string|integer its name, or a whole number that is one (8 is "8")
+-- @param class string|integer its name; a whole number is taken as a name (8 is "8")
 -- @return integer the label
 -- @raise no such class, with the list of classes
 function methods:label_of(class)
@@ -30,7 +30,7 @@ function methods:label_of(class)
   fail("%s has no class %s; its classes: %s", self.name, tostring(class), table.concat(self.classes, ", "))
 end
 
--- The constructor call: its place, then only the options that differ from their defaults.
+-- The constructor call as text: the path, then only the options that differ from their defaults.
 local function call_text(name, place, o, known)
   local given = {}
   for key, value in pairs(o) do
@@ -45,7 +45,7 @@ local function call_text(name, place, o, known)
 end
 
 --- Makes a set.
--- @param o table name, train, test (nil: no split), classes, options, known (their definitions), and what else it has:
+-- @param o table name, train, test (nil: no split), classes, options, known (their definitions), and if it has them:
 --   superclasses, normal, holdout, batch, notes; call: the constructor's name; place: its first arguments as text
 -- @return set
 function sets.new(o)
@@ -67,7 +67,7 @@ function sets.new(o)
   }, set_type)
 end
 
---- The class that is normal without asking: the only one called good, normal or ok, in any case.
+--- The class that is normal by default: the only one named good, normal or ok, in upper or lower case.
 function sets.normal_of(classes)
   local found
   for _, class in ipairs(classes) do

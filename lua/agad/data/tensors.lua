@@ -56,7 +56,7 @@ local function take_masks(key, t, images)
   if t == nil then return nil end
   local n, h, w = images.shape[1], images.shape[3], images.shape[4]
   if not is_tensor(t) or (t.dtype ~= "uint8" and t.dtype ~= "bool") then
-    fail("tensors: %s: give a uint8 or bool tensor, 0 where nothing is wrong", key)
+    fail("tensors: %s: give a uint8 or bool tensor that is 0 where there is no defect", key)
   end
   local s = t.shape
   if #s ~= 3 or s[1] ~= n or s[2] ~= h or s[3] ~= w then
@@ -81,7 +81,7 @@ local function class_names(given, labelled, most)
   local seen, names = {}, {}
   for i, name in ipairs(given) do
     names[i] = tostring(name)
-    if seen[names[i]] then fail("tensors: classes: %s stands there twice", names[i]) end
+    if seen[names[i]] then fail("tensors: classes: %s is listed twice", names[i]) end
     seen[names[i]] = true
   end
   if most >= #names then fail("tensors: label %d, but there are only %d classes", most, #names) end

@@ -1,9 +1,9 @@
--- Bytes from a server into a file: the programs curl, gzip, sha256sum and tar as children on libuv's loop.
+-- Downloads: runs the programs curl, gzip, sha256sum and tar as child processes on libuv's loop.
 --
--- curl writes into a pipe and this process into the file: a full disk is an error with a reason, a part holds what was
--- received and nothing else, and when this process is killed its curl ends with the pipe. A part is NAME.part beside
--- its target. It is continued where it ends; what comes out of a continued part with a wrong sum is fetched once more
--- from its start, as two places may hold different gzip copies of the same content.
+-- curl writes to a pipe and this process to the file, so that a full disk is reported with its reason, a partial file
+-- holds nothing but what was received, and curl ends with the pipe if this process is killed. A partial file is
+-- NAME.part beside its target, and a later download continues it. If the continued file has a wrong sum, it is
+-- downloaded once more from the start, as two servers may hold different gzip copies of the same content.
 
 local core = require "agad.core"
 local errors = require "agad.base.errors"
@@ -24,23 +24,23 @@ local function absent(program)
     packages[program] or program)
 end
 
---- Bytes in a file, nil where there is none.
+--- The size of a file in bytes; nil if there is no such file.
 function transfer.size(path)
   local a = lfs.attributes(path)
   return a and a.mode == "file" and a.size or nil
 end
 
 --- Runs a program to its end; Ctrl-C ends it too.
--- @param program string looked for on the PATH
--- @param args list of its arguments; no shell reads them
--- @param on_bytes function(bytes) gets its output; what it returns (a text) ends the program
+-- @param program string found on the PATH
+-- @param args list of its arguments, which no shell interprets
+-- @param on_bytes function(bytes) receives its output; if it returns a text, the program is ended
 -- @return integer exit status, then the list of its lines on stderr, then what on_bytes returned
 -- @raise the program is missing (with its package), Ctrl-C
 function transfer.run(program, args, on_bytes)
   local out, err, clock = uv.new_pipe(false), uv.new_pipe(false), uv.new_timer()
   local status, signal_number, stopped, interrupted, broken
   local complaints, open = {}, 2
-  -- Ctrl-C must not raise inside a callback of the loop: here the timer looks at the flag.
+  -- Ctrl-C must not raise an error inside a callback of the loop; the timer polls the flag instead.
   local held <close> = interrupt.hold()          -- luacheck: ignore 211
   local child, reason, code = uv.spawn(program, {args = args, stdio = {nil, out, err}}, function(s, signal)
     status, signal_number = s, signal
@@ -82,13 +82,13 @@ function transfer.run(program, args, on_bytes)
   return signal_number ~= 0 and 128 + signal_number or status, said, stopped
 end
 
--- gzip's status and the sum come out as two lines in any order. One byte over the limit is enough to be wrong.
+-- Prints gzip's status and the sum as two lines, in any order. At most one byte more than expected is unpacked.
 local unpack_and_sum = [[exec 4>&1; { { gzip -dc < "$1"; echo "gzip $?" >&4; } | head -c "$2" | sha256sum >&4; }]]
 
---- SHA-256 of a file's content in hexadecimal, or nil when it is no whole gzip file.
+--- SHA-256 of a file's content in hexadecimal, or nil if it is not an intact gzip file.
 -- @param path string
--- @param gzip boolean the sum is of what it unpacks to
--- @param bytes integer how long that should be; no more than one byte over it is unpacked
+-- @param gzip boolean true: the sum of the unpacked content
+-- @param bytes integer the expected size of that content; at most one byte more is unpacked
 function transfer.sum(path, gzip, bytes)
   local text = {}
   local function keep(chunk) text[#text + 1] = chunk end
@@ -116,8 +116,8 @@ local function write_reason(path, reason, code)
   return ("cannot write %s: %s"):format(path, errors.reason(path, reason))
 end
 
--- One connection: appends to `part` what the address gives from there on. -> true; or nil, reason, kind:
--- "range" (it cannot be continued), "cut" (it ended half-way), "refused".
+-- One connection: appends to `part` the rest of what the address serves. Returns true; or nil, reason and kind: "range"
+-- (the server cannot continue it), "cut" (the connection ended early), "refused".
 local function connect(address, part, on_progress)
   local offset = transfer.size(part) or 0
   local file, denied, code = io.open(part, "ab")
@@ -142,7 +142,7 @@ local function connect(address, part, on_progress)
   return nil, reason, got > 0 and "cut" or "refused"
 end
 
--- Gets the whole part from one address: nil, or why it could not.
+-- Downloads the whole file from one address; returns nil, or the reason why it failed.
 local function from_place(address, part, right, on_progress)
   local cuts = 0
   while true do
@@ -161,12 +161,12 @@ local function from_place(address, part, right, on_progress)
   end
 end
 
---- Gets a file from the first of the addresses that gives it whole; a part that lies there is continued.
+--- Downloads a file from the first address that serves it intact; an existing partial file is continued.
 -- @param addresses list of URLs
--- @param part string where to; the caller renames it
--- @param right function() -> boolean: whether `part` is whole and its sum is right
+-- @param part string the file to write; the caller renames it
+-- @param right function() -> boolean: whether `part` is complete and its sum is right
 -- @param on_progress function(address, bytes)
--- @return string|nil the address ("" when the part was whole already), then the list of {address, reason} of those
+-- @return string|nil the address ("" if the file was complete already), then the list of {address, reason} of those
 -- that failed
 -- @raise the disk is full, the part cannot be written, curl is missing, Ctrl-C
 function transfer.get(addresses, part, right, on_progress)

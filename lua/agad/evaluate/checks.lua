@@ -1,4 +1,4 @@
---- What a figure must be read beside: does the test loader leak labels, does a plain statistic do as well, and does
+--- Checks to read an AUROC with: do the test batches leak labels, does a simple picture statistic do as well, and does
 -- the error map point at the defect?
 
 local columns = require "agad.evaluate.columns"
@@ -12,7 +12,7 @@ local SHUFFLES, SAMPLE, TOLERANCE = 20, 512, 1e-5
 local LEAKS, SEPARATES = 0.75, 0.90
 local MAX_FPR = 0.3
 
--- Largest relative difference between a sample's scores in order, and backwards in batches of another size.
+-- The largest relative difference between scores of a sample in order, and in reverse order with another batch size.
 local function order_difference(source, task, result, batch)
   local rows, n = {}, #result.rows
   for i = 1, math.min(SAMPLE, n) do rows[i] = result.rows[(i - 1) * n // math.min(SAMPLE, n) + 1] end
@@ -25,7 +25,7 @@ local function order_difference(source, task, result, batch)
   return ((a - b):abs() / size):max():item()
 end
 
---- The leak detectors on the column called `auroc`.
+--- Runs the leak checks on the column called `auroc`.
 -- @param result table scores, labels, rows, net, column
 -- @param batch integer eval_batch
 -- @return table thermometer (AUROC of a detector that sees batches only), order_invariant, order_difference
@@ -38,17 +38,17 @@ function checks.leak(source, task, result, batch)
   leak.order_difference = order_difference(source, task, result, batch)
   leak.order_invariant = leak.order_difference <= TOLERANCE
   if result.column.bn == "batch" and leak.thermometer > LEAKS then
-    notes[1] = ("leak: batches alone give the labels away (%.2f without looking at a picture), and bn_eval = batch " ..
-      "lets the network see them"):format(leak.thermometer)
+    notes[1] = ("leak: batch statistics alone reach an AUROC of %.2f without a network; with bn_eval = batch the " ..
+      "network can use them"):format(leak.thermometer)
   elseif not leak.order_invariant and result.column.bn ~= "batch" then
-    notes[1] = ("leak: scores change by %.1e with their order or their batch"):format(leak.order_difference)
+    notes[1] = ("leak: scores change by %.1e (relative) with order or batch size"):format(leak.order_difference)
   end
   return leak, notes
 end
 
---- The shortcut check: AUROC of plain statistics of the test pictures, each alone.
+--- The shortcut check: the AUROC of each single statistic of the test pictures.
 -- @param task task
--- @param auroc number the model's; nil: it has none
+-- @param auroc number the model's, or nil
 -- @return table the best one: {name, auroc}
 -- @return list all of them
 -- @return list notes
@@ -82,7 +82,7 @@ function checks.localisation(source, task, result, batch)
     localiser:add(maps, here)
   end
   if defective == 0 or defective == pixels then
-    return nil, ("%d defective and %d normal pixels; it compares the two"):format(defective, pixels - defective)
+    return nil, ("%d defective and %d normal pixels, but both are needed"):format(defective, pixels - defective)
   end
   return localiser:result(MAX_FPR)
 end

@@ -1,4 +1,4 @@
---- Columns: ways of scoring the test pictures: which weights, which batch norm, which order.
+--- Columns: ways of scoring the test pictures, by weights, batch-norm statistics and order.
 
 local configuration = require "agad.base.configuration"
 local core = require "agad.core"
@@ -25,7 +25,7 @@ function columns.own(config)
     {weights = "average", bn = config.bn_eval, order = config.test_order}
 end
 
--- Rows of the test split, from 0: normals first and anomalies by class, or shuffled by a fixed rule.
+-- The rows of the test split, from 0: normals first and then anomalies by class, or shuffled, always in the same way.
 local function test_order(test, order)
   local rows, labels, anomalous = {}, test.labels:totable(), test.anomalous
   for i = 1, #labels do rows[i] = i - 1 end
@@ -47,7 +47,7 @@ local function test_order(test, order)
   return rows
 end
 
---- What `agad.scorer` needs beside net and pictures.
+--- The options that `agad.scorer` needs besides net and pictures.
 -- @param source table input, padded
 -- @param column table bn
 -- @param batch integer
@@ -72,12 +72,12 @@ function columns.scores(source, task, column, batch)
   return {scores = scores, labels = labels, rows = rows, net = net, column = column}
 end
 
--- Why no figure can be made from these scores, or nil: an AUROC of constant scores would be .5 and say nothing.
+-- The reason why these scores have no AUROC, or nil. For constant scores it would be .5, and meaningless.
 local function broken(scores)
   local wrong = scores:isfinite():logical_not()
   local count = wrong:sum():item()
   if count > 0 then
-    return ("%d of %d scores are not finite, the first is that of picture %d; no AUROC can be given"):format(count,
+    return ("%d of %d scores are not finite, the first one that of picture %d; AUROC is undefined"):format(count,
       scores:numel(), wrong:to("uint8"):argmax():item() + 1)
   end
   if scores:max():item() == scores:min():item() then
@@ -87,8 +87,8 @@ end
 
 --- As `columns.scores`, with the column's AUROC.
 -- @return table as there, with auroc; or nil
--- @return string the reason: the column cannot be had, or its scores are constant or not finite
--- @return boolean true where it is the scores that are wrong
+-- @return string the reason: the column is unavailable, or its scores are constant or not finite
+-- @return boolean true if the reason lies in the scores
 function columns.measure(source, task, column, batch)
   if #task.test.anomalous == 0 then return nil, "there are no test pictures" end
   local result, reason = columns.scores(source, task, column, batch)
@@ -100,7 +100,7 @@ function columns.measure(source, task, column, batch)
 end
 
 --- The threshold: a quantile of the scores of held-out normals under averaged weights, as the model stores it.
--- @return number nil where no normals are held out
+-- @return number nil if no normals are held out
 function columns.threshold(source, task, quantile, batch)
   if #task.held_out == 0 then return nil end
   local column = columns.presets.steady

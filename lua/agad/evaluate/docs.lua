@@ -1,4 +1,4 @@
--- Documentation of the metrics, which C provides: `? NAME` reads it (agad/doc.lua has the format). Nothing is defined
+-- Documentation of the metrics, which C provides: `? NAME` reads it (its format is in agad/cli/doc.lua). No code is
 -- here. Scores are lists or tensors, a higher one is more anomalous; labels are 0 (normal) and 1 (anomalous).
 
 --- @name agad.metrics.auroc(scores, labels)
@@ -6,7 +6,7 @@
 -- @param scores list|tensor
 -- @param labels list|tensor
 -- @return number
--- @raise scores that are not finite (how many, and which is first), or one class only: it is undefined then
+-- @raise scores are not finite (with their number and the first one); all labels are equal, so that it is undefined
 
 --- @name agad.metrics.auroc_interval(scores, labels, o)
 -- The stratified bootstrap's percentile interval of AUROC.
@@ -30,7 +30,7 @@
 -- @return number
 
 --- @name agad.metrics.best_f1(scores, labels)
--- The best F1 over all thresholds: an oracle, for it knows the labels.
+-- The best F1 over all thresholds. It is an oracle, as it uses the labels.
 -- @param scores list|tensor
 -- @param labels list|tensor
 -- @return number
@@ -44,14 +44,14 @@
 -- @return number
 
 --- @name agad.metrics.roc(scores, labels, most)
--- Points of the ROC curve, those inside straight lines left out: scikit-learn's roc_curve.
+-- Points of the ROC curve without those on straight lines, as scikit-learn's roc_curve.
 -- @param scores list|tensor
 -- @param labels list|tensor
--- @param most integer thinned to so many points, in about even steps along the curve (0: all)
+-- @param most integer at most this many points, about evenly spaced along the curve (0: all)
 -- @return table fpr, tpr, thresholds (lists; the first threshold is infinite)
 
 --- @name agad.metrics.precision_recall(scores, labels)
--- Precision and recall over all thresholds, ascending: scikit-learn's precision_recall_curve.
+-- Precision and recall over all thresholds, in ascending order, as scikit-learn's precision_recall_curve.
 -- @param scores list|tensor
 -- @param labels list|tensor
 -- @return table recall, precision, thresholds (lists; the last threshold is infinite)
@@ -70,8 +70,8 @@
 -- @return number
 
 --- @name agad.metrics.thermometer(train, rows, test, labels, o)
--- AUROC of a detector that looks at batches only: the distance of a batch's channel means and deviations to those of
--- random batches of normal training pictures. Far above .5, batches give the labels away.
+-- AUROC of a detector that sees batches only: the distance of the channel means and deviations of a batch to those of
+-- random batches of normal training pictures. Far above .5, batches leak the labels.
 -- @param train tensor uint8 (n, channels, height, width)
 -- @param rows list|tensor the normal ones among them, from 0 (nil: all)
 -- @param test tensor uint8

@@ -1,4 +1,4 @@
---- Evaluation: columns of AUROC side by side, what they must be read beside, and the result row.
+--- Evaluation: the columns of AUROC, the checks to read them with, and the result row.
 
 local checks = require "agad.evaluate.checks"
 local columns = require "agad.evaluate.columns"
@@ -10,14 +10,14 @@ local evaluate = {columns = columns.presets, own = columns.own, column = columns
 
 local null = core.null
 local names = {"steady", "plain", "paper_like"}
-local NO_HISTORY = "needs evaluate_every"
+local NO_HISTORY = "needs evaluate_every above 0"
 
 local function add(notes, more) for _, note in ipairs(more) do notes[#notes + 1] = note end end
 
--- Whether there is something to compare; an error where only one class is there.
+-- Whether there are test pictures; raises an error if they are only normal or only anomalous.
 local function has_test(task, row)
   if not task.test or #task.test.anomalous == 0 then
-    table.insert(row.notes, "every figure of the test split: there are no test pictures")
+    table.insert(row.notes, "no figures for the test split: there are no test pictures")
     return false
   end
   local counts = task.counts
@@ -28,7 +28,7 @@ local function has_test(task, row)
   return true
 end
 
--- Every preset's column into the row; returns the results by name.
+-- Adds the column of every preset to the row; returns the results by name.
 local function measure_columns(row, source, task, batch, on_done)
   local results = {}
   for _, name in ipairs(names) do
@@ -41,7 +41,7 @@ local function measure_columns(row, source, task, batch, on_done)
   return results
 end
 
--- The best of the epochs that were measured, by the test labels.
+-- The best of the evaluated epochs according to the test labels.
 local function best_of_history(row, source, selection)
   local history = source.history or {}
   row.auroc_best_on_test = null
@@ -63,8 +63,8 @@ local function best_of_history(row, source, selection)
   row.auroc_best_on_test, row.auroc_paper_like = best "steady", best "paper_like"
 end
 
---- The figures of the column called `auroc`: of these scores, or of an earlier epoch that was better by the test
--- labels where selection = best_on_test.
+--- The figures of the column called `auroc`: of these scores or, with selection = best_on_test, of an earlier epoch
+-- that was better according to the test labels.
 -- @param source table threshold
 -- @param result table of `evaluate.column`
 -- @param o table curves
@@ -75,7 +75,7 @@ function evaluate.figures(source, task, result, o)
     seed = o and o.seed})
 end
 
--- Everything about the column called `auroc`, and what it must be read beside.
+-- Everything about the column called `auroc`, with the checks to read it with.
 local function measure_own(row, source, task, config, result, o)
   local batch, notes = config.eval_batch, row.notes
   for key, v in pairs(evaluate.figures(source, task, result, {curves = o.curves})) do row[key] = v end
@@ -87,7 +87,9 @@ local function measure_own(row, source, task, config, result, o)
     table.insert(notes, ("selection = best_on_test: the figures are those of epoch %d, chosen by the test labels")
       :format(best.epoch))
   end
-  if row.auroc_interval == null then table.insert(notes, "auroc_interval: more than a million scores") end
+  if row.auroc_interval == null then
+    table.insert(notes, "auroc_interval: not computed for more than a million scores")
+  end
   local found, more = checks.leak(source, task, result, batch)
   row.leak = found
   add(notes, more)
@@ -96,14 +98,15 @@ local function measure_own(row, source, task, config, result, o)
   if not located then table.insert(notes, "pixel_auroc, pro: " .. reason) end
 end
 
---- All columns that can be had.
+--- All columns that can be computed.
 -- @param source table net(weights, bn), input, threshold, padded, history (of evaluations during training),
 --   best_on_test ({epoch, figures}), own (the source of the column called auroc, where it is another: best_val)
 -- @param task task
 -- @param config table
 -- @param o table on_event (function: progress), curves (true: row.roc and row.histogram)
--- @return table part of a result row; what cannot be had is null, with a reason in notes
--- @raise one class only, or scores of the column called auroc that are constant or not finite
+-- @return table part of a result row; a figure that is unavailable is null, with the reason in notes
+-- @raise the test pictures are only normal or only anomalous; scores of the column called auroc are constant or not
+--   finite
 function evaluate.row(source, task, config, o)
   o = o or {}
   local row = metrics.none()
@@ -113,10 +116,10 @@ function evaluate.row(source, task, config, o)
   local own_source = source.own or source
   row.threshold = own_source.threshold or null
   if not own_source.threshold then
-    table.insert(row.notes, "threshold, f1: no normals are held out; give holdout")
+    table.insert(row.notes, "threshold, f1: no normals are held out; set holdout above 0")
   end
   if config.selection == "best_val" and not source.own then
-    table.insert(row.notes, "selection = best_val: no epoch was measured; the weights are the last ones")
+    table.insert(row.notes, "selection = best_val: no epoch was evaluated; the last weights are used")
   end
   if not has_test(task, row) then return row end
   local done = 0
@@ -134,7 +137,7 @@ function evaluate.row(source, task, config, o)
   if result then
     measure_own(row, own_source, task, config, result, o)
     if row.f1 == null and own_source.threshold then
-      table.insert(row.notes, "f1: the threshold is that of averaged weights and recalibrated batch norm")
+      table.insert(row.notes, "f1: uses the threshold of averaged weights with recalibrated batch norm")
     end
   elseif broken then error("evaluation: " .. reason, 0)
   else table.insert(row.notes, "auroc, leak: " .. reason) end
@@ -145,7 +148,7 @@ function evaluate.row(source, task, config, o)
   return row
 end
 
---- What every row says of where it was made.
+--- The provenance in every row: versions, processor and so on.
 function evaluate.provenance(agad)
   local capability = core.capability()
   return {versions = {agad = agad.version, libtorch = core.libtorch, lua = _VERSION:match "%S+$"},

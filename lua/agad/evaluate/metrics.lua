@@ -1,4 +1,4 @@
---- Figures read off one column's scores: AUROC with its interval, by class, curves.
+--- The figures of one column: AUROC with its interval and by class, further metrics, curves.
 
 local core = require "agad.core"
 
@@ -39,7 +39,7 @@ function metrics.per_class(result, task)
   return list
 end
 
--- Points of the ROC curve; no score has the first threshold.
+-- Points of the ROC curve; the first threshold is above all scores.
 local function roc(scores, labels)
   local curve = of_core.roc(scores, labels, ROC_POINTS)
   curve.thresholds[1] = core.null
@@ -68,7 +68,7 @@ function metrics.of(result, task, o)
   return row
 end
 
---- The figures of a row without any: null each.
+--- The same keys, all null, for a row without figures.
 function metrics.none()
   local row = {}
   for _, name in ipairs {"auroc", "auroc_interval", "aupr", "tpr_at_1fpr", "tpr_at_5fpr", "f1", "best_f1",

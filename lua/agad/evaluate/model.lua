@@ -1,4 +1,4 @@
---- Saved models: opened by the C core, asked for scores, maps and reconstructions, evaluated.
+--- Saved models: opened by the C core; they give scores, error maps and reconstructions, and can be evaluated.
 
 local agad = require "agad"
 local core = require "agad.core"
@@ -16,7 +16,7 @@ local models = {}
 --- Opens a model file.
 -- @param path string
 -- @return model config, info (shape, threshold, method, set …)
--- @raise one line: no such file, no safetensors, no agad model, damaged, or of another format
+-- @raise one line: there is no such file, or it is not a safetensors file, not a model, damaged, or of another format
 function models.open(path)
   local handle = core.model_open(path)
   local info = core.json_decode(handle:about())
@@ -29,7 +29,7 @@ end
 
 function model:__tostring() return ("agad.model.open(%q)"):format(self.path) end
 
--- A picture as the model takes it: uint8 (1, channels, height, width), read as the pictures of its training were.
+-- A picture in the form that the model takes: uint8 (1, channels, height, width), read like those it was trained on.
 local function prepare(self, path)
   local c, h, w = table.unpack(self.shape)
   local picture = core.data.read(path, {height = h, width = w, channels = c, fit = self.config.fit,
@@ -44,7 +44,7 @@ end
 
 --- Scores pictures: larger is more anomalous.
 -- @param what table|tensor a list of paths of PNG and JPEG files, or a uint8 tensor (n, channels, height, width)
--- @return list of {score, threshold, anomalous}; the last two are null where no threshold was stored
+-- @return list of {score, threshold, anomalous}; the last two are null if the model has no threshold
 function model:score(what)
   local rows = {}
   if type(what) == "table" then
@@ -55,7 +55,7 @@ function model:score(what)
   return rows
 end
 
---- The error map of a picture as one to look at: grey, brighter is worse, 255 = the largest error possible.
+--- The error map of a picture as a grey picture: brighter is worse, and 255 is the largest possible error.
 -- @param path string
 -- @return tensor uint8 (height, width)
 function model:map(path)
@@ -64,7 +64,7 @@ function model:map(path)
   return (map:squeeze(1) * (255 / range)):clamp(0, 255):round():to("uint8")
 end
 
---- What the model makes of pictures.
+--- The model's reconstructions of pictures.
 -- @param pictures tensor uint8 (n, channels, height, width)
 -- @return tensor uint8 of the same shape
 function model:reconstruct(pictures)
@@ -73,8 +73,8 @@ function model:reconstruct(pictures)
   return ((x - low) * (255 / (high - low))):clamp(0, 255):round():to("uint8")
 end
 
--- Scoring nets: of the file (averaged, recalibrated; raw weights too where nothing was averaged), and of a run
--- directory (raw weights, running statistics). Where best_val chose an epoch, the file's are those of `own` alone.
+-- Scoring nets: that of the file (averaged weights, recalibrated; or raw weights if nothing was averaged), and that of
+-- a run directory (raw weights, running statistics). If best_val chose an epoch, only `own` uses the file's.
 local function sources(self, dir)
   local program = core.json_decode(self.handle:about()).program
   local file = scorer.net(program, (core.load(self.path)), false)
@@ -82,12 +82,12 @@ local function sources(self, dir)
   local selected, ema = self.info.selected, self.config.ema
   local function own(weights, bn)
     if bn ~= "running" and (weights == "average" or ema == 0 and bn == "batch") then return file end
-    return nil, "raw weights and running statistics are in the run directory, not in the model; give --run DIR"
+    return nil, "raw weights and running statistics are in the run directory, not in the model file; give --run DIR"
   end
   local function net(weights, bn)
     if weights == "raw" and bn ~= "recalibrated" and raw then return raw end
     if selected and weights == "average" then
-      return nil, ("the model holds the weights of epoch %d (selection = best_val), not the last ones"):format(
+      return nil, ("the model file holds the weights of epoch %d (selection = best_val), not the last ones"):format(
         selected.epoch)
     end
     return own(weights, bn)
@@ -97,7 +97,7 @@ local function sources(self, dir)
   return source
 end
 
---- Evaluates on a task: the columns that the file, or the run directory, can give.
+--- Evaluates on a task: the columns that can be computed from the model file and, if given, the run directory.
 -- @param task task
 -- @param o table run (a run directory), config (options of evaluation other than the model's), on_event, curves
 -- @return table a result row; printing it shows its columns
@@ -105,7 +105,7 @@ function model:evaluate(task, o)
   o = o or {}
   local began, set = core.clock(), task.set
   if set.channels ~= self.shape[1] or set.height ~= self.shape[2] or set.width ~= self.shape[3] then
-    error(("%s takes %d x %d x %d pictures (channels, height, width), %s has %d x %d x %d"):format(self.path,
+    error(("%s takes %d x %d x %d pictures (channels, height, width), but %s has %d x %d x %d"):format(self.path,
       self.shape[1], self.shape[2], self.shape[3], set.name, set.channels, set.height, set.width), 0)
   end
   local config = options.merge(options.merge({}, self.config), o.config or {})
@@ -119,7 +119,7 @@ function model:evaluate(task, o)
   row.selected = source.own and self.info.selected or core.null
   row.device, row.precision = "cpu", "fp32"
   row.images_per_second, row.train_seconds = core.null, core.null
-  table.insert(row.notes, "images_per_second, train_seconds: the model was trained elsewhere")
+  table.insert(row.notes, "images_per_second, train_seconds: not known for a saved model")
   row.seconds = core.clock() - began
   return setmetatable(row, {__tostring = report.text})
 end

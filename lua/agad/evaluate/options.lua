@@ -10,11 +10,12 @@ configuration.define_presets("preset", {
 })
 
 return configuration.define("evaluation", {
-  preset = option {choices = {"steady", "plain", "paper_like"}, flag = "NAME", help = "which column is called auroc"},
-  bn_eval = option {choices = {"recalibrated", "running", "batch"}, help = "batch norm when scoring"},
-  test_order = option {choices = {"shuffled", "sorted"}, help = "order of the test images"},
-  eval_batch = option {default = 256, min = 1, help = "images in a scoring batch"},
-  selection = option {choices = {"last", "best_val", "best_on_test"}, help = "which epoch counts"},
-  score = option {kind = "string", help = "the anomaly score; default: the method's first"},
-  threshold_quantile = option {default = 0.95, above = 0, below = 1, help = "quantile of held-out normal scores"},
+  preset = option {choices = {"steady", "plain", "paper_like"}, flag = "NAME", help = "the column reported as auroc"},
+  bn_eval = option {choices = {"recalibrated", "running", "batch"}, help = "batch-norm statistics used for scoring"},
+  test_order = option {choices = {"shuffled", "sorted"}, help = "order of the test pictures"},
+  eval_batch = option {default = 256, min = 1, help = "pictures per scoring batch"},
+  selection = option {choices = {"last", "best_val", "best_on_test"}, help = "which epoch's weights are scored"},
+  score = option {kind = "string", help = "the anomaly score; default: the method's first one"},
+  threshold_quantile = option {default = 0.95, above = 0, below = 1,
+    help = "the threshold: this quantile of the scores of held-out normals"},
 })

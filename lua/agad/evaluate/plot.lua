@@ -1,11 +1,11 @@
--- Plots: loss curves through gnuplot by a pipe, grids of pictures through the PNG writer.
--- A file is written beside its target and renamed; gnuplot's own words are passed on when it refuses.
+-- Plots: loss curves through a pipe to gnuplot, grids of pictures through our PNG writer. A file is written beside its
+-- target and renamed; if gnuplot fails, its own message is passed on.
 
 local plot = {}
 
 local function fail(form, ...) error(form:format(...), 0) end
 
--- Told apart without colour vision (Okabe and Ito).
+-- A palette that colour-blind readers can distinguish (Okabe and Ito).
 local colours = {"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"}
 
 local terminals = {
@@ -17,8 +17,8 @@ local function quote(text) return "'" .. text:gsub("'", "''") .. "'" end
 local function shell(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
 
 --- Runs a gnuplot script that plots to `path` (.png, .svg, .pdf), or as characters to stdout for "-".
--- @param script string commands after the terminal and the output are set
--- @raise when gnuplot is absent or refuses, or the file cannot be written
+-- @param script string the commands that follow those that set terminal and output
+-- @raise gnuplot is missing or fails, or the file cannot be written
 function plot.gnuplot(script, path)
   local ending = path == "-" and "-" or path:lower():match("%.(%a+)$")
   local term = terminals[ending]
@@ -48,7 +48,7 @@ function plot.gnuplot(script, path)
   end
   if not ok then
     if target then os.remove(target) end
-    fail("cannot plot to %s: gnuplot says: %s", path, (said:gsub("^%s+", ""):gsub("%s*\n%s*", " "):gsub("%s+$", "")))
+    fail("cannot plot to %s: gnuplot reports: %s", path, (said:gsub("^%s+", ""):gsub("%s*\n%s*", " "):gsub("%s+$", "")))
   end
 end
 
@@ -71,11 +71,11 @@ end
 
 local function finite(v) return type(v) == "number" and v == v and v - v == 0 end
 
---- Plots the losses over the steps, one curve each, on a logarithmic axis where all are positive.
+--- Plots the losses over the steps, one curve each, on a logarithmic axis if all are positive.
 -- @param log any a run directory, a log.jsonl, or a list of {step = n, losses = {name = value}}
 -- @param path string the file to write (.png, .svg, .pdf), "-" for characters on the terminal
 -- @param o table title, losses (a list of names: only these)
--- @raise when there are no losses, gnuplot is absent, or the file cannot be written
+-- @raise there are no losses, gnuplot is missing, or the file cannot be written
 function plot.losses(log, path, o)
   o = o or {}
   local curves, names, positive = {}, {}, true
@@ -113,7 +113,7 @@ end
 
 -- Pictures ----------------------------------------------------------------------------------------
 
--- Black, violet, red, orange, yellow: lightness rises evenly, also without colour vision (after inferno).
+-- Black, violet, red, orange, yellow, of evenly rising lightness, for colour-blind readers too (after inferno).
 local heat_stops = {{0, 0, 4}, {66, 10, 104}, {147, 38, 103}, {221, 81, 58}, {252, 165, 10}, {252, 255, 164}}
 local BACKGROUND, OUTLINE = 32, {70, 240, 140}
 
@@ -132,7 +132,7 @@ end
 
 --- A map as a picture in heat colours.
 -- @param map tensor (height, width), 0 or more
--- @param top number what gets the brightest colour
+-- @param top number the value shown in the brightest colour
 -- @return tensor float32 (3, height, width)
 function plot.heat(map, top)
   local shades = (map * (255 / top)):clamp(0, 255):to("int64")
@@ -156,7 +156,7 @@ end
 -- @param rows list of lists of pictures: {picture, mask = tensor (height, width) or nil}; a picture is a tensor
 --   of 0 to 255 (1 or 3, height, width), all of one size; the mask's border is drawn over it
 -- @param path string a PNG
--- @param o table side (128): each picture's side in the grid, about
+-- @param o table side (128): the approximate side of each picture in the grid
 function plot.grid(rows, path, o)
   local core = require "agad.core"
   local cat, pad = core.operator "cat", core.operator "constant_pad_nd"

@@ -1,12 +1,12 @@
---- Results as text: the columns of AUROC side by side, what they must be read beside, notes; within 80 columns.
+--- Results as text of at most 80 columns: the columns of AUROC, the checks to read them with, notes.
 
 local wrap = require("agad.base.text").wrap
 
 local report = {}
 
---- Lines of cells with aligned columns; columns whose cells are all numbers go to the right.
--- @param lines list of lists of text, the first is the head
--- @return string lines that end in a newline
+--- A table as text with aligned columns; columns of numbers are aligned to the right.
+-- @param lines list of lists of text; the first is the header
+-- @return string lines, each ending in a newline
 function report.align(lines)
   local wide, numeric, text = {}, {}, {}
   for r, line in ipairs(lines) do
@@ -42,7 +42,7 @@ local function interval(row)
   return type(v) == "table" and ("%.4f-%.4f"):format(v.low, v.high) or "-"
 end
 
--- The column called `auroc` where it is none of the presets'.
+-- A description of the column called `auroc` if it is not that of a preset.
 local function own_words(config)
   return ("%s, %s, %s"):format(config.bn_eval, config.test_order, config.selection)
 end
@@ -61,19 +61,19 @@ local function aurocs(row)
     lines[#lines + 1] = {"custom", figure(row.auroc), interval(row), own_words(row.config)}
   end
   if is_number(row.auroc_best_on_test) then
-    lines[#lines + 1] = {"best on test", figure(row.auroc_best_on_test), "", "best epoch by test labels: oracle"}
+    lines[#lines + 1] = {"best on test", figure(row.auroc_best_on_test), "", "best epoch by test labels (oracle)"}
   end
   return any and report.align(lines) or ""
 end
 
 local function classes(row)
   if type(row.per_class) ~= "table" or #row.per_class == 0 then return "" end
-  local lines = {{"against all normals", "pictures", "AUROC"}}
+  local lines = {{"class against all normals", "pictures", "AUROC"}}
   for _, c in ipairs(row.per_class) do lines[#lines + 1] = {c.class, ("%d"):format(c.n), figure(c.auroc)} end
   return report.align(lines)
 end
 
--- Facts side by side, as many to a line as fit.
+-- Joins facts into lines, as many per line as fit.
 local function line_of(facts)
   local lines = {}
   for _, fact in ipairs(facts) do
@@ -98,13 +98,13 @@ local function beside(row)
   end
   if type(row.leak) == "table" then
     facts[#facts + 1] = ("thermometer %.4f"):format(row.leak.thermometer)
-    facts[#facts + 1] = row.leak.order_invariant and "order does not matter" or "scores depend on their batch"
+    facts[#facts + 1] = row.leak.order_invariant and "order does not matter" or "scores depend on the batch"
   end
   if type(row.selected) == "table" then facts[#facts + 1] = ("weights of epoch %d"):format(row.selected.epoch) end
   return facts
 end
 
---- A result row as text: the columns, the figures of the one called `auroc`, what to read them beside, notes.
+--- A result row as text: the columns, the figures of the one called `auroc`, checks, notes.
 -- @param row table as `run:evaluate` gives it
 -- @param o table classes (true: AUROC of each class too)
 -- @return string without a newline at the end
@@ -129,7 +129,7 @@ function report.print(row, o) report.out(report.text(row, o)) end
 
 --- Prints a text and a newline at once.
 -- @param text string
--- @raise standard output cannot be written (the disk that it goes to is full)
+-- @raise standard output cannot be written (its disk is full, for example)
 function report.out(text)
   local ok, reason = io.stdout:write(text, "\n")
   if ok then ok, reason = io.stdout:flush() end

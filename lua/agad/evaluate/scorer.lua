@@ -7,16 +7,16 @@ local scores = require "agad.evaluate.scores"
 
 local scorer = {}
 
---- The name, in a scoring program, of the tensor that holds what a method keeps.
+--- The name, in a scoring program, of a tensor that a method keeps.
 -- @param name string of the method's `keep`
 function scorer.kept(name) return "keep." .. name .. ".value" end
 
---- The scoring program: outputs score, and map and reconstruction where the method gives a picture.
+--- The scoring program, with the output score and, if the method has a net that reconstructs, map and reconstruction.
 -- @param method table
 -- @param score string the name of a built-in score (ignored where the method has a function of its own)
 -- @param programs table name -> program of the method's nets
 -- @param shape list {channels, height, width}
--- @param keep table the method's kept tensors by name: the third argument of a method's score gives them as nodes
+-- @param keep table the method's kept tensors by name; the method's score gets them as nodes, in its third argument
 -- @return table program
 function scorer.program(method, score, programs, shape, keep)
   local b = nn.builder(shape)
@@ -36,7 +36,7 @@ function scorer.program(method, score, programs, shape, keep)
   end})
   local constants = setmetatable({}, {__index = function(own, name)
     local t = keep and keep[name] or
-      error(("method %s: its score uses %s, which no phase's start has kept"):format(method.name, name), 0)
+      error(("method %s: its score uses %s, which no phase's start function keeps"):format(method.name, name), 0)
     own[name] = b.x:constant(t.shape, {name = "keep." .. name})
     return own[name]
   end})
@@ -57,10 +57,10 @@ function scorer.program(method, score, programs, shape, keep)
   return result:build("score", outputs)
 end
 
---- A net of the scoring program whose tensors are those given by name ("generator.conv1.weight").
+--- A net for a scoring program that uses the given tensors, by name ("generator.conv1.weight").
 -- @param program table
 -- @param tensors table name -> tensor; shared, not copied
--- @param own_buffers boolean batch norm statistics of its own, for recalibration
+-- @param own_buffers boolean true: it gets batch-norm statistics of its own, for recalibration
 -- @param o table dtype, device
 function scorer.net(program, tensors, own_buffers, o)
   local net = nn.net(program, o)
@@ -90,7 +90,7 @@ end
 -- @return tensor float64 (n)
 function scorer.score(net, pictures, o) return core.score(net, pictures, options_of(o)) end
 
---- Whether a scoring net has an output: "map" and "reconstruction" are not every method's.
+--- Whether a scoring net has an output; not every method gives "map" and "reconstruction".
 -- @param net net a scoring net
 -- @param name string
 -- @return boolean
@@ -103,7 +103,7 @@ end
 -- @param net net a scoring net
 -- @param pictures tensor uint8 (n, channels, height, width)
 -- @param o table as for `agad.scorer.score`
--- @return tensor float32 (n, height, width); nil where the method gives no map
+-- @return tensor float32 (n, height, width); nil if the method gives no map
 function scorer.maps(net, pictures, o)
   if not scorer.gives(net, "map") then return nil end
   local how = options_of(o)

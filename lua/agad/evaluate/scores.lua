@@ -1,11 +1,11 @@
---- The built-in scores: each says in one line what it is (`help`), what it needs of a method (`needs`: "picture", or
--- nothing), and how it is computed: `build(builder, x, x_hat)` adds it to a scoring program, one number an image.
+--- The built-in scores: `help` describes each in one line; `needs` is what the method must have ("picture", or
+-- nothing); `build(builder, x, x_hat)` adds it to a scoring program, with one number per picture.
 
 return {
   l1 = {help = "mean of |x^ - x|", needs = "picture",
     build = function(b, x, x_hat) return b:difference_map(x_hat, x):op("mean.dim", {dim = {2, 3}}) end},
   l2 = {help = "L2 norm of x^ - x", needs = "picture",
     build = function(b, x, x_hat) return b:l2(x_hat, x) end},
-  rmse = {help = "root of the mean of (x^ - x)^2", needs = "picture",
+  rmse = {help = "root mean square of x^ - x", needs = "picture",
     build = function(b, x, x_hat) return b:mean_square(x_hat, x):op "sqrt" end},
 }

@@ -1,5 +1,5 @@
--- AGAD's step once more over plain autograd: readable, and independent of every backward in C.
--- It is the oracle of `agad`: the same options, the same start, the same losses.
+-- AGAD's step written with plain autograd: readable, and independent of the backward passes in C. Tests compare `agad`
+-- with it: with the same options and the same initial weights, the losses are the same.
 
 local core = require "agad.core"
 
@@ -18,7 +18,7 @@ local function split(t, n)
   return t:narrow(1, 1, n), a > 0 and t:narrow(1, n + 1, a) or nil
 end
 
--- How batch norm treats a pass: over x it moves the running statistics; anomalies may be kept out of it.
+-- How batch norm treats a pass: passes over x update the running statistics; anomalies may be left out.
 local function groups(s, over_x, set)
   local o, n, a = s.options, s.n_normal, s.x:size(1) - s.n_normal
   local normal = {bn = "batch", track = over_x or o.bn_track == "all", set = set or 1}

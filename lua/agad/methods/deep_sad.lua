@@ -1,13 +1,13 @@
--- Deep SAD (Ruff et al., ICLR 2020, arXiv 1906.02694): an autoencoder is trained; then its encoder gathers the normal
--- pictures around a centre and sends the known anomalies away from it. The score is the squared distance to the centre.
--- At gamma = 0 it is one-class Deep SVDD (Ruff et al., ICML 2018).
+-- Deep SAD (Ruff et al., ICLR 2020, arXiv 1906.02694): an autoencoder is pretrained; then its encoder learns to pull
+-- the normal pictures towards a centre and to push the known anomalies away from it. The score is the squared distance
+-- to the centre. At gamma = 0 this is one-class Deep SVDD (Ruff et al., ICML 2018).
 
 local agad = require "agad"
 local loss = require "agad.loss"
 local nn = require "agad.nn"
 local option = require("agad.base.options").option
 
--- No coordinate of the centre is near 0, where an encoder could put every picture.
+-- Keeps every coordinate of the centre away from 0, to which an encoder could map all pictures.
 local function away_from_zero(c)
   return agad.where(c:abs():lt(0.1), agad.where(c:lt(0), -0.1, 0.1):to(c.dtype), c)
 end
@@ -16,14 +16,14 @@ return {
   name = "deep_sad",
   options = {
     batch = 128, lr = 1e-4, betas = {0.9, 0.999}, epochs = 150, weight_decay = 0.5e-6, ema = 0.0,
-    min_anom = option {default = 0, min = 0, help = "fewest known anomalies in a batch"},
-    pretrain_epochs = option {default = 150, min = 0, help = "epochs of the autoencoder"},
-    pretrain_weight_decay = option {default = 0.5e-3, min = 0, help = "coupled L2 of the autoencoder"},
-    milestone = option {default = 50, min = 0, help = "after so many epochs the step size is a tenth"},
-    eta = option {default = 1.0, min = 0, help = "weight of the known anomalies' term"},
-    eps = option {default = 1e-6, above = 0, help = "added to a known anomaly's distance"},
+    min_anom = option {default = 0, min = 0, help = "minimum number of known anomalies in a batch"},
+    pretrain_epochs = option {default = 150, min = 0, help = "epochs of the autoencoder's pretraining"},
+    pretrain_weight_decay = option {default = 0.5e-3, min = 0, help = "weight decay of the autoencoder (coupled L2)"},
+    milestone = option {default = 50, min = 0, help = "the learning rate is divided by 10 after this many epochs"},
+    eta = option {default = 1.0, min = 0, help = "weight of the term of known anomalies"},
+    eps = option {default = 1e-6, above = 0, help = "epsilon added to the distance of a known anomaly"},
     lenet = option {choices = {"auto", "mnist", "fashion_mnist", "cifar10"},
-      help = "the encoder: auto is mnist for grey pictures, cifar10 for colour"},
+      help = "the encoder; auto means mnist for grey pictures and cifar10 for colour"},
   },
   input = {0, 1},
   nets = function(o, shape)

@@ -1,5 +1,5 @@
--- GANomaly (Akcay, Atapour-Abarghouei, Breckon, ACCV 2018): encoder, decoder, second encoder; the score is the
--- distance of the two latents. It learns from normals alone.
+-- GANomaly (Akcay, Atapour-Abarghouei, Breckon, ACCV 2018): encoder, decoder, second encoder; the score is the distance
+-- between the two latent codes. It learns from normals only.
 
 local nn = require "agad.nn"
 local loss = require "agad.loss"
@@ -14,7 +14,7 @@ return {
       con = option {default = 50.0, min = 0, help = "weight of mean |x^ - x|"},
       enc = option {default = 1.0, min = 0, help = "weight of mean (z^ - z)^2"},
     },
-    delta = option {default = 1e-5, min = 0, help = "D's loss below it: D is re-initialised; 0 = off"},
+    delta = option {default = 1e-5, min = 0, help = "re-initialise D when its loss falls below this; 0 = off"},
   },
   input = {-1, 1},
   nets = function(_, shape)

@@ -1,6 +1,6 @@
--- Skip-GANomaly (Akcay, Atapour-Abarghouei, Breckon, IJCNN 2019, arXiv 1901.08954): a UNet that rebuilds, a
--- discriminator whose features are the latent; the score is .9 of the squared error of the picture and .1 of that of
--- the features. It learns from normals alone.
+-- Skip-GANomaly (Akcay, Atapour-Abarghouei, Breckon, IJCNN 2019, arXiv 1901.08954): a UNet reconstructs, and features
+-- of the discriminator are the latent. The score is .9 of the squared error of the picture plus .1 of that of the
+-- features. It learns from normals only.
 
 local loss = require "agad.loss"
 local nn = require "agad.nn"
@@ -17,7 +17,7 @@ return {
       con = option {default = 40.0, min = 0, help = "weight of mean |x^ - x|"},
       lat = option {default = 1.0, min = 0, help = "weight of mean (f(x^) - f(x))^2, f: the discriminator's features"},
     },
-    delta = option {default = 0.0, min = 0, help = "D's loss below it: D is re-initialised; 0 = off"},
+    delta = option {default = 0.0, min = 0, help = "re-initialise D when its loss falls below this; 0 = off"},
   },
   input = {-1, 1},
   nets = function(_, shape)

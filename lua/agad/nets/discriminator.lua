@@ -1,5 +1,5 @@
 -- The discriminator: logits of "real", and its last feature map z, the latent of Eq. 7; with latent = "embedding",
--- z is a vector of 100 made of the whole map.
+-- z is a vector of 100 numbers computed from the whole map.
 -- Sides are halved while both are at least 8, channels doubled to at most 512; the classifier's kernel is the
 -- map that remains. 3 x 32 x 32: 663,296 parameters, 17.6 million MACs.
 

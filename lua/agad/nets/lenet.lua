@@ -1,5 +1,5 @@
--- The LeNets of Deep SAD (Ruff et al. 2020): encoder and decoder of its autoencoder, for 32 x 32 pictures. Without
--- biases and with batch norms that neither scale nor shift, so that the encoder cannot collapse into one point.
+-- The LeNets of Deep SAD (Ruff et al. 2020): encoder and decoder of its autoencoder, for 32 x 32 pictures. They have no
+-- biases, and their batch norms neither scale nor shift, so that the encoder cannot collapse to one point.
 -- `kind`: mnist (a code of 32; 9,192 parameters), fashion_mnist (64; 283,536), cifar10 (128; 3 channels: 520,544).
 -- part: "encoder" (output code, {n, 1, 1}), "decoder" (of the code), "classifier" (the encoder and one logit).
 
@@ -58,8 +58,8 @@ end
 return {
   options = {
     kind = option {choices = {"auto", "mnist", "fashion_mnist", "cifar10"},
-      help = "which LeNet; auto: cifar10 for 3 channels, mnist for 1"},
-    part = option {choices = {"encoder", "decoder", "classifier"}, help = "which of its nets"},
+      help = "which LeNet; auto means cifar10 for 3 channels and mnist for 1"},
+    part = option {choices = {"encoder", "decoder", "classifier"}, help = "which part to build"},
   },
   build = build,
 }

@@ -7,8 +7,8 @@ local option = require("agad.base.options").option
 local half = {kernel = 4, stride = 2, padding = 1}
 local widths = {64, 128, 256, 512, 512}
 
--- Level i halves what it is given, has the levels below it done, and doubles again; outside the innermost level, what
--- was given is joined to the result.
+-- Level i halves its input, runs the levels below, and doubles the result; all but the innermost level also concatenate
+-- their input to the result.
 local function level(x, i, channels)
   local down, innermost = x:leaky_relu(0.2):conv(widths[i], half), i == #widths
   if not innermost then down = down:batch_norm() end
@@ -41,6 +41,6 @@ local function build(shape, o)
 end
 
 return {
-  options = {part = option {choices = {"generator", "discriminator"}, help = "which of its nets"}},
+  options = {part = option {choices = {"generator", "discriminator"}, help = "which part to build"}},
   build = build,
 }

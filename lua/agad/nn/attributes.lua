@@ -1,7 +1,7 @@
--- The layers of the C core and their attributes, from its own tables: what builder and single layers offer.
+-- The layers of the C core and their attributes, from its own tables, for the builder and for single layers.
 --
--- A layer is called with its required attributes one by one, then with a table of the others. A number in place of the
--- table is the first of them: conv(64, {kernel = 4}), conv(64, 4), leaky_relu(0.2).
+-- A layer takes its required attributes one by one, then a table of the others. A number instead of the table sets the
+-- first of those: conv(64, {kernel = 4}), conv(64, 4), leaky_relu(0.2).
 
 local core = require "agad.core"
 local options = require "agad.base.options"
@@ -33,11 +33,11 @@ for _, layer in ipairs(attributes.list) do
   attributes.of[layer.name] = layer
 end
 
---- Whether a layer stands for itself outside of a net: it has one input, and what it gives depends on that.
+--- Whether a layer can be used on its own, outside of a net: it has one input, and its output depends on that alone.
 function attributes.is_single(layer) return layer.inputs == 1 and layer.name ~= "constant" end
 
---- The attributes that a layer is called with, by name; the core checks their values.
--- @param where string who is called, for messages
+--- The attributes in a call of a layer, by name; the core checks their values.
+-- @param where string the name of the function, for messages
 -- @param layer table
 -- @param more list of further options
 -- @param ... any the arguments
@@ -47,7 +47,7 @@ function attributes.read(where, layer, more, ...)
   local args, n = table.pack(...), #layer.required
   if args.n > n + 1 then
     local takes = table.concat(layer.required, ", ") .. (n > 0 and ", then " or "")
-    core.fail(("%s: takes %sa table of options, not %d arguments"):format(where, takes, args.n))
+    core.fail(("%s: takes %sa table of options, but got %d arguments"):format(where, takes, args.n))
   end
   local given, known = args[n + 1], table.move(more, 1, #more, #layer.optional + 1, {table.unpack(layer.optional)})
   if type(given) == "number" and layer.optional[1] then given = {[layer.optional[1]] = given} end

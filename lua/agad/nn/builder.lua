@@ -1,6 +1,6 @@
---- Networks as data: a builder that writes a net program, and programs made of others.
--- A program is a table: name, input {channels, height, width}, nodes, outputs. The C core checks it, and knows
--- its shapes, parameters and MACs before anything is computed.
+--- Networks as data: a builder for net programs, and programs made of other programs.
+-- A program is a table: name, input {channels, height, width}, nodes, outputs. The C core checks it, and derives its
+-- shapes, parameters and MACs before anything is computed.
 
 local attributes = require "agad.nn.attributes"
 local core = require "agad.core"
@@ -10,7 +10,7 @@ local nn = {}
 
 local handle = {}
 
--- A layer that there is not.
+-- Refuses an unknown layer.
 local function unknown_layer(_, name, level)
   if type(name) ~= "string" then return nil end
   local known = {}
@@ -33,7 +33,7 @@ local function add(b, node)
   return b.current
 end
 
--- The layers of the C core, by their attributes: x:conv(64, {kernel = 4}). Nodes that come first are inputs as well.
+-- The layers of the C core, with their attributes: x:conv(64, {kernel = 4}). Leading nodes are further inputs.
 for _, layer in ipairs(attributes.list) do
   handle[layer.name] = function(self, ...)
     local inputs, n = {self.place}, 1
@@ -50,14 +50,14 @@ end
 --- 1 / (1 + exp(-x)).
 function handle:sigmoid() return self:op("sigmoid") end
 
---- Sides times a whole number, each pixel repeated (PyTorch's Upsample, nearest).
+--- Multiplies the sides by a whole number, repeating each pixel (PyTorch's Upsample, nearest).
 -- @param factor integer 2
 function handle:upsample(factor)
   local times = (factor or 2) + 0.0
   return self:op("upsample_nearest2d.vec", {scale_factors = {times, times}})
 end
 
---- Convolution, then batch norm; without batch norms (norm = "none") the convolution has a bias in its place.
+--- A convolution, then batch norm; with norm = "none", a convolution with a bias instead.
 -- @param out integer channels
 -- @param o table as for `conv`
 -- @param norm string "bn" (default) or "none"
@@ -68,7 +68,7 @@ function handle:conv_norm(out, o, norm)
   return self:conv(out, with_bias)
 end
 
---- Twice a 3 x 3 convolution with its norm and a ReLU: what the nodes of a UNet are.
+--- Two 3 x 3 convolutions, each with its norm and a ReLU: a node of a UNet.
 -- @param out integer channels
 -- @param norm string "bn" (default) or "none"
 function handle:double_conv(out, norm)
@@ -76,7 +76,7 @@ function handle:double_conv(out, norm)
   return self:conv_norm(out, same, norm):relu():conv_norm(out, same, norm):relu()
 end
 
--- Programs hold libtorch's numbers, so dimensions are shifted here, where people write them.
+-- Programs count dimensions from 0, as libtorch does; they are shifted here, where people write them.
 local function shifted(op, args)
   local out = {}
   for key, value in pairs(args or {}) do out[key] = core.shifted(op, key, value) end
@@ -85,7 +85,8 @@ end
 
 --- Any operator of libtorch as a node: its tensor arguments are this node and `others`.
 -- @param name string "linalg_vector_norm", or "mean.dim" with its overload
--- @param args table what is no tensor, by the names of the operator's schema; dimensions from 1 (1 = the batch)
+-- @param args table the arguments that are not tensors, named as in the operator's schema; dimensions count from 1 (the
+--   batch)
 -- @param ... handle further tensors, in the schema's order
 function handle:op(name, args, ...)
   local op, overload = name:match("^([^.]+)%.?(.*)$")
@@ -106,7 +107,7 @@ function handle:sum_square(other)
   return d:op("mul.Tensor", nil, d):op("flatten.using_ints", {start_dim = 2}):op("sum.dim_IntList", {dim = {2}})
 end
 
--- u + v, u + 2, 2 * u: nodes that compute so.
+-- u + v, u + 2, 2 * u as nodes.
 local function arithmetic(name)
   return function(u, v)
     if type(u) == "number" then u, v = v, u end
@@ -127,11 +128,11 @@ function handle:difference_map(other)
   return self:op("sub.Tensor", nil, other):op("abs"):op("mean.dim", {dim = {2}})
 end
 
---- Ends the program: its outputs are named.
+--- Ends the program and names its outputs.
 -- @param name string
--- @param outputs list of {name, handle}; without it the node is the one output, "output"
--- @param more table init: how weights of convolutions start: "normal" (N(0, 0.02), as DCGAN's) or "uniform" (as
---   PyTorch's)
+-- @param outputs list of {name, handle}; default: this node, as "output"
+-- @param more table init: how weights of convolutions are initialised: "normal" (N(0, 0.02), as in DCGAN) or "uniform"
+--   (as in PyTorch)
 -- @return table the program
 function handle:build(name, outputs, more)
   local b = self.b
@@ -142,13 +143,13 @@ end
 
 -- The builder -------------------------------------------------------------------------------------
 
--- Whether a layer takes any number of nodes, so that a first node among its arguments is a further input.
+-- Whether a layer takes any number of nodes, so that a node as its first argument is a further input.
 local function joins(key) return attributes.of[key] and attributes.of[key].inputs < 0 end
 
 builder.__index = function(b, key)
   local method = rawget(handle, key) or key ~= "current" and unknown_layer(nil, key, 3)
   if not method then return nil end
-  -- b:conv(…) goes on from the node added last; b:l2(u, v) is u:l2(v)
+  -- b:conv(…) continues from the node added last; b:l2(u, v) is u:l2(v)
   return function(_, first, ...)
     if key ~= "build" and not joins(key) and getmetatable(first) == handle then return method(first, ...) end
     return method(b.current, first, ...)
@@ -157,7 +158,7 @@ end
 
 --- Starts a program.
 -- @param shape list {channels, height, width}
--- @return builder `x` is the input; its methods are those of nodes and go on from the node added last
+-- @return builder its field `x` is the input; its methods are those of nodes, and continue from the node added last
 function nn.builder(shape)
   local b = setmetatable({shape = {table.unpack(shape)}, nodes = {}, counts = {}}, builder)
   b.x = setmetatable({b = b, place = 0}, handle)
@@ -165,12 +166,12 @@ function nn.builder(shape)
   return b
 end
 
---- Puts a whole program into another one, its nodes named "prefix.name".
+--- Copies a whole program into another one, with nodes named "prefix.name".
 -- @param b builder
 -- @param program table
 -- @param prefix string
--- @param input handle what it reads
--- @param shares string prefix under which the same program is there already: its tensors serve both (nil: none)
+-- @param input handle its input
+-- @param shares string the prefix of an earlier copy of the same program, whose tensors are shared (nil: none)
 -- @return handle one for each output
 function nn.inline(b, program, prefix, input, shares)
   local places = {[0] = input.place}
@@ -187,7 +188,7 @@ function nn.inline(b, program, prefix, input, shares)
   return table.unpack(outputs)
 end
 
---- The same program whose batch norms have a second set of weights and statistics (AdvProp; Xie et al. 2020).
+--- The same program, but with a second set of weights and statistics in its batch norms (AdvProp; Xie et al. 2020).
 -- @param program table
 -- @return table a new program
 function nn.with_second_norms(program)

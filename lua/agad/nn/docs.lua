@@ -1,5 +1,5 @@
--- The documentation of the core's layers, from its own table of them: what `? agad.nn.conv` and `? handle:conv` show.
--- A list of entries as agad/cli/doc.lua makes them of doc comments.
+-- The documentation of the core's layers, made from its table of them: what `? agad.nn.conv` and `? handle:conv` show.
+-- A list of entries of the kind that agad/cli/doc.lua makes from doc comments.
 
 local attributes = require "agad.nn.attributes"
 local show = require("agad.base.options").show
@@ -26,7 +26,7 @@ local function entry(layer, name, first, more, result)
   end
   for _, text in ipairs(more) do rest[#rest + 1] = text end
   if #rest > 0 then
-    local number = layer.optional[1] and "; a number alone is " .. layer.optional[1] or ""
+    local number = layer.optional[1] and "; a number instead of the table sets " .. layer.optional[1] or ""
     add("o", layer.optional[1] and "table|number" or "table", table.concat(rest, "; ") .. number)
   end
   return {name = name, args = "(" .. table.concat(args, ", ") .. ")", summary = layer.help, text = {}, params = params,
@@ -34,8 +34,8 @@ local function entry(layer, name, first, more, result)
 end
 
 local of_weights = {
-  'init: how weights of convolutions start, "normal" (N(0, 0.02), as DCGAN\'s) or "uniform" (as PyTorch\'s)',
-  "seed: of the weights",
+  'init: how weights of convolutions are initialised, "normal" (N(0, 0.02), as in DCGAN) or "uniform" (as in PyTorch)',
+  "seed: seed of the weights",
 }
 
 local entries = {}

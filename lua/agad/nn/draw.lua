@@ -1,4 +1,4 @@
---- Networks drawn: a program as a Graphviz graph, and as SVG where Graphviz is installed.
+--- Drawings of nets: a program as a Graphviz graph, and as SVG if Graphviz is installed.
 
 local core = require "agad.core"
 local nn = require "agad.nn"
@@ -10,7 +10,7 @@ local colours = {conv = "lightblue", conv_transpose = "lightcyan", batch_norm = 
 
 local function quoted(text) return '"' .. text:gsub('[\\"]', "\\%0") .. '"' end
 
--- What stands in a node: its name, what is special about it, the shape that leaves it.
+-- The label of a node: its name, its kernel or operator, and its output shape.
 local function label(node, layer)
   local lines = {node.name}
   local function pair(v) return type(v) == "table" and table.concat(v, "x") or tostring(v) end
@@ -20,10 +20,10 @@ local function label(node, layer)
   return table.concat(lines, "\\n")
 end
 
---- A program as a graph in Graphviz's language: a node for each layer, with the shape that leaves it.
+--- A program as a graph in Graphviz's language: a node for each layer, with its output shape.
 -- @param program table
 -- @return string
--- @raise an unsound program: net, node and reason
+-- @raise the program is invalid (with net, node and reason)
 function draw.dot(program)
   local layers = nn.net(program):info().layers
   local lines = {"digraph " .. quoted(program.name) .. " {", "  node [shape=box, style=filled, fillcolor=white, " ..
@@ -44,7 +44,7 @@ function draw.dot(program)
   return table.concat(lines, "\n")
 end
 
---- Draws a program: NAME.svg through Graphviz's `dot`; without it the graph itself is written, as NAME.dot.
+--- Draws a program to NAME.svg with Graphviz's `dot`; if that is not installed, writes the graph itself to NAME.dot.
 -- @param program table
 -- @param path string ends with .svg
 -- @return string the file that was written

@@ -1,4 +1,4 @@
---- Nets: programs by name or from files, and nets that run them. What programs are made of is in nn/builder.lua.
+--- Nets: programs by name or from files, and nets that run them. Programs are built with nn/builder.lua.
 
 local core = require "agad.core"
 local errors = require "agad.base.errors"
@@ -7,18 +7,18 @@ local options = require "agad.base.options"
 local nn = {}
 for name, f in pairs(require "agad.nn.builder") do nn[name] = f end
 
---- Fails unless both sides can be divided.
+--- Raises an error unless both sides are multiples of a number.
 -- @param name string the net
 -- @param shape list {channels, height, width}
 -- @param by integer
 function nn.check_divides(name, shape, by)
   if shape[2] % by ~= 0 or shape[3] % by ~= 0 then
-    error(("net %s: sides of %d x %d pixels do not divide by %d; resize the pictures with size (to %d, say)")
+    error(("net %s: the sides of %d x %d pixels must be multiples of %d; resize the pictures (size = %d, for example)")
       :format(name, shape[2], shape[3], by, math.max(by, (shape[2] + by - 1) // by * by)), 0)
   end
 end
 
--- Each net is a file of its name under nets/; "++" is spelt out there.
+-- Each net is nets/NAME.lua; "++" is spelt out in the file name.
 local function module_of(name)
   local file = name:gsub("%+%+$", "_plus_plus")
   local module = "agad.nets." .. file
@@ -47,7 +47,7 @@ local function sizes(list)
   return table.concat(parts, " x ")
 end
 
---- Fails unless a net takes and gives pictures of one shape, as a generator must.
+--- Raises an error unless a net's input and output have the shape of the pictures, as a generator's must.
 -- @param net net
 -- @param program table its program
 -- @param shape list {channels, height, width}
@@ -59,14 +59,15 @@ function nn.check_generator(net, program, shape)
   local out = program.outputs[1].node
   local gives = sizes(out == 0 and program.input or net:info().layers[out].shape)
   if gives ~= sizes(program.input) then
-    error(("net %s: it makes %s of %s (channels x height x width); a generator gives what it takes"):format(
+    error(("net %s: it returns %s for an input of %s (channels x height x width); a generator must keep the shape")
+      :format(
       program.name, gives, sizes(program.input)), 0)
   end
 end
 
 local function fail(form, ...) error(form:format(...), 0) end
 
--- What the net's file returns.
+-- The value that the net's file returns.
 local function load_net(name)
   if not name:find "%.lua$" then
     local module = module_of(name)
@@ -83,7 +84,8 @@ local function load_net(name)
   return made
 end
 
--- A net's function(shape, options) and its options; nil where its file returns the function alone: it takes any.
+-- A net's function(shape, options) and its options; nil if its file returns the function alone, which takes any
+-- options.
 local function build_and_options(name)
   local made = load_net(name)
   if type(made) == "function" then return made, nil end
@@ -91,7 +93,7 @@ local function build_and_options(name)
     fail("net %s: its file must return a function(shape, options), or {options = …, build = that function}", name)
   end
   local known = made.options or {}
-  if type(known) ~= "table" then fail("net %s: its options are a table, not a %s", name, type(known)) end
+  if type(known) ~= "table" then fail("net %s: its options must be a table, not a %s", name, type(known)) end
   for key, d in pairs(known) do
     if not options.is(d) then
       fail("net %s: its option %s must be made by agad.base.options.option", name, tostring(key))
@@ -102,15 +104,15 @@ end
 
 --- The options of a net.
 -- @param name string as for `agad.nn.program`
--- @return table name -> option (agad.base.options); nil where its file does not say them: it takes any
--- @raise no such net, or what its file raises
+-- @return table name -> option (agad.base.options); nil if its file does not define them, so that it takes any
+-- @raise there is no such net, or its file fails
 function nn.options(name)
   local _, known = build_and_options(name)
   return known
 end
 
---- Of options that go to any net, those that this one has; others must have their default, which is left out. A net
--- that does not say its options gets all but those that are 0 (its own).
+--- Selects, from options meant for any net, those that this net has. The others must have their defaults and are left
+-- out. A net that does not define its options gets all of them, except those that are 0 (the net's default).
 -- @param name string the net
 -- @param o table
 -- @param known table name -> option: what `o` holds
@@ -130,7 +132,7 @@ end
 -- @param shape list {channels, height, width}
 -- @param o table options of the net (`agad.nn.options`)
 -- @return table
--- @raise no such net, an unknown option with the known ones, or what its file raises
+-- @raise there is no such net, an option is unknown (with the known ones), or its file fails
 function nn.program(name, shape, o)
   local build, known = build_and_options(name)
   o = known and options.check("net " .. name, o, known) or o or {}
@@ -146,19 +148,21 @@ function nn.program(name, shape, o)
 end
 
 --- A net with its own weights, all zero until `init` or `set`.
--- `net(x, groups)` runs it (one autograd node under gradient mode), `net:eager(x, groups)` operator by operator.
--- Methods: init(seed), params(), buffers(), set(name, tensor), share(name, tensor), info(), requires_grad_().
+-- `net(x, groups)` runs it, as one autograd node if gradients are on; `net:eager(x, groups)` runs it operator by
+-- operator. Methods: init(seed), params(), buffers(), set(name, tensor), share(name, tensor), info(), requires_grad_().
 -- @param program table
 -- @param o table dtype ("float32"), compute (= dtype), device ("cpu"), layout ("channels_last")
 -- @return net
--- @raise an unsound program: net, node and reason
+-- @raise the program is invalid (with net, node and reason)
 function nn.net(program, o)
   local ok, text = errors.try(core.json_encode, program)
-  if not ok then error(("net %s: its program is no data: %s"):format(tostring(program.name), text), 0) end
+  if not ok then
+    error(("net %s: its program cannot be written as JSON: %s"):format(tostring(program.name), text), 0)
+  end
   return core.net(text, o)
 end
 
--- Single layers: agad/layers.lua, when one is first asked for.  PyTorch's nn.functional is agad itself.
+-- Single layers are in agad/nn/layers.lua, loaded at first use.  PyTorch's nn.functional is agad itself.
 return setmetatable(nn, {__index = function(_, name)
   if type(name) ~= "string" then return nil end
   local layers = require "agad.nn.layers"

@@ -1,7 +1,7 @@
 --- Single layers with weights of their own: local c = agad.nn.conv(3, 64, {kernel = 4}); y = c(x).
--- The layers that nets are made of run the same C code, as one autograd node (those with weights are given the channels
--- of their input first); the others are libtorch's operators. A layer is called with tensors (n, channels, height,
--- width), on any device.
+-- Layers of the C core run the same code as in nets, as one autograd node; those with weights take the channels of
+-- their input as the first argument. The others are libtorch's operators. A layer is called with tensors (n, channels,
+-- height, width), on any device.
 -- Fields: weight, bias (tensors that require gradients); methods: parameters(), train(), eval(), to(o), children().
 
 local agad = require "agad"
@@ -71,7 +71,7 @@ local function share(self, net)
   end
 end
 
--- The net of one node for inputs of this shape; the first one draws the weights.
+-- The net of one node for inputs of this shape.
 local function net_for(self, x)
   local key = table.concat(x.shape, "x", 2) .. " " .. x.device
   local net = self.nets[key]
@@ -83,7 +83,7 @@ local function net_for(self, x)
   return net
 end
 
--- Makes the layer's weights, as a net for inputs of this shape has them.
+-- Initialises the layer's weights, as in a net for inputs of this shape.
 local function draw_weights(self, shape, seed)
   local net = agad.nn.net(program_of(self, shape)):init(seed)
   for _, p in ipairs(net:params()) do
@@ -133,7 +133,8 @@ function layer:parameters()
 end
 
 --- @name agad.nn.LAYER:train(on)
--- Batch norm uses and moves statistics of the batch, dropout drops (on = true); with false as `eval`.
+-- Switches to training mode (on = true): batch norm uses the batch's statistics and updates the running ones, and
+-- dropout is active. With false, the same as `eval`.
 -- @return layer itself
 function layer:train(on)
   self.training = on ~= false
@@ -142,7 +143,7 @@ function layer:train(on)
 end
 
 --- @name agad.nn.LAYER:eval()
--- Batch norm uses its running statistics, dropout drops nothing.
+-- Switches to evaluation mode: batch norm uses its running statistics, and dropout does nothing.
 -- @return layer itself
 function layer:eval() return self:train(false) end
 
@@ -164,7 +165,7 @@ end
 
 local of_weights = {init = option {choices = {"normal", "uniform"}}, seed = option {kind = "integer"}}
 
--- Sides that are large enough for whatever a layer does; weights do not depend on the picture's.
+-- A side that is large enough for any layer; weights do not depend on the size of pictures.
 local function any_side(kind, values)
   local most = 1
   for _, a in ipairs(kind.attributes) do
@@ -174,7 +175,8 @@ local function any_side(kind, values)
   return 2 * most + 1
 end
 
--- Activations take tensors of any shape and dtype: what is no batch of floating numbers goes to the operator.
+-- Activations take tensors of any shape and dtype; those that are not batches of floating-point numbers go to the
+-- operator.
 local operator_of = {leaky_relu = function(x, o) return x:leaky_relu(o.slope or 0.01) end,
   relu = function(x) return x:relu() end, tanh = function(x) return x:tanh() end}
 
@@ -241,7 +243,8 @@ function layers.sigmoid() return operator("sigmoid", {}, function(_, x) return x
 local function pair(v) return type(v) == "table" and v or {v, v} end
 
 --- The mean of each window (PyTorch's AvgPool2d).
--- @param o table|number kernel (2), stride (the kernel): a number or {vertical, horizontal}; or the kernel
+-- @param o table|number kernel (2), stride (the kernel), each a number or {vertical, horizontal}; a number alone is the
+--   kernel
 -- @return layer
 function layers.avg_pool(o)
   local window = attributes.of.max_pool
@@ -251,7 +254,7 @@ function layers.avg_pool(o)
   return operator("avg_pool", {o}, function(_, x) return x:avg_pool2d(kernel, stride) end)
 end
 
---- Sides times a whole number, each pixel repeated (PyTorch's Upsample, nearest).
+--- Multiplies the sides by a whole number, repeating each pixel (PyTorch's Upsample, nearest).
 -- @param factor integer 2
 -- @return layer
 function layers.upsample(factor)
@@ -271,25 +274,25 @@ end
 
 local share_below_1 = option {default = 0.5, min = 0, below = 1}
 
---- Sets numbers to 0 at random and scales the others up (PyTorch's Dropout); nothing in `eval`.
--- @param p number 0.5, the share
+--- Sets numbers to 0 at random and scales the others up (PyTorch's Dropout); does nothing in evaluation mode.
+-- @param p number 0.5: the probability of a 0
 -- @return layer
 function layers.dropout(p)
   p = typed("dropout", "p", share_below_1, p or 0.5)
   return operator("dropout", {p}, function(l, x) return x:dropout(p, l.training) end)
 end
 
---- What it is given.
+--- Returns its input.
 -- @return layer
 function layers.identity() return operator("identity", {}, function(_, x) return x end) end
 
---- All dimensions but the first as one.
+--- Flattens all dimensions but the first into one.
 -- @return layer
 function layers.flatten() return operator("flatten", {}, function(_, x) return x:flatten {start_dim = 2} end) end
 
 --- Layers one after another.
 -- @param ... layer or function of a tensor
--- @return layer; its `layers` are those that are layers
+-- @return layer; its field `layers` lists the arguments that are layers
 function layers.sequential(...)
   local all, own = {...}, {}
   for i, l in ipairs(all) do

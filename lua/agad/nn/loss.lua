@@ -1,5 +1,5 @@
---- Loss terms as functions of tensors: values are 0-d tensors, each call is one autograd node over the C code
--- that the training step runs (csrc/train/losses.c).
+--- Loss terms as functions of tensors. Values are 0-d tensors; each call is one autograd node that runs the C code of
+-- the training step (csrc/train/losses.c).
 
 local core = require "agad.core"
 local brief = require("agad.base.values").brief
@@ -24,7 +24,7 @@ function loss.mse(a, b) return losses.mse(a, b) end
 -- @return tensor 0-d
 -- @raise another target
 function loss.bce(logits, target)
-  if math.type(target) == nil then error("loss.bce: (logits, target) with a target of 0 or 1", 2) end
+  if math.type(target) == nil then error("loss.bce: give (logits, target), with a target of 0 or 1", 2) end
   return losses.bce(logits, target)
 end
 
@@ -45,13 +45,14 @@ function loss.adversarial(logits) return losses.bce(logits, 1) end
 -- @return tensor 0-d
 function loss.context(x_hat, x) return losses.l1(x_hat, x) end
 
---- L_adcon (Eq. 8): mean |x^' - x^|, x^' = G(x^) the pseudo-anomaly's reconstruction. Normals' loss subtracts it.
+--- L_adcon (Eq. 8): mean |x^' - x^|, where x^' = G(x^) is the reconstruction of the pseudo-anomaly. The loss of normals
+-- subtracts it.
 -- @param x_hat2 tensor
 -- @param x_hat tensor
 -- @return tensor 0-d
 function loss.adversarial_context(x_hat2, x_hat) return losses.l1(x_hat2, x_hat) end
 
---- L_lat (Eq. 7): the distance of D's features of the reconstruction and of the picture.
+--- L_lat (Eq. 7): the distance between D's features of the reconstruction and of the picture.
 -- @param z_hat tensor
 -- @param z tensor
 -- @param norm string "mse" (mean square, the default) or "l2" (mean of the rows' norms)
@@ -59,22 +60,22 @@ function loss.adversarial_context(x_hat2, x_hat) return losses.l1(x_hat2, x_hat)
 -- @raise another norm
 function loss.latent(z_hat, z, norm)
   if norm ~= nil and norm ~= "mse" and norm ~= "l2" then
-    error(("loss.latent: the norm is mse or l2, not %s"):format(brief(norm)), 2)
+    error(("loss.latent: norm = %s; it must be mse or l2"):format(brief(norm)), 2)
   end
   return norm == "l2" and losses.l2_rows(z_hat, z) or losses.mse(z_hat, z)
 end
 
---- A known anomaly's form of a term (Eq. 10): 1 / (term + eps).
+--- The form of a term for known anomalies (Eq. 10): 1 / (term + eps).
 -- @param term tensor 0-d
 -- @param eps number 1e-3
 -- @return tensor 0-d
 function loss.reciprocal(term, eps) return (term + (eps or 1e-3)):reciprocal() end
 
---- L_D: binary cross entropy of real pictures against 1 plus that of made ones against 0.
+--- L_D: binary cross entropy of real pictures against 1, plus that of reconstructions against 0.
 -- @param real tensor logits D(x)
 -- @param made tensor logits D(x^), of a detached x^
 -- @return tensor 0-d
 function loss.discriminator(real, made) return losses.bce(real, 1) + losses.bce(made, 0) end
 
--- Losses of C that have no function here are as they are there: (a, b), or (logits, target).
+-- Losses of C without a function here are available as they are in C: (a, b), or (logits, target).
 return setmetatable(loss, {__index = losses})

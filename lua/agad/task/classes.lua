@@ -1,4 +1,4 @@
--- Classes by name: which labels an option names, which are normal, and which known anomalies come from.
+-- Classes by name: the labels that an option names, those that are normal, and those that known anomalies come from.
 
 local options = require "agad.base.options"
 local printable = require("agad.base.text").printable
@@ -55,7 +55,7 @@ function classes.labels(set, key, wanted)
   return labels, said
 end
 
---- Names as options have them: "8" is class 8.
+--- Names in the form that options have: "8" becomes 8.
 function classes.as_list(names)
   local list = {}
   for i, name in ipairs(names) do
@@ -90,7 +90,7 @@ function classes.known(set, normal, wanted, draw)
   if type(wanted) == "table" then
     local labels = classes.labels(set, "anom_classes", wanted)
     for _, label in ipairs(labels) do
-      if normal[label] then fail("anom_classes: %s is the normal class", set.classes[label + 1]) end
+      if normal[label] then fail("anom_classes: %s is normal; give anomalous classes", set.classes[label + 1]) end
     end
     return classes.keys(labels)
   end
@@ -105,8 +105,8 @@ local function normal_and_anomalous(set, o)
   if o.protocol == "leave_one_out" then
     local own_texture = set.options and set.options.normal == o.normal        -- weave's option has this name too
     if o.normal ~= nil and not own_texture then
-      fail("protocol = leave_one_out: give anomaly = CLASS, the one that is anomalous; all others are normal, "
-        .. "so normal = %s says nothing", tostring(type(o.normal) == "table" and o.normal[1] or o.normal))
+      fail("protocol = leave_one_out: give anomaly = CLASS, the anomalous class; all others are normal, "
+        .. "so that normal = %s has no meaning", tostring(type(o.normal) == "table" and o.normal[1] or o.normal))
     elseif o.anomaly == nil then
       fail("%s: which class is anomalous? give anomaly = one of %s", set.name, table.concat(set.classes, ", "))
     end
@@ -128,8 +128,8 @@ end
 -- @param set set
 -- @param o table protocol, normal, anomaly
 -- @return list labels, from 0
--- @return list what was named: the normal classes, or the anomalous ones of leave_one_out
--- @raise none is named, there is no such class, or none is left
+-- @return list the names given: the normal classes or, for leave_one_out, the anomalous ones
+-- @raise no class is given, there is no such class, or no normal class is left
 function classes.normal(set, o)
   local labels, names = normal_and_anomalous(set, o)
   if #labels == 0 then fail("%s: every class is anomalous; nothing is left to train on", set.name) end

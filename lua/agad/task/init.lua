@@ -1,7 +1,8 @@
 --- Tasks: which pictures are normal, which anomalies are known, which normals are held out, what is tested.
--- A task has `train` and `test` (splits as of a set; test.anomalous: 0 or 1 a picture), and rows of train, from 0:
--- `normals`, `held_out`, `anomalies` (known at the largest gamma: a prefix of `pool`, one seeded permutation, so that
--- pools nest over gamma). Further `counts`, `notes`, `options`, `normal_labels` (from 0), and `call`: it prints so.
+-- A task has `train` and `test` (splits, as a set has; test.anomalous is 0 or 1 for each picture), and lists of rows of
+-- train, from 0: `normals`, `held_out`, and `anomalies`, those known at the largest gamma. They are a prefix of `pool`,
+-- one seeded permutation, so that a larger gamma only adds anomalies. Also: `counts`, `notes`, `options`,
+-- `normal_labels` (from 0), and `call`, the text that it prints as.
 
 local classes = require "agad.task.classes"
 local core = require "agad.core"
@@ -23,24 +24,25 @@ local function fail(form, ...) error(form:format(...), 0) end
 
 -- Options -----------------------------------------------------------------------------------------
 
--- How the pictures of a set came to their size, so that a model of them reads others in the same way.
+-- How the pictures of a set were resized, so that a model trained on them reads others in the same way.
 local function take_form(o, set)
   for _, name in ipairs {"fit", "filter", "fast_decode"} do
     local own = set.options and set.options[name]
     if own ~= nil and o[name] ~= nil and tostring(o[name]) ~= tostring(own) then
-      fail("%s = %s: the pictures of %s were read with %s; give it to the set", name, tostring(o[name]), set.name,
+      fail("%s = %s: the pictures of %s were read with %s; give this option to the data set instead", name,
+        tostring(o[name]), set.name,
         tostring(own))
     end
     if own ~= nil then o[name] = own end
   end
 end
 
--- Typed options of the task's group; those of a trainer are refused, but for its seed.
+-- The typed options of the task's group; options of the trainer are refused, except for its seed.
 local function checked(set, given, protocol)
   local o = options.merge({}, given or {})
   o.protocol = o.protocol or protocol
   if protocol and o.protocol ~= protocol then
-    fail("agad.task.%s: protocol = %s; agad.task.new takes any", protocol, tostring(o.protocol))
+    fail("agad.task.%s: protocol = %s; use agad.task.new for other protocols", protocol, tostring(o.protocol))
   end
   if o.normal == nil and o.protocol ~= "leave_one_out" and o.anomaly == nil then o.normal = set.normal end
   if o.holdout == nil then o.holdout = set.holdout or 0.0 end
@@ -49,20 +51,20 @@ local function checked(set, given, protocol)
   local typed = options.select(config, "task")
   for name in pairs(o) do
     if typed[name] == nil and config[name] ~= nil and name ~= "seed" then
-      fail("%s is no option of a task; give it to the trainer", name)
+      fail("%s is not an option of a task; give it to the trainer", name)
     end
   end
   return typed
 end
 
--- a = round(gamma * n / (1 - gamma)), as many as there are; and what was asked for.
+-- a = round(gamma * n / (1 - gamma)), limited to the anomalies available; and the number before that limit.
 local function known_anomalies(gamma, n, pool)
   if not (gamma >= 0 and gamma < 1) then fail("gamma = %g: it must be at least 0 and below 1", gamma) end
   local wanted = math.floor(gamma * n / (1 - gamma) + .5)
   return math.min(wanted, pool), wanted
 end
 
--- The constructor call: normal or anomaly, gamma and seed, and what differs from the defaults.
+-- The constructor call as text: normal or anomaly, gamma and seed, and other options that differ from their defaults.
 local function call_text(set, o)
   local function show(v)
     if type(v) ~= "table" then return math.type(v) and ("%.14g"):format(v) or ("%q"):format(v) end
@@ -92,7 +94,7 @@ local function held_out(n, share)
   return math.min(n - 1, math.max(math.min(20, n // 2), math.min(1000, math.floor(share * n + .5))))
 end
 
--- Rows of train of each kind; `taken` are those that the test side of an unsplit set has.
+-- The rows of train of each kind; `taken` are those that an unsplit set has given to the test side.
 local function rows_by_kind(labels, normal, known, taken)
   local normals, anomalous, by_class = {}, {}, {}
   for i, label in ipairs(labels) do
@@ -126,12 +128,12 @@ local function check_chosen(set, o, normal_labels, normals, by_class)
     end
   end
   if o.test_set == "ganomaly" and largest ~= 0 and not o.force then
-    fail("test_set = ganomaly tests on the anomalies of the train split, and gamma > 0 trains on some of them: "
-      .. "their scores would say nothing; give gamma = 0, or force = true")
+    fail("test_set = ganomaly tests on the anomalies of the train split, and gamma > 0 trains on some of them, so "
+      .. "that their scores would mean nothing; give gamma = 0, or force = true")
   end
 end
 
--- What a task is made of: labels and rows only. A manifest holds the same.
+-- The labels and rows that define a task, which a manifest also holds.
 local function choose(set, o)
   local normal_labels, names = classes.normal(set, o)
   names = classes.as_list(names)
@@ -175,7 +177,7 @@ local function assemble(set, o, chosen)
     notes[#notes + 1] = text:format(largest, wanted, a)
   end
   if o.test_set == "ganomaly" and a > 0 then
-    t.notes[#t.notes + 1] = ("%d of the test pictures are known anomalies of training: forced"):format(a)
+    t.notes[#t.notes + 1] = ("%d of the test pictures were also trained on as known anomalies (force = true)"):format(a)
   end
   local anomalous = 0
   for _, value in ipairs(t.test.anomalous) do anomalous = anomalous + value end
@@ -191,21 +193,21 @@ local function make(set, given, protocol)
   return assemble(set, o, choose(set, o))
 end
 
---- A task by the protocol of its options (one_vs_rest where none is given).
--- Sets without splits are split by task_seed: 20 % of the normals and half of the anomalies, class by class, are
--- tested; one without any anomaly is all for training, and its test side is empty.
+--- A task with the protocol given in its options (default: one_vs_rest).
+-- A set without a split is split at random from task_seed: 20 % of the normals and half of the anomalies of each class
+-- become test pictures. A set without any anomaly is used for training only, and has no test pictures.
 -- @param set set from agad.data
 -- @param o table normal (a class, a superclass, or a list; default: the set's own), or anomaly with protocol =
---   "leave_one_out"; gamma (0): share a/(n+a) of known anomalies, or a schedule (`agad.schedule`); anom_classes
---   ("all", how many, or a list); holdout: share of the normals set aside, at least 20 (or half) and at most 1,000 of
---   them (default: the set's, or 0); limit: at most so many normals; test_limit: at most so many anomalies are tested,
---   the same ones for every seed; test_set ("official", "ganomaly": the anomalies of the train split are
---   tested too) and force (so even with gamma > 0); task_seed (seed, 1)
+--   "leave_one_out"; gamma (0): the share of known anomalies, a/(n+a), or a schedule (`agad.schedule`); anom_classes
+--   ("all", how many, or a list); holdout: the share of the normals held out, at least 20 (or half) and at most 1,000
+--   of them (default: the set's, or 0); limit: train on at most this many normals; test_limit: test at most this many
+--   anomalies, the same ones for every seed; test_set ("official"; "ganomaly": also tests the anomalies of the train
+--   split); force (allows "ganomaly" with gamma > 0); task_seed (default: seed, or 1)
 -- @return task
 -- @raise unknown class or option, gamma outside [0, 1), no normals
 function task.new(set, o) return make(set, o) end
 
---- One class is normal (or several), all others are anomalous (the paper's Tables 1 to 5).
+--- One class (or several) is normal, and all others are anomalous (the paper's Tables 1 to 5).
 -- @param set set from agad.data
 -- @param o table as of `agad.task.new`
 -- @return task
@@ -219,9 +221,9 @@ function task.leave_one_out(set, o) return make(set, o, "leave_one_out") end
 
 --- A task from a manifest that `task:save` wrote: the same rows in the same order.
 -- @param path string
--- @param set set the one it was made of
+-- @param set set the one that the task was made from
 -- @return task
--- @raise the manifest is damaged, or another set's
+-- @raise the manifest is damaged, or belongs to another set
 function task.load(path, set)
   local o, chosen = manifest.read(path, set)
   return assemble(set, o, chosen)
@@ -238,21 +240,21 @@ end
 -- Methods -----------------------------------------------------------------------------------------
 
 --- @name task:anomalies_at(gamma)
--- The known anomalies at a gamma: a prefix of the pool, as even over classes as possible.
+-- The known anomalies at a gamma: a prefix of the pool, distributed as evenly over classes as possible.
 -- @param gamma number at least 0 and below 1
 -- @return list rows of train
 function methods:anomalies_at(gamma) return table.move(self.pool, 1, self:count_at(gamma), 1, {}) end
 
 --- @name task:count_at(gamma)
--- How many anomalies are known at a gamma: round(gamma * n / (1 - gamma)), or all where there are fewer.
+-- How many anomalies are known at a gamma: round(gamma * n / (1 - gamma)), or all if there are fewer.
 -- @param gamma number at least 0 and below 1
 -- @return integer
 function methods:count_at(gamma) return (known_anomalies(gamma, #self.normals, #self.pool)) end
 
 --- @name task:check(config)
--- Refuses a configuration that says of the data what this task is not: its row would be wrong.
+-- Refuses a configuration that contradicts this task, as the result row would be wrong.
 -- @param config table options
--- @raise the option, and what the task has
+-- @raise an option differs from the task's
 function methods:check(config)
   local function text(v)
     if type(v) == "number" then return ("%.14g"):format(v) end
@@ -261,7 +263,8 @@ function methods:check(config)
   for name, own in pairs(self.options) do
     local v = config[name]
     if v == nil or text(v) ~= text(own) then
-      fail("%s = %s: the task has %s; give it to the task", name, v == nil and "none" or text(v), text(own))
+      fail("%s = %s: the task was made with %s; give this option to the task instead", name,
+        v == nil and "none" or text(v), text(own))
     end
   end
 end
@@ -314,7 +317,7 @@ function methods:describe()
 end
 
 --- @name task:manifest()
--- All that makes this task again, as a table for JSON: the set's name, call and content, options, rows, counts.
+-- All that is needed to restore this task, as a table for JSON: name, call and hash of the set, options, rows, counts.
 -- @return table
 -- @raise gamma is a Lua function
 function methods:manifest() return manifest.of(self) end

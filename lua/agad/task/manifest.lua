@@ -1,6 +1,6 @@
--- Manifests of tasks: JSON that makes a task again, row by row, and knows the pictures it was made of.
--- A set is known by its content: XXH64 of every picture's own XXH64 and of the labels, for train and test. The
--- checksum is of the canonical JSON of all else, so that a damaged or edited file is refused.
+-- Manifests of tasks: JSON from which a task is restored, row by row, and its pictures are recognised.
+-- A set is identified by its content: for train and test, XXH64 over the XXH64 of every picture and the labels. The
+-- checksum is that of the canonical JSON of everything else, so that a damaged or edited file is refused.
 
 local core = require "agad.core"
 local errors = require "agad.base.errors"
@@ -34,7 +34,7 @@ end
 local function checksum(m)
   local kept = m.checksum
   m.checksum = nil
-  -- as it will be read: an empty list and an empty object are one to Lua
+  -- Encoded as it will be read back: Lua does not distinguish an empty list from an empty object.
   local hash = core.hash(core.json_encode(core.json_decode(core.json_encode(m))))
   m.checksum = kept
   return hash
@@ -68,9 +68,10 @@ local function parse(path)
   file:close()
   local ok, m = errors.try(core.json_decode, text or "")
   if not ok then fail("%s: the manifest is damaged: %s", path, m) end
-  if type(m) ~= "table" or m.kind ~= KIND then fail("%s: this is no manifest of a task", path) end
+  if type(m) ~= "table" or m.kind ~= KIND then fail("%s: this is not the manifest of a task", path) end
   if m.version ~= VERSION then
-    fail("%s: a manifest of version %s; this version of agad reads %d", path, tostring(m.version), VERSION)
+    fail("%s: the manifest has version %s, but this version of agad reads version %d", path, tostring(m.version),
+      VERSION)
   end
   if m.checksum ~= checksum(m) then fail("%s: its checksum is wrong; the manifest is damaged or was edited", path) end
   return m
@@ -88,28 +89,28 @@ local function check_set(path, m, set)
         here and here.pictures or 0, there and there.pictures or 0)
     end
   end
-  if other then fail("%s: the manifest is of %s, and this is another set: %s", path, m.set.call, other) end
+  if other then fail("%s: the manifest was made from %s, and this data set differs: %s", path, m.set.call, other) end
 end
 
--- A right checksum on wrong rows is nobody's accident, but what is indexed is checked.
+-- Even with a right checksum, all rows used as indices are checked.
 local function check_rows(path, m, n_train, n_classes)
   for _, name in ipairs(lists) do
     if type(m[name]) ~= "table" then fail("%s: the manifest lacks %s", path, name) end
     local below, seen = name == "normal_labels" and n_classes or n_train, {}
     for _, row in ipairs(m[name]) do
       if math.type(row) ~= "integer" or row < 0 or row >= below or seen[row] then
-        fail("%s: %s has %s, which is no row of this set, or twice there", path, name, tostring(row))
+        fail("%s: %s has %s, which is not a row of this data set or is listed twice", path, name, tostring(row))
       end
       seen[row] = true
     end
   end
-  if #m.normals == 0 or #m.normal_labels == 0 then fail("%s: the manifest has no normal picture", path) end
+  if #m.normals == 0 or #m.normal_labels == 0 then fail("%s: the manifest has no normal pictures", path) end
 end
 
 --- Reads a manifest for a set.
 -- @return table the task's options
 -- @return table its rows
--- @raise it is damaged, or another set's
+-- @raise it is damaged, or belongs to another set
 function manifest.read(path, set)
   local m = parse(path)
   check_set(path, m, set)

@@ -11,7 +11,7 @@ local function fail(form, ...) error(form:format(...), 0) end
 
 -- Classes ---------------------------------------------------------------------------------------
 
--- "8" and 8.0 are class 8; "08" is a name.
+-- "8" and 8.0 become class 8; "08" stays a name.
 local function class(key, v)
   local n = math.tointeger(tonumber(v))
   if n and (type(v) == "number" or tostring(n) == v) then return n end
@@ -25,7 +25,7 @@ local function list_of_classes(key, v)            -- text is split at commas onl
   return list
 end
 
--- One class or several: text stays whole, as a name may have a comma; the task takes it apart.
+-- One class or several. Text is not split here, as a name may contain a comma; the task splits it.
 local function class_or_list(key, _, v)
   if type(v) ~= "table" then return class(key, v) end
   local list = list_of_classes(key, v)
@@ -46,18 +46,22 @@ end
 -- Definitions -----------------------------------------------------------------------------------
 
 return configuration.define("task", {
-  normal = option {kind = class_or_list, flag = "CLASS", help = "the normal class, a superclass, or several: A,B"},
-  anomaly = option {kind = class_or_list, flag = "CLASS", help = "leave_one_out: the anomalous class"},
+  normal = option {kind = class_or_list, flag = "CLASS",
+    help = "the normal class: a name, a superclass, or several (A,B)"},
+  anomaly = option {kind = class_or_list, flag = "CLASS", help = "the anomalous class, for protocol = leave_one_out"},
   gamma = option {kind = schedule.kind, default = 0.0, min = 0, below = 1, flag = "G",
-    help = "share of known anomalies, a/(n+a); by epoch: 0,0.05 or linear:0:0.1:10"},
+    help = "share of known anomalies, a/(n+a); varying by epoch: 0,0.05 or linear:0:0.1:10"},
   anom_classes = option {kind = classes, default = "all",
-    help = "classes the known anomalies come from: all, how many, or a list"},
-  protocol = option {choices = {"one_vs_rest", "leave_one_out"}, flag = "NAME", help = "what is normal"},
-  test_set = option {choices = {"official", "ganomaly"}, help = "test split"},
-  force = option {kind = "boolean", help = "test_set = ganomaly with gamma > 0, though test pictures are trained on"},
-  holdout = option {kind = "number", min = 0, below = 1, help = "share of the normals held out for the threshold"},
-  limit = option {kind = "integer", min = 1, flag = "N", help = "at most this many normals"},
+    help = "classes that known anomalies come from: all, how many, or a list"},
+  protocol = option {choices = {"one_vs_rest", "leave_one_out"}, flag = "NAME",
+    help = "one class is normal, or all but one"},
+  test_set = option {choices = {"official", "ganomaly"},
+    help = "the test split; ganomaly adds the anomalies of the train split"},
+  force = option {kind = "boolean", help = "allow test_set = ganomaly with gamma > 0, which trains on test pictures"},
+  holdout = option {kind = "number", min = 0, below = 1, help = "share of the normals held out to set the threshold"},
+  limit = option {kind = "integer", min = 1, flag = "N", help = "train on at most this many normals"},
   test_limit = option {kind = "integer", min = 1,
-    help = "at most this many anomalies are tested, the same for every seed"},
-  task_seed = option {kind = "integer", min = 0, help = "which anomalies are known; default: seed"},
+    help = "test at most this many anomalies, the same ones for every seed"},
+  task_seed = option {kind = "integer", min = 0,
+    help = "seed for splits and for the choice of known anomalies; default: seed"},
 })

@@ -1,7 +1,7 @@
 --- Schedules: the value of an option in each epoch.
--- A number holds always. A list has one value an epoch, and its last one holds on. A named schedule leads from one
--- value to another over its epochs, and the second one holds on; step keeps the first for its epochs. A Lua
--- function(epoch, epochs) gives any value, but such a run has no hash.
+-- A number is the value in every epoch. A list has one value per epoch; its last value applies to all later epochs. A
+-- named schedule moves from one value to another over its epochs and then stays there; step keeps the first value for
+-- its epochs. A Lua function(epoch, epochs) may return any value, but a run with one cannot be hashed.
 --     0.05
 --     {0, 0, 0.01, 0.05}
 --     {schedule = "linear", from = 0, to = 0.1, epochs = 10}
@@ -12,7 +12,7 @@ local typed = require("agad.base.options").convert.number
 
 local schedule = {}
 
--- Each gives the share of the way from `from` to `to`: t = 0 in the first epoch, 1 in the last of the schedule's.
+-- Each gives the fraction of the way from `from` to `to`; t is 0 in the first epoch of the schedule and 1 in its last.
 local shapes = {
   linear = function(t) return t end,
   cosine = function(t) return (1 - math.cos(math.pi * t)) / 2 end,
@@ -20,7 +20,7 @@ local shapes = {
 }
 
 local FORMS = "constant:V, linear:FROM:TO:EPOCHS, cosine:FROM:TO:EPOCHS, step:FROM:TO:EPOCHS, "
-  .. "or one value an epoch: 0,0.05"
+  .. "or one value per epoch: 0,0.05"
 local KEYS = {schedule = true, value = true, from = true, to = true, epochs = true}
 
 local function fail(key, form, ...) error(key .. ": " .. form:format(...), 0) end
@@ -30,7 +30,7 @@ local function parse_named(key, text)
   for part in (text .. ":"):gmatch "%s*(.-)%s*:" do parts[#parts + 1] = part end
   local name = parts[1]
   if name == "constant" and #parts == 2 then return {schedule = name, value = parts[2]} end
-  if not shapes[name] or #parts < 3 or #parts > 4 then fail(key, "%q is no schedule; give %s", text, FORMS) end
+  if not shapes[name] or #parts < 3 or #parts > 4 then fail(key, "%q is not a schedule; give %s", text, FORMS) end
   return {schedule = name, from = parts[2], to = parts[3], epochs = parts[4]}
 end
 
@@ -48,7 +48,7 @@ local function check_list(key, v, number)
   for i, x in ipairs(v) do list[i] = number(x) end
   for name in pairs(v) do
     if math.type(name) ~= "integer" or name < 1 or name > #list then
-      fail(key, "a list of values, one an epoch, has no %s", tostring(name))
+      fail(key, "a list with one value per epoch cannot have the key %s", tostring(name))
     end
   end
   while #list > 1 and list[#list] == list[#list - 1] do list[#list] = nil end   -- it holds on anyway
@@ -58,14 +58,14 @@ end
 local function check_named(key, v, number)
   for name in pairs(v) do
     if not KEYS[name] then
-      fail(key, "a schedule has no %s; known: schedule, from, to, epochs, value", tostring(name))
+      fail(key, "unknown key %s; a schedule has schedule, from, to, epochs and value", tostring(name))
     end
   end
   local name = v.schedule
   if name == "function" then
-    fail(key, "it was a Lua function, which no file can hold; give it again")
+    fail(key, "this was a Lua function, which a file cannot hold; give the function again")
   elseif name == "constant" then
-    return number(v.value or v.from or fail(key, "a constant schedule needs its value"))
+    return number(v.value or v.from or fail(key, "schedule constant needs value"))
   elseif not shapes[name] then
     fail(key, "there is no schedule %s; give constant, linear, cosine or step", tostring(name))
   end
@@ -74,26 +74,27 @@ local function check_named(key, v, number)
   if type(v.epochs) ~= "userdata" and v.epochs ~= nil then          -- JSON's null: not given
     result.epochs = math.tointeger(tonumber(v.epochs))
     if not result.epochs or result.epochs < 1 then
-      fail(key, "schedule %s: epochs = %s; a whole number from 1 is needed", name, tostring(v.epochs))
+      fail(key, "schedule %s: epochs = %s; a whole number of at least 1 is needed", name, tostring(v.epochs))
     end
   elseif name == "step" then
-    fail(key, "schedule step needs epochs: how long the first value holds")
+    fail(key, "schedule step needs epochs: the number of epochs with the first value")
   end
   return result.from == result.to and result.from or result
 end
 
---- Types a schedule: its text, number, list, table or function as one of these; equal schedules become equal.
+--- Converts a schedule (a text, number, list, table or function) to its normal form, so that equal schedules compare
+-- equal.
 -- @param key string the option, for messages
 -- @param v number|string|table|function
 -- @param number function(x) types and checks one value
--- @return number|list|table|function a number where the value never changes
--- @raise an unknown schedule, what it lacks, a value out of range
+-- @return number|list|table|function a number if the value never changes
+-- @raise the schedule is unknown or incomplete, or a value is out of range
 function schedule.check(key, v, number)
   if type(v) == "function" then return v end
   if type(v) == "string" and not tonumber(v) then v = parse(key, v) end
   if type(v) ~= "table" then return number(v) end
   if v.schedule ~= nil then return check_named(key, v, number) end
-  if #v == 0 then fail(key, "an empty list is no schedule; give %s", FORMS) end
+  if #v == 0 then fail(key, "an empty list is not a schedule; give %s", FORMS) end
   return check_list(key, v, number)
 end
 
@@ -107,7 +108,7 @@ end
 -- @param d option the other option
 -- @param v number|string|table|function
 function schedule.of_option(name, d, v)
-  if name == "schedule" then fail(name, "give schedule.lr or schedule.NAME") end
+  if name == "schedule" then fail(name, "give the schedule of one option, as schedule.lr or schedule.NAME") end
   if type(v) ~= "function" then
     return schedule.check("schedule." .. name, v, function(x) return typed(name, d, x) end)
   end
@@ -119,15 +120,16 @@ end
 --- The value in an epoch.
 -- @param spec number|list|table|function as of `agad.schedule.check`
 -- @param epoch integer from 1
--- @param epochs integer of the run; a named schedule without its own spans them all
+-- @param epochs integer of the run; a named schedule that gives none spans them all
 -- @return number
--- @raise a function that gives no finite number
+-- @raise a function returns something other than a finite number
 function schedule.value(spec, epoch, epochs)
   if type(spec) == "number" then return spec end
   if type(spec) == "function" then
     local value = spec(epoch, epochs)
     if type(value) ~= "number" or value ~= value or value - value ~= 0 then
-      error(("schedule: the function gave %s in epoch %d; a finite number is needed"):format(tostring(value), epoch), 0)
+      error(("schedule: the function returned %s in epoch %d; a finite number is needed"):format(tostring(value),
+        epoch), 0)
     end
     return value + 0.0
   end

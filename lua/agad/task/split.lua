@@ -1,5 +1,5 @@
--- The sides of a task: sets without splits are split by seed, and test sides are put together from rows.
--- The train side keeps all pictures of its split, so that rows stay those of the set.
+-- The train and test sides of a task: sets without a split are split at random from a seed. The train side keeps all
+-- pictures of the set's train split, so that row numbers stay the same.
 
 local core = require "agad.core"
 local random = require "agad.base.random"
@@ -11,8 +11,8 @@ local NORMAL_SHARE, STREAM = 0.2, 1
 local fields = {"images", "labels", "masks"}
 local origins = {"height", "width", "file_bytes"}
 
---- Which rows of an unsplit set go to the test side: of every class 20 % of the normals (rounded) and half of the
--- anomalies (rounded up). A set without anomalies keeps everything for training: there is nothing to measure.
+--- The rows of an unsplit set that become test pictures: 20 % of each normal class (rounded) and half of each anomalous
+-- one (rounded up). A set without anomalies keeps everything for training, as nothing could be measured.
 -- @param labels list of the label of every row
 -- @param normal table label -> true
 -- @param seed integer
@@ -64,7 +64,7 @@ function split.take(from, rows)
   return taken
 end
 
---- Two splits after each other; what only one of them has is left out.
+--- Concatenates two splits; fields that only one of them has are left out.
 -- @param first table a split
 -- @param second table a split
 -- @return table a split
@@ -91,7 +91,7 @@ end
 -- @param set set
 -- @param rows list of rows of set.train
 -- @param normal table label -> true
--- @return table a split; anomalous: 0 or 1 a picture
+-- @return table a split; its field `anomalous` is a list with 0 or 1 for each picture
 function split.test_side(set, rows, normal)
   local side
   if not set.test then side = split.take(set.train, rows)
@@ -102,10 +102,11 @@ function split.test_side(set, rows, normal)
   return side
 end
 
---- A test side with at most so many anomalies: as even over classes as possible, the same ones for every seed.
+--- A test side with at most this many anomalies, distributed as evenly over classes as possible, the same for every
+-- seed.
 -- @param side table a test side
 -- @param most integer
--- @return table a test side; the one given where it has no more
+-- @return table a test side; the given one if it has no more anomalies than that
 function split.with_fewer_anomalies(side, most)
   local by_class, keep = {}, {}
   for i, label in ipairs(side.labels:totable()) do

@@ -1,40 +1,40 @@
--- Documentation of what C provides: `? NAME` reads it (agad/doc.lua has the format). Nothing is defined here.
+-- Documentation of what C provides: `? NAME` reads it (its format is in agad/cli/doc.lua). No code is here.
 
 --- @name agad.grad(output, inputs, gradient, o)
--- Gradients of a tensor for others, without touching their `.grad`.
+-- Gradients of a tensor with respect to others, without changing their `.grad`.
 -- @param output tensor what is differentiated; one number, unless `gradient` is given
--- @param inputs tensor|list for which; 256 at most
+-- @param inputs tensor|list with respect to which; 256 at most
 -- @param gradient tensor of the shape of `output` (optional)
 -- @param o table retain_graph (false), create_graph (false; true: the gradients can be differentiated again),
---   allow_unused (false: an input that has no part in it is an error)
+--   allow_unused (false: an input that the output does not depend on is an error)
 -- @return tensor one for each input; nil for an unused one
 
 --- @name agad.manual_seed(seed)
--- Seeds the random numbers of operators (agad.rand, agad.randn, …). Runs have seeds of their own: option `seed`.
+-- Seeds the random numbers of operators (agad.rand, agad.randn, …). Runs do not use it; they have an option `seed`.
 -- @param seed integer
 
 --- @name agad.generator(seed, device)
--- Random numbers with a seed of their own: agad.rand(3, {generator = agad.generator(7)}).
+-- A random generator with its own seed: agad.rand(3, {generator = agad.generator(7)}).
 -- @param seed integer
 -- @param device string "cpu"
 -- @return generator with state() and set_state(tensor)
 
 --- @name tensor
 -- A tensor of libtorch. Every operator is a method: t:sum(1), t:softmax(2), t:add(u, {alpha = 2}).
--- Dimensions and positions count from 1, or from the end by -1; numbers inside a tensor are never changed
--- (labels and argmax count from 0). Options follow in a last table, by the names of the operator's schema.
+-- Dimensions and indices count from 1, or from -1 at the end; numbers inside a tensor are not shifted
+-- (labels and results of argmax count from 0). Keywords follow in a last table, named as in the operator's schema.
 -- Fields: shape (a list), dtype, device, requires_grad, grad. Arithmetic: + - * / // % ^ and unary minus; & | ~ << >>
--- of integers and truth values; a .. b joins along the first dimension; #t is its size. < and <= raise: t:lt(u).
--- Parts: t[2], t[-1], t[{1, {2, 5}, {}}] (ranges, both ends in), t[{"...", 1}], t[mask], t[positions from 0]; all of
--- them can be assigned a number or a tensor: t[{1, {2, 5}}] = 0.
+-- of integers and booleans; a .. b joins along the first dimension; #t is its size. < and <= raise: use t:lt(u).
+-- Indexing: t[2], t[-1], t[{1, {2, 5}, {}}] (ranges include both ends), t[{"...", 1}], t[mask], t[indices from 0]; a
+-- number or a tensor can be assigned to each of them: t[{1, {2, 5}}] = 0.
 
 --- @name tensor:item()
--- The one number (or truth value) of a tensor with one element.
+-- The number (or boolean) in a tensor with one element.
 -- @return number
 
 --- @name tensor:size(d)
 -- The size along a dimension, or all sizes as a list.
--- @param d integer from 1, or from the end by -1 (optional)
+-- @param d integer from 1, or from -1 at the end (optional)
 -- @return integer
 
 --- @name tensor:numel()
@@ -46,26 +46,26 @@
 -- @return integer
 
 --- @name tensor:totable()
--- Its numbers (or truth values) as nested tables, as deep as it has dimensions; without any, the number itself.
+-- Its numbers (or booleans) as tables, nested as deep as it has dimensions; the number itself if it has none.
 -- @return list|number
 -- @raise complex numbers
 
 --- @name tensor:tostring_bytes()
--- Its memory in order; `agad.from_string` is the way back.
+-- Its numbers as bytes, in order; `agad.from_string` converts them back.
 -- @return string
 
 --- @name tensor:rows(dim)
--- Walks along a dimension: for i, row in t:rows() do … end.
+-- Iterates along a dimension: for i, row in t:rows() do … end.
 -- @param dim integer 1
 -- @return function
 
 --- @name tensor:summary()
--- What it is, in one line: [float32 3x4 cpu], or of a single number 0.5 [float32 cpu].
+-- A one-line description: [float32 3x4 cpu], or 0.5 [float32 cpu] for a single number.
 -- @return string
 
 --- @name tensor:register_hook(f)
 -- Calls f with the gradient of this tensor whenever one is computed.
--- @param f function(gradient), may return another one in its place
+-- @param f function(gradient), which may return another gradient to use instead
 -- @return function that removes the hook
 -- @raise the tensor does not require gradients
 
@@ -75,7 +75,7 @@
 -- @return tensor
 
 --- @name tensor:cpu()
--- The tensor in main memory; itself where it is there already.
+-- The tensor in main memory; itself if it is there already.
 -- @return tensor
 
 --- @name tensor:cuda(index)
@@ -84,13 +84,13 @@
 -- @return tensor
 
 --- @name tensor:requires_grad_(on)
--- Whether operators record what they do with this tensor.
+-- Sets whether operators record what they do with this tensor, for gradients.
 -- @param on boolean true
 -- @return tensor itself
 
 --- @name tensor:backward(gradient, o)
--- Adds the gradients of this number to `.grad` of the tensors that require one.
--- @param gradient tensor needed where this is more than one number
+-- Adds the gradients of this number to `.grad` of the tensors that require gradients.
+-- @param gradient tensor required if this tensor has more than one element
 -- @param o table retain_graph (false)
 
 --- @name tensor:close()

@@ -1,4 +1,4 @@
--- agad.save and agad.load: tensors in files, the format by the name's ending.
+-- agad.save and agad.load: tensors in files; the extension decides the format.
 
 local core = require "agad.core"
 local options = require "agad.base.options"
@@ -14,7 +14,7 @@ local function ending(path) return (path:match "%.(%w+)$" or ""):lower() end
 local function as_picture(t, o)
   local low, high = o.low, o.high
   if #t.shape < 2 or #t.shape > 3 then
-    error(("a picture is (height, width) or (1 or 3, height, width), not %s"):format(t:summary()), 0)
+    error(("a picture must be (height, width) or (1 or 3, height, width), not %s"):format(t:summary()), 0)
   end
   if t.dtype == "uint8" and not low and not high then return t:cpu():contiguous() end
   low, high = low or 0, high or 1
@@ -27,13 +27,13 @@ local known = {
   low = option {kind = "number"}, high = option {kind = "number"}, metadata = option {kind = "any", default = {}},
 }
 
---- Writes tensors, beside their target, then renamed. The name's ending says how:
+--- Writes tensors to a temporary file beside the target, then renames it. The extension decides the format:
 -- .safetensors: a table of tensors by name; .npy: one tensor, for NumPy; .png: one picture.
 -- @param path string
 -- @param what table|tensor
--- @param o table metadata (a table of strings, for .safetensors); low (0), high (1): the numbers of black and white in
---   a .png of a tensor that is not uint8
--- @raise another ending, what does not fit it, a file that cannot be written
+-- @param o table metadata (a table of strings, for .safetensors); low (0), high (1): the values of black and white in a
+--   .png, unless the tensor is uint8
+-- @raise the extension is unknown or does not suit the value, or the file cannot be written
 function files.save(path, what, o)
   o = options.check("save", o, known, true)
   local kind = ending(path)
@@ -48,19 +48,19 @@ function files.save(path, what, o)
     return core.save(path, list, core.json_encode(o.metadata))
   elseif kind == "npy" and not is_table then return require("agad.tensor.npy").write(path, what)
   elseif kind == "png" and not is_table then return core.data.write_png(path, as_picture(what, o)) end
-  error(("save: %s: the name ends in .safetensors (a table of tensors), .npy or .png (one tensor)"):format(path), 2)
+  error(("save: %s: the name must end in .safetensors (a table of tensors), .npy or .png (one tensor)"):format(path), 2)
 end
 
---- Reads what `agad.save` (or Python) wrote.
+--- Reads a file written by `agad.save` (or Python).
 -- @param path string .safetensors or .npy
 -- @return table|tensor tensors by name, or the one of a .npy file
 -- @return table metadata of a .safetensors file
--- @raise another ending, a damaged file
+-- @raise the extension is unknown, or the file is damaged
 function files.load(path)
   local kind = ending(path)
   if kind == "npy" then return require("agad.tensor.npy").read(path) end
   if kind == "safetensors" then return core.load(path) end
-  error(("load: %s: the name ends in .safetensors or .npy; pictures are read by agad.data"):format(path), 2)
+  error(("load: %s: the name must end in .safetensors or .npy (agad.data reads pictures)"):format(path), 2)
 end
 
 return files

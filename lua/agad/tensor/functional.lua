@@ -1,5 +1,6 @@
--- What PyTorch's nn.functional computes in Python out of other operators; each a function of agad and a method of its
--- first tensor.  Names, arguments and defaults are PyTorch's (https://docs.pytorch.org/docs/stable/nn.functional.html).
+-- Functions of PyTorch's nn.functional that are written in Python on top of operators. Each is a function of agad and a
+-- method of its first tensor.  Names, arguments and defaults are PyTorch's
+-- (https://docs.pytorch.org/docs/stable/nn.functional.html).
 
 local core = require "agad.core"
 local values = require "agad.base.values"
@@ -12,7 +13,7 @@ local function reduced(t, reduction, name)
   if reduction == nil or reduction == "mean" then return t:mean() end
   if reduction == "sum" then return t:sum() end
   if reduction == "none" then return t end
-  core.fail(("%s: reduction = %s; it is one of mean, none, sum"):format(name, values.brief(reduction)))
+  core.fail(("%s: reduction = %s; it must be one of mean, none, sum"):format(name, values.brief(reduction)))
 end
 
 local function pair(v) return type(v) == "table" and v or {v, v} end
@@ -38,7 +39,7 @@ function functional.logsigmoid(t) return call("log_sigmoid", t) end
 --- @name agad.gumbel_softmax(logits, o)
 -- Samples of the Gumbel-softmax distribution.
 -- @param logits tensor
--- @param o table tau (1), hard (false: true gives one-hot samples with the gradient of the soft ones), dim (-1)
+-- @param o table tau (1), hard (false; true: one-hot samples with the gradients of the soft ones), dim (-1)
 -- @return tensor
 function functional.gumbel_softmax(logits, o)
   o = o or {}
@@ -51,11 +52,11 @@ function functional.gumbel_softmax(logits, o)
 end
 
 --- @name agad.gaussian_nll_loss(input, target, var, o)
--- Negative log likelihood of a normal distribution with these means and variances.
+-- Negative log likelihood of a normal distribution with given means and variances.
 -- @param input tensor the means
 -- @param target tensor
 -- @param var tensor or number the variances
--- @param o table full (false: true adds the constant), eps (1e-6: the least variance), reduction ("mean")
+-- @param o table full (false; true: adds the constant), eps (1e-6: the smallest variance used), reduction ("mean")
 -- @return tensor
 function functional.gaussian_nll_loss(input, target, var, o)
   o = o or {}
@@ -87,8 +88,8 @@ end
 -- @param anchor tensor
 -- @param positive tensor
 -- @param negative tensor
--- @param o table distance_function (agad.pairwise_distance), margin (1), swap (false: also the distance from the
---   positive to the negative counts), reduction ("mean")
+-- @param o table distance_function (agad.pairwise_distance), margin (1), swap (false; true: uses the
+--   distance from positive to negative if that is smaller), reduction ("mean")
 -- @return tensor
 function functional.triplet_margin_with_distance_loss(anchor, positive, negative, o)
   o = o or {}
@@ -100,9 +101,9 @@ function functional.triplet_margin_with_distance_loss(anchor, positive, negative
 end
 
 --- @name agad.local_response_norm(t, size, o)
--- Each channel divided by a power of what its neighbours hold (Krizhevsky et al. 2012).
+-- Divides each channel by a power of the energy in neighbouring channels (Krizhevsky et al. 2012).
 -- @param t tensor (n, channels, …)
--- @param size integer channels that count
+-- @param size integer the number of neighbouring channels
 -- @param o table alpha (1e-4), beta (0.75), k (1)
 -- @return tensor
 function functional.local_response_norm(t, size, o)
@@ -144,7 +145,7 @@ function functional.lp_pool2d(t, norm, kernel, o)
 end
 
 --- @name agad.fold(t, output_size, kernel_size, o)
--- Adds up overlapping blocks: what agad.im2col (nn.functional.unfold) took apart.
+-- Sums overlapping blocks: the opposite of agad.im2col (nn.functional.unfold).
 -- @param t tensor (n, channels x kernel, blocks)
 -- @param output_size integer|table height and width
 -- @param kernel_size integer|table
@@ -157,7 +158,7 @@ function functional.fold(t, output_size, kernel_size, o)
 end
 
 --- @name agad.affine_grid(theta, size, o)
--- The places that agad.grid_sample takes, of affine maps.
+-- The grids of affine transformations, for agad.grid_sample.
 -- @param theta tensor (n, 2, 3) or (n, 3, 4)
 -- @param size table of the output: {n, channels, height, width}
 -- @param o table align_corners (false)
@@ -167,7 +168,7 @@ function functional.affine_grid(theta, size, o)
 end
 
 --- @name agad.max_unpool1d(t, indices, kernel, o)
--- Puts what max_pool1d took back to its places; zeros elsewhere.
+-- Puts the maxima of max_pool1d back in their places, with zeros elsewhere.
 -- @param t tensor (n, channels, length)
 -- @param indices tensor from 0, as agad.max_pool1d_with_indices gives them
 -- @param kernel integer

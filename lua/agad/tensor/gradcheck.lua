@@ -1,10 +1,11 @@
---- Compares the gradients of a function with differences of its values, in float64.
--- The values' sum, weighted at random, is differentiated for every number of every input: f is called twice for each.
--- @param f function of tensors, gives one tensor or several
--- @param inputs list of float64 tensors; those that require gradients are checked (all of them, where none does)
+--- Compares the gradients of a function with finite differences, in float64.
+-- A randomly weighted sum of its results is differentiated with respect to every element of every input, which takes
+-- two calls of f for each.
+-- @param f function of tensors that returns one tensor or several
+-- @param inputs list of float64 tensors; those that require gradients are checked, or all of them if none does
 -- @param o table eps (1e-6, times the largest number of an input), rtol (1e-5), atol (1e-7)
 -- @return true
--- @raise which input and place, both values
+-- @raise the gradients differ (with input, element and both values)
 
 local agad = require "agad"
 local options = require "agad.base.options"
@@ -59,7 +60,8 @@ return function(f, inputs, o)
       local got = own and own[j] or 0.0
       local apart = math.abs(got - numeric)
       if apart ~= apart or apart > atol + rtol * math.abs(numeric) then
-        error(("gradcheck: input %d, number %d: the gradient is %.9g, differences say %.9g"):format(places[k], j, got,
+        error(("gradcheck: input %d, element %d: the gradient is %.9g, but finite differences give %.9g"):format(
+          places[k], j, got,
           numeric), 2)
       end
     end

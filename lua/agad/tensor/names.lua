@@ -1,5 +1,5 @@
--- What PyTorch's users call that is no operator of the dispatcher but a Python function over some. Each is a function
--- of agad and, with a tensor first, a method: t:float(), t:unique(), agad.cross_entropy(logits, labels).
+-- PyTorch functions that are not operators of the dispatcher, but Python functions on top of some. Each is a function
+-- of agad and, if its first argument is a tensor, a method: t:float(), t:unique(), agad.cross_entropy(logits, labels).
 
 local core = require "agad.core"
 local options = require "agad.base.options"
@@ -9,7 +9,7 @@ local names = {}
 
 local function call(name, ...) return core.operator(name)(...) end
 
--- Options by their names, `known`: what they are is the operator's to check.
+-- Checks the names of options against `known`; the operator checks their values.
 local function checked(name, o, known)
   options.check_names(name, o, known, true)
   return o or {}
@@ -21,7 +21,7 @@ local function choice(name, key, value, known)
   local list = {}
   for other in pairs(known) do list[#list + 1] = values.brief(other) end
   table.sort(list)
-  core.fail(("%s: %s = %s; it is one of %s"):format(name, key, values.brief(value), table.concat(list, ", ")))
+  core.fail(("%s: %s = %s; it must be one of %s"):format(name, key, values.brief(value), table.concat(list, ", ")))
 end
 
 for name, dtype in pairs {float = "float32", double = "float64", half = "float16", long = "int64", int = "int32",
@@ -29,34 +29,35 @@ for name, dtype in pairs {float = "float32", double = "float64", half = "float16
   names[name] = function(t) return t:to(dtype) end
 end
 
--- What torch7 and PyTorch have more than one name for.
+-- Further names that torch7 and PyTorch have for the same thing.
 local methods = core.tensor_methods
 names.nelement, names.nElement = methods.numel, methods.numel
 names.ndimension, names.nDimension = methods.dim, methods.dim
 names.tolist = methods.totable
 
 --- @name agad.element_size(t)
--- Bytes of one number.
+-- The size of one element in bytes.
 -- @param t tensor
 -- @return integer
 function names.element_size(t) return core.element_size(t.dtype) end
 
 --- @name agad.nbytes(t)
--- Bytes of all its numbers.
+-- The size of all elements in bytes.
 -- @param t tensor
 -- @return integer
 function names.nbytes(t) return core.element_size(t.dtype) * t:numel() end
 
 --- @name agad.type(t, dtype)
--- The dtype of a tensor, or the tensor as another dtype.
+-- The dtype of a tensor, or the tensor converted to another dtype.
 -- @param t tensor
--- @param dtype string none
+-- @param dtype string (optional)
 -- @return string|tensor
 function names.type(t, dtype) return dtype == nil and t.dtype or t:to(dtype) end
 
 --- @name tensor:apply_(f)
--- Puts f of each number in its place, in order; slow: operators do whole tensors. Also torch7's t:apply(f).
--- @param f function(number); nil leaves the number
+-- Replaces each number by f(number), in order. Slow; prefer operators, which work on whole tensors. Also torch7's
+-- t:apply(f).
+-- @param f function(number); nil leaves the number as it is
 -- @return tensor itself
 function names.apply_(t, f)
   local shape, list = t.shape, t:detach():reshape(-1):totable()
@@ -69,9 +70,9 @@ end
 names.apply = names.apply_
 
 --- @name agad.stride(t, dim)
--- Numbers between neighbours along a dimension, in memory.
+-- The distance in memory, in elements, between neighbours along a dimension.
 -- @param t tensor
--- @param dim integer without one a list of all
+-- @param dim integer nil: a list for all dimensions
 -- @return integer|table
 function names.stride(t, dim)
   if dim then return call("stride", t, dim) end
@@ -83,11 +84,11 @@ end
 local to, is_dtype = core.operator "to", {}
 
 --- @name agad.to(t, what, …)
--- A tensor as another dtype, on another device, or as another tensor is.
+-- Converts a tensor to another dtype or device, or to those of another tensor.
 -- @param t tensor
--- @param what string|tensor|table a dtype ("bf16"), a device ("cpu", "cuda:0"; a dtype may follow), a tensor that has
---   both, or {dtype=, device=, memory_format=, copy=}
--- @return tensor; t itself where nothing changes
+-- @param what string|tensor|table a dtype ("bf16"), a device ("cpu", "cuda:0"; a dtype may follow), a tensor whose
+--   dtype and device are used, or {dtype=, device=, memory_format=, copy=}
+-- @return tensor; t itself if nothing changes
 function names.to(t, what, ...)
   if type(what) ~= "string" then return to(t, what, ...) end
   if what == "cpu" or what:find "^cuda" then
@@ -96,16 +97,16 @@ function names.to(t, what, ...)
   end
   if is_dtype[what] == nil then is_dtype[what] = pcall(core.element_size, what) end
   if not is_dtype[what] then
-    error(('to: "%s" is no dtype (such as "float32") and no device (such as "cpu", "cuda:0")'):format(what), 2)
+    error(('to: "%s" is neither a dtype (such as "float32") nor a device (such as "cpu" or "cuda:0")'):format(what), 2)
   end
   return to(t, what, ...)
 end
 
 --- @name agad.unique(t, o)
--- The different numbers of a tensor, or its different parts along a dimension.
+-- The distinct numbers of a tensor, or its distinct slices along a dimension.
 -- @param t tensor
--- @param o table sorted (true), return_inverse (false), return_counts (false), dim (none: numbers)
--- @return tensor; then, where they are asked for, where each number went (from 0), and how often each is there
+-- @param o table sorted (true), return_inverse (false), return_counts (false), dim (nil: numbers)
+-- @return tensor; then, if requested, the index of each number in it (from 0), and how often each occurs
 function names.unique(t, o)
   o = checked("unique", o, {"sorted", "return_inverse", "return_counts", "dim"})
   local different, inverse, counts
@@ -139,7 +140,7 @@ function names.cross_entropy(logits, target, o)
 end
 
 --- @name agad.grid_sample(t, grid, o)
--- Pictures sampled at places from -1 to 1 (PyTorch's functional.grid_sample).
+-- Samples pictures at coordinates from -1 to 1 (PyTorch's functional.grid_sample).
 -- @param t tensor (n, channels, height, width)
 -- @param grid tensor (n, height', width', 2): x, y
 -- @param o table mode ("bilinear", "nearest", "bicubic"), padding_mode ("zeros", "border", "reflection"), align_corners
@@ -154,9 +155,9 @@ function names.grid_sample(t, grid, o)
 end
 
 --- @name agad.normalize(t, o)
--- Vectors along a dimension divided by their norms (PyTorch's functional.normalize).
+-- Divides vectors along a dimension by their norms (PyTorch's functional.normalize).
 -- @param t tensor
--- @param o table p (2), dim (2), eps (1e-12: the least norm that is divided by)
+-- @param o table p (2), dim (2), eps (1e-12: smaller norms are replaced by this)
 -- @return tensor
 function names.normalize(t, o)
   o = checked("normalize", o, {"p", "dim", "eps"})
@@ -168,7 +169,7 @@ local modes = {nearest = {"upsample_nearest2d"}, bilinear = {"upsample_bilinear2
   bicubic = {"upsample_bicubic2d", true}, area = {"adaptive_avg_pool2d"}}
 
 --- @name agad.interpolate(t, o)
--- Pictures in another size (PyTorch's functional.interpolate).
+-- Resizes pictures (PyTorch's functional.interpolate).
 -- @param t tensor (n, channels, height, width)
 -- @param o table size ({height, width}) or scale_factor (a number or two); mode ("nearest", "bilinear", "bicubic",
 --   "area"), align_corners (false), antialias (false; bilinear and bicubic)
@@ -177,14 +178,14 @@ function names.interpolate(t, o)
   o = checked("interpolate", o, {"size", "scale_factor", "mode", "align_corners", "antialias"})
   local mode = o.mode or "nearest"
   local how = choice("interpolate", "mode", mode, modes)
-  if (o.size == nil) == (o.scale_factor == nil) then error("interpolate: give size or scale_factor", 2) end
+  if (o.size == nil) == (o.scale_factor == nil) then error("interpolate: give either size or scale_factor", 2) end
   local size = type(o.size) == "number" and {o.size, o.size} or o.size
   if not size then
     local by = type(o.scale_factor) == "number" and {o.scale_factor, o.scale_factor} or o.scale_factor
     size = {math.floor(t:size(3) * by[1]), math.floor(t:size(4) * by[2])}
   end
   if o.antialias then
-    if not how[2] then error("interpolate: antialias is for bilinear and bicubic", 2) end
+    if not how[2] then error("interpolate: antialias works with mode = bilinear and bicubic only", 2) end
     return call("_" .. how[1] .. "_aa", t, size, o.align_corners or false)
   end
   if how[2] then return call(how[1], t, size, o.align_corners or false) end

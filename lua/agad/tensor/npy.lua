@@ -1,5 +1,5 @@
 -- NumPy's .npy files (format 1.0 to 3.0: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html).
--- Big-endian numbers, Fortran order and unsigned integers of 16 and 32 bits are turned into what tensors have.
+-- Big-endian numbers, Fortran order and unsigned integers of 16 and 32 bits are converted to what tensors support.
 
 local core = require "agad.core"
 
@@ -9,7 +9,8 @@ local MAGIC = "\x93NUMPY"
 
 local function fail(path, form, ...) error(path .. ": " .. form:format(...), 0) end
 
--- By kind and bytes: the dtype its memory is read as, and what it is turned into, with a mask against the sign.
+-- By NumPy type: the dtype that the bytes are read as and, for unsigned types, the one to convert to and a mask that
+-- removes the sign.
 local types = {
   f2 = {"float16"}, f4 = {"float32"}, f8 = {"float64"}, i1 = {"int8"}, i2 = {"int16"}, i4 = {"int32"}, i8 = {"int64"},
   u1 = {"uint8"}, b1 = {"bool"}, c8 = {"complex64"}, c16 = {"complex128"},
@@ -23,9 +24,9 @@ local function parse_header(path, text)
   local fortran = text:match "'fortran_order'%s*:%s*(%a+)"
   local shape = text:match "'shape'%s*:%s*%(([^)]*)%)"
   if not kind then
-    fail(path, "numbers of this kind cannot be read: %s", text:match "'descr'%s*:%s*([^,]*)" or "none")
+    fail(path, "arrays of this dtype cannot be read: %s", text:match "'descr'%s*:%s*([^,]*)" or "none")
   end
-  if not types[kind] then fail(path, "numbers of type %s cannot be read", kind) end
+  if not types[kind] then fail(path, "arrays of dtype %s cannot be read", kind) end
   if not shape or fortran ~= "True" and fortran ~= "False" then fail(path, "its header is damaged") end
   local sizes = {}
   for part in shape:gmatch "[^,%s]+" do
@@ -41,13 +42,13 @@ end
 --- Reads one array.
 -- @param path string
 -- @return tensor
--- @raise no such file, no .npy file, a kind of numbers that tensors do not have, a file cut short
+-- @raise there is no such file, or it is not a .npy file, is truncated, or has a type that tensors do not support
 function npy.read(path)
   local file, reason = io.open(path, "rb")
   if not file then error(reason, 0) end
   local bytes = file:read "a"
   file:close()
-  if bytes:sub(1, 6) ~= MAGIC then fail(path, "it is no .npy file") end
+  if bytes:sub(1, 6) ~= MAGIC then fail(path, "this is not a .npy file") end
   local major = bytes:byte(7) or 0
   local form = major == 1 and "<I2" or (major == 2 or major == 3) and "<I4" or fail(path, "format %d is unknown", major)
   local length = #bytes >= 12 and string.unpack(form, bytes, 9) or fail(path, "it is cut short")
@@ -60,7 +61,7 @@ function npy.read(path)
   for _, size in ipairs(sizes) do numbers = numbers * size end
   local data = bytes:sub(first + length)
   if numbers * width ~= #data then
-    fail(path, "it has %d bytes of numbers, and %d are needed", #data, numbers * width)
+    fail(path, "it has %d bytes of numbers, but its shape needs %d", #data, numbers * width)
   end
   if header.swapped then data = swapped_bytes(data, header.kind:sub(1, 1) == "c" and width // 2 or width) end
   local order, stored = {}, sizes
@@ -79,7 +80,7 @@ end
 -- @raise bfloat16, which NumPy does not have; the file cannot be written
 function npy.write(path, t)
   local kind = names[t.dtype]
-  if not kind then fail(path, "NumPy has no %s; t:to(\"float32\") can be written", t.dtype) end
+  if not kind then fail(path, "NumPy has no %s; convert it first, for example with t:to(\"float32\")", t.dtype) end
   local sizes = table.concat(t.shape, ", ") .. (#t.shape == 1 and "," or "")
   local header = ("{'descr': '%s%s', 'fortran_order': False, 'shape': (%s), }"):format(
     tonumber(kind:match "%d+") > 1 and "<" or "|", kind, sizes)

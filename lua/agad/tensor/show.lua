@@ -1,4 +1,4 @@
---- Pictures on the terminal: two pixels a character where it has colours, a ramp of characters elsewhere.
+--- Pictures on the terminal: two pixels per character if it has colours, else in characters of increasing density.
 
 local options = require "agad.base.options"
 
@@ -15,7 +15,7 @@ local RAMP = {" ", ".", ":", "-", "=", "+", "*", "#", "%", "@"}
 local function prepared(t, o, columns)
   if #t.shape == 2 then t = t:unsqueeze(1) end
   if #t.shape ~= 3 or t:size(1) ~= 1 and t:size(1) ~= 3 then
-    error(("show: a picture is (height, width) or (1 or 3, height, width), not %s"):format(t:summary()), 0)
+    error(("show: a picture must be (height, width) or (1 or 3, height, width), not %s"):format(t:summary()), 0)
   end
   local bytes = t.dtype == "uint8" and not o.low and not o.high
   t = t:detach():cpu():to "float32"
@@ -63,8 +63,8 @@ end
 
 --- @name tensor:show(o)
 -- Draws a picture on the terminal: (height, width) or (1 or 3, height, width).
--- @param o table low, high: the numbers of black and white (least and largest; of uint8 0 and 255); colour (whether the
---   output is a terminal that has colours); columns (the terminal's width)
+-- @param o table low, high: the values of black and white (default: smallest and largest; for uint8, 0 and 255); colour
+--   (default: whether the output is a terminal with colours); columns (default: the terminal's width)
 -- @raise a tensor of another shape
 function show.picture(t, o)
   local core = require "agad.core"

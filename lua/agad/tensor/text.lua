@@ -1,5 +1,5 @@
---- Tensors as text: aligned columns, four significant digits, a common factor where it helps, `…` in place of the
--- middle of what has over a thousand elements, lines as wide as the terminal, dtype, shape and device at the end.
+--- Tensors as text: aligned columns, four significant digits, a common factor if it helps, `…` for the middle of a
+-- tensor with over a thousand elements, lines as wide as the terminal; dtype, shape and device at the end.
 
 local text = {}
 
@@ -8,7 +8,7 @@ local WIDEST = 400                      -- columns, where the terminal says more
 
 local function finite(v) return v == v and v - v == 0 end
 
--- Least and largest absolute value but for 0, and whether all are whole.
+-- The smallest and largest absolute value other than 0, and whether all are whole.
 local function range(values)
   local least, largest, whole = math.huge, 0, true
   for _, v in ipairs(values) do
@@ -62,7 +62,7 @@ local function shown_positions(t)
   return positions
 end
 
--- Only the elements that are shown, as a small tensor on the processor.
+-- Only the elements that are shown, as a small tensor in main memory.
 local function gathered(t, positions)
   local core = require "agad.core"
   for d, list in ipairs(positions) do

@@ -20,7 +20,7 @@ local function generator(seed, step)
   end
 end
 
---- The options that do something, or nil where none does.
+--- The checked options if any of them is on, else nil.
 -- @param o table flip (false), shift (0: pixels, up to the picture's sides), brightness (0: share of the range)
 -- @return table
 -- @raise unknown options, with the known ones
@@ -34,7 +34,7 @@ local function column(list, dtype, x)
   return core.from_table(list, dtype):reshape({#list, 1, 1}):to({device = x.device})
 end
 
--- Where each pixel of the result comes from, (n, h * w): shifted pictures repeat their edges.
+-- The source pixel of each pixel of the result, (n, h * w); the edges of shifted pictures are repeated.
 local function source(x, o, flips, down, right)
   local n, h, w = x:size(1), x:size(3), x:size(4)
   local where = {dtype = "int64", device = x.device}
@@ -44,8 +44,8 @@ local function source(x, o, flips, down, right)
   return (rows * w + columns):reshape({n, h * w})
 end
 
---- A batch with each picture flipped left to right (half of them), shifted by whole pixels (its edges repeated), and
--- made brighter or darker, within the range.
+--- An augmented batch: half of the pictures are flipped left to right, all are shifted by whole pixels (with edges
+-- repeated) and made brighter or darker, within the range.
 -- @param x tensor float (n, channels, height, width)
 -- @param o table as `augment.wanted` gives it
 -- @param seed integer
@@ -55,7 +55,7 @@ end
 function augment.apply(x, o, seed, step, range)
   local n, c, h, w = x:size(1), x:size(2), x:size(3), x:size(4)
   local random, flips, down, right, light = generator(seed, step), {}, {}, {}, {}
-  for i = 1, n do                                       -- always four numbers: one option does not change another
+  for i = 1, n do                                       -- always four numbers, so that options do not affect each other
     local a, b, d, e = random(), random(), random(), random()
     flips[i] = a < .5 and 1 or 0
     down[i], right[i] = math.floor(b * (2 * o.shift + 1)) - o.shift, math.floor(d * (2 * o.shift + 1)) - o.shift

@@ -1,6 +1,6 @@
---- Campaigns: a grid of trainings, each a process of its own with a directory named by its configuration.
+--- Campaigns: a grid of trainings, each in its own process and in a directory named by the hash of its configuration.
 --     return {data = "mnist", options = {epochs = 5, gamma = .05}, grid = {normal = {0, 1, 2}, seed = {1, 2, 3}}}
--- What is finished is left alone, what was cut short is resumed; one table at the end.
+-- Finished runs are skipped, interrupted ones resumed; one table is printed at the end.
 
 local agad = require "agad"
 local check_names = require("agad.base.options").check_names
@@ -63,15 +63,15 @@ local function assignments(o, prefix, into)
   return into
 end
 
---- The runs of a campaign: checked, not started.
--- @param spec table data, options (those of every run), grid (option = list of values), dir (where runs lie), root
--- @return list of {id, dir, given (its options), point (its place in the grid), row (its result, when it is finished)}
+--- Checks a campaign and lists its runs without starting them.
+-- @param spec table data, options (of every run), grid (option = list of values), dir (the folder for the runs), root
+-- @return list of {id, dir, given (its options), point (its values in the grid), row (its result, once finished)}
 -- @return list the names of the grid's options
--- @raise unknown keys, options that no run can have
+-- @raise an unknown key, or a wrong option
 function campaign.plan(spec)
   if type(spec) ~= "table" then fail("the file must return a table") end
   check_names("campaign", spec, known)
-  if type(spec.data) ~= "string" then fail("data is missing: a known name, a folder or a .csv file") end
+  if type(spec.data) ~= "string" then fail("data is missing: give a data set's name, a folder or a .csv file") end
   local points, keys = combinations(spec.grid or {})
   local runs, seen = {}, {}
   for _, point in ipairs(points) do
@@ -98,7 +98,7 @@ function campaign.plan(spec)
   return runs, keys
 end
 
--- Starts one training; done(run, reason) is called when it has ended, without a reason when it gave its row.
+-- Starts one training; done(run, reason) is called when it has ended, with no reason if it returned its row.
 local function start(program, spec, run, done)
   make_folder(run.dir)
   local args = {"train", spec.data, "--out", run.dir .. "/model.safetensors", "--run", run.dir .. "/run", "--json",
@@ -133,10 +133,10 @@ local function start(program, spec, run, done)
   end
 end
 
---- Runs what is not finished, `workers` at a time.
+--- Trains all unfinished runs, `workers` at a time.
 -- @param spec table as for `agad.campaign.plan`
 -- @param o table workers (1), program (the agad to start), on_event (function(event): start, done, failed; run, left)
--- @return list of runs, each with its row, or its reason
+-- @return list of runs, each with its row or the reason why it failed
 -- @return list the names of the grid's options
 function campaign.run(spec, o)
   o = o or {}
@@ -165,7 +165,7 @@ function campaign.run(spec, o)
   while next(busy) do
     luv.run "once"
     if core.interrupted() and not told then
-      told = true                                  -- once: a second one would cut short what the runs save
+      told = true                                  -- once: a second signal would interrupt the saving of the runs
       for run in pairs(busy) do run.handle:kill "sigint" end
     end
   end

@@ -1,5 +1,5 @@
---- Checkpoints: all that a run needs to go on as if it had never stopped, in one safetensors file.
--- Tensors: nets with their running statistics ("generator.conv1.weight"), what the step holds beside them ("update.…",
+--- Checkpoints: all that a run needs to continue as if it had never stopped, in one safetensors file.
+-- Tensors: nets with their running statistics ("generator.conv1.weight"), the other state of the step ("update.…",
 -- "average.…", "guard.…", "random.…"), the best epoch's weights ("best.…"). The rest is metadata.
 
 local agad = require "agad"
@@ -9,14 +9,14 @@ local phase = require "agad.train.phase"
 
 local checkpoint = {}
 
--- The rows that a run trains on: a folder that has changed is another task.
+-- A hash of the rows that a run trains on, by which a changed folder is noticed.
 local function fingerprint(task)
   local parts = {}
   for _, name in ipairs {"normals", "held_out", "anomalies"} do parts[#parts + 1] = table.concat(task[name], ",") end
   return core.hash(table.concat(parts, ";"))
 end
 
--- The tensors themselves: copying into them restores them.
+-- The live tensors of a run, not copies: copying into them restores the run.
 local function live(run)
   local all = run.step:tensors()
   for name, t in pairs(run:tensors(false)) do if not name:find "^keep%." then all[name] = t end end
@@ -35,7 +35,7 @@ local kept = {"phase_began", "epoch", "done", "steps", "images", "train_seconds"
 
 --- Writes a run's state beside its target and renames it.
 -- @param run run with a run directory
--- @raise it cannot be written; the checkpoint before it stays
+-- @raise it cannot be written; the previous checkpoint is kept
 function checkpoint.save(run)
   local tensors, at = live(run), {}
   at.keep = setmetatable({}, {__jsontype = "array"})
@@ -57,7 +57,7 @@ end
 
 local function text_of(v) return v == nil and "not set" or type(v) == "table" and core.json_encode(v) or tostring(v) end
 
--- In what two configurations differ, but for what a resumed run may change: "lr = 0.0002, now 0.0001".
+-- The differences between two configurations ("lr = 0.0002, now 0.0001"), without those that a resumed run may have.
 local function differences(before, now)
   local found = {}
   local function compare(a, b, prefix)
@@ -77,16 +77,17 @@ end
 
 local function check(run, path, metadata)
   local before = metadata.config and core.json_decode(metadata.config)
-  if not before or not metadata.run then error(path .. ": it is no checkpoint of a run", 0) end
+  if not before or not metadata.run then error(path .. ": this is not the checkpoint of a run", 0) end
   if not metadata["agad.checksum"] then error(path .. ": it has no checksum; the file is damaged", 0) end
   local differing = differences(before, core.json_decode(options.canonical(run.config)))
   if #differing > 0 then
-    error(("cannot resume %s: it was made with another configuration (%s); give the same options, or train without " ..
-      "--resume"):format(run.dir, table.concat(differing, "; ")), 0)
+    error(("cannot resume %s: it was started with a different configuration (%s); give the same options, or train " ..
+      "without --resume"):format(run.dir, table.concat(differing, "; ")), 0)
   end
   local at = core.json_decode(metadata.run)
   if at.task ~= fingerprint(run.task) then
-    error(("cannot resume %s: the data set gives other training pictures than before"):format(run.dir), 0)
+    error(("cannot resume %s: the training pictures are not those it was started with; restore them, or train " ..
+      "without --resume"):format(run.dir), 0)
   end
   return at
 end
@@ -100,7 +101,7 @@ local function check_tensors(path, wanted, stored)
   for name, t in pairs(wanted) do
     local from = stored[name] or error(("%s: tensor %s is missing"):format(path, name), 0)
     if table.concat(from.shape, "x") ~= table.concat(t.shape, "x") then
-      error(("%s: tensor %s has another shape"):format(path, name), 0)
+      error(("%s: tensor %s has a different shape than the net"):format(path, name), 0)
     end
     if from.dtype ~= t.dtype then
       error(("%s: tensor %s is %s, not %s"):format(path, name, from.dtype, t.dtype), 0)
@@ -108,9 +109,11 @@ local function check_tensors(path, wanted, stored)
   end
 end
 
---- Puts a run, just made, where its checkpoint left it.
--- @param run run with a run directory that has a state
--- @raise another configuration (each differing key is named) or other data; a damaged file, a missing or extra tensor
+--- Restores a new run from the checkpoint in its directory.
+-- @param run run with a run directory that has a checkpoint
+-- @raise the configuration (each differing key is named) or the data differs; the file is damaged, or a tensor is
+--   missing
+-- or unexpected
 function checkpoint.resume(run)
   local path = run.dir .. "/state.safetensors"
   local stored, metadata = core.load(path)
@@ -131,7 +134,7 @@ function checkpoint.resume(run)
   if at.best then for name, t in pairs(run:tensors(true)) do beside["best." .. name] = t end end
   for name in pairs(stored) do
     if not wanted[name] and not beside[name] then
-      error(("%s: there is no place for its tensor %s"):format(path, name), 0)
+      error(("%s: unexpected tensor %s, which this run does not have"):format(path, name), 0)
     end
   end
   check_tensors(path, wanted, stored)

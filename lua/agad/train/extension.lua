@@ -1,11 +1,10 @@
---- A method that changes another one: the table of that method, with the keys of its own file over it.
+--- A method that builds on another: the table of that method, overridden by the keys of its own file.
 --     return {name = "cut_paste", extends = "agad", options = {cut = .125},
 --       phases = {train = {before = {reconstruct = {"cut_paste", cut_paste}}}}}
--- Options are merged by name, and a bare value is another default; any other key replaces the base's, and `false`
--- drops it.
--- `phases` as a list replaces the base's phases; by name it changes them. A changed phase may have each key of a phase
--- (it replaces the base's), and changes to the list of stages: `before`, `after` and `replace` are tables
--- {STAGE'S NAME = stage}, `without` is a list of names.
+-- Options are merged by name, and a bare value is another default. Any other key replaces the base's; `false` drops it.
+-- `phases` as a list replaces the base's phases; as a table by name, it changes them. A changed phase may have any key
+-- of a phase, which replaces the base's, and changes to the list of stages: `before`, `after` and `replace` are tables
+-- {STAGE'S NAME = stage}, and `without` is a list of names.
 
 local options = require "agad.base.options"
 
@@ -53,7 +52,7 @@ local function changed_stages(stages, change, fail)
   local without = {}
   for _, name in ipairs(change.without or {}) do
     check("without", name)
-    if (change.replace or {})[name] then fail(": stage %s is both replaced and left out", name) end
+    if (change.replace or {})[name] then fail(": stage %s is both replaced and left out; choose one", name) end
     without[name] = true
   end
   local list = {}
@@ -95,10 +94,10 @@ local function changed_phases(base, own, where)
   return list
 end
 
---- The table of a method that changes another one.
--- @param base table the other method's, checked
--- @param own table of the file
--- @param where string how errors name the file
+--- The table of a method that builds on another.
+-- @param base table the checked table of the other method
+-- @param own table the table of its own file
+-- @param where string the name of the file in errors
 function extension.of(base, own, where)
   local new = copy(base)
   for key, v in pairs(own) do

@@ -1,13 +1,13 @@
---- Methods: Lua files that return a table. The keys that a training reads:
+--- Methods: Lua files that return a table. Its keys:
 --   name, input {low, high}, nets function(options, shape), phases
---   options: its own, and other defaults for those of the trainer
---   average: names of nets whose weights are averaged; keep: names of what a phase's `start` computes
+--   options: its own options, and other defaults for those of the trainer
+--   average: names of the nets whose weights are averaged; keep: names of the tensors that a phase's `start` computes
 --   score: names of built-in scores, the default first, or a function(builder, nets, kept)
---   picture: the net whose first output is a picture like its input: it gives error maps and reconstructions
---   guard {update, below, moments}: what the stage guard_collapse watches, and the names of its options
---   anomalies {least, mode}: the names of the options that say how known anomalies enter a batch
---   needs_anomalies: it cannot train without any
---   extends: the method that this one changes (agad.train.extension)
+--   picture: the net that reconstructs: its first output, of its input's shape, gives error maps and reconstructions
+--   guard {update, below, moments}: the update that the stage guard_collapse watches, and the names of its options
+--   anomalies {least, mode}: the names of the options that control how known anomalies enter a batch
+--   needs_anomalies: true if it cannot train without known anomalies
+--   extends: the method that this one builds on (agad.train.extension)
 
 local errors = require "agad.base.errors"
 local hint = require("agad.base.options").hint
@@ -96,7 +96,7 @@ local function check_phase(m, phase, where)
   local epochs = phase.epochs or "epochs"
   local _, named = options.schema(m)
   if not named[epochs] or named[epochs].kind ~= "integer" then
-    fail(": epochs = %s is no whole number among the method's options", tostring(epochs))
+    fail(": epochs = %s does not name an integer option of the method", tostring(epochs))
   end
   for _, key in ipairs {"start", "rate"} do
     if phase[key] ~= nil and type(phase[key]) ~= "function" then fail(": '%s' must be a function", key) end
@@ -112,15 +112,15 @@ local function check_phase(m, phase, where)
   end
 end
 
--- Of a table {word = name of an option}: each is one of the method's, and of this kind.
+-- Checks a table {word = name of an option}: each must name an option of the method, of this kind.
 local function check_options(m, t, words, where, kind)
   local _, named = options.schema(m)
   for _, word in ipairs(words) do
     local d = named[t[word]]
     if t[word] ~= nil and not (d and d.group == "method") then
-      error(("%s: %s = %s is no option of the method"):format(where, word, tostring(t[word])), 0)
+      error(("%s: %s = %s does not name an option of the method"):format(where, word, tostring(t[word])), 0)
     elseif kind and not (d and d.kind == kind) then
-      error(("%s: %s = %s is no %s among the method's options"):format(where, word, tostring(t[word]), kind), 0)
+      error(("%s: %s = %s does not name an option that is a %s"):format(where, word, tostring(t[word]), kind), 0)
     end
   end
 end
@@ -138,7 +138,7 @@ local function check_guard(m, where)
   check_options(m, g, {"moments"}, where)
 end
 
--- The built-in scores that a method can have: those that it names, the default first, then all others.
+-- The built-in scores that work with a method: those that it names, the default first, then all others.
 local function scores_of(m, where)
   if type(m.score) == "function" then return nil end
   local list, listed = {}, {}
@@ -147,7 +147,8 @@ local function scores_of(m, where)
     if not scores[name] then
       error(("method %s: there is no score %q%s"):format(where, name, hint(name, names_in(scores))), 0)
     elseif lacks(name) then
-      error(("method %s: score %s needs a picture; name the net that gives it: picture = NET"):format(where, name), 0)
+      error(("method %s: score %s needs a reconstruction; name the net that makes it: picture = NET"):format(where,
+        name), 0)
     end
     list[i], listed[name] = name, true
   end
@@ -157,7 +158,7 @@ local function scores_of(m, where)
   return list
 end
 
--- The table of a file, checked, with what follows from it: `scores`, and `family`, whose C stages need no prefix.
+-- The checked table of a file, with two derived keys: `scores`, and `family`, whose C stages need no prefix.
 local function complete(given, where, extending)
   if not is_table(given) then error(("method %s: its file must return a table"):format(where), 0) end
   check_known(given, known_keys, "method " .. where)
@@ -200,24 +201,24 @@ local function read(name)
   return require(module)
 end
 
---- A method's table by name ("agad"), or from a file ("my_method.lua"), checked. It has two keys more than its file:
--- `scores`, the built-in scores that it can have (nil: its score is a function), and `family`, the method whose C
+--- A method's checked table, by name ("agad") or from a file ("my_method.lua"). It has two keys more than the file's:
+-- `scores`, the built-in scores that work with it (nil: its score is a function), and `family`, the method whose C
 -- stages its steps name without a prefix.
 -- @param name string
--- @param extending table names of the methods that extend this one (none)
--- @raise one line: no such method, a file that raises, or the key that is lacking, unknown or wrong
+-- @param extending table names of the methods that extend this one (nil: none)
+-- @raise one line: there is no such method, its file fails, or a key is missing, unknown or wrong
 function method.load(name, extending)
   local names = {}
   for _, other in ipairs(extending or {}) do
     names[#names + 1] = other
-    if other == name then error(("method %s: it extends itself"):format(name), 0) end
+    if other == name then error(("method %s: it extends itself; name another method"):format(name), 0) end
   end
   names[#names + 1] = name
   return complete(read(name), name, names)
 end
 
---- A method's options as C stages read them: a choice is its place in its definition's list, from 0; numbers, truth
--- values and all else as they are.
+--- A method's options for C stages: a choice becomes its index in the list of choices, from 0; other values stay as
+-- they are.
 -- @param m table of `method.load`
 -- @param chosen table its options
 -- @return string JSON

@@ -1,6 +1,6 @@
---- Phases of a training: each has its updates, its stages and its number of epochs; nets and what is kept go through
--- all. A run is in one phase at a time (`run.phase`, from 1); `run.epoch` and `run.done` count within it, `run.steps`
--- goes on.
+--- Phases of a training: each has its own updates, stages and number of epochs; nets and kept tensors pass from one to
+-- the next. A run is in one phase at a time (`run.phase`, from 1). `run.epoch` and `run.done` count within the phase,
+-- `run.steps` counts over all phases.
 
 local agad = require "agad"
 local core = require "agad.core"
@@ -12,30 +12,30 @@ local tasks = require "agad.task"
 
 local phase = {}
 
--- Seeds of one run, one for each purpose; from the one seed.
+-- The seeds of a run, one for each purpose, derived from its option `seed`.
 function phase.seed(config, purpose) return (config.seed * 1000003 + purpose) & math.maxinteger end
 
---- The phase that a run is in, as its method says it.
+--- The current phase of a run, as its method defines it.
 function phase.current(run) return run.method.phases[run.phase] end
 
 --- How many epochs a phase has.
 -- @param run run
--- @param number integer of the phase (the run's own)
+-- @param number integer of the phase (default: the current one)
 function phase.epochs(run, number)
   local option = run.method.phases[number or run.phase].epochs or "epochs"
   return run.config[option]
 end
 
---- Whether a run is in its last phase: only there scores are made.
+--- Whether a run is in its last phase, the only one in which it can be scored.
 function phase.is_last(run) return run.phase == #run.method.phases end
 
--- What an update says itself: a number, the name of an option, or nothing (then the trainer's option holds).
+-- A setting of an update: a number or the name of an option; if absent, the trainer's option applies.
 local function own(run, value, standard)
   if type(value) == "string" then return run.config[value] end
   return value or standard
 end
 
--- The step size of an update: its own, or lr; times the phase's `rate` in this epoch.
+-- The learning rate of an update: its own, or else lr, times the phase's `rate` in this epoch.
 local function rate_of(run, update, base, epoch)
   local its, factor = phase.current(run), 1
   if its.rate then factor = its.rate(run.method_options, epoch, phase.epochs(run)) end
@@ -70,7 +70,7 @@ local function build_step(run)
   return step
 end
 
--- Mean of a net's first output over the training pictures, known anomalies too, with running statistics.
+-- The mean of a net's first output over the training pictures, known anomalies included, with running statistics.
 local function mean_output(run, name)
   local net = run.nets[name] or error(("mean: there is no net %s"):format(tostring(name)), 0)
   local rows = table.move(run.task.normals, 1, #run.task.normals, 1, {})
@@ -81,7 +81,7 @@ local function mean_output(run, name)
   return all:mean {dim = 1}:to {device = run.device, dtype = run.dtype}
 end
 
---- Puts a run at the beginning of a phase; nothing is computed yet.
+--- Moves a run to the beginning of a phase; computes nothing yet.
 -- @param run run
 -- @param number integer
 function phase.enter(run, number)
@@ -94,7 +94,7 @@ function phase.enter(run, number)
 end
 
 --- Runs a phase's `start`, which computes what the method keeps.
--- @raise what it raises, with the phase's name; a name that the method's `keep` does not list
+-- @raise its error, with the name of the phase; it keeps a name that the method's `keep` does not list
 function phase.start(run)
   local its = phase.current(run)
   if its.start then
@@ -102,7 +102,7 @@ function phase.start(run)
     local ok, reason = errors.try(agad.no_grad, function() its.start(run.state) end)
     run.step:exchange_random()
     if not ok then
-      error(("method %s: the start of phase %s: %s"):format(run.method.name, its.name, errors.text(reason)), 0)
+      error(("method %s: the start function of phase %s: %s"):format(run.method.name, its.name, errors.text(reason)), 0)
     end
   end
   local listed = {}
@@ -112,8 +112,8 @@ function phase.start(run)
   end
 end
 
---- Goes on from a phase whose epochs are done to the next one that has any (its start and those passed over run).
--- @return boolean whether there was one
+--- Moves on from a finished phase to the next one with epochs; its `start` and those of the skipped phases are run.
+-- @return boolean whether there was such a phase
 function phase.next(run)
   if phase.is_last(run) then return false end
   phase.enter(run, run.phase + 1)
@@ -121,13 +121,13 @@ function phase.next(run)
   return true
 end
 
---- What an epoch trains on: gamma may be a schedule, which lengthens the pool. The least number of anomalies in a
--- batch, and whether they are put on top of it, say the options that the method names.
+--- What an epoch trains on. Gamma may be a schedule, which lengthens the pool of known anomalies. The method's key
+-- `anomalies` names the options for the minimum number of anomalies in a batch and for adding them on top of it.
 -- @return number gamma
--- @return integer the anomalies in a batch
--- @return integer the known ones
+-- @return integer anomalies per batch
+-- @return integer known anomalies
 -- @return integer batches in the epoch
--- @return integer pictures in one: the mode "append" puts the anomalies on top
+-- @return integer pictures per batch, including anomalies added on top ("append")
 function phase.epoch_of(run, epoch)
   local c, o, anomalies = run.config, run.method_options, run.method.anomalies or {}
   local least, mode = anomalies.least and o[anomalies.least] or 0, anomalies.mode and o[anomalies.mode] or "within"
@@ -138,14 +138,14 @@ function phase.epoch_of(run, epoch)
   return gamma, k, known, math.max(1, #run.task.normals // (size - k)), size
 end
 
---- Steps of the phase that a run is in.
+--- The number of steps in the current phase.
 function phase.steps(run)
   local total = 0
   for epoch = 1, phase.epochs(run) do total = total + select(4, phase.epoch_of(run, epoch)) end
   return total
 end
 
--- lr and the method's numbers, where a schedule (or the phase's rate) says what they are in this epoch.
+-- Sets lr and the method's numbers to their values in this epoch, where a schedule or the phase's rate changes them.
 local function apply_schedules(run, epoch)
   local epochs, lr = phase.epochs(run), run.config.lr
   for name, spec in pairs(run.config.schedule or {}) do

@@ -1,6 +1,6 @@
--- Progress: shows the events of a run. On a terminal one line that is drawn again and again; elsewhere
--- (a file, a pipe, TERM=dumb) plain lines, one an epoch. Nothing but stderr is written to, and every
--- width is asked for again at each drawing, so that a resized window stays tidy.
+-- Progress: shows the events of a run, on stderr only. On a terminal it redraws one line; elsewhere (a file, a pipe,
+-- TERM=dumb) it prints one plain line per epoch. The width of the terminal is read again for each drawing, so that a
+-- resized window stays tidy.
 
 local progress = {}
 
@@ -49,7 +49,7 @@ end
 
 local short = {{"generator", "G"}, {"discriminator", "D"}}
 
--- "G 12.3  D 0.69" where there are a generator and a discriminator, else the first two losses by name.
+-- "G 12.3  D 0.69" if there are a generator and a discriminator, else the first two losses by name.
 local function losses(values)
   local parts, names = {}, {}
   for _, pair in ipairs(short) do
@@ -63,7 +63,7 @@ local function losses(values)
   return table.concat(parts, "  ")
 end
 
---- The line for a step event in at most `width` columns; what does not fit is left out, the bar last.
+--- The line for a step event in at most `width` columns; parts that do not fit are left out, the bar last of all.
 -- @param e table the event: phase (of several), epoch, batch, losses, images_per_second, eta
 -- @param total table the begin event: epochs, batches
 function progress.line(e, total, width, unicode)
@@ -168,7 +168,7 @@ end
 
 --- A consumer of a run's events: call it with each event, `:clear()` it before other output.
 -- @param o table quiet (nothing is shown), out (a file, stderr), live (draw in place), columns
--- (a function that gives the width), unicode, clock; all are found out when they are not given
+-- (a function that returns the width), unicode, clock; those not given are detected
 -- @return callable
 function progress.new(o)
   o = o or {}

@@ -1,4 +1,4 @@
---- What comes out of a run: measuring during training, the result row, the saved model. Methods of a run.
+--- Results of a run: evaluation during training, the result row, the saved model. These are methods of a run.
 
 local core = require "agad.core"
 local errors = require "agad.base.errors"
@@ -12,8 +12,8 @@ local tasks = require "agad.task"
 
 local run = {}
 
--- Scoring nets over some weights, by "average" or "raw" and by batch norm ("recalibrated", "running", "batch"); each
--- is made when it is first asked for.
+-- Scoring nets by weights ("average", "raw") and by batch-norm statistics ("recalibrated", "running", "batch"); each is
+-- made when it is first needed.
 local function source_of(self, tensors)
   local where = {dtype = self.dtype, device = self.device}
   local input, batch, made = self.method.input, self.config.eval_batch, {}
@@ -31,7 +31,7 @@ local function source_of(self, tensors)
   return {net = net, input = input, padded = self.config.deterministic}
 end
 
--- The scoring nets as of now.
+-- The scoring nets of the current weights.
 local function sources(self)
   if self.source and self.source.steps == self.steps then return self.source end
   self.source = source_of(self, function(averaged) return self:tensors(averaged) end)
@@ -39,7 +39,7 @@ local function sources(self)
   return self.source
 end
 
--- Those of the column called `auroc`, with their threshold: the epoch that best_val chose, or as of now.
+-- The scoring nets of the column called `auroc`, with their threshold: of the epoch that best_val chose, or current.
 local function chosen(self)
   local best, source = self.best, sources(self)
   if best then
@@ -51,7 +51,7 @@ local function chosen(self)
   return source
 end
 
--- Lets the epoch just measured be the one that counts, where it is the best so far.
+-- Selects the epoch just evaluated if it is the best so far.
 local function select_epoch(self, source, entry)
   local config = self.config
   if config.selection == "best_val" or config.patience > 0 then
@@ -68,11 +68,11 @@ local function select_epoch(self, source, entry)
   end
 end
 
---- The scoring program, made when it is first asked for.
--- @raise the method keeps what no phase has computed yet
+--- The scoring program, made when it is first needed.
+-- @raise the score uses a kept tensor that no phase has computed yet
 function run:scorer()
   if not phase.is_last(self) and self.method.keep then
-    error(("method %s gives no scores before its phase %s; the run is in phase %s"):format(self.method.name,
+    error(("method %s has no scores before its phase %s, and the run is still in phase %s"):format(self.method.name,
       self.method.phases[#self.method.phases].name, self:phase_name()), 0)
   end
   self.scorer_program = self.scorer_program or
@@ -80,7 +80,7 @@ function run:scorer()
   return self.scorer_program
 end
 
---- Measures every column now and keeps them in `history`; a column that cannot be had is null.
+--- Evaluates every column with the current weights and adds them to `history`; an unavailable column is null.
 function run:measure(on_event)
   local began, source, batch = core.clock(), sources(self), self.config.eval_batch
   local entry, parts = {epoch = self.epoch, step = self.steps}, {}
@@ -101,7 +101,7 @@ function run:measure(on_event)
   return entry
 end
 
--- What rows and models say of the epoch that best_val chose.
+-- What rows and models record about the epoch that best_val chose.
 local function about_best(best)
   return best and {epoch = best.epoch, value = best.value, criterion = best.criterion} or core.null
 end
@@ -109,8 +109,8 @@ end
 --- Evaluates under every preset.
 -- @param on_event function progress
 -- @param o table curves (false; true: points of the ROC curve and histograms of the scores in the row)
--- @return table the result row (the command line's contract): printing it shows its columns
--- @raise scores that are not finite or all equal; a test split of one class
+-- @return table the result row, as `agad train --json` prints it; printing it shows its columns
+-- @raise scores are not finite or all equal; the test split has only normals or only anomalies
 function run:evaluate(on_event, o)
   local began = core.clock()
   local source, own = sources(self), chosen(self)

@@ -12,7 +12,7 @@ local files = {"config.json", "log.jsonl", "state.safetensors", "result.json", "
 
 local function exists(path) return lfs.attributes(path, "mode") end
 
--- What a kill in the middle of writing leaves beside a file of ours: "state.safetensors.4711.new".
+-- A file that a killed process left half-written: "state.safetensors.4711.new".
 local function is_half_written(name)
   local of = name:match "^(.+)%.%d+%.new$"
   for _, known in ipairs(files) do if of == known then return true end end
@@ -23,7 +23,7 @@ local function sweep(dir)
   for name in lfs.dir(dir) do if is_half_written(name) then os.remove(dir .. "/" .. name) end end
 end
 
--- Nothing but what a run leaves that was killed before it had written anything.
+-- Whether a directory holds only what a run leaves that was killed before its first checkpoint.
 local function is_empty(dir)
   for name in lfs.dir(dir) do
     if name ~= "." and name ~= ".." and name ~= "lock" and not is_half_written(name) then return false end
@@ -46,14 +46,17 @@ local function lock(dir)
 end
 
 --- Makes the directory of a new run.
--- @raise it is no run directory, another run holds it, or it cannot be made
+-- @raise it exists and is not a run directory, another run is using it, or it cannot be created
 function rundir.create(dir, config_text)
   dir = dir:gsub("/+$", "")
   local previous
   if exists(dir) then
-    if exists(dir) ~= "directory" then error(("run directory %s: a file of this name is in the way"):format(dir), 0) end
+    if exists(dir) ~= "directory" then
+      error(("run directory %s: there is a file of this name; give another directory"):format(dir), 0)
+    end
     if not is_empty(dir) and not exists(dir .. "/config.json") then
-      error(("run directory %s: this folder is no run; nothing in it was touched"):format(dir), 0)
+      error(("run directory %s: this folder is not a run directory, and was left untouched; give another one"):format(
+        dir), 0)
     end
     local held = lock(dir)
     previous = dir .. ".previous"
@@ -73,8 +76,8 @@ function rundir.create(dir, config_text)
   return self
 end
 
---- The directory of an earlier run, to go on with it; nil where there is no checkpoint.
--- @raise another run holds it
+--- Reopens the directory of an earlier run to continue it; nil if it has no checkpoint.
+-- @raise another run is using it
 function rundir.reopen(dir)
   dir = dir:gsub("/+$", "")
   if not exists(dir .. "/state.safetensors") or not exists(dir .. "/config.json") then return nil end
@@ -83,7 +86,7 @@ function rundir.reopen(dir)
   return self
 end
 
---- Drops the lines of log.jsonl after a step: those of steps that are made again.
+--- Drops the lines of log.jsonl after a step, as those steps are trained again.
 function rundir:rewind_log(step)
   local path, lines = self.path .. "/log.jsonl", {}
   local file = io.open(path)
@@ -107,7 +110,7 @@ function rundir:log(entry)
   self.log_file:write(core.json_encode(entry), "\n")
 end
 
---- Writes state.safetensors; the earlier run is not needed any more.
+--- Writes state.safetensors, and then removes the earlier run that was moved aside.
 -- @param tensors list of {name=, tensor=}
 -- @param metadata table of strings
 function rundir:checkpoint(tensors, metadata)

@@ -1,4 +1,4 @@
---- Which epoch counts: `selection = best_val` chooses it without a test label, and keeps its weights.
+--- Selection of an epoch: `selection = best_val` chooses it without using test labels, and keeps its weights.
 
 local columns = require "agad.evaluate.columns"
 local core = require "agad.core"
@@ -7,19 +7,19 @@ local tasks = require "agad.task"
 
 local selection = {}
 
---- Refuses a selection that the task and the options cannot give.
+--- Refuses a selection that is impossible with the task and the options.
 -- @raise best_val or patience without held-out normals or without evaluations during training
 function selection.check(config, task)
   if config.selection ~= "best_val" and config.patience == 0 then return end
   if #task.held_out == 0 or config.evaluate_every == 0 then
     local what = config.patience > 0 and "patience" or "selection = best_val"
-    error(("%s compares epochs on held-out normals: give holdout (it is %g) and evaluate_every (it is %d)"):format(what,
-      task.options.holdout or 0, config.evaluate_every), 0)
+    error(("%s needs held-out normals and evaluations: set holdout (now %g) and evaluate_every (now %d) above 0"):format(
+      what, task.options.holdout or 0, config.evaluate_every), 0)
   end
 end
 
---- The criterion on an epoch's weights: AUROC of the known training anomalies against held-out normals where there
--- are known anomalies, else minus the mean score of held-out normals. Higher is better.
+--- The criterion for an epoch: the AUROC of known training anomalies against held-out normals or, without known
+-- anomalies, minus the mean score of held-out normals. Higher is better.
 -- @param source table net, input
 -- @return number
 -- @return string its name

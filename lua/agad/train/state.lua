@@ -1,17 +1,17 @@
 --- The state of a step as Lua stages see it: slots as fields, `net`, `loss`, `options`, `n_normal`, `keep`.
--- Reading a slot gives its tensor (nil when no stage has written it); writing replaces what later stages read. Of x the
--- first `n_normal` rows are normal; it may be written too.
--- `losses` are all terms as numbers, `gradient_norms` the norm of each update's gradients, `statistics` the running
--- means and variances of each net. `keep` holds what a phase's start has computed, for all later phases and the score.
+-- Reading a slot gives its tensor (nil if no stage has written it yet); writing one replaces what later stages read.
+-- The first `n_normal` rows of x are normal; `n_normal` may be written too.
+-- `losses` has all loss terms as numbers, `gradient_norms` the gradient norm of each update, `statistics` the running
+-- means and variances of each net. `keep` holds what a phase's `start` computed, for all later phases and the score.
 
 local state = {}
 
 local methods = {}
 
---- Adds the gradients of a loss to those of an update's nets; the loss becomes `loss.NAME`.
+--- Adds the gradients of a loss to those of an update's nets; `loss.NAME` then holds the loss.
 -- @param update string
 -- @param loss tensor 0-d
--- @param o table retain_graph (false): a later loss goes back through the same graph
+-- @param o table retain_graph (false; true: a later loss uses the same graph)
 function methods:backward(update, loss, o)
   rawget(self, "step"):backward(update, loss, o and o.retain_graph or false)
 end
@@ -26,7 +26,7 @@ local loss_slots = {
   __newindex = function(l, name, value) l.step:set("loss." .. name, value) end,
 }
 
--- Of each update: the norm of its gradients together; nil before they are computed and after they were used.
+-- The gradient norm of each update, over all its nets; nil before the gradients are computed and after they are used.
 local function gradient_norms(step)
   local norms = {}
   for _, update in ipairs(step:updates()) do

@@ -1,12 +1,12 @@
---- A training step taken apart: an iterator over the stages of one or more steps, each on the next batch of its epoch.
+--- A training step, stage by stage: an iterator over the stages of one or more steps, each on the next batch.
 --     for stage, state in agad.teach(run) do print(stage, state.losses.con) end
 -- Between stages every slot of the state can be read and written: state.x, state.x_hat, state.loss.con …, and
--- state.gradient_norms, state.statistics. Running all stages gives, to the bit, what a step of training gives. Where a
--- method has several phases, the next one begins when the epochs of one are done, or with run:next_phase().
+-- state.gradient_norms, state.statistics. Running all stages gives the same result, to the bit, as a step of training.
+-- If a method has several phases, the next one begins after the epochs of the current one, or with run:next_phase().
 -- @param run run
 -- @param o table steps (1)
--- @return function gives the name of the stage that has just run (nil at the end), the state, and the stage's number
--- @raise a stage that raises: step and stage are named
+-- @return function returns the name of the stage that has just run (nil at the end), the state, and the stage's number
+-- @raise a stage fails (with step and stage)
 
 local errors = require "agad.base.errors"
 local options = require "agad.base.options"

@@ -25,7 +25,7 @@ local trainer = {}
 local precisions = {fp32 = {"float32", "float32"}, tf32 = {"float32", "float32"}, bf16 = {"float32", "bfloat16"},
   fp64 = {"float64", "float64"}}
 
--- auto: bf16 where it is fast, else fp32; the row says which.
+-- auto chooses bf16 if the processor has it, else fp32; the result row records the choice.
 local function choose_precision(config, device)
   local wanted = config.precision
   if wanted == "auto" then
@@ -33,9 +33,9 @@ local function choose_precision(config, device)
     wanted = (device ~= "cpu" or fast) and "bf16" or "fp32"
   end
   if device == "cpu" and wanted == "tf32" then
-    error("precision = tf32 is a GPU's; on the processor use fp32 or bf16", 0)
+    error("precision = tf32 needs a GPU; on the CPU use fp32 or bf16", 0)
   end
-  if device ~= "cpu" and wanted == "fp64" then error("precision = fp64 runs on the processor only", 0) end
+  if device ~= "cpu" and wanted == "fp64" then error("precision = fp64 runs on the CPU only; give device = cpu", 0) end
   return wanted, precisions[wanted][1], precisions[wanted][2]
 end
 
@@ -50,19 +50,20 @@ local function choose_device(wanted)
   return wanted
 end
 
--- The pool of anomalies of the epoch that a resumed run is in.
+-- Restores the pool of anomalies for the current epoch of a resumed run.
 function run:restore_pool()
   local gamma, k, _, _, size = phase.epoch_of(self, math.max(1, self.epoch))
   self.sampler:set_anomalies(self.task:anomalies_at(gamma), k, size)
 end
 
--- The nets with their first weights, each from a seed of its own.
+-- Makes the nets and initialises their weights, each from its own seed.
 local function make_nets(self)
   self.programs = self.method.nets(self.method_options, self.shape)
   self.nets, self.info = {}, {params = 0, macs = 0}
   local picture = self.method.picture
   if picture and not self.programs[picture] then
-    error(("method %s: its picture comes from net %s, which it does not have"):format(self.method.name, picture), 0)
+    error(("method %s: 'picture' names the net %s, which the method does not have"):format(self.method.name,
+      picture), 0)
   end
   local names = {}
   for name in pairs(self.programs) do names[#names + 1] = name end
@@ -77,12 +78,12 @@ local function make_nets(self)
   end
 end
 
---- A training of a method on a task.
+--- Prepares to train a method on a task; `run:fit()` then trains it.
 -- @param task task
 -- @param given table options: method, net, epochs, batch, seed … (`agad.options`); unknown ones are refused
--- @param o table dir: the run directory (none: nothing is written); resume: go on with the run that is there
+-- @param o table dir: the run directory (nil: nothing is written); resume: continue the run in that directory
 -- @return run fit, evaluate, save; config, nets, step, state, history
--- @raise one line for a wrong option, a net that does not fit, a device that is not there
+-- @raise one line for a wrong option, a net that does not fit the pictures, or a device that does not exist
 function trainer.new(task, given, o)
   given = options.merge(options.merge({}, task.options), given or {})
   local method = methods.load(given.method or "agad")
@@ -90,13 +91,14 @@ function trainer.new(task, given, o)
   local config = options.resolve(method, given, {size = set.height == set.width and set.height or nil,
     channels = set.channels, holdout = task.options.holdout, normal = task.options.normal, batch = set.batch})
   if config.data ~= nil and config.data ~= printable(set.name) then
-    error(("data = %s, but the pictures are those of %s; leave data out"):format(config.data, printable(set.name)), 0)
+    error(("data = %s, but the task's pictures are those of %s; leave data out"):format(config.data,
+      printable(set.name)), 0)
   end
   config.data = printable(set.name)
   task:check(config)
   selection.check(config, task)
   if method.needs_anomalies and #task.anomalies == 0 then
-    error(("method %s learns from known anomalies, and the task has none; give gamma"):format(method.name), 0)
+    error(("method %s learns from known anomalies, but the task has none; give a gamma above 0"):format(method.name), 0)
   end
   local self = setmetatable({task = task, method = method, config = config, steps = 0, keep = {}, history = {},
     losses = {}, train_seconds = 0, images = 0, notes = {}}, run)
@@ -111,12 +113,13 @@ function trainer.new(task, given, o)
   self.shape = {set.channels, set.height, set.width}
   make_nets(self)
   phase.enter(self, 1)
-  if not method.keep then self:scorer() end              -- what it cannot score it need not train
+  if not method.keep then self:scorer() end              -- fails now rather than after training
   local gamma, k, known, _, size = phase.epoch_of(self, 1)
   self.per_batch, self.known = k, known
   self.sampler = core.data.sampler(task.normals, task:anomalies_at(gamma), size, k, phase.seed(config, 2))
   if #task.normals < size - k then
-    self.notes[1] = ("%d normals are fewer than a batch of %d: every epoch is one short step"):format(#task.normals,
+    self.notes[1] = ("there are only %d normals for a batch of %d, so that every epoch is one short step"):format(
+      #task.normals,
       config.batch)
   end
   if o and o.dir then
@@ -125,7 +128,7 @@ function trainer.new(task, given, o)
     self.dir = self.rundir.path
     local ok, reason = pcall(function() if earlier then checkpoint.resume(self) end end)
     if not ok then
-      self.rundir:close()                                -- it is not to stay locked until the collector comes
+      self.rundir:close()                                -- releases the lock at once, not at the next collection
       error(reason, 0)
     end
   end
@@ -138,13 +141,13 @@ function run:__tostring()
     self.method.name, self.config.net or "-", self.config.epochs, self.config.seed)
 end
 
--- What a run that fails leaves behind.
+-- Words for an error message: the last good checkpoint of a failed run.
 local function last_good(self)
-  return self.saved and ("; %s/state.safetensors is of step %d"):format(self.dir, self.saved)
-    or "; no checkpoint was written before (checkpoint_steps, checkpoint_minutes)"
+  return self.saved and ("; the last good checkpoint, %s/state.safetensors, is of step %d"):format(self.dir, self.saved)
+    or "; there is no earlier checkpoint (checkpoint_steps and checkpoint_minutes turn them on)"
 end
 
--- A loss that is NaN or infinite stops the run, named, with the last good checkpoint.
+-- Stops the run if a loss is NaN or infinite; the error names the loss and the last good checkpoint.
 local function check_finite(self)
   for name, value in pairs(self.losses) do
     if value ~= value or value - value ~= 0 then
@@ -161,7 +164,7 @@ local function note_losses(self)
   end
 end
 
---- The next batch of this epoch, as the step takes it.
+--- The next batch of this epoch, in the form that the step takes.
 -- @return tensor x, normals first; nil at the epoch's end
 -- @return integer how many of its rows are normals
 function run:next_batch()
@@ -174,16 +177,16 @@ function run:next_batch()
   return x, n_normal
 end
 
---- Ends the phase that the run is in, whatever is left of it, and begins the next one.
--- @raise it is the last one
+--- Ends the current phase at once and begins the next one.
+-- @raise this is the last phase
 function run:next_phase()
   if not phase.next(self) then
     error(("method %s: %s is its last phase"):format(self.method.name, phase.current(self).name), 0)
   end
 end
 
---- Puts the next batch into the step, whose stages can then be run one by one (agad.teach). At the end of an epoch the
--- next one begins, at the end of a phase the next one; the last phase goes on past the configured number of epochs.
+--- Gives the next batch to the step, so that its stages can be run one by one (agad.teach). After an epoch the next one
+-- begins, and after a phase the next phase; the last phase continues beyond the configured number of epochs.
 function run:begin_step()
   if self.epoch == self.done then
     while self.done >= phase.epochs(self) and phase.next(self) do end
@@ -200,32 +203,32 @@ function run:begin_step()
   self.step:begin(x, n_normal)
 end
 
--- One step on the next batch; nil at the epoch's end.
+-- Runs one step on the next batch; nil at the end of the epoch.
 local function one_step(self, log)
   local x, n_normal = self:next_batch()
   if not x then return nil end
   local ok, reason = errors.try(self.step.run, self.step, x, n_normal)
   if not ok then error(("step %d: %s%s"):format(self.steps + 1, errors.text(reason), last_good(self)), 0) end
   self.steps, self.images = self.steps + 1, self.images + x:size(1)
-  x:close()                                              -- the step holds what it needs; the collector is too late
+  x:close()                                              -- the step holds what it needs; a collection would be late
   if log(self.steps) then note_losses(self) end
   return true
 end
 
---- Seconds of this run up to now, those before it was resumed included.
+--- Seconds that this run has taken so far, including those before it was resumed.
 function run:seconds_so_far() return (self.seconds or 0) + (self.began and core.clock() - self.began or 0) end
 
--- A checkpoint; one that cannot be written (the disk is full) is a note, and training goes on.
+-- Writes a checkpoint. If that fails (the disk is full, for example), a note says so and training continues.
 local function try_checkpoint(self, on_event)
   local ok, reason = errors.try(self.checkpoint, self)
   if ok then return end
   self.saved_at = core.clock()
   self.unsaved = ("checkpoint of step %d: %s; %s"):format(self.steps, errors.text(reason),
-    self.saved and "the one before it stays" or "there is none yet")
+    self.saved and "the previous checkpoint is kept" or "there is no checkpoint yet")
   on_event {kind = "note", text = self.unsaved}
 end
 
--- A checkpoint where one is due: by steps, or by minutes.
+-- Writes a checkpoint if one is due, by steps or by minutes.
 local function checkpoint_if_due(self, on_event)
   local c = self.config
   if self.steps % c.accumulate ~= 0 or not self.rundir then return end
@@ -243,7 +246,7 @@ local known_callbacks = {
 }
 local callback_of = {step = "on_step", epoch = "on_epoch", evaluated = "on_evaluate"}
 
--- One function out of callbacks: a function of every event, or a table of on_step, on_epoch, on_evaluate, on_event.
+-- Callbacks as one function of events: given as such, or as a table of on_step, on_epoch, on_evaluate and on_event.
 local function listener(given)
   if type(given) == "function" then return given end
   given = check("fit", given, known_callbacks, true)
@@ -254,7 +257,7 @@ local function listener(given)
   end
 end
 
--- Whether the held-out normals have had no better score for `patience` evaluations.
+-- Whether the score of the held-out normals has not improved for `patience` evaluations.
 local function out_of_patience(self, entry)
   if self.config.patience == 0 then return false end
   local better = self.best_value == nil or entry.val > self.best_value
@@ -280,10 +283,10 @@ local function end_epoch(self, on_event, gamma)
   end
 end
 
---- The name of the phase that a run is in; nil where its method has only one.
+--- The name of the current phase; nil if the method has only one.
 function run:phase_name() return #self.method.phases > 1 and phase.current(self).name or nil end
 
--- Trains the rest of a phase; gives whether it was interrupted, and whether a callback stopped it.
+-- Trains the rest of a phase; returns whether it was interrupted, and whether a callback stopped it.
 local function fit_phase(self, on_event)
   local config, total, first, began = self.config, phase.steps(self), self.steps, core.clock()
   local epochs, last, interrupted, stopped = phase.epochs(self), 0, false, false
@@ -315,13 +318,12 @@ local function fit_phase(self, on_event)
   return interrupted, stopped
 end
 
---- Trains to the configured number of epochs of every phase, or until it is interrupted; a resumed run goes on where it
--- was.
--- @param callbacks function|table a function(event): begin, step, epoch, evaluate, note, end; or a table of on_step,
---   on_epoch, on_evaluate, each a function(event) (on_event: in place of the progress bar); "stop" as the answer to a
---   step ends after it
+--- Trains every phase for its configured number of epochs, or until Ctrl-C; a resumed run continues where it stopped.
+-- @param callbacks function|table a function(event) for events of kind begin, step, epoch, evaluate, note and end; or a
+--   table of on_step, on_epoch and on_evaluate, each a function(event), and on_event, which replaces the progress bar.
+--   A function that returns "stop" at a step ends the training after that step
 -- @return run itself
--- @raise a loss that is NaN or infinite (step, term, last good checkpoint), a stage that raises (step and stage)
+-- @raise a loss is NaN or infinite (with step, term and last good checkpoint); a stage fails (with step and stage)
 function run:fit(callbacks)
   local on_event = listener(callbacks)
   local held <close> = interrupt.hold()                  -- luacheck: ignore 211
@@ -339,8 +341,8 @@ function run:fit(callbacks)
   return self
 end
 
---- Every tensor of the nets by its full name ("generator.conv1.weight"); averaged weights where there are some.
--- @param averaged boolean
+--- Every tensor of the nets by its full name ("generator.conv1.weight").
+-- @param averaged boolean true: averaged weights, for nets that have them
 -- @return table name -> tensor
 function run:tensors(averaged)
   local tensors = {}
@@ -353,8 +355,8 @@ function run:tensors(averaged)
   return tensors
 end
 
---- Writes the run directory's state: all that resuming needs. Without a run directory nothing is done.
--- @raise it cannot be written; the checkpoint before it stays
+--- Writes a checkpoint to the run directory: all that resuming needs. Without a run directory it does nothing.
+-- @raise it cannot be written; the previous checkpoint is kept
 function run:checkpoint()
   if not self.rundir then return end
   checkpoint.save(self)

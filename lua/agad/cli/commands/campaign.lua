@@ -38,7 +38,7 @@ local function run(args)
     local words = {start = "starts", done = "done", failed = "failed: " .. tostring(e.run.reason)}
     io.stderr:write(("%s %s, %d left\n"):format(e.run.id, words[e.kind], e.left))
   end})
-  if require("agad.core").interrupted() then common.fail("interrupted; run it again to go on", 130) end
+  if require("agad.core").interrupted() then common.fail("interrupted; run the same command again to continue", 130) end
   if args.json then
     for _, one in ipairs(runs) do if one.row then common.print_json(one.row) end end
   else print_table(runs, keys) end
@@ -48,15 +48,16 @@ local function run(args)
 end
 
 return {
-  help = "Train a grid, one process a run, and print one table",
+  help = "Train every point of a grid, each in its own process, and print a table",
   arguments = function(c, add)
     c:argument "file":description "a Lua file that returns {data, options, grid}"
-    c:option "--dir":argname "DIR":description "where the runs go (default: FILE without its ending, .runs)"
+    c:option "--dir":argname "DIR":description "the folder for the runs (default: FILE with the extension .runs)"
     add.root(c)
     c:option "--workers":argname "N":default "1":convert(function(given)
       local n = math.tointeger(tonumber(given))
-      return n and n >= 1 and n <= 1024 and n or nil, "--workers " .. given .. ": a whole number from 1 is needed"
-    end):description "trainings at a time (default: 1)"
+      return n and n >= 1 and n <= 1024 and n or nil,
+        "--workers " .. given .. ": it must be a whole number from 1 to 1024"
+    end):description "how many runs to train at the same time (default: 1)"
   end,
   run = run,
 }

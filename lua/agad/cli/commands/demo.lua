@@ -1,4 +1,4 @@
--- agad demo: the built-in textures, a short training, pictures of what was found.
+-- agad demo: a short training on the built-in textures, and pictures of the defects that were found.
 
 local common = require "agad.cli.common"
 local interrupt = require "agad.base.interrupt"
@@ -14,9 +14,9 @@ local function run(args)
 end
 
 return {
-  help = "Train on the built-in textures and draw what was found",
+  help = "Train for a minute on the built-in textures and draw the results",
   arguments = function(c)
-    c:option "--out":argname "DIR":default "demo":description "where the pictures go (default: demo)"
+    c:option "--out":argname "DIR":default "demo":description "the folder for what is written (default: demo)"
   end,
   run = run,
 }

@@ -1,12 +1,12 @@
--- agad evaluate: the columns that a model file (or its run directory) can give on a data set. The task and the
--- way of scoring are the model's, where they are not given.
+-- agad evaluate: the columns that can be computed for a data set from a model file, or from its run directory too. Task
+-- and scoring options that are not given are those of the model.
 
 local common = require "agad.cli.common"
 local interrupt = require "agad.base.interrupt"
 local options = require "agad.options"
 local progress = require "agad.train.progress"
 
--- How files are read is no part of a task, and these two were settled when the model was saved.
+-- How files are read is not part of a task, and `score` and `threshold_quantile` were fixed when the model was saved.
 local apart = {data = true, strict = true, outside = true, cache = true, score = true, threshold_quantile = true}
 
 local function names(group, but)
@@ -39,13 +39,13 @@ local function run(args)
   local of_task = options.select(config, "task")
   of_task.data = nil
   local set = common.load(args, of_task)
-  -- The normals of other pictures may have another name: a flat folder's are "normal", here they are "good".
+  -- In other pictures the normal class may be called something else: "normal" in a flat folder, "good" elsewhere.
   local known = type(of_task.normal) == "table" or pcall(set.label_of, set, of_task.normal)
   if normal == nil and set.normal and not known then of_task.normal = set.normal end
   local task = agad.task.new(set, of_task)
   local show = progress.new {quiet = args.quiet}
   local evaluation = options.select(config, "evaluation")
-  evaluation.score, evaluation.threshold_quantile = nil, nil           -- these two were settled when it was saved
+  evaluation.score, evaluation.threshold_quantile = nil, nil           -- both were fixed when the model was saved
   local row = model:evaluate(task, {run = args.run, config = evaluation, on_event = show,
     curves = args.curves})
   show:clear()
@@ -57,8 +57,8 @@ return {
   help = "Evaluate a saved model on a data set",
   arguments = function(c, add)
     c:argument "model":description "a model file"
-    c:argument "data":args "?":description "a known name, a folder or a .csv file"
-    c:option "--run":argname "DIR":description "the run directory: gives the plain and paper-like columns too"
+    c:argument "data":args "?":description "a data set's name (agad info --help lists them), a folder, or a .csv file"
+    c:option "--run":argname "DIR":description "the model's run directory, needed for the plain and paper-like columns"
     add.data(c)
   end,
   run = run,

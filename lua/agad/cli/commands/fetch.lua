@@ -1,4 +1,4 @@
--- agad fetch: gets data sets and checks them; without a name, lists them. All names are looked at before the first
+-- agad fetch: downloads and verifies data sets; without a name, lists them. All names are checked before the first
 -- download.
 
 local common = require "agad.cli.common"
@@ -17,7 +17,7 @@ local function list(fetch, args)
   end
   if not args.json then
     common.print_table(lines)
-    io.stdout:write("  agad fetch NAME brings one to ", rows[1] and rows[1].path:match "^(.*)/" or "?", "\n")
+    io.stdout:write("  agad fetch NAME downloads one to ", rows[1] and rows[1].path:match "^(.*)/" or "?", "\n")
   end
 end
 
@@ -27,7 +27,7 @@ local function shower(quiet)
   local file, began, first
   local function on_event(e)
     if not show.live then return end
-    if e.kind == "wait" then return show:draw("waiting for another fetch in " .. e.root, true) end
+    if e.kind == "wait" then return show:draw("waiting for another agad fetch in " .. e.root, true) end
     if e.kind == "unpack" then return show:draw("unpacking " .. e.file, true) end
     if e.file ~= file then file, began, first = e.file, clock(), e.bytes end
     local seconds = math.max(clock() - began, 0.1)
@@ -45,7 +45,7 @@ local function run(args)
   local fetch, names = require "agad.data.fetch", args.name or {}
   if #names == 0 then return list(fetch, args) end
   if args.from and #names > 1 then
-    common.fail("--from goes with one name: sets may have files of the same names", 2)
+    common.fail("--from needs exactly one data set: files of different sets may have the same names", 2)
   end
   for _, name in ipairs(names) do
     common.usage(fetch.source, name, {from = args.from, sources = args.sources})
@@ -68,15 +68,15 @@ local function run(args)
 end
 
 return {
-  help = "Get a data set and check it",
+  help = "Download a data set and verify it",
   arguments = function(c, add)
     local names = {}
     for name in pairs(named.sources()) do names[#names + 1] = name end
     table.sort(names)
-    c:argument "name":args "*":description(table.concat(names, ", ") .. "; none: list them")
+    c:argument "name":args "*":description(table.concat(names, ", ") .. "; without a name: list them")
     add.root(c)
-    c:option "--from":argname "URL":description "a folder on a server that holds the same files"
-    c:flag "--force":description "fetch again what is there and right"
+    c:option "--from":argname "URL":description "download from this folder on a server instead"
+    c:flag "--force":description "download again even if the files are intact"
   end,
   run = run,
 }

@@ -1,5 +1,5 @@
--- agad info: what a model file, a run directory, a net or a data set is (agad/inspect.lua). One table, as JSON or
--- as text.
+-- agad info: describes a model file, a run directory, a net or a data set (agad/data/inspect.lua) in one table, printed
+-- as JSON or as text.
 
 local common = require "agad.cli.common"
 local errors = require "agad.base.errors"
@@ -15,7 +15,7 @@ local function read_json(path)
   local text = file:read "a"
   file:close()
   local ok, value = errors.try(require("agad.core").json_decode, text)
-  if not ok then common.fail(("%s: no valid JSON: %s"):format(path, value)) end
+  if not ok then common.fail(("%s: this is not valid JSON: %s"):format(path, value)) end
   return value
 end
 
@@ -40,7 +40,9 @@ local function of_net(agad, name, given, out)
   end
   local config = common.prepare(given, {name = name, options = known})
   local shape = {config.channels or 3, config.size or 32, config.size or 32}
-  if out and not out:find "%.svg$" then common.fail("--out of a net is a file NAME.svg, not " .. out, 2) end
+  if out and not out:find "%.svg$" then
+    common.fail(("--out %s: for a net, give a file that ends in .svg"):format(out), 2)
+  end
   local program = common.usage(agad.nn.program, name, shape, own)
   local row = agad.nn.net(program):info()
   row.kind, row.shape, row.name = "net", shape, name
@@ -77,7 +79,7 @@ end
 local function cell(v) return type(v) == "userdata" and "-" or tostring(v) end      -- JSON's null
 
 local function print_classes(classes)
-  local lines = {{"class", "train", "test", "told from the rest by", "AUROC"}}
+  local lines = {{"class", "train", "test", "best shortcut", "AUROC"}}
   for _, c in ipairs(classes) do
     local s = type(c.shortcut) == "table" and c.shortcut or {name = "-"}
     lines[#lines + 1] = {c.name, cell(c.train), cell(c.test), s.name, s.auroc and ("%.2f"):format(s.auroc) or "-"}
@@ -122,7 +124,7 @@ local function print_data(row, thing)
     end
   end
   local d = row.duplicates
-  print_fact("duplicates", {("train %s, test %s, of test in train %s, under another class %s"):format(cell(d.train),
+  print_fact("duplicates", {("in train %s, in test %s, test in train %s, with another class %s"):format(cell(d.train),
     cell(d.test), cell(d.between), cell(d.conflicting))})
   for _, pair in ipairs(d.examples) do
     local words = {}
@@ -170,11 +172,11 @@ local function run(args)
     common.prepare(given)
     row = is_run and of_run(thing) or of_model(agad, thing)
   else
-    common.fail(("%s: neither a model file, a run directory, a net, nor a data set (known: %s)"):format(thing,
+    common.fail(("%s: there is no such model file, run directory, net or data set (known sets: %s)"):format(thing,
       table.concat(agad.data.names, ", ")))
   end
   if args.out and row.kind ~= "data" and row.kind ~= "net" then
-    common.fail(("--out is for data sets and nets; %s is a %s"):format(thing, row.kind), 2)
+    common.fail(("--out works for data sets and nets only; %s is a %s"):format(thing, row.kind), 2)
   end
   if args.json then common.print_json(row) return end
   print_row(row, thing:gsub("/+$", ""))
@@ -188,9 +190,9 @@ return {
       "%s, a folder or a .csv file"):format(table.concat(named_sets.names, ", ")))
     add.root(c)
     add.options(c, "normal size channels")
-    c:option "--out":argname "PATH":description("of a data set: a folder for each class's mean picture; " ..
-      "of a net: NAME.svg, its drawing")
-    c:option "--method":argname "NAME":description "list the options of this method too"
+    c:option "--out":argname "PATH":description("for a data set, the folder to write the mean picture of each " ..
+      "class to; for a net, the .svg file to draw it in")
+    c:option "--method":argname "NAME":description "also list the options of this method"
   end,
   run = run,
 }

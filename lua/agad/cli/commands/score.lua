@@ -1,5 +1,5 @@
--- agad score: one row a picture, in the order given. A picture of a folder that cannot be read is left out and said;
--- one that was named, or any with strict, ends it.
+-- agad score: one row per picture, in the order given. An unreadable picture found in a folder is skipped and reported;
+-- one that was named itself, or any if `strict` is set, ends the command with an error.
 
 local common = require "agad.cli.common"
 local errors = require "agad.base.errors"
@@ -11,11 +11,11 @@ local function verdict(row)
   return row.anomalous and "anomalous" or "normal"
 end
 
--- The pictures left out: how many, and why the first ones were.
+-- Reports the skipped pictures: how many there are, and why the first ones could not be read.
 local function say_skipped(skipped, total)
   if #skipped == 0 then return end
   if #skipped == total then common.fail(skipped[1]) end
-  io.stderr:write(("note: %d of %d pictures are left out: %s%s\n"):format(#skipped, total,
+  io.stderr:write(("note: %d of %d pictures were skipped: %s%s\n"):format(#skipped, total,
     table.concat(skipped, "; ", 1, math.min(3, #skipped)), #skipped > 3 and "; …" or ""))
 end
 
@@ -58,8 +58,8 @@ return {
   help = "Score pictures with a saved model",
   arguments = function(c)
     c:argument "model":description "a model file"
-    c:argument "path":args "+":description "pictures or folders of them"
-    c:option "--map":argname "DIR":description "write an error map of each picture there"
+    c:argument "path":args "+":description "pictures, or folders of pictures"
+    c:option "--map":argname "DIR":description "write the error map of each picture to this folder"
   end,
   run = run,
 }

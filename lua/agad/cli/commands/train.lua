@@ -1,4 +1,4 @@
--- agad train: trains, saves, evaluates. What cannot be written is found before the work starts.
+-- agad train: trains, saves, evaluates. That all outputs can be written is checked before training starts.
 
 local common = require "agad.cli.common"
 local errors = require "agad.base.errors"
@@ -8,7 +8,7 @@ local progress = require "agad.train.progress"
 local function train(args)
   local _, task_options, run_options = common.configure(common.given(args))
   local dir = args.run or args.out:gsub("%.[^./]*$", "") .. ".run"
-  if dir == args.out then common.fail("--out and --run are the same: " .. dir, 2) end
+  if dir == args.out then common.fail(("--out and --run are both %s; give two different paths"):format(dir), 2) end
   common.check_writable(args.out)
   common.check_writable(dir:gsub("/+$", "") .. ".new")
 
@@ -25,17 +25,17 @@ local function train(args)
     return show(e)
   end)
   show:clear()
-  agad.core.interrupt_clear()                    -- saving passes over data too, and is not to be cut short
+  agad.core.interrupt_clear()                    -- saving passes over the data too, and must not be interrupted
   local scores, why = errors.try(run.scorer, run)
   if interrupted and not scores then
-    common.fail(("interrupted; --resume goes on from %s (%s)"):format(run.dir, why), 130)
+    common.fail(("interrupted; run again with --resume to continue %s (%s)"):format(run.dir, why), 130)
   end
   local saved, reason = errors.try(run.save, run, args.out)
   if not saved then
     common.fail(errors.text(reason) .. (run.saved == run.steps and
-      ("; what was trained is in %s: with --resume it is saved without training again"):format(dir) or ""))
+      ("; the trained weights are in %s: run again with --resume to save them without training"):format(dir) or ""))
   end
-  if interrupted then common.fail("interrupted; what was trained is in " .. args.out, 130) end
+  if interrupted then common.fail("interrupted; the model trained so far is in " .. args.out, 130) end
 
   local row = run:evaluate(show, {curves = args.curves})
   show:clear()
@@ -45,12 +45,12 @@ local function train(args)
 end
 
 return {
-  help = "Train on a data set, evaluate, save the model",
+  help = "Train on a data set, save the model and evaluate it",
   arguments = function(c, add)
-    c:argument "data":args "?":description "a known name (agad info --help), a folder or a .csv file"
+    c:argument "data":args "?":description "a data set's name (agad info --help lists them), a folder, or a .csv file"
     c:option "--out":argname "MODEL":count(1):description "the model file to write"
-    c:option "--run":argname "DIR":description "the run directory (default: MODEL without its ending, .run)"
-    c:flag "--resume":description "go on with the run in the run directory; start afresh where there is none"
+    c:option "--run":argname "DIR":description "the run directory (default: MODEL with the extension .run)"
+    c:flag "--resume":description "continue the run in the run directory, or start one if there is none"
     add.options(c, "method net gamma epochs batch")
     add.data(c)
   end,

@@ -1,5 +1,5 @@
 --- @name agad.data.cifar100(o)
--- CIFAR-100 from its binary files; `superclasses` has the 20 coarse names and the one of each class.
+-- CIFAR-100 from its binary files; `superclasses` has the 20 coarse names and the superclass of each class.
 -- @param o table root, size, channels, fit, filter (as for `agad.data.cifar10`), labels ("fine": 100 classes,
 --   "coarse": 20)
 -- @return set
@@ -11,7 +11,7 @@ local option = require("agad.base.options").option
 -- page; the sums of files are those of torchvision for Ruby.
 return {
   title = "100 classes of photographs in 20 superclasses, 32 x 32 colour",
-  options = cifar.options {labels = option {choices = {"fine", "coarse"}, help = "classes, or superclasses"}},
+  options = cifar.options {labels = option {choices = {"fine", "coarse"}, help = "100 classes, or 20 superclasses"}},
   read = cifar.reader(100),
   fetch = {
     folder = "cifar-100-binary",

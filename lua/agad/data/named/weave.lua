@@ -1,24 +1,24 @@
 --- @name agad.data.weave(o)
 -- The built-in set: a texture with and without defects, drawn from a seed; nothing is downloaded.
--- Classes: the texture's name, then scratch, hole, stain, missing_thread, smudge. Normals come first, then the
--- kinds of defect in turn. The same options give the same bytes on every processor.
+-- Classes: the name of the texture, then scratch, hole, stain, missing_thread and smudge. Normals come first, then the
+-- defects, kind by kind in turn. The same options give the same bytes on every processor.
 -- @param o table normal ("cloth", "metal", "grain", "dots"), size (32 to 1024), channels (1, 3), seed (1),
 --   train_normals (2000), train_defects (200), test_normals (500), test_defects (500)
 -- @return set with masks
 
 local option = require("agad.base.options").option
--- What can be drawn, textures and sizes, the core knows.
+-- Which textures and sizes can be drawn is checked by the core.
 local known = require("agad.data.options").some("size channels", {size = 32, channels = 1})
 known.normal = option {default = "cloth", help = "the texture: cloth, metal, grain or dots"}
-known.seed = option {default = 1, help = "of all that is drawn"}
+known.seed = option {default = 1, help = "seed of everything that is drawn"}
 for name, count in pairs {train_normals = 2000, train_defects = 200, test_normals = 500, test_defects = 500} do
-  known[name] = option {default = count, help = "how many pictures"}
+  known[name] = option {default = count, help = "number of pictures"}
 end
 
 local function read(o)
   local train, test, classes = require("agad.core").data.weave(o.normal, o.size, o.channels, o.seed,
     {o.train_normals, o.train_defects, o.test_normals, o.test_defects})
-  -- what a task and a run take unless they say otherwise: 2,000 pictures are too few steps at a batch of 256
+  -- Defaults for tasks and runs: at a batch of 256, 2,000 pictures would give too few steps.
   return {train = train, test = test, classes = classes, normal = o.normal, holdout = 0.1, batch = 64}
 end
 
@@ -26,5 +26,5 @@ return {
   title = "textures with and without defects, drawn from a seed",
   options = known,
   read = read,
-  not_fetched = "is drawn from a seed: there is nothing to fetch",
+  not_fetched = "is drawn from a seed, so that there is nothing to fetch",
 }
