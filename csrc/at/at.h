@@ -56,6 +56,9 @@ int at_ok(void);
 int at_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int at_interrupted(void);                  /* the same for a loop that agad_interrupt ends */
 int at_fail_with(const agad_error *error); /* the same with the message and the kind of another failure */
+/* base/memory.h's base_calloc for C that reports by the sticky error: where there is no memory it is set, and NULL is
+ * returned; after a failure, too. */
+void *at_calloc(int64_t n, size_t element);
 const char *at_message(void);
 agad_kind at_failed_as(void); /* of the failure that is pending */
 /* Takes a tensor out of its scope (returns it), or hands a kept one to the current scope. */

@@ -1,6 +1,8 @@
 /* scope.cpp: ownership of handles and the sticky error, one of each a thread. */
 #include "internal.h"
 
+#include "base/memory.h"
+
 #include <atomic>
 #include <cstdarg>
 #include <cstdio>
@@ -99,6 +101,12 @@ static int fail_as(agad_kind kind, const char *message) {
 int at_interrupted(void) { return fail_as(AGAD_INTERRUPTED, "interrupted"); }
 
 int at_fail_with(const agad_error *error) { return fail_as(error->kind, error->message); }
+
+void *at_calloc(int64_t n, size_t element) {
+  void *block = at_ok() ? base_calloc(n, element) : nullptr;
+  if (!block) fail_as(AGAD_OUT_OF_MEMORY, "out of memory");
+  return block;
+}
 
 const char *at_message(void) { return at_thread().error.message; }
 

@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "base/hash.h"
-#include "base/size.h"
+#include "base/memory.h"
 #include "data/images.h"
 
 #define VERSION 1

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "base/size.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "data/formats.h"
 #include "data/resample.h"

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/size.h"
+#include "base/memory.h"
 #include "data/mask.h"
 
 int data_images_alloc(data_images *set, int64_t count, int channels, int height, int width, int with_labels,

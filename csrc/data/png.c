@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "base/size.h"
+#include "base/memory.h"
 #include "data/exif.h"
 #include "data/formats.h"
 #include "data/png.h"

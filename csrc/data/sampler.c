@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/random.h"
-#include "base/size.h"
+#include "base/memory.h"
 
 enum { STREAM_NORMALS = 1, STREAM_ANOMALIES, STREAM_REPLACEMENT };
 

@@ -8,7 +8,7 @@
  */
 #include "lua/tensor_parts.h"
 
-#include "base/size.h"
+#include "base/memory.h"
 
 enum { DEEPEST = 16, MOST_EMPTY = 1 << 20 };
 

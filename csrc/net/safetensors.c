@@ -3,7 +3,7 @@
 
 #include "base/file.h"
 #include "base/hash.h"
-#include "base/size.h"
+#include "base/memory.h"
 
 #include <stdlib.h>
 #include <string.h>

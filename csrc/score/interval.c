@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/random.h"
-#include "base/size.h"
+#include "base/memory.h"
 #include "score/rank.h"
 
 enum { STREAM_BOOTSTRAP = 11, MOST_RESAMPLES = 1000000 };

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "base/random.h"
-#include "base/size.h"
+#include "base/memory.h"
 #include "score/metrics.h"
 
 enum { MAX_CHANNELS = 3, MAX_NUMBERS = 2 * MAX_CHANNELS, TRAIN_BATCHES = 256, MOST_SHUFFLES = 100000 };

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "base/size.h"
+#include "base/memory.h"
 #include "score/sort.h"
 
 /* One message for all scores that are no numbers: how many, and which is the first. */

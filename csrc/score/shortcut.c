@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "base/size.h"
+#include "base/memory.h"
 #include "score/metrics.h"
 
 enum { MEAN, SD, GRAD_X, GRAD_Y, N_PIXEL_STATISTICS = SHORTCUT_PIXEL_STATISTICS };
