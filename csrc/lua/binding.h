@@ -87,6 +87,7 @@ void lua_agad_open_op(lua_State *L);
 void lua_agad_open_positions(lua_State *L);
 void lua_agad_open_net(lua_State *L);
 void lua_agad_open_step(lua_State *L);
+void lua_agad_open_losses(lua_State *L);
 void lua_agad_open_data(lua_State *L);
 void lua_agad_open_model(lua_State *L);
 void lua_agad_open_file(lua_State *L);

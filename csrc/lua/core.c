@@ -168,7 +168,7 @@ typedef struct holder {
 #define LUA_HOLDER "agad.holder"
 
 void **lua_agad_new_holder(lua_State *L, void (*release)(void *)) {
-  holder *h = lua_newuserdatauv(L, sizeof *h, 0);
+  holder *h = lua_newuserdatauv(L, sizeof *h, 1); /* the user value: Lua memory that release needs */
   *h = (holder){NULL, release};
   luaL_setmetatable(L, LUA_HOLDER);
   return &h->pointer;
@@ -324,6 +324,7 @@ int luaopen_agad_core(lua_State *L) {
   lua_agad_open_positions(L);
   lua_agad_open_net(L);
   lua_agad_open_step(L);
+  lua_agad_open_losses(L);
   lua_agad_open_data(L);
   lua_agad_open_model(L);
   lua_agad_open_file(L);

@@ -71,7 +71,9 @@ static int push_curve(lua_State *L, int is_roc) {
   int64_t n;
   score_curve *c = take_block(L, sizeof *c);
   *c = (score_curve){0};
-  *lua_agad_new_holder(L, free_curve) = c; /* its arrays; the struct is Lua's */
+  *lua_agad_new_holder(L, free_curve) = c; /* its arrays; the struct is Lua's, and lives as long as the holder */
+  lua_pushvalue(L, -2);
+  lua_setiuservalue(L, -2, 1);
   at_scope scope = at_open();
   const double *scores = lua_agad_numbers(L, 1, &n);
   const uint8_t *anomalous = lua_agad_labels(L, 2, n);

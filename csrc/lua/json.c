@@ -98,7 +98,7 @@ int lua_agad_json_encode(lua_State *L) {
   json_t *value = encode(L, 1, 0, &error);
   if (!value) return lua_agad_raise(L, &error);
   *text = json_dumps(value, JSON_SORT_KEYS | JSON_ENCODE_ANY | JSON_REAL_PRECISION(17) |
-                                     (indent ? JSON_INDENT(indent) : JSON_COMPACT));
+                                (indent ? JSON_INDENT(indent) : JSON_COMPACT));
   json_decref(value);
   if (!*text) return lua_agad_error(L, "JSON: out of memory");
   lua_pushstring(L, *text);

@@ -46,7 +46,11 @@ static int tensor_results(const at_op *op) {
 
 static void digest(family *f, const at_op *op, const char *name) {
   overload *o = f->list + f->n++;
-  *o = (overload){.op = op, .n = at_op_args(op), .has_out = op_has_out(op), .tensors = tensor_results(op), .refuse = refusal_of(name, op)};
+  *o = (overload){.op = op,
+                  .n = at_op_args(op),
+                  .has_out = op_has_out(op),
+                  .tensors = tensor_results(op),
+                  .refuse = refusal_of(name, op)};
   if (o->n) o->args = at_op_arg(op, 0);
   o->in_place = o->n && o->args[0].written && !o->args[0].keyword_only;
   for (int i = 0; i < o->n; i++) {
