@@ -110,7 +110,7 @@ $(B)/lib/libagad.so: $(OBJECTS)
 $(B)/lib/agad/core.so: $(BINDING_OBJECTS) | $(B)/lib/libagad.so
 	@mkdir -p $(@D)
 	@echo "  LINK $@"
-	$Q$(CC) -shared $(SANITIZE) -Wl,--disable-new-dtags -o $@ $(BINDING_OBJECTS) -L$(B)/lib -lagad -lm \
+	$Q$(CC) -shared $(SANITIZE) -Wl,--disable-new-dtags -Wl,-znodelete -o $@ $(BINDING_OBJECTS) -L$(B)/lib -lagad -lm \
 	  $(DEPS_LIBS) -Wl,-rpath,'$$ORIGIN:$$ORIGIN/..:$$ORIGIN/../../../agad' -Wl,--allow-shlib-undefined
 
 $(B)/agad: .make/agad.in $(B)/flags

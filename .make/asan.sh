@@ -22,6 +22,11 @@ for driver in spec/asan/*.c; do
   name=$build/$(basename "$driver" .c)
   if grep -q '#include ".*\.c"' "$driver"; then with="${DEPS:-}"
   else with="-L$build/lib -lagad -Wl,-rpath,$PWD/$build/lib ${DEPS:-}"; fi
+  if grep -q '#include <lua.h>' "$driver"; then
+    lua=$(pkg-config --cflags --libs lua5.4 2>/dev/null || pkg-config --cflags --libs lua-5.4 2>/dev/null) ||
+      { echo "$driver: left out, there is no Lua 5.4 to link with"; continue; }
+    with="$with $lua"
+  fi
   if "${CC:-gcc}" -std=gnu11 -O1 -g -fsanitize=address,undefined -fno-omit-frame-pointer -Icsrc \
        -o "$name" "$driver" $with -lm &&
      ASAN_OPTIONS=$options:detect_leaks=1 LSAN_OPTIONS=suppressions=$build/leaks.txt:print_suppressions=0 \

@@ -42,7 +42,11 @@ static std::string plugin_beside() {
 int at_probe(const char *plugin, const char **note) {
   static std::string reason;
   static bool done = false;
+  static std::mutex lock;
   auto ask = [&] {
+    std::lock_guard<std::mutex> guard(lock);
+    if (done) return 0;
+    done = true;
     const char *off = getenv("AGAD_CUDA"), *none = "";
     if (off && !strcmp(off, "0")) {
       none = "AGAD_CUDA=0 turned it off";
@@ -60,7 +64,7 @@ int at_probe(const char *plugin, const char **note) {
     at::globalContext().setCheckSparseTensorInvariants(true);
     return 0;
   };
-  if (!done) done = true, at_guard(ask, -1);
+  at_guard(ask, -1);
   if (note) *note = reason.c_str();
   return devices;
 }

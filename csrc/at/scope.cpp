@@ -200,7 +200,7 @@ at_tensor *at_move_in(at_place *place, at_tensor *t) {
 
 void at_move_out(at_place *place) {
   handles_alive.fetch_sub(1, std::memory_order_relaxed);
-  ((at_tensor *)place)->~at_tensor();
+  ((at_tensor *)place)->t.reset(); /* who still has the handle finds an undefined tensor */
 }
 
 at_tensor *at_alias(const at_tensor *t) {

@@ -225,7 +225,9 @@ static int printable(lua_State *L) {
 
 static int probe(lua_State *L) {
   const char *note;
+  at_scope scope = at_open();
   lua_pushinteger(L, at_probe(NULL, &note));
+  lua_agad_end(L, &scope, 0);
   lua_pushstring(L, note);
   return 2;
 }
@@ -253,7 +255,10 @@ static int allow_tf32(lua_State *L) {
 }
 
 static int capability(lua_State *L) {
-  lua_pushstring(L, at_capability());
+  at_scope scope = at_open();
+  const char *name = at_capability();
+  lua_agad_end(L, &scope, 0);
+  lua_pushstring(L, name);
   lua_pushboolean(L, at_fast_bf16(AT_CPU));
   return 2;
 }

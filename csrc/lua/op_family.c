@@ -83,7 +83,10 @@ static int find(const char *name, const at_op **found) {
 static family *push_new_family(lua_State *L, const char *lua_name) {
   const char *name = !strcmp(lua_name, "tile_repeat") ? "repeat" : lua_name;
   const at_op *found[MAX_OVERLOADS];
-  int n = strlen(name) < sizeof((family *)0)->name ? find(name, found) : 0;
+  if (strlen(name) >= sizeof((family *)0)->name) return NULL;
+  at_scope scope = at_open();
+  int n = find(name, found);
+  lua_agad_end(L, &scope, 0);
   if (!n) return NULL;
   family *f = lua_newuserdatauv(L, sizeof *f + (size_t)n * sizeof *f->list, 0);
   memset(f, 0, sizeof *f);
