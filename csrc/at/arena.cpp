@@ -21,14 +21,17 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <map>
 #include <mutex>
-#include <new>
 
-struct at_arena {
+using Blocks =
+    std::multimap<size_t, void *, std::less<size_t>, at_taker<std::pair<const size_t, void *>>>; /* by size */
+
+struct at_arena : at_taken {
   std::mutex lock;
-  std::multimap<size_t, void *> unused; /* size -> block */
-  int64_t out = 0;                      /* blocks in use */
+  Blocks unused;
+  int64_t out = 0; /* blocks in use */
   bool closed = false;
 };
 
@@ -56,8 +59,9 @@ bool forget_kept();
 /* Not posix_memalign: it cuts small pieces off both ends, which lie in the thread's cache after the block is freed, so
  * that the next block of that size finds no room there and the heap grows with every one. */
 void *from_system(size_t size) {
-  void *base = size > SIZE_MAX - 2 * kHead ? nullptr : std::malloc(size + 2 * kHead);
-  if (!base && forget_kept() && size <= SIZE_MAX - 2 * kHead) base = std::malloc(size + 2 * kHead);
+  const int64_t bytes = size > PTRDIFF_MAX - 2 * kHead ? -1 : (int64_t)(size + 2 * kHead);
+  void *base = base_alloc(bytes, 1);
+  if (!base && forget_kept()) base = base_alloc(bytes, 1);
   TORCH_CHECK_WITH(OutOfMemoryError, base, "out of memory: ", size, " bytes could not be had");
   void *block = (void *)(((uintptr_t)base + kHead - 1) / kHead * kHead);
   ((Head *)block)->base = base;
@@ -98,10 +102,18 @@ bool to_spare(void *block, size_t size) {
   return true;
 }
 
+/* Freeing must not fail: false where there is no memory to note a block that could be kept. */
+bool add(Blocks &blocks, size_t size, void *block) noexcept {
+  try {
+    blocks.emplace(size, block);
+    return true;
+  } catch (...) { return false; }
+}
+
 /* Large blocks that were freed outside arenas. */
 struct Kept {
   std::mutex lock;
-  std::multimap<size_t, void *> blocks;
+  Blocks blocks;
   size_t bytes = 0;
 };
 Kept &kept = *new Kept; /* until the very end: tensors may outlive it otherwise */
@@ -125,8 +137,7 @@ void *from_kept(size_t *size) {
 bool to_kept(void *block, size_t size) {
   if (size < kLarge) return false;
   std::lock_guard<std::mutex> guard(kept.lock);
-  if (kept.bytes + size > kMostKept) return false;
-  kept.blocks.emplace(size, block);
+  if (kept.bytes + size > kMostKept || !add(kept.blocks, size, block)) return false;
   kept.bytes += size;
   return true;
 }
@@ -204,8 +215,11 @@ void give_back(void *data) {
   bool last;
   {
     std::lock_guard<std::mutex> guard(arena->lock);
-    arena->unused.emplace(head->size, block);
     arena->out--;
+    const size_t size = head->size;
+    if (!add(arena->unused, size, block)) {
+      to_system(block);
+    }
     if (arena->closed) drain(arena);
     last = arena->closed && arena->out == 0;
   }
@@ -243,7 +257,9 @@ at_spare::~at_spare() {
 
 int64_t at_handles();
 
-at_arena *at_arena_new(void) { return new (std::nothrow) at_arena; }
+at_arena *at_arena_new(void) {
+  return at_try([] { return new at_arena; }, (at_arena *)nullptr);
+}
 
 void at_arena_free(at_arena *arena) {
   if (!arena) return;

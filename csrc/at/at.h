@@ -1,11 +1,12 @@
 /* at.h: libtorch in plain C.
  *
- * Scopes and one sticky error.  Every at_tensor* made by a call belongs to the innermost open scope of
- * the thread; at_close frees all of them but those that were kept.  The first failure (C++ exception,
- * out of memory, bad argument) is remembered: from then on calls do nothing and return NULL, a failed
- * scalar is NaN, a failed size 1, and at_close returns -1.  Side effects of the caller's own are preceded
- * by at_ok().  So C reads like the formula, with one check at the end.  No exception leaves this header,
- * and it knows nothing of Lua.
+ * Scopes and one sticky error.  Every at_tensor* made by a call belongs to the innermost open scope of the thread;
+ * at_close frees all of them but those that were kept.
+ * How failures are reported, here and wherever this header is used: the first one (C++ exception, no memory, bad
+ * argument) is remembered with its kind; from then on calls do nothing and return NULL, a failed scalar is NaN, a failed
+ * size 1, a failed status -1, and at_close returns -1.  Side effects of the caller's own are preceded by at_ok(), so C
+ * reads like the formula, with one check at the end.  What a call was given to keep or to release it has taken over,
+ * also when it fails.  No exception leaves this header, and it knows nothing of Lua.
  */
 #ifndef AGAD_AT_H
 #define AGAD_AT_H
@@ -56,12 +57,16 @@ int at_ok(void);
 int at_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int at_interrupted(void);                  /* the same for a loop that agad_interrupt ends */
 int at_fail_with(const agad_error *error); /* the same with the message and the kind of another failure */
-agad_kind at_failed_as(void);              /* of the failure that is pending */
+/* base_calloc of base/memory.h for C that reports by the sticky error: where there is no memory it is set, and NULL is
+ * returned; after a failure, too. */
+void *at_calloc(int64_t n, size_t element);
+agad_kind at_failed_as(void); /* of the failure that is pending */
 /* Takes a tensor out of its scope (returns it), or hands a kept one to the current scope. */
 at_tensor *at_keep(at_tensor *t);
-at_tensor *at_give(at_tensor *t);
-void at_free(at_tensor *t);              /* NULL is fine; only for kept tensors */
-at_tensor *at_alias(const at_tensor *t); /* a second handle of the same tensor */
+at_tensor *at_give(at_tensor *t);           /* NULL, and the tensor is freed, where there is no memory for that */
+void at_free(at_tensor *t);                 /* NULL is fine; only for kept tensors */
+void at_free_list(at_tensor **list, int n); /* those of a list from at_calloc, and the list; NULL is fine */
+at_tensor *at_alias(const at_tensor *t);    /* a second handle of the same tensor */
 /* A handle in memory of the caller's, such as an object of a scripting language: at_move_in takes the tensor out of
  * t (whose handle is gone then) and returns the handle in `place`; at_move_out ends it.  Nothing else frees it. */
 typedef struct at_place {
@@ -99,7 +104,7 @@ at_tensor *at_zeros(const int64_t *sizes, int ndim, at_dtype dtype, int device);
 at_tensor *at_full(const int64_t *sizes, int ndim, double value, at_dtype dtype, int device);
 at_tensor *at_scalar(double value, at_dtype dtype, int device); /* 0-d */
 at_tensor *at_copy_of(const void *data, const int64_t *sizes, int ndim, at_dtype dtype);
-/* A view of the caller's memory; `release(arg)` is called when the last tensor over it is gone. */
+/* A view of the caller's memory; `release(arg)` is called when the last tensor over it is gone, also on failure. */
 at_tensor *at_from_memory(void *data, const int64_t *sizes, int ndim, at_dtype dtype, void (*release)(void *),
                           void *arg);
 at_tensor *at_to(const at_tensor *t, at_dtype dtype, int device); /* t itself when equal */
@@ -168,7 +173,8 @@ at_tensor *at_tanh(const at_tensor *x);
 at_tensor *at_tanh_backward(const at_tensor *dy, const at_tensor *y);
 void at_leaky_relu_(at_tensor *x, double slope);
 void at_tanh_(at_tensor *x);
-/* Adam as PyTorch's, over lists of equal layout; `step` is a 0-d float32 tensor that counts from 1. */
+/* Adam as PyTorch's, over lists of equal layout; `step` is a 0-d float32 tensor that counts from 1.  A parameter whose
+ * gradient is NULL stays as it is. */
 void at_adam_(at_tensor **params, at_tensor **grads, at_tensor **m, at_tensor **v, int n, const at_tensor *step,
               double lr, double beta1, double beta2, double weight_decay, double eps);
 
@@ -214,8 +220,9 @@ typedef struct at_arg {
   int may_be_empty; /* a list whose default has no item */
 } at_arg;
 
-const at_op *at_op_find(const char *name, const char *overload);   /* "add", "Tensor"; "agad::bn_act", ""; NULL: none */
-int at_op_overloads(const char *name, const at_op **out, int max); /* how many there are; aten:: unless named */
+/* "add", "Tensor"; "agad::bn_act", "".  NULL: there is none, or, where !at_ok(), a failure. */
+const at_op *at_op_find(const char *name, const char *overload);
+int at_op_overloads(const char *name, const at_op **out, int max); /* how many there are, or -1; aten:: unless named */
 /* Every operator of the dispatcher that has a schema. */
 void at_op_each(void (*visit)(void *context, const char *name, const char *overload, const char *schema),
                 void *context);

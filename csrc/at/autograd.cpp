@@ -75,7 +75,7 @@ int at_grad(at_tensor **out, const at_tensor *output, const at_tensor *grad, at_
 
 namespace {
 
-struct CNode final : torch::autograd::Node {
+struct CNode final : torch::autograd::Node, at_taken {
   std::string label;
   at_backward_fn backward = nullptr;
   void *context = nullptr;
@@ -89,9 +89,9 @@ struct CNode final : torch::autograd::Node {
 
   variable_list apply(variable_list &&grads) override {
     at::NoGradGuard off;
-    at_scope scope = at_open();
-    std::vector<at_tensor *> out(grads.size()), in(inputs, nullptr);
-    std::vector<int> needed(inputs);
+    at_block block;
+    at_list<at_tensor *> out(grads.size()), in(inputs, nullptr);
+    at_list<int> needed(inputs);
     for (size_t i = 0; i < grads.size(); i++) out[i] = at_wrap(std::move(grads[i]));
     for (size_t i = 0; i < inputs; i++) needed[i] = task_should_compute_output(i);
     int bad = backward(context, out.data(), (int)out.size(), in.data(), needed.data(), (int)inputs);
@@ -99,7 +99,7 @@ struct CNode final : torch::autograd::Node {
     for (size_t i = 0; i < inputs; i++)
       if (in[i] && needed[i]) result[i] = in[i]->t;
     agad_error error = {"backward failed", AGAD_FAILED};
-    if (at_close(&scope, &error) || bad) throw at_failure(error);
+    if (at_close(&block.scope, &error) || bad) throw at_failure(error);
     return result;
   }
 };
@@ -107,19 +107,23 @@ struct CNode final : torch::autograd::Node {
 } // namespace
 
 int at_hook(const at_tensor *t, at_hook_fn f, void *context, void (*release)(void *), unsigned *id) {
-  std::shared_ptr<void> held(context, release); /* from the start: released whatever happens */
-  return at_try(
+  return at_guard(
       [&] {
-        *id = at_unwrap(t).register_hook([f, held](const Tensor &gradient) -> Tensor {
-          at::NoGradGuard off;
-          at_scope scope = at_open();
-          at_tensor *result = f(held.get(), at_wrap(gradient));
-          Tensor replaced = result ? result->t : Tensor();
-          agad_error error;
-          if (at_close(&scope, &error)) throw at_failure(error);
-          return replaced;
-        });
-        return 0;
+        std::shared_ptr<void> held(context, release); /* from the start: released whatever happens */
+        return at_try(
+            [&] {
+              *id = at_unwrap(t).register_hook([f, held](const Tensor &gradient) -> Tensor {
+                at::NoGradGuard off;
+                at_block block;
+                at_tensor *result = f(held.get(), at_wrap(gradient));
+                Tensor replaced = result ? result->t : Tensor();
+                agad_error error;
+                if (at_close(&block.scope, &error)) throw at_failure(error);
+                return replaced;
+              });
+              return 0;
+            },
+            -1);
       },
       -1);
 }
@@ -130,14 +134,15 @@ void at_unhook(const at_tensor *t, unsigned id) {
 
 int at_node(const char *name, at_tensor *const *inputs, int n_in, at_tensor **outputs, int n_out,
             at_backward_fn backward, void *context, void (*release)(void *)) {
-  /* held from the start, so that the context is released whatever happens */
-  auto node = std::shared_ptr<CNode>(new CNode, torch::autograd::deleteNode);
-  node->label = name;
-  node->backward = backward;
+  std::shared_ptr<CNode> node;
+  at_guard([&] { return node.reset(new CNode, torch::autograd::deleteNode), 0; }, -1);
+  if (!node) return release(context), -1;
+  node->backward = backward; /* from here on the node releases the context, whatever happens */
   node->context = context;
   node->release = release;
   return at_try(
       [&] {
+        node->label = name;
         variable_list in;
         for (int i = 0; i < n_in; i++) in.push_back(at_unwrap(inputs[i]));
         node->inputs = in.size();

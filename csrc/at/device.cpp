@@ -33,7 +33,10 @@ static int driver_devices(const char **note) {
 int at_probe(const char **note) {
   static std::string reason;
   static bool done = false;
-  if (!done) {
+  static std::mutex lock;
+  auto ask = [&] {
+    std::lock_guard<std::mutex> guard(lock);
+    if (done) return 0;
     done = true;
     const char *off = getenv("AGAD_CUDA"), *none = "";
     if (off && !strcmp(off, "0")) {
@@ -50,7 +53,9 @@ int at_probe(const char **note) {
     if (*none) reason = none;
     /* A sparse tensor whose indices are outside of it is refused when it is made, not written beyond when it is read. */
     at::globalContext().setCheckSparseTensorInvariants(true);
-  }
+    return 0;
+  };
+  at_guard(ask, -1);
   if (note) *note = reason.c_str();
   return devices;
 }
@@ -81,9 +86,11 @@ void at_allow_tf32(int on) {
 const char *at_version(void) { return TORCH_VERSION; }
 
 const char *at_capability(void) {
-  static std::string capability;
-  if (capability.empty()) capability = at_try([] { return at::get_cpu_capability(); }, std::string("unknown"));
-  return capability.c_str();
+  auto ask = [] {
+    static const std::string capability = at::get_cpu_capability();
+    return capability.c_str();
+  };
+  return at_guard(ask, "unknown");
 }
 
 int at_fast_bf16(int device) {
@@ -105,8 +112,9 @@ int at_plain(void) {
 
 /* ---- random state ---- */
 
-struct at_generator {
+struct at_generator : at_taken {
   at::Generator g;
+  explicit at_generator(const at::Generator &of) : g(of) {}
 };
 
 const at::Generator &at_generator_of(const at_generator *g) {
@@ -125,7 +133,7 @@ at_generator *at_generator_new(uint64_t seed, int device) {
             device < 0 ? at::detail::createCPUGenerator(seed)
                        : at::globalContext().getAcceleratorHooksInterface().getNewGenerator((c10::DeviceIndex)device);
         g.set_current_seed(seed);
-        return new at_generator{g};
+        return new at_generator(g);
       },
       (at_generator *)nullptr);
 }
@@ -142,6 +150,7 @@ void at_uniform_(at_tensor *t, double low, double high, at_generator *g) {
 
 at_tensor *at_generator_state(const at_generator *g) {
   return at_make([&] {
+    TORCH_CHECK(g, "a generator is missing where one is needed");
     at::Generator generator = g->g;
     std::lock_guard<std::mutex> lock(generator.mutex());
     return generator.get_state();
@@ -150,6 +159,7 @@ at_tensor *at_generator_state(const at_generator *g) {
 
 void at_generator_set_state(at_generator *g, const at_tensor *state) {
   at_do([&] {
+    TORCH_CHECK(g, "a generator is missing where one is needed");
     std::lock_guard<std::mutex> lock(g->g.mutex());
     g->g.set_state(at_unwrap(state));
   });

@@ -3,19 +3,51 @@
 #define AGAD_AT_INTERNAL_H
 
 #include "at.h"
+#include "base/memory.h"
 
 #include <ATen/core/Tensor.h>
 #include <c10/util/Exception.h>
 
 #include <cmath>
 #include <limits>
+#include <new>
 #include <stdexcept>
 #include <utility>
 #include <vector>
 
-struct at_tensor {
+/* The checked allocator for C++: where there is no memory it throws, and the entry of at.h reports it. */
+inline void *at_take(size_t n, size_t element = 1) {
+  void *block = n > (size_t)PTRDIFF_MAX ? nullptr : base_alloc((int64_t)n, element);
+  if (!block) throw std::bad_alloc();
+  return block;
+}
+
+/* For containers. */
+template <class T> struct at_taker {
+  using value_type = T;
+  at_taker() = default;
+  template <class U> at_taker(const at_taker<U> &) {}
+  T *allocate(size_t n) { return (T *)at_take(n, sizeof(T)); }
+  void deallocate(T *block, size_t) { free(block); }
+};
+template <class T, class U> bool operator==(const at_taker<T> &, const at_taker<U> &) { return true; }
+template <class T, class U> bool operator!=(const at_taker<T> &, const at_taker<U> &) { return false; }
+template <class T> using at_list = std::vector<T, at_taker<T>>;
+
+/* For what `new` makes: a base of its class. */
+struct at_taken {
+  static void *operator new(size_t size) { return at_take(size); }
+  static void *operator new(size_t, void *place) { return place; }
+  static void operator delete(void *block) { free(block); }
+};
+
+struct at_tensor : at_taken {
   at::Tensor t;
-  size_t slot; /* place in the thread's list of owned tensors, from 1; 0 = kept */
+  union {
+    size_t slot;     /* place in the thread's list of owned tensors, from 1; 0 = kept */
+    at_tensor *next; /* of the unused handles */
+  };
+  explicit at_tensor(at::Tensor &&of) : t(std::move(of)), slot(0) {}
 };
 
 /* Memory of small tensors, kept by the thread that freed it: a list through the blocks for each size. */
@@ -31,7 +63,9 @@ struct at_spare {
 
 struct at_thread_state {
   at_spare spare;
-  std::vector<at_tensor *> owned, unused; /* unused: freed handles, so that a new one costs no allocation */
+  at_list<at_tensor *> owned;
+  at_tensor *unused = nullptr; /* freed handles, so that a new one costs no allocation */
+  size_t n_unused = 0;
   int depth = 0;
   bool failed = false;
   agad_error error = {}; /* the first failure: message and kind */
@@ -57,15 +91,19 @@ struct at_failure : std::runtime_error {
 /* The tensor behind a handle; a NULL handle is a failure of the caller. */
 const at::Tensor &at_unwrap(const at_tensor *t);
 
-/* Runs f unless a failure is pending, and turns exceptions into the sticky error. */
-template <class F> auto at_try(F &&f, decltype(f()) otherwise) -> decltype(f()) {
-  if (at_thread().failed) return otherwise;
+/* Runs f, and turns exceptions into the sticky error. */
+template <class F> auto at_guard(F &&f, decltype(f()) otherwise) -> decltype(f()) {
   try {
     return f();
   } catch (...) {
     at_caught();
     return otherwise;
   }
+}
+
+/* The same unless a failure is pending. */
+template <class F> auto at_try(F &&f, decltype(f()) otherwise) -> decltype(f()) {
+  return at_thread().failed ? otherwise : at_guard(std::forward<F>(f), otherwise);
 }
 
 template <class F> void at_do(F &&f) {
@@ -81,6 +119,12 @@ template <class F> void at_do(F &&f) {
 template <class F> at_tensor *at_make(F &&f) {
   return at_try([&] { return at_wrap(f()); }, (at_tensor *)nullptr);
 }
+
+/* A scope that ends with the block, also by an exception. */
+struct at_block {
+  at_scope scope = at_open();
+  ~at_block() { at_close(&scope, nullptr); }
+};
 
 inline at::Device at_device(int device) {
   return device < 0 ? at::Device(at::kCPU) : at::Device(at::kCUDA, (c10::DeviceIndex)device);

@@ -157,6 +157,7 @@ void at_adam_(at_tensor **params, at_tensor **grads, at_tensor **m, at_tensor **
   at_do([&] {
     std::vector<Tensor> p, g, first, second, steps;
     for (int i = 0; i < n; i++) {
+      if (!grads[i]) continue;
       const Tensor &w = T(params[i]), &dw = T(grads[i]);
       /* _fused_adam_ walks memory: another layout of the gradient would be silently wrong */
       TORCH_CHECK(w.strides() == dw.strides() && w.strides() == T(m[i]).strides() && w.strides() == T(v[i]).strides(),
@@ -164,7 +165,7 @@ void at_adam_(at_tensor **params, at_tensor **grads, at_tensor **m, at_tensor **
       p.push_back(w), g.push_back(dw), first.push_back(T(m[i])), second.push_back(T(v[i]));
       steps.push_back(T(step));
     }
-    if (n)
+    if (!p.empty())
       at::_fused_adam_(p, g, first, second, {}, steps, lr, beta1, beta2, weight_decay, eps,
                        /*amsgrad=*/false, /*maximize=*/false);
   });

@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <cstring>
 #include <deque>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -25,11 +26,11 @@ using Handle = std::optional<c10::TypedOperatorHandle<at::Tensor(const at::Tenso
 using TensorArg = const at::Tensor &;
 using ScalarArg = const at::Scalar &;
 
-struct at_op {
+struct at_op : at_taken {
   c10::OperatorHandle handle;
   std::string schema;
-  std::vector<at_arg> args;
-  std::vector<c10::IValue> defaults;
+  at_list<at_arg> args;
+  at_list<c10::IValue> defaults;
   std::vector<bool> optional_tensor_list;
   int returns;
   bool has_out; /* writes a result to a keyword */
@@ -69,7 +70,7 @@ c10::TypePtr unwrap_optional(const c10::TypePtr &type, int *optional) {
 }
 
 void find_typed(at_op *op, const c10::FunctionSchema &schema) {
-  const std::vector<at_arg> &a = op->args;
+  const at_list<at_arg> &a = op->args;
   auto is = [&](size_t i, at_kind kind) {
     return a[i].kind == kind && !a[i].optional && !schema.arguments()[i].alias_info();
   };
@@ -91,10 +92,10 @@ void find_typed(at_op *op, const c10::FunctionSchema &schema) {
   }
 }
 
-at_op *digest(const c10::OperatorHandle &handle) {
+std::unique_ptr<at_op> digest(const c10::OperatorHandle &handle) {
   const c10::FunctionSchema &schema = handle.schema();
-  at_op *op =
-      new at_op{handle, c10::toString(schema), {}, {}, {}, (int)schema.returns().size(), false, {}, {}, {}, {}, {}};
+  std::unique_ptr<at_op> op(new at_op{
+      {}, handle, c10::toString(schema), {}, {}, {}, (int)schema.returns().size(), false, {}, {}, {}, {}, {}});
   for (const c10::Argument &a : schema.arguments()) {
     at_arg arg = {};
     c10::TypePtr type = unwrap_optional(a.real_type(), &arg.optional);
@@ -119,12 +120,12 @@ at_op *digest(const c10::OperatorHandle &handle) {
     op->optional_tensor_list.push_back(optional_items);
     op->defaults.push_back(arg.has_default ? *a.default_value() : c10::IValue());
   }
-  find_typed(op, schema);
+  find_typed(op.get(), schema);
   return op;
 }
 
 std::mutex cache_lock;
-auto &cache = *new std::unordered_map<std::string, at_op *>; /* until the very end: callers keep its handles */
+auto &cache = *new std::unordered_map<std::string, std::unique_ptr<at_op>>; /* to the very end: callers keep handles */
 
 /* A name of a dimension is a symbol of its own space. */
 std::string text_of(const at_value &v, const at_arg &arg) {
@@ -197,7 +198,7 @@ c10::IValue to_ivalue(const at_value &v, const at_arg &arg, bool optional_items)
 
 /* Results that are lists live here until the next call of the thread that is not within another: while they are
  * read, Lua's finalisers may call operators. */
-thread_local std::deque<std::vector<at_value>> lists;
+thread_local std::deque<at_list<at_value>> lists;
 
 at_value from_ivalue(const c10::IValue &v) {
   at_value r = {};
@@ -214,7 +215,7 @@ at_value from_ivalue(const c10::IValue &v) {
     else if (s.isIntegral(false)) r.kind = AT_INT, r.as.i = s.toLong();
     else r.kind = AT_DOUBLE, r.as.d = s.toDouble();
   } else if (v.isList()) {
-    std::vector<at_value> items;
+    at_list<at_value> items;
     for (const c10::IValue &item : v.toListRef()) items.push_back(from_ivalue(item));
     lists.push_back(std::move(items));
     r.kind = AT_LIST, r.items = lists.back().data(), r.n = (int)lists.back().size();
@@ -224,46 +225,62 @@ at_value from_ivalue(const c10::IValue &v) {
 
 } // namespace
 
-const at_op *at_op_find(const char *name, const char *overload) {
-  std::string full = strchr(name, ':') ? name : std::string("aten::") + name;
-  std::string key = full + "." + overload;
+static std::string full_name(const char *name) { return strchr(name, ':') ? name : std::string("aten::") + name; }
+
+static const at_op *find(const std::string &name, const std::string &overload) {
+  std::string key = name + "." + overload;
   std::lock_guard<std::mutex> guard(cache_lock);
   auto found = cache.find(key);
-  if (found != cache.end()) return found->second;
-  auto handle = c10::Dispatcher::singleton().findSchema({full, overload});
-  at_op *op = handle ? digest(*handle) : nullptr;
-  if (op) cache[key] = op;
-  return op;
+  if (found != cache.end()) return found->second.get();
+  auto handle = c10::Dispatcher::singleton().findSchema({name, overload});
+  return handle ? cache.emplace(key, digest(*handle)).first->second.get() : nullptr;
+}
+
+const at_op *at_op_find(const char *name, const char *overload) {
+  return at_guard([&] { return find(full_name(name), overload); }, (const at_op *)nullptr);
+}
+
+/* Every operator's overloads by its name. */
+static const auto &catalogue() {
+  static const auto all = [] {
+    std::unordered_map<std::string, std::vector<std::string>> names;
+    for (const c10::OperatorName &n : c10::Dispatcher::singleton().getAllOpNames())
+      names[n.name].push_back(n.overload_name);
+    return names;
+  }();
+  return all;
 }
 
 int at_op_overloads(const char *name, const at_op **out, int max) {
-  std::string full = strchr(name, ':') ? name : std::string("aten::") + name;
-  static std::unordered_map<std::string, std::vector<std::string>> catalogue;
-  {
-    std::lock_guard<std::mutex> guard(cache_lock);
-    if (catalogue.empty())
-      for (const c10::OperatorName &n : c10::Dispatcher::singleton().getAllOpNames())
-        catalogue[n.name].push_back(n.overload_name);
-  }
-  auto found = catalogue.find(full);
-  if (found == catalogue.end()) return 0;
-  int n = 0;
-  for (const std::string &overload : found->second) {
-    const at_op *op = at_op_find(full.c_str(), overload.c_str());
-    if (op && n < max) out[n++] = op;
-  }
-  return n;
+  return at_guard(
+      [&] {
+        std::string full = full_name(name);
+        auto found = catalogue().find(full);
+        int n = 0;
+        if (found == catalogue().end()) return n;
+        for (const std::string &overload : found->second) {
+          const at_op *op = find(full, overload);
+          if (op && n == max) return at_fail("operator %s has more than %d overloads", name, max);
+          if (op) out[n++] = op;
+        }
+        return n;
+      },
+      -1);
 }
 
 void at_op_each(void (*visit)(void *context, const char *name, const char *overload, const char *schema),
                 void *context) {
-  for (const c10::OperatorName &n : c10::Dispatcher::singleton().getAllOpNames()) {
-    auto handle = c10::Dispatcher::singleton().findSchema(n);
-    if (!handle) continue;
-    std::ostringstream schema;
-    schema << handle->schema();
-    visit(context, n.name.c_str(), n.overload_name.c_str(), schema.str().c_str());
-  }
+  at_guard(
+      [&] {
+        for (const c10::OperatorName &n : c10::Dispatcher::singleton().getAllOpNames()) {
+          auto handle = c10::Dispatcher::singleton().findSchema(n);
+          if (!handle) continue;
+          std::string schema = c10::toString(handle->schema());
+          visit(context, n.name.c_str(), n.overload_name.c_str(), schema.c_str());
+        }
+        return 0;
+      },
+      -1);
 }
 
 const char *at_op_schema(const at_op *op) { return op->schema.c_str(); }
@@ -344,7 +361,7 @@ static void shrink(const at_value &v) {
     fits = t.numel() == 0 || needed <= t.storage().nbytes();
   } catch (...) { /* more than can be counted */
   }
-  if (!fits) t.unsafeGetTensorImpl()->set_sizes_contiguous(at::IntArrayRef{0});
+  if (!fits) at_guard([&] { return t.unsafeGetTensorImpl()->set_sizes_contiguous(at::IntArrayRef{0}), 0; }, -1);
 }
 
 /* Several operators give their result its sizes before they read an argument that is the same tensor, and then read and
@@ -427,7 +444,7 @@ at_tensor *at_number(const at_value *v) {
 at_tensor *at_call(const char *name, const char *overload, const at_value *values, int n) {
   if (!at_ok()) return nullptr;
   const at_op *op = at_op_find(name, overload);
-  if (!op) return at_fail("there is no operator %s.%s", name, overload), nullptr;
+  if (!op) return at_fail("there is no operator %s.%s", name, overload), nullptr; /* the first failure stays */
   at_value result = {};
   if (at_op_call(op, values, n, &result, 1) < 1) return nullptr;
   if (result.kind != AT_TENSOR) return at_fail("operator %s gave no tensor", name), nullptr;

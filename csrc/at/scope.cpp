@@ -6,7 +6,6 @@
 #include <cstdio>
 #include <cstring>
 #include <new>
-#include <string>
 
 __thread at_thread_state *at_thread_here = nullptr;
 
@@ -19,37 +18,46 @@ at_thread_state::at_thread_state() { at_thread_here = this; }
 
 at_thread_state::~at_thread_state() {
   at_thread_here = nullptr;
-  for (at_tensor *t : unused) delete t;
-  std::vector<at_tensor *>().swap(unused);
+  while (at_tensor *t = unused) {
+    unused = t->next;
+    delete t;
+  }
 }
 
 static constexpr size_t kUnused = 1024; /* handles kept for the next tensors */
 static std::atomic<int64_t> handles_alive{0};
 int64_t at_handles() { return handles_alive.load(std::memory_order_relaxed); }
 
+/* The place in the list comes first: where there is no memory for a handle an empty place is left, and no tensor. */
 at_tensor *at_wrap(at::Tensor t) {
   if (!t.defined()) return nullptr;
   at_thread_state &thread = at_thread();
-  at_tensor *handle;
-  if (thread.unused.empty()) handle = new at_tensor{std::move(t), 0};
-  else {
-    handle = thread.unused.back();
-    thread.unused.pop_back();
+  thread.owned.push_back(nullptr);
+  at_tensor *handle = thread.unused;
+  if (handle) {
+    thread.unused = handle->next;
+    thread.n_unused--;
     handle->t = std::move(t);
-  }
-  thread.owned.push_back(handle);
+  } else handle = new at_tensor(std::move(t));
   handle->slot = thread.owned.size();
+  thread.owned.back() = handle;
   handles_alive.fetch_add(1, std::memory_order_relaxed);
   return handle;
 }
 
+/* A handle without its tensor, for the next one. */
+static void put_aside(at_tensor *t) {
+  at_thread_state &thread = at_thread();
+  if (thread.n_unused >= kUnused) return delete t;
+  t->next = thread.unused;
+  thread.unused = t;
+  thread.n_unused++;
+}
+
 static void destroy(at_tensor *t) {
   handles_alive.fetch_sub(1, std::memory_order_relaxed);
-  std::vector<at_tensor *> &unused = at_thread().unused;
-  if (unused.size() >= kUnused) return delete t;
-  t->t.reset();
-  t->slot = 0;
-  unused.push_back(t);
+  t->t.reset(); /* which may free others */
+  put_aside(t);
 }
 
 at_scope at_open(void) {
@@ -100,17 +108,27 @@ int at_interrupted(void) { return fail_as(AGAD_INTERRUPTED, "interrupted"); }
 
 int at_fail_with(const agad_error *error) { return fail_as(error->kind, error->message); }
 
+void *at_calloc(int64_t n, size_t element) {
+  void *block = at_ok() ? base_calloc(n, element) : nullptr;
+  if (!block && at_ok()) {
+    at_fail("out of memory: %lld x %zu bytes could not be had", (long long)n, element);
+    at_thread().error.kind = AGAD_OUT_OF_MEMORY;
+  }
+  return block;
+}
+
 agad_kind at_failed_as(void) { return at_thread().error.kind; }
 
 /* libtorch's messages may run over several lines: the first that says something is kept. */
 static void fail_with(const char *what, agad_kind kind = AGAD_FAILED) {
-  std::string text(what);
-  size_t trace = text.find("\nException raised from");
-  if (trace != std::string::npos) text.resize(trace);
-  for (char &c : text)
-    if (c == '\n' || c == '\r' || c == '\t') c = ' ';
-  while (!text.empty() && text.back() == ' ') text.pop_back();
-  fail_as(kind, text.c_str());
+  char text[sizeof(agad_error::message)];
+  const char *trace = strstr(what, "\nException raised from");
+  size_t n = trace ? (size_t)(trace - what) : strlen(what);
+  n = n < sizeof text ? n : sizeof text - 1;
+  for (size_t i = 0; i < n; i++) text[i] = strchr("\n\r\t", what[i]) ? ' ' : what[i];
+  while (n > 0 && text[n - 1] == ' ') n--;
+  text[n] = 0;
+  fail_as(kind, text);
 }
 
 void at_caught() {
@@ -132,7 +150,7 @@ const at::Tensor &at_unwrap(const at_tensor *t) {
 
 at_tensor *at_keep(at_tensor *t) {
   if (t && t->slot) {
-    std::vector<at_tensor *> &owned = at_thread().owned;
+    at_list<at_tensor *> &owned = at_thread().owned;
     if (t->slot == owned.size()) owned.pop_back();
     else owned[t->slot - 1] = nullptr;
     t->slot = 0;
@@ -141,12 +159,20 @@ at_tensor *at_keep(at_tensor *t) {
 }
 
 at_tensor *at_give(at_tensor *t) {
-  if (t && !t->slot) {
-    std::vector<at_tensor *> &owned = at_thread().owned;
-    owned.push_back(t);
-    t->slot = owned.size();
-  }
-  return t;
+  if (!t || t->slot) return t;
+  return at_guard(
+      [&] {
+        at_list<at_tensor *> &owned = at_thread().owned;
+        try {
+          owned.push_back(t);
+        } catch (...) {
+          destroy(t); /* nobody else would */
+          throw;
+        }
+        t->slot = owned.size();
+        return t;
+      },
+      (at_tensor *)nullptr);
 }
 
 void at_free(at_tensor *t) {
@@ -155,21 +181,24 @@ void at_free(at_tensor *t) {
   destroy(t);
 }
 
+void at_free_list(at_tensor **list, int n) {
+  for (int i = 0; list && i < n; i++) at_free(list[i]);
+  free(list);
+}
+
 static_assert(sizeof(at_tensor) == sizeof(at_place) && alignof(at_tensor) <= alignof(at_place),
               "at_place has the room of a handle");
 
 at_tensor *at_move_in(at_place *place, at_tensor *t) {
-  at_tensor *placed = new (place) at_tensor{std::move(t->t), 0};
+  at_tensor *placed = new (place) at_tensor(std::move(t->t));
   at_keep(t);
-  at_thread_state &thread = at_thread();
-  if (thread.unused.size() < kUnused) thread.unused.push_back(t);
-  else delete t;
+  put_aside(t);
   return placed;
 }
 
 void at_move_out(at_place *place) {
   handles_alive.fetch_sub(1, std::memory_order_relaxed);
-  ((at_tensor *)place)->~at_tensor();
+  ((at_tensor *)place)->t.reset(); /* who still has the handle finds an undefined tensor */
 }
 
 at_tensor *at_alias(const at_tensor *t) {

@@ -8,6 +8,7 @@
 #include <ATen/ops/zeros.h>
 
 #include <cstring>
+#include <memory>
 
 static_assert((int)at::kByte == AT_U8 && (int)at::kFloat == AT_F32 && (int)at::kBFloat16 == AT_BF16 &&
                   (int)at::kBool == AT_B8 && (int)at::kLong == AT_I64 && (int)at::kHalf == AT_F16,
@@ -37,7 +38,9 @@ int at_dtype_by_name(const char *name, at_dtype *out) {
   return -1;
 }
 
-size_t at_element_size(at_dtype dtype) { return c10::elementSize((at::ScalarType)dtype); }
+size_t at_element_size(at_dtype dtype) {
+  return at_guard([&] { return c10::elementSize((at::ScalarType)dtype); }, (size_t)1);
+}
 
 at_dtype at_dtype_of(const at_tensor *t) { return t ? (at_dtype)t->t.scalar_type() : AT_F32; }
 
@@ -49,14 +52,20 @@ int64_t at_size(const at_tensor *t, int dim) {
   if (!t) return 1;
   int n = (int)t->t.dim();
   if (dim < 0) dim += n;
-  return dim < 0 || dim >= n ? (at_fail("dimension %d of a tensor of %d", dim + 1, n), 1) : t->t.size(dim);
+  if (dim < 0 || dim >= n) return at_fail("dimension %d of a tensor of %d", dim + 1, n), 1;
+  return at_guard([&] { return t->t.size(dim); }, (int64_t)1);
 }
 
-int64_t at_numel(const at_tensor *t) { return t ? t->t.numel() : 1; }
+int64_t at_numel(const at_tensor *t) {
+  return t ? at_guard([&] { return t->t.numel(); }, (int64_t)1) : 1;
+}
+
 static const char NO_MEMORY[] = "a tensor that is sparse has no memory in order; t:to_dense() has";
 
 int at_is_dense(const at_tensor *t) { return t && t->t.layout() == at::kStrided && t->t.has_storage(); }
-int at_is_contiguous(const at_tensor *t) { return at_is_dense(t) && t->t.is_contiguous(); }
+int at_is_contiguous(const at_tensor *t) {
+  return at_is_dense(t) && at_guard([&] { return t->t.is_contiguous(); }, false);
+}
 
 /* Of what is sparse only a guess: its entries that are not 0. */
 int64_t at_nbytes(const at_tensor *t) {
@@ -71,7 +80,7 @@ int64_t at_nbytes(const at_tensor *t) {
 int at_sizes(const at_tensor *t, int64_t sizes[AT_MAX_DIM]) {
   if (!t) return 0;
   int n = (int)(t->t.dim() < AT_MAX_DIM ? t->t.dim() : AT_MAX_DIM);
-  for (int i = 0; i < n; i++) sizes[i] = t->t.size(i);
+  for (int i = 0; i < n; i++) sizes[i] = at_size(t, i);
   return n;
 }
 
@@ -86,12 +95,14 @@ int64_t at_item_int(const at_tensor *t) {
 void *at_data(const at_tensor *t) {
   if (!t || !t->t.is_cpu()) return nullptr;
   if (!at_is_dense(t)) return at_fail("%s", NO_MEMORY), nullptr;
-  return t->t.is_contiguous() ? t->t.data_ptr() : nullptr;
+  return at_guard([&] { return t->t.is_contiguous() ? t->t.data_ptr() : nullptr; }, (void *)nullptr);
 }
 
 int at_requires_grad(const at_tensor *t) { return t && t->t.requires_grad(); }
 
-int64_t at_version_of(const at_tensor *t) { return t && !t->t.is_inference() ? (int64_t)t->t._version() : 0; }
+int64_t at_version_of(const at_tensor *t) {
+  return t && !t->t.is_inference() ? at_guard([&] { return (int64_t)t->t._version(); }, (int64_t)0) : 0;
+}
 
 at_tensor *at_empty(const int64_t *sizes, int ndim, at_dtype dtype, int device, at_layout layout) {
   return at_make([&] {
@@ -121,14 +132,16 @@ at_tensor *at_copy_of(const void *data, const int64_t *sizes, int ndim, at_dtype
 
 at_tensor *at_from_memory(void *data, const int64_t *sizes, int ndim, at_dtype dtype, void (*release)(void *),
                           void *arg) {
-  return at_make([&] {
-    return at::from_blob(
-        data, at::IntArrayRef(sizes, ndim),
-        [release, arg](void *) {
-          if (release) release(arg);
-        },
-        at_options(dtype, AT_CPU));
-  });
+  return at_guard(
+      [&] {
+        std::shared_ptr<void> held(
+            arg, release ? release : [](void *) {}); /* released whatever happens */
+        return at_make([&] {
+          return at::from_blob(
+              data, at::IntArrayRef(sizes, ndim), [held](void *) {}, at_options(dtype, AT_CPU));
+        });
+      },
+      (at_tensor *)nullptr);
 }
 
 at_tensor *at_to(const at_tensor *t, at_dtype dtype, int device) {

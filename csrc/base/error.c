@@ -23,16 +23,21 @@ int agad_vfail(agad_error *error, const char *format, va_list args) {
   return -1;
 }
 
-int agad_interrupted(agad_error *error) {
-  agad_fail(error, "interrupted");
-  if (error) error->kind = AGAD_INTERRUPTED;
-  return -1;
-}
+int agad_interrupted(agad_error *error) { return agad_fail_as(error, AGAD_INTERRUPTED, "interrupted"); }
 
 int agad_fail(agad_error *error, const char *format, ...) {
   va_list args;
   va_start(args, format);
   agad_vfail(error, format, args);
   va_end(args);
+  return -1;
+}
+
+int agad_fail_as(agad_error *error, agad_kind kind, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  agad_vfail(error, format, args);
+  va_end(args);
+  if (error) error->kind = kind;
   return -1;
 }

@@ -1,5 +1,7 @@
 #include "base/file.h"
 
+#include "base/memory.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -24,8 +26,8 @@ static uint8_t *read_open(int fd, int64_t max_bytes, size_t *n, agad_error *erro
     return NULL;
   }
   size_t size = (size_t)info.st_size;
-  uint8_t *bytes = malloc(size + 1);
-  if (!bytes) return agad_fail(error, "cannot be read: no memory for its %zu bytes", size), NULL;
+  uint8_t *bytes = base_alloc((int64_t)size, 1);
+  if (!bytes) return agad_fail_as(error, AGAD_OUT_OF_MEMORY, "cannot be read: no memory for its %zu bytes", size), NULL;
   for (*n = 0; *n < size;) {
     ssize_t got = read(fd, bytes + *n, size - *n);
     if (got < 0 && errno == EINTR) continue;
@@ -52,7 +54,8 @@ uint8_t *file_read(const char *path, int64_t max_bytes, size_t *n, agad_error *e
 /* ---- writing ---- */
 
 int file_failed(const char *path, int why, agad_error *error) {
-  return agad_fail(error, "%s: cannot be written: %s", path, strerror(why));
+  return agad_fail_as(error, why == ENOMEM ? AGAD_OUT_OF_MEMORY : AGAD_FAILED, "%s: cannot be written: %s", path,
+                      strerror(why));
 }
 
 /* Names hold process and time: several machines may write into one folder. */
@@ -70,7 +73,7 @@ static int open_aside(file_new *f, size_t room) {
 
 int file_begin(file_new *f, const char *path) {
   size_t room = strlen(path) + 64;
-  *f = (file_new){-1, malloc(room), path};
+  *f = (file_new){-1, base_alloc((int64_t)room, 1), path};
   int why = f->aside ? open_aside(f, room) : ENOMEM;
   if (!why) return 0;
   free(f->aside);
@@ -119,7 +122,7 @@ int file_replace(const char *path, const void *const *parts, const size_t *sizes
 }
 
 void file_sweep(const char *path) {
-  char *folder = strdup(path), *slash = folder ? strrchr(folder, '/') : NULL;
+  char *folder = base_strdup(path), *slash = folder ? strrchr(folder, '/') : NULL;
   if (slash) slash[slash == folder] = 0;
   DIR *dir = folder ? opendir(slash ? folder : ".") : NULL;
   for (struct dirent *entry; dir && (entry = readdir(dir));) {

@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "base/hash.h"
-#include "base/size.h"
+#include "base/memory.h"
 #include "data/images.h"
 
 #define VERSION 1
@@ -102,14 +102,14 @@ int cache_create(cache_rows *rows, const char *path, uint64_t key, int64_t capac
   if (path && !why) why = take_space(rows->file.fd, bytes);
   if (why) {
     cache_close(rows);
-    return agad_fail(error, "%s", strerror(why));
+    return agad_fail_as(error, why == ENOMEM ? AGAD_OUT_OF_MEMORY : AGAD_FAILED, "%s", strerror(why));
   }
   void *base = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, path ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS,
                     rows->file.fd, 0);
   if (base == MAP_FAILED) {
     cache_close(rows);
-    return agad_fail(error, "no memory for %lld pictures of %d x %d x %d", (long long)capacity, channels, height,
-                     width);
+    return agad_fail_as(error, AGAD_OUT_OF_MEMORY, "no memory for %lld pictures of %d x %d x %d", (long long)capacity,
+                        channels, height, width);
   }
   rows->bytes = (size_t)bytes;
   place(rows, base, capacity, pixels_at);

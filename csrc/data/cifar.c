@@ -1,6 +1,8 @@
 /* cifar.c: reads the records of CIFAR's binary files into pictures and labels. */
 #include "data/cifar.h"
 
+#include "base/memory.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -67,18 +69,20 @@ static char **read_names(reader *r, const char *file, int n) {
     agad_fail(r->error, "%s: %s: %s", r->v->name, path, strerror(errno));
     return NULL;
   }
-  char **names = calloc((size_t)n + 1, sizeof *names);
+  char **names = base_calloc(n, sizeof *names);
+  int no_memory = !names;
   while (names && found <= n && fgets(line, sizeof line, in)) {
     too_long |= !strchr(line, '\n') && !feof(in);
     line[strcspn(line, "\r\n")] = 0;
     if (!*line) continue;
-    if (found < n && !(names[found] = strdup(line))) break;
+    if (found < n && (no_memory = !(names[found] = base_strdup(line)))) break;
     found++;
   }
   fclose(in);
   if (found == n && !too_long) return names;
   free_names(names, n);
-  agad_fail(r->error, "%s: %s does not hold %d names, one a line; fetch it again", r->v->name, path, n);
+  if (no_memory) agad_fail_as(r->error, AGAD_OUT_OF_MEMORY, "%s: %s: no memory for its names", r->v->name, path);
+  else agad_fail(r->error, "%s: %s does not hold %d names, one a line; fetch it again", r->v->name, path, n);
   return NULL;
 }
 
@@ -133,8 +137,8 @@ static int read_records(reader *r, const char *file, int64_t n, data_images *set
   snprintf(path, sizeof path, "%s/%s", r->folder, file);
   FILE *in = fopen(path, "rb");
   if (!in) return agad_fail(r->error, "%s: %s: %s", r->v->name, path, strerror(errno));
-  uint8_t *block = malloc(BLOCK * record);
-  int status = block ? 0 : agad_fail(r->error, "%s: no memory", r->v->name);
+  uint8_t *block = base_alloc(BLOCK, record);
+  int status = block ? 0 : agad_fail_as(r->error, AGAD_OUT_OF_MEMORY, "%s: no memory", r->v->name);
   for (int64_t at = 0; at < n && !status; at += BLOCK) {
     size_t wanted = n - at < BLOCK ? (size_t)(n - at) : BLOCK;
     if (agad_interrupt) status = agad_interrupted(r->error);

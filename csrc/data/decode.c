@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "base/size.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "data/formats.h"
 #include "data/resample.h"
@@ -56,8 +56,8 @@ static int turn_upright(raster *r, agad_error *error) {
   if (r->orientation < 2) return 0;
   int swap = r->orientation >= 5, height = swap ? r->width : r->height, width = swap ? r->height : r->width;
   size_t row = (size_t)width * r->channels;
-  uint8_t *pixels = malloc(row * height);
-  if (!pixels) return agad_fail(error, "cannot be read: no memory to turn it upright");
+  uint8_t *pixels = base_alloc(height, row);
+  if (!pixels) return agad_fail_as(error, AGAD_OUT_OF_MEMORY, "cannot be read: no memory to turn it upright");
   walk whole = upright_walk(r);
   for (int y = 0; y < height; y += TILE)
     for (int x = 0; x < width; x += TILE) {
@@ -93,8 +93,10 @@ static int to_planes(raster *r, const data_form *form, decoded *out, agad_error 
     r->pixels = NULL;
     return 0;
   }
-  out->pixels = malloc(plane * out->channels);
-  if (!out->pixels) return agad_fail(error, "cannot be read: no memory for %d x %d pixels", out->height, out->width);
+  out->pixels = base_alloc(out->channels, plane);
+  if (!out->pixels)
+    return agad_fail_as(error, AGAD_OUT_OF_MEMORY, "cannot be read: no memory for %d x %d pixels", out->height,
+                        out->width);
   resample_source source = data_interleaved(r->pixels, r->channels, r->height, r->width);
   if (data_resample(&source, out->pixels, out->height, out->width, form->fit, form->filter, error)) return -1;
   for (int c = r->channels; c < out->channels; c++) memcpy(out->pixels + c * plane, out->pixels, plane);
@@ -149,5 +151,5 @@ int decode_file(const char *path, const decode_options *o, decoded *out, agad_er
   uint8_t *bytes = file_read(path, o->max_bytes ? o->max_bytes : DECODE_MAX_BYTES, &n, &why);
   int status = bytes ? decode_memory(bytes, n, o, out, &why) : -1;
   free(bytes);
-  return status ? agad_fail(error, "%s: %s", path, why.message) : 0;
+  return status ? agad_fail_as(error, why.kind, "%s: %s", path, why.message) : 0;
 }

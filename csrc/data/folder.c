@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/memory.h"
 #include "base/text.h"
 #include "data/formats.h"
 
@@ -38,7 +39,7 @@ typedef struct walk {
 static void append(walk *w, text_list *list, char *text) {
   if (text && list->n == list->room) {
     int64_t room = list->room ? 2 * list->room : 256;
-    char **grown = realloc(list->items, (size_t)room * sizeof *grown);
+    char **grown = base_realloc(list->items, room, sizeof *grown);
     if (grown) list->items = grown, list->room = room;
   }
   if (text && list->n < list->room) list->items[list->n++] = text;
@@ -51,7 +52,7 @@ static void append(walk *w, text_list *list, char *text) {
 static void problem(walk *w, const char *what) {
   const char *name = *w->name ? w->name : ".";
   size_t room = 4 * strlen(name) + strlen(what) + 3;
-  char *text = malloc(room);
+  char *text = base_alloc((int64_t)room, 1);
   if (text) {
     size_t n = text_printable(text, room, name, strlen(name));
     snprintf(text + n, room - n, ": %s", what);
@@ -63,7 +64,7 @@ static void problem(walk *w, const char *what) {
 static size_t name_entry(walk *w, size_t length, const char *name) {
   size_t n = strlen(name), wanted = length + n + 2;
   if (wanted > w->room) {
-    char *grown = realloc(w->name, 2 * wanted);
+    char *grown = base_realloc(w->name, 2 * (int64_t)wanted, 1);
     if (!grown) return w->failed = 1, 0;
     w->name = grown;
     w->room = 2 * wanted;
@@ -90,7 +91,7 @@ static void look_at(walk *w, int folder, const struct dirent *entry, size_t leng
     }
     type = S_ISDIR(info.st_mode) ? DT_DIR : S_ISREG(info.st_mode) ? DT_REG : DT_UNKNOWN;
   }
-  if (type == DT_REG && picture) append(w, &w->paths, strdup(w->name));
+  if (type == DT_REG && picture) append(w, &w->paths, base_strdup(w->name));
   if (type != DT_DIR) return;
   int fd = openat(folder, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) problem(w, strerror(errno));
@@ -106,7 +107,10 @@ static void look_into(walk *w, int fd, size_t length, int depth) {
     looped |= w->above[i].device == info.st_dev && w->above[i].inode == info.st_ino;
   if (looped) problem(w, "a link back to a folder that it lies in; passed over");
   else if (depth == DEEPEST) problem(w, "more than 64 folders deep; passed over");
-  else if (unread || !(dir = fdopendir(fd))) problem(w, strerror(errno));
+  else if (unread || !(dir = fdopendir(fd))) {
+    w->failed |= errno == ENOMEM;
+    problem(w, strerror(errno));
+  }
   if (!dir) {
     close(fd);
     return;
@@ -130,7 +134,7 @@ int folder_find(const char *folder, folder_list *out, agad_error *error) {
   int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0)
     return agad_fail(error, "list: %s: %s", folder, errno == ENOTDIR ? "is no folder; name one" : strerror(errno));
-  w.name = calloc(w.room, 1);
+  w.name = base_calloc((int64_t)w.room, 1);
   if (w.name) look_into(&w, fd, 0, 0);
   else {
     close(fd);
@@ -143,7 +147,7 @@ int folder_find(const char *folder, folder_list *out, agad_error *error) {
   if (!agad_interrupt && !w.failed) return 0;
   folder_free(out);
   if (agad_interrupt) return agad_interrupted(error);
-  return agad_fail(error, "list: %s: no memory for its names", folder);
+  return agad_fail_as(error, AGAD_OUT_OF_MEMORY, "list: %s: no memory for its names", folder);
 }
 
 void folder_free(folder_list *list) {
@@ -163,7 +167,8 @@ int picture_channels(const char *path) {
   uint8_t *bytes = NULL;
   ssize_t n = 0;
   for (int room = FIRST; room <= LAST && !channels && fd >= 0; room *= 16) {
-    uint8_t *grown = realloc(bytes, (size_t)room);
+    uint8_t *grown = base_realloc(bytes, room, 1);
+    if (!grown) channels = -1;
     if (!grown) break;
     bytes = grown;
     n = pread(fd, bytes, (size_t)room, 0);

@@ -19,7 +19,7 @@ typedef struct folder_list {
 int folder_find(const char *folder, folder_list *out, agad_error *error);
 void folder_free(folder_list *list);
 
-/* 1 for a grey picture, 3 for another one, 0 when its header does not tell. */
+/* 1 for a grey picture, 3 for another one, 0 when its header does not tell, -1 where there was no memory to look. */
 int picture_channels(const char *path);
 
 #endif

@@ -13,7 +13,7 @@ typedef struct data_format {
   /* The picture, channels 1 or 3, as the file has it: not turned upright. 0, or -1 with `out` zeroed and a reason
    * that reads well after "PATH: ". */
   int (*raster)(const uint8_t *bytes, size_t n, const raster_limits *limits, raster *out, agad_error *error);
-  /* 1 for grey, 3 for all else, by a header that begins with these bytes; 0 when they are too few or broken. */
+  /* 1 for grey, 3 for all else, by a header that begins with these bytes; 0 when they are too few or broken, -1 without memory. */
   int (*channels)(const uint8_t *bytes, size_t n);
 } data_format;
 

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <zlib.h>
 
-#include "base/size.h"
+#include "base/memory.h"
 
 #define IDX_IMAGES 0x00000803u
 #define IDX_LABELS 0x00000801u
@@ -30,7 +30,9 @@ static int idx_open(idx_file *file, const char *path, agad_error *error) {
   if (!S_ISREG(info.st_mode))
     return agad_fail(error, "idx: %s is no ordinary file; name an IDX file, gzip or not", path);
   file->gz = gzopen(path, "rb");
-  if (!file->gz) return agad_fail(error, "idx: %s: %s", path, strerror(errno ? errno : ENOMEM));
+  if (!file->gz)
+    return agad_fail_as(error, !errno || errno == ENOMEM ? AGAD_OUT_OF_MEMORY : AGAD_FAILED, "idx: %s: %s", path,
+                        strerror(errno ? errno : ENOMEM));
   gzbuffer(file->gz, 1 << 17);
   return 0;
 }
@@ -48,6 +50,7 @@ static int idx_read(idx_file *file, uint8_t *out, int64_t n) {
     int got = gzread(file->gz, out, piece), code = 0;
     if (got < 0) {
       const char *why = gzerror(file->gz, &code);
+      if (code == Z_MEM_ERROR) return agad_fail_as(file->error, AGAD_OUT_OF_MEMORY, "idx: %s: no memory", file->path);
       return agad_fail(file->error, "idx: %s is damaged (%s); fetch it again", file->path,
                        code == Z_ERRNO ? strerror(errno) : why);
     }
@@ -124,11 +127,11 @@ static int idx_header(idx_file *file, uint32_t magic, int dims, int64_t *sizes) 
 /* The body: storage doubles as bytes arrive. NULL after an error. */
 static uint8_t *idx_body(idx_file *file, int64_t bytes) {
   int64_t have = 0, room = bytes < FIRST_READ ? bytes : FIRST_READ;
-  uint8_t *out = malloc((size_t)room + 1);
+  uint8_t *out = base_alloc(room, 1);
   while (out && have < bytes) {
     if (have == room) {
       room = room > bytes / 2 ? bytes : room * 2;
-      uint8_t *grown = realloc(out, (size_t)room + 1);
+      uint8_t *grown = base_realloc(out, room, 1);
       if (!grown) {
         free(out);
         out = NULL;
@@ -143,7 +146,7 @@ static uint8_t *idx_body(idx_file *file, int64_t bytes) {
     have = room;
   }
   if (!out) {
-    agad_fail(file->error, "idx: %s: no memory for %lld bytes", file->path, (long long)bytes);
+    agad_fail_as(file->error, AGAD_OUT_OF_MEMORY, "idx: %s: no memory for %lld bytes", file->path, (long long)bytes);
     return NULL;
   }
   if (idx_at_end(file)) {
@@ -246,5 +249,7 @@ int data_idx_labels(const char *path, int32_t **labels, int64_t *count, agad_err
   if (*labels)
     for (int64_t i = 0; i < *count; i++) (*labels)[i] = bytes[i];
   free(bytes);
-  return *labels ? 0 : agad_fail(error, "idx: %s: no memory for %lld labels", path, (long long)*count);
+  return *labels
+             ? 0
+             : agad_fail_as(error, AGAD_OUT_OF_MEMORY, "idx: %s: no memory for %lld labels", path, (long long)*count);
 }

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/size.h"
+#include "base/memory.h"
 #include "data/mask.h"
 
 int data_images_alloc(data_images *set, int64_t count, int channels, int height, int width, int with_labels,
@@ -23,13 +23,13 @@ int data_images_alloc(data_images *set, int64_t count, int channels, int height,
   set->channels = channels;
   set->height = height;
   set->width = width;
-  set->pixels = calloc((size_t)bytes + 1, 1);
-  if (with_labels) set->labels = calloc((size_t)count + 1, sizeof *set->labels);
-  if (with_masks) set->masks = calloc((size_t)(count * plane) + 1, 1);
+  set->pixels = base_calloc(bytes, 1);
+  if (with_labels) set->labels = base_calloc(count, sizeof *set->labels);
+  if (with_masks) set->masks = base_calloc(count, (size_t)plane);
   if (set->pixels && (set->labels || !with_labels) && (set->masks || !with_masks)) return 0;
   data_images_free(set);
-  return agad_fail(error, "images: no memory for %lld pictures of %d x %d x %d", (long long)count, channels, height,
-                   width);
+  return agad_fail_as(error, AGAD_OUT_OF_MEMORY, "images: no memory for %lld pictures of %d x %d x %d",
+                      (long long)count, channels, height, width);
 }
 
 void data_images_free(data_images *set) {
@@ -42,14 +42,14 @@ void data_images_free(data_images *set) {
 }
 
 int data_images_set_classes(data_images *set, const char *const *names, int n, agad_error *error) {
-  char **copy = calloc((size_t)n + 1, sizeof *copy);
-  if (!copy) return agad_fail(error, "images: no memory for %d class names", n);
+  char **copy = base_calloc(n, sizeof *copy);
+  if (!copy) return agad_fail_as(error, AGAD_OUT_OF_MEMORY, "images: no memory for %d class names", n);
   for (int i = 0; i < n; i++) {
-    copy[i] = strdup(names[i]);
+    copy[i] = base_strdup(names[i]);
     if (!copy[i]) {
       while (i--) free(copy[i]);
       free(copy);
-      return agad_fail(error, "images: no memory for %d class names", n);
+      return agad_fail_as(error, AGAD_OUT_OF_MEMORY, "images: no memory for %d class names", n);
     }
   }
   for (int i = 0; i < set->n_classes; i++) free(set->classes[i]);

@@ -11,6 +11,7 @@
 #include <jpeglib.h>
 #include <jerror.h>
 
+#include "base/memory.h"
 #include "data/exif.h"
 #include "data/formats.h"
 
@@ -34,8 +35,14 @@ static void give_up(jpeg_job *job, const char *reason) {
   longjmp(job->jump, 1);
 }
 
+static void out_of_memory(jpeg_job *job) {
+  agad_fail_as(job->error, AGAD_OUT_OF_MEMORY, "cannot be read: no memory for its pixels");
+  longjmp(job->jump, 1);
+}
+
 static void on_error(j_common_ptr jpeg) {
   char text[JMSG_LENGTH_MAX], reason[JMSG_LENGTH_MAX + 64];
+  if (jpeg->err->msg_code == JERR_OUT_OF_MEMORY) out_of_memory(jpeg->client_data);
   jpeg->err->format_message(jpeg, text);
   snprintf(reason, sizeof reason, "is a damaged or unusual JPEG file (%s); write it again", text);
   give_up(jpeg->client_data, reason);
@@ -142,9 +149,9 @@ static int read_pixels(jpeg_job *job) {
   out->width = (int)jpeg->output_width;
   out->channels = jpeg->output_components == 1 ? 1 : 3;
   size_t row = (size_t)out->width * out->channels;
-  out->pixels = malloc(row * out->height);
-  job->inks = malloc((size_t)out->width * 4);
-  if (!out->pixels || !job->inks) give_up(job, "cannot be read: no memory for its pixels");
+  out->pixels = base_alloc(out->height, row);
+  job->inks = base_alloc(out->width, 4);
+  if (!out->pixels || !job->inks) out_of_memory(job);
   while (jpeg->output_scanline < jpeg->output_height) {
     uint8_t *at = out->pixels + jpeg->output_scanline * row;
     JSAMPROW line = jpeg->output_components == 4 ? job->inks : at;
@@ -196,7 +203,7 @@ static int jpeg_raster(const uint8_t *bytes, size_t n, const raster_limits *limi
 
 /* What stands between setjmp and the last call of libjpeg. */
 static int read_components(jpeg_job *job) {
-  if (setjmp(job->jump)) return 0;
+  if (setjmp(job->jump)) return job->error->kind == AGAD_OUT_OF_MEMORY ? -1 : 0;
   start_reading(job);
   return job->jpeg.num_components;
 }

@@ -23,7 +23,7 @@
 
 typedef struct failure {
   int64_t row;
-  char message[1024];
+  agad_error error;
 } failure;
 
 typedef struct loader {
@@ -44,32 +44,27 @@ typedef struct loader {
 
 /* ---- what goes wrong with single files ---- */
 
-static void note_down(failure *f, int64_t row, const char *message) {
-  f->row = row;
-  snprintf(f->message, sizeof f->message, "%s", message);
-}
-
-static void keep_lowest(loader *l, int64_t row, const char *message) {
+static void keep_lowest(loader *l, int64_t row, const agad_error *error) {
   int at = l->n_skipped < CACHE_EXAMPLES ? l->n_skipped++ : CACHE_EXAMPLES;
   while (at > 0 && l->skipped[at - 1].row > row) at--;
   if (at == CACHE_EXAMPLES) return;
   for (int i = l->n_skipped - 1; i > at; i--) l->skipped[i] = l->skipped[i - 1];
-  note_down(&l->skipped[at], row, message);
+  l->skipped[at] = (failure){row, *error};
 }
 
-static int skip(loader *l, int64_t row, const char *message) {
+static int skip(loader *l, int64_t row, const agad_error *error) {
   int fd = open(l->paths[row], O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd >= 0) close(fd);
   pthread_mutex_lock(&l->lock);
   if (fd < 0) l->unopened = 1;
-  keep_lowest(l, row, message);
+  keep_lowest(l, row, error);
   pthread_mutex_unlock(&l->lock);
   return 0;
 }
 
-static int refuse(loader *l, int64_t row, const char *message) {
+static int refuse(loader *l, int64_t row, const agad_error *error) {
   pthread_mutex_lock(&l->lock);
-  if (l->refused.row < 0 || row < l->refused.row) note_down(&l->refused, row, message);
+  if (l->refused.row < 0 || row < l->refused.row) l->refused = (failure){row, *error};
   pthread_mutex_unlock(&l->lock);
   return 1;
 }
@@ -80,7 +75,7 @@ static int uneven(loader *l, int64_t row, const decoded *d) {
             "load: %.300s has %d x %d pixels but %.300s %d x %d; give a size to which all are resized "
             "(size = N)",
             l->paths[l->first], l->height, l->width, l->paths[row], d->height, d->width);
-  return refuse(l, row, error.message);
+  return refuse(l, row, &error);
 }
 
 /* ---- one file ---- */
@@ -103,7 +98,7 @@ static int load_one(void *context, int64_t row) {
   decoded d = {0};
   agad_error error;
   if (decode_file(l->paths[row], &l->decode, &d, &error))
-    return l->o->strict ? refuse(l, row, error.message) : skip(l, row, error.message);
+    return l->o->strict || error.kind == AGAD_OUT_OF_MEMORY ? refuse(l, row, &error) : skip(l, row, &error);
   int status = 0;
   if (!put_picture(l, row, &d)) status = uneven(l, row, &d);
   else {
@@ -120,7 +115,13 @@ static int load_one(void *context, int64_t row) {
 
 static int look_for_colour(void *context, int64_t row) {
   loader *l = context;
-  if (picture_channels(l->paths[row]) != 3) return 0;
+  agad_error error;
+  int channels = picture_channels(l->paths[row]);
+  if (channels < 0) {
+    agad_fail_as(&error, AGAD_OUT_OF_MEMORY, "%s: cannot be read: no memory", l->paths[row]);
+    return refuse(l, row, &error);
+  }
+  if (channels != 3) return 0;
   pthread_mutex_lock(&l->lock);
   l->colour = 1;
   pthread_mutex_unlock(&l->lock);
@@ -133,9 +134,13 @@ static int run(loader *l, int (*work)(void *, int64_t), int with_progress, agad_
   return crew_run(&job, error);
 }
 
+static int was_refused(const loader *l, agad_error *error) {
+  return l->refused.row < 0 ? 0 : agad_fail_as(error, l->refused.error.kind, "%s", l->refused.error.message);
+}
+
 static int settle_channels(loader *l, agad_error *error) {
   if (l->decode.form.channels || l->o->mask) return 0;
-  if (run(l, look_for_colour, 0, error)) return -1;
+  if (run(l, look_for_colour, 0, error) || was_refused(l, error)) return -1;
   l->decode.form.channels = l->colour ? 3 : 1;
   return 0;
 }
@@ -156,12 +161,12 @@ static int settle_size(loader *l, agad_error *error) {
       free(d.pixels);
       return 0;
     }
-    if (first.row < 0) note_down(&first, l->first, error->message);
-    if (l->o->strict) return agad_fail(error, "%s", first.message);
+    if (l->o->strict || error->kind == AGAD_OUT_OF_MEMORY) return -1;
+    if (first.row < 0) first = (failure){l->first, *error};
   }
   if (!l->n) return agad_fail(error, "load: there are no files");
   return agad_fail(error, "load: none of %lld files can be read; the first one: %.800s", (long long)l->n,
-                   first.message);
+                   first.error.message);
 }
 
 /* ---- afterwards ---- */
@@ -185,7 +190,7 @@ static void close_up(loader *l) {
   r->header->skipped = l->n - to;
   r->header->n_examples = l->n_skipped;
   for (int i = 0; i < l->n_skipped; i++)
-    memcpy(r->header->examples[i], l->skipped[i].message, sizeof l->skipped[i].message);
+    memcpy(r->header->examples[i], l->skipped[i].error.message, sizeof r->header->examples[i]);
 }
 
 static int create(loader *l, uint64_t key, loader_result *out, agad_error *error) {
@@ -197,8 +202,8 @@ static int create(loader *l, uint64_t key, loader_result *out, agad_error *error
              reason.message);
   }
   if (!cache_create(&l->rows, NULL, key, l->n, channels, l->height, l->width, &reason)) return 0;
-  return agad_fail(error, "load: %s; take a smaller size, fewer files or a cache on disk%s%.700s", reason.message,
-                   out->note[0] ? "; " : "", out->note);
+  return agad_fail_as(error, reason.kind, "load: %s; take a smaller size, fewer files or a cache on disk%s%.700s",
+                      reason.message, out->note[0] ? "; " : "", out->note);
 }
 
 static int commit(loader *l, loader_result *out) {
@@ -219,11 +224,11 @@ static int decode_all(loader *l, uint64_t key, loader_result *out, agad_error *e
   if (settle_channels(l, error) || settle_size(l, error) || create(l, key, out, error)) return -1;
   for (int64_t i = 0; i < l->n; i++) l->rows.kept[i] = -1;
   if (run(l, load_one, 1, error)) return -1;
-  if (l->refused.row >= 0) return agad_fail(error, "%s", l->refused.message);
+  if (was_refused(l, error)) return -1;
   close_up(l);
   if (l->n && !l->rows.header->count)
     return agad_fail(error, "load: none of %lld files can be read; the first one: %.800s", (long long)l->n,
-                     l->skipped[0].message);
+                     l->skipped[0].error.message);
   out->source = (int)commit(l, out);
   return 0;
 }

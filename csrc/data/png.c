@@ -6,6 +6,7 @@
  * setjmp discipline: everything that must be freed lives in a struct of the caller's frame; the
  * function that calls setjmp has no locals that change after it; libpng's errors land in the struct.
  */
+#include <errno.h>
 #include <png.h>
 #include <setjmp.h>
 #include <stdio.h>
@@ -13,7 +14,7 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "base/size.h"
+#include "base/memory.h"
 #include "data/exif.h"
 #include "data/formats.h"
 #include "data/png.h"
@@ -27,6 +28,7 @@ typedef struct png_job {
   size_t left, size;
   int64_t max_pixels;
   int failed; /* reading: error says why; writing: an errno */
+  int no_memory;
   raster *out;
   uint8_t *raw; /* writing: (height, width, channels) */
   png_bytep *rows;
@@ -43,6 +45,19 @@ static void on_error(png_structp png, png_const_charp message) {
 static void on_warning(png_structp png, png_const_charp message) {
   (void)png;
   (void)message;
+}
+
+/* libpng's memory, and zlib's through it.  Where there is none libpng may go on without, or end. */
+static png_voidp take_memory(png_structp png, png_alloc_size_t n) {
+  png_job *job = png_get_mem_ptr(png);
+  void *block = n > PTRDIFF_MAX ? NULL : base_alloc((int64_t)n, 1);
+  if (!block) job->no_memory = 1;
+  return block;
+}
+
+static void give_memory(png_structp png, png_voidp block) {
+  (void)png;
+  free(block);
 }
 
 /* ---- reading ---- */
@@ -63,8 +78,8 @@ static void take_bytes(png_structp png, png_bytep out, size_t n) {
 
 /* rows[y] points into pixels. 0, or -1 without memory. */
 static int make_rows(png_job *job, uint8_t *pixels, int height, size_t stride) {
-  job->rows = malloc((size_t)height * sizeof *job->rows);
-  if (!pixels || !job->rows) return -1;
+  job->rows = base_alloc(height, sizeof *job->rows);
+  if (!pixels || !job->rows) return job->no_memory = 1, -1;
   for (int y = 0; y < height; y++) job->rows[y] = pixels + (size_t)y * stride;
   return 0;
 }
@@ -130,9 +145,8 @@ static int read_pixels(png_job *job) {
   if ((out->channels != 1 && out->channels != 3) ||
       png_get_rowbytes(job->png, job->info) != (size_t)width * out->channels)
     png_error(job->png, "neither grey nor RGB");
-  out->pixels = malloc((size_t)width * height * out->channels);
-  if (make_rows(job, out->pixels, out->height, (size_t)width * out->channels))
-    give_up(job, "cannot be read: no memory for its pixels");
+  out->pixels = base_alloc((int64_t)width * height, (size_t)out->channels);
+  if (make_rows(job, out->pixels, out->height, (size_t)width * out->channels)) return -1;
   png_read_image(job->png, job->rows);
   png_read_end(job->png, NULL);
   return 0;
@@ -142,9 +156,9 @@ static int is_png(const uint8_t *bytes, size_t n) { return n >= 8 && !png_sig_cm
 
 /* A reader of the job's bytes; not 0: no memory. png_destroy_read_struct takes what there is. */
 static int open_reading(png_job *job) {
-  job->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, job, on_error, on_warning);
+  job->png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, job, on_error, on_warning, job, take_memory, give_memory);
   if (job->png) job->info = png_create_info_struct(job->png);
-  return job->info ? 0 : agad_fail(job->error, "cannot be read: no memory");
+  return job->info ? 0 : -1;
 }
 
 static void close_reading(png_job *job) {
@@ -155,9 +169,10 @@ static void close_reading(png_job *job) {
 static int png_raster(const uint8_t *bytes, size_t n, const raster_limits *limits, raster *out, agad_error *error) {
   memset(out, 0, sizeof *out);
   png_job job = {.error = error, .bytes = bytes, .left = n, .size = n, .max_pixels = limits->max_pixels, .out = out};
-  int status = open_reading(&job);
-  if (!status && read_pixels(&job))
-    status = job.failed ? -1 : agad_fail(error, "is a damaged PNG file (%s); write it again", job.message);
+  int status = open_reading(&job) || read_pixels(&job) ? -1 : 0;
+  if (job.no_memory || !job.info)
+    status = agad_fail_as(error, AGAD_OUT_OF_MEMORY, "cannot be read: no memory for its pixels");
+  else if (status && !job.failed) agad_fail(error, "is a damaged PNG file (%s); write it again", job.message);
   close_reading(&job);
   if (status) {
     free(out->pixels);
@@ -177,6 +192,7 @@ static int png_channels(const uint8_t *bytes, size_t n) {
   agad_error error;
   png_job job = {.error = &error, .bytes = bytes, .left = n, .size = n};
   int channels = open_reading(&job) ? 0 : read_colour(&job);
+  if (job.no_memory || !job.info) channels = -1;
   close_reading(&job);
   return channels;
 }
@@ -207,16 +223,16 @@ static int write_pixels(png_job *job) {
 static int encode(png_job *job, const uint8_t *pixels) {
   size_t plane = (size_t)job->height * job->width;
   int status = -1;
-  snprintf(job->message, sizeof job->message, "no memory");
-  job->png = png_create_write_struct(PNG_LIBPNG_VER_STRING, job, on_error, on_warning);
+  job->png = png_create_write_struct_2(PNG_LIBPNG_VER_STRING, job, on_error, on_warning, job, take_memory, give_memory);
   if (job->png) job->info = png_create_info_struct(job->png);
   size_t stride = (size_t)job->width * job->channels;
-  job->raw = malloc(stride * job->height);
+  job->raw = base_alloc(job->height, stride);
   if (job->info && !make_rows(job, job->raw, job->height, stride)) {
     for (int c = 0; c < job->channels; c++)
       for (size_t p = 0; p < plane; p++) job->raw[p * job->channels + c] = pixels[c * plane + p];
     status = write_pixels(job);
   }
+  if (!job->info || job->no_memory) job->failed = ENOMEM, status = -1;
   if (job->png) png_destroy_write_struct(&job->png, job->info ? &job->info : NULL);
   free(job->raw);
   free(job->rows);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "data/images.h"
 
 #if defined(__GNUC__) && !defined(__clang__)
@@ -83,10 +84,10 @@ static int axis_make(axis *a, int in, int out, float start, float end, data_filt
   a->high = in;
   if (a->plain) return 0;
   a->taps = (int)ceil(support) * 2 + 1;
-  a->first = malloc((size_t)out * sizeof *a->first);
-  a->count = malloc((size_t)out * sizeof *a->count);
-  a->weights = malloc((size_t)out * a->taps * sizeof *a->weights);
-  double *real = malloc((size_t)a->taps * sizeof *real);
+  a->first = base_alloc(out, sizeof *a->first);
+  a->count = base_alloc(out, sizeof *a->count);
+  a->weights = base_alloc((int64_t)out * a->taps, sizeof *a->weights);
+  double *real = base_alloc(a->taps, sizeof *real);
   int made = a->first && a->count && a->weights && real;
   a->low = in, a->high = 0;
   for (int d = 0; made && d < out; d++) {
@@ -265,13 +266,14 @@ static int job_make(job *j, const resample_source *in, const data_place *p, data
   j->rows_first =
       !j->x.plain && !j->y.plain && p->y.n < in->height && in->height - p->y.n > 2 * ((int64_t)in->width - p->x.n);
   if (!j->x.plain) {
-    j->tile = calloc((size_t)(j->x.high - j->x.low) * in->pixel, LANES); /* rows that are not there are blended too */
-    j->blended = malloc((size_t)j->x.out * LANES);
+    j->tile = base_calloc((int64_t)(j->x.high - j->x.low) * (int64_t)in->pixel,
+                          LANES); /* rows that are not there are blended too */
+    j->blended = base_alloc(j->x.out, LANES);
     if (!j->tile || !j->blended) return -1;
   }
   if (j->y.plain) return 0;
   size_t kept = j->rows_first ? (size_t)p->y.n * in->width : (size_t)(j->y.high - j->y.low) * j->x.out;
-  j->between = malloc(kept * in->channels);
+  j->between = base_alloc((int64_t)kept, (size_t)in->channels);
   return j->between ? 0 : -1;
 }
 
@@ -282,7 +284,9 @@ int data_resample(const resample_source *in, uint8_t *out, int height, int width
   if (p.y.n < height || p.x.n < width) memset(out, 0, plane * in->channels);
   job j;
   int status = job_make(&j, in, &p, filter);
-  if (status) agad_fail(error, "no memory to bring %d x %d pixels to %d x %d", in->height, in->width, height, width);
+  if (status)
+    agad_fail_as(error, AGAD_OUT_OF_MEMORY, "no memory to bring %d x %d pixels to %d x %d", in->height, in->width,
+                 height, width);
   target inside = {out + (size_t)p.y.at * width + p.x.at, plane, (size_t)width};
   if (!status && j.rows_first) rows_then_columns(&j, in, inside);
   else if (!status) columns_then_rows(&j, in, inside);

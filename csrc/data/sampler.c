@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/random.h"
-#include "base/size.h"
+#include "base/memory.h"
 
 enum { STREAM_NORMALS = 1, STREAM_ANOMALIES, STREAM_REPLACEMENT };
 
@@ -41,7 +41,7 @@ static void shuffle(pool *p, uint64_t seed, uint64_t stream, int64_t index) {
 /* A copy of n rows; the old pool is freed on success only. */
 static int pool_set(pool *p, const int64_t *rows, int64_t n, agad_error *error) {
   int64_t *both = base_alloc(n, 2 * sizeof *both);
-  if (!both) return agad_fail(error, "sampler: no memory for %lld rows", (long long)n);
+  if (!both) return agad_fail_as(error, AGAD_OUT_OF_MEMORY, "sampler: no memory for %lld rows", (long long)n);
   if (n) memcpy(both, rows, (size_t)n * sizeof *both);
   free(p->given);
   *p = (pool){both, both + n, n};
@@ -59,9 +59,9 @@ data_sampler *data_sampler_new(const int64_t *normals, int64_t n_normals, const 
     agad_fail(error, "sampler: no normal picture to train on; choose another normal class");
     return NULL;
   }
-  data_sampler *s = calloc(1, sizeof *s);
+  data_sampler *s = base_calloc(1, sizeof *s);
   if (!s) {
-    agad_fail(error, "sampler: no memory");
+    agad_fail_as(error, AGAD_OUT_OF_MEMORY, "sampler: no memory");
     return NULL;
   }
   s->at.seed = seed;
@@ -85,10 +85,11 @@ void data_sampler_free(data_sampler *s) {
 int data_sampler_set_batch(data_sampler *s, int64_t batch, agad_error *error) {
   if (batch < 1 || batch > 1 << 24)
     return agad_fail(error, "sampler: batch %lld; give 1 to %d", (long long)batch, 1 << 24);
-  int64_t *rows = realloc(s->rows, (size_t)batch * sizeof *rows);
-  if (!rows) return agad_fail(error, "sampler: no memory for a batch of %lld", (long long)batch);
+  int64_t *rows = base_realloc(s->rows, batch, sizeof *rows);
+  if (!rows) return agad_fail_as(error, AGAD_OUT_OF_MEMORY, "sampler: no memory for a batch of %lld", (long long)batch);
   s->rows = rows;
   s->size = batch;
+  s->k = limit_k(s, s->k); /* of a batch that is smaller now */
   return 0;
 }
 

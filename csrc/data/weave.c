@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "data/weave_draw.h"
 
 static const char *const textures[WEAVE_N_TEXTURES] = {"cloth", "metal", "grain", "dots"};
@@ -93,8 +94,9 @@ int data_weave(const weave_options *options, weave_split split, int64_t n_sound,
                      (long long)n_defects);
   if (data_images_alloc(out, n_sound + n_defects, options->channels, size, size, 1, 1, error)) return -1;
   size_t plane = (size_t)size * size;
-  int32_t *relief = malloc(plane * sizeof *relief);
-  int status = relief ? 0 : agad_fail(error, "weave: no memory for a picture of %d x %d", size, size);
+  int32_t *relief = base_alloc((int64_t)plane, sizeof *relief);
+  int status =
+      relief ? 0 : agad_fail_as(error, AGAD_OUT_OF_MEMORY, "weave: no memory for a picture of %d x %d", size, size);
   for (int64_t i = 0; i < out->count && !status; i++) {
     int64_t defect = i - n_sound; /* the kinds take turns */
     weave_kind kind = defect < 0 ? WEAVE_SOUND : (weave_kind)(1 + defect % (WEAVE_N_KINDS - 1));

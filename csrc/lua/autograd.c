@@ -1,57 +1,61 @@
 /* autograd.c: gradients from Lua: backward, grad, hooks, and functions whose derivative is written in Lua.
  *
  * Lua functions are called back while libtorch walks the graph.  It does so on the calling thread, in the Lua
- * thread that asked (`caller`), so that coroutines are safe; what they raise reaches that caller.
+ * thread that asked (the state's `caller`), so that coroutines are safe; what they raise reaches that caller.  Their
+ * arguments are pushed inside the protected call: no error of Lua's crosses libtorch's frames.
+ * libtorch may let go of a function at any time and on any thread: it is noted, and leaves the registry later.
  */
 #include "lua/op_read.h"
 #include "lua/options.h"
 #include "lua/tensor_parts.h"
 
-#include <stdlib.h>
-
-static lua_State *caller; /* who is in a backward now; only the thread that runs Lua comes here */
-
-lua_State *lua_agad_set_caller(lua_State *L) {
-  lua_State *before = caller;
-  caller = L;
+lua_State *lua_agad_set_caller(lua_State *L, lua_agad_state *state) {
+  lua_State *before = state->caller;
+  state->caller = L;
+  state->thread = pthread_self();
   return before;
 }
 
-/* A Lua function that C calls: kept in the registry as long as the graph needs it. */
-typedef struct callback {
-  lua_State *main;
-  int function;
-} callback;
-
+/* Pushes a callback over the function at `index`: in the registry until callback_release. */
 static callback *callback_new(lua_State *L, int index) {
-  callback *c = malloc(sizeof *c);
+  lua_agad_state *state = lua_agad_state_of(L);
+  callback *c = lua_newuserdatauv(L, sizeof *c, 1);
   lua_pushvalue(L, index);
-  int function = luaL_ref(L, LUA_REGISTRYINDEX);
-  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
-  if (c) *c = (callback){lua_tothread(L, -1), function};
-  lua_pop(L, 1);
+  lua_setiuservalue(L, -2, 1);
+  lua_pushvalue(L, -1);
+  *c = (callback){state, luaL_ref(L, LUA_REGISTRYINDEX), NULL};
   return c;
 }
 
-static void callback_free(void *arg) {
+static void callback_release(void *arg) {
   callback *c = arg;
-  luaL_unref(c->main, LUA_REGISTRYINDEX, c->function);
-  free(c);
+  c->next = atomic_load(&c->state->released);
+  while (!atomic_compare_exchange_weak(&c->state->released, &c->next, c)) {}
 }
 
-/* The function on the stack of whoever asked; NULL and the sticky error where there is no room. */
-static lua_State *callback_push(const callback *c, int room) {
-  lua_State *L = caller ? caller : c->main;
-  if (!lua_checkstack(L, room + 8)) return at_fail("too many gradients for Lua's stack"), NULL;
-  lua_rawgeti(L, LUA_REGISTRYINDEX, c->function);
-  return L;
+void lua_agad_forget_callbacks(lua_State *L, lua_agad_state *state) {
+  for (callback *c = atomic_exchange(&state->released, NULL), *next; c; c = next) {
+    next = c->next;
+    luaL_unref(L, LUA_REGISTRYINDEX, c->place);
+  }
 }
 
-static int callback_call(lua_State *L, int arguments, int results) {
-  int mode = at_grad_mode(0), failed = lua_pcall(L, arguments, results, 0) != LUA_OK;
+/* Runs a body, which calls the function, in who asked; an error is the sticky one. */
+static int callback_call(const callback *c, lua_CFunction body, void *argument) {
+  lua_agad_state *state = c->state;
+  if (state->caller && !pthread_equal(state->thread, pthread_self()))
+    return at_fail("a gradient's function in Lua is called on the thread that asks for the gradient only");
+  int mode = at_grad_mode(0);
+  int bad = lua_agad_protected(state->caller ? state->caller : state->main, body, argument, 0, "", NULL);
   at_grad_mode(mode);
-  if (failed) lua_agad_caught(L, "", NULL);
-  return !failed;
+  return bad;
+}
+
+/* Pushes the function. */
+static void callback_push(lua_State *L, const callback *c) {
+  lua_rawgeti(L, LUA_REGISTRYINDEX, c->place);
+  lua_getiuservalue(L, -1, 1);
+  lua_remove(L, -2);
 }
 
 /* ---- backward and grad ---- */
@@ -75,10 +79,11 @@ static int backward(lua_State *L) {
   static const option known[] = {OPTION_FLAG("retain_graph", graph_flags, retain_graph), OPTION_END};
   graph_flags flags = {0};
   at_tensor *t = lua_agad_check_tensor(L, 1), *gradient = read_flags(L, 2, "backward", known, &flags);
-  lua_State *before = lua_agad_set_caller(L);
+  lua_agad_state *state = lua_agad_state_of(L);
+  lua_State *before = lua_agad_set_caller(L, state);
   at_scope scope = at_open();
   at_backward(t, gradient, flags.retain_graph);
-  lua_agad_set_caller(before);
+  lua_agad_set_caller(before, state);
   return lua_agad_end_reworded(L, &scope, 0);
 }
 
@@ -106,11 +111,13 @@ static int grad(lua_State *L) {
   if (flags.retain_graph < 0)
     flags.retain_graph = flags.create_graph; /* a graph that is differentiated on is kept, as in PyTorch */
   luaL_checkstack(L, n + 4, "gradients");
-  lua_State *before = lua_agad_set_caller(L);
+  for (int i = 0; i < n; i++) lua_agad_new_tensor(L);
+  lua_agad_state *state = lua_agad_state_of(L);
+  lua_State *before = lua_agad_set_caller(L, state);
   at_scope scope = at_open();
   int bad = at_grad(grads, output, gradient, inputs, n, flags.retain_graph, flags.create_graph, flags.allow_unused);
-  lua_agad_set_caller(before);
-  for (int i = 0; i < n && !bad; i++) lua_agad_push_tensor(L, grads[i]);
+  lua_agad_set_caller(before, state);
+  for (int i = 0; i < n && !bad; i++) lua_agad_fill(L, i - n, grads[i]);
   return lua_agad_end_reworded(L, &scope, n);
 }
 
@@ -131,18 +138,26 @@ static int requires_grad_(lua_State *L) {
 
 /* ---- hooks ---- */
 
+typedef struct hook_call {
+  const callback *function;
+  at_tensor *gradient, *result;
+} hook_call;
+
+static int call_hook(lua_State *L) {
+  hook_call *h = lua_touserdata(L, 1);
+  callback_push(L, h->function);
+  lua_agad_push_tensor(L, h->gradient);
+  lua_call(L, 1, 1);
+  at_tensor *given = lua_agad_test_tensor(L, -1);
+  if (given) h->result = at_alias(given);
+  else if (!lua_isnil(L, -1))
+    at_fail("a hook gives a tensor in the gradient's place, or nil; this one gave a %s", luaL_typename(L, -1));
+  return 0;
+}
+
 static at_tensor *run_hook(void *arg, at_tensor *gradient) {
-  lua_State *L = callback_push(arg, 2);
-  at_tensor *result = NULL;
-  if (!L) return NULL;
-  lua_agad_push_tensor(L, gradient);
-  if (callback_call(L, 1, 1) && !lua_isnil(L, -1)) {
-    at_tensor *given = lua_agad_test_tensor(L, -1);
-    if (given) result = at_alias(given);
-    else at_fail("a hook gives a tensor in the gradient's place, or nil; this one gave a %s", luaL_typename(L, -1));
-  }
-  lua_pop(L, 1);
-  return result;
+  hook_call h = {arg, gradient, NULL};
+  return callback_call(arg, call_hook, &h) ? NULL : h.result;
 }
 
 static int remove_hook(lua_State *L) {
@@ -159,34 +174,50 @@ static int remove_hook(lua_State *L) {
 static int register_hook(lua_State *L) {
   at_tensor *t = lua_agad_check_tensor(L, 1);
   luaL_checktype(L, 2, LUA_TFUNCTION);
-  callback *c = callback_new(L, 2);
-  at_scope scope = at_open();
-  unsigned id = 0;
-  at_hook(t, run_hook, c, callback_free, &id);
   lua_pushvalue(L, 1);
-  lua_pushinteger(L, (lua_Integer)id);
+  lua_pushinteger(L, 0); /* the hook's number, once there is one */
   lua_pushboolean(L, 1);
   lua_pushcclosure(L, remove_hook, 3);
+  callback *c = callback_new(L, 2);
+  lua_pop(L, 1);
+  at_scope scope = at_open();
+  unsigned id = 0;
+  at_hook(t, run_hook, c, callback_release, &id);
+  lua_pushinteger(L, (lua_Integer)id);
+  lua_setupvalue(L, -2, 2);
   return lua_agad_end(L, &scope, 1);
 }
 
 /* ---- functions with a derivative of their own ---- */
 
-static int run_backward(void *arg, at_tensor *const *grad_out, int n_out, at_tensor **grad_in, const int *needed,
-                        int n_in) {
-  lua_State *L = callback_push(arg, n_out + n_in);
-  if (!L) return -1;
-  for (int i = 0; i < n_out; i++) lua_agad_push_tensor(L, grad_out[i] ? at_alias(grad_out[i]) : NULL);
-  if (!callback_call(L, n_out, n_in)) return lua_pop(L, 1), -1;
-  for (int i = 0; i < n_in; i++) {
-    int index = i - n_in;
+typedef struct backward_call {
+  const callback *function;
+  at_tensor *const *grad_out;
+  at_tensor **grad_in;
+  const int *needed;
+  int n_out, n_in;
+} backward_call;
+
+static int call_backward(lua_State *L) {
+  backward_call *b = lua_touserdata(L, 1);
+  luaL_checkstack(L, b->n_out + b->n_in + 8, "too many gradients");
+  callback_push(L, b->function);
+  for (int i = 0; i < b->n_out; i++) lua_agad_push_alias(L, b->grad_out[i]);
+  lua_call(L, b->n_out, b->n_in);
+  for (int i = 0; i < b->n_in; i++) {
+    int index = i - b->n_in;
     at_tensor *given = lua_agad_test_tensor(L, index);
-    if (given && needed[i]) grad_in[i] = at_alias(given);
+    if (given && b->needed[i]) b->grad_in[i] = at_alias(given);
     else if (!given && !lua_isnil(L, index))
       at_fail("a backward gives a tensor or nil for input %d, not a %s", i + 1, luaL_typename(L, index));
   }
-  lua_pop(L, n_in);
-  return at_ok() ? 0 : -1;
+  return 0;
+}
+
+static int run_backward(void *arg, at_tensor *const *grad_out, int n_out, at_tensor **grad_in, const int *needed,
+                        int n_in) {
+  backward_call b = {arg, grad_out, grad_in, needed, n_out, n_in};
+  return callback_call(arg, call_backward, &b) || !at_ok() ? -1 : 0;
 }
 
 /* node(name, {inputs}, {outputs}, backward) -> outputs, as results of a node over the inputs */
@@ -207,12 +238,14 @@ static int node(lua_State *L) {
   }
   luaL_checktype(L, 4, LUA_TFUNCTION);
   luaL_checkstack(L, n[1] + 4, "results");
+  for (int i = 0; i < n[1]; i++) lua_agad_new_tensor(L);
   callback *c = callback_new(L, 4);
+  lua_pop(L, 1);
   at_scope scope = at_open();
   at_tensor *outputs[MOST];
   for (int i = 0; i < n[1]; i++) outputs[i] = at_alias(tensors[1][i]);
-  at_node(name, tensors[0], n[0], outputs, n[1], run_backward, c, callback_free);
-  for (int i = 0; i < n[1] && at_ok(); i++) lua_agad_push_tensor(L, outputs[i]);
+  at_node(name, tensors[0], n[0], outputs, n[1], run_backward, c, callback_release);
+  for (int i = 0; i < n[1] && at_ok(); i++) lua_agad_fill(L, i - n[1], outputs[i]);
   return lua_agad_end(L, &scope, n[1]);
 }
 

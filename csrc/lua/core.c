@@ -11,17 +11,17 @@
 
 int luaopen_agad_core(lua_State *L);
 
-static char own_files[512]; /* "@", and where the module's Lua files are */
-
 /* set_own_files(prefix): errors name the line that called them, not one of theirs */
 static int set_own_files(lua_State *L) {
-  snprintf(own_files, sizeof own_files, "%s", luaL_checkstring(L, 1));
+  lua_agad_state *state = lua_agad_state_of(L);
+  snprintf(state->own_files, sizeof state->own_files, "%s", luaL_checkstring(L, 1));
   return 0;
 }
 
 static int try_call(lua_State *L);
 
 void lua_agad_where(lua_State *L) {
+  const char *own_files = lua_agad_state_of(L)->own_files;
   lua_Debug ar;
   int level = 1;
   for (; *own_files && lua_getstack(L, level, &ar); level++) {
@@ -101,13 +101,30 @@ int lua_agad_raise(lua_State *L, const agad_error *error) {
 }
 
 int lua_agad_caught(lua_State *L, const char *what, const char *name) {
+  char number[64];
+  const char *message = "an error that is no string";
   lua_rawgetp(L, LUA_REGISTRYINDEX, &interruption);
   int interrupted = lua_rawequal(L, -1, -2);
   lua_pop(L, 1);
-  if (interrupted) return at_interrupted();
-  const char *message = lua_tostring(L, -1);
-  return at_fail("%s%s%s%s", name ? what : "", name ? name : "", name ? ": " : "",
-                 message ? message : "an error that is no string");
+  if (lua_type(L, -1) == LUA_TSTRING) message = lua_tostring(L, -1);
+  else if (lua_isinteger(L, -1)) /* lua_tostring would make a string of it */
+    message = number, snprintf(number, sizeof number, "%lld", (long long)lua_tointeger(L, -1));
+  else if (lua_type(L, -1) == LUA_TNUMBER)
+    message = number, snprintf(number, sizeof number, "%.14g", lua_tonumber(L, -1));
+  if (interrupted) at_interrupted();
+  else at_fail("%s%s%s%s", name ? what : "", name ? name : "", name ? ": " : "", message);
+  lua_pop(L, 1);
+  return -1;
+}
+
+int lua_agad_protected(lua_State *L, lua_CFunction f, void *argument, int index, const char *what, const char *name) {
+  if (index) index = lua_absindex(L, index);
+  if (!lua_checkstack(L, 8)) return at_fail("Lua's stack is full, or there is no memory to make it larger");
+  lua_pushcfunction(L, f);
+  lua_pushlightuserdata(L, argument);
+  if (index) lua_pushvalue(L, index);
+  else lua_pushnil(L);
+  return lua_pcall(L, 2, 0, 0) == LUA_OK ? 0 : lua_agad_caught(L, what, name);
 }
 
 int lua_agad_end(lua_State *L, at_scope *scope, int results) {
@@ -140,6 +157,31 @@ static int close_box(lua_State *L) {
   if (pointer) close(pointer);
   return 0;
 }
+
+/* ---- holders: boxes that carry the function that frees what they hold ---- */
+
+typedef struct holder {
+  void *pointer;
+  void (*release)(void *);
+} holder;
+
+#define LUA_HOLDER "agad.holder"
+
+void **lua_agad_new_holder(lua_State *L, void (*release)(void *)) {
+  holder *h = lua_newuserdatauv(L, sizeof *h, 1); /* the user value: Lua memory that release needs */
+  *h = (holder){NULL, release};
+  luaL_setmetatable(L, LUA_HOLDER);
+  return &h->pointer;
+}
+
+void lua_agad_release(lua_State *L, int index) {
+  holder *h = lua_touserdata(L, index);
+  void *pointer = h->pointer;
+  h->pointer = NULL;
+  if (pointer) h->release(pointer);
+}
+
+static int free_held(lua_State *L) { return lua_agad_release(L, 1), 0; }
 
 void lua_agad_type(lua_State *L, const char *name, const luaL_Reg *methods, void (*close)(void *)) {
   luaL_newmetatable(L, name);
@@ -183,7 +225,9 @@ static int printable(lua_State *L) {
 
 static int probe(lua_State *L) {
   const char *note;
+  at_scope scope = at_open();
   lua_pushinteger(L, at_probe(&note));
+  lua_agad_end(L, &scope, 0);
   lua_pushstring(L, note);
   return 2;
 }
@@ -211,7 +255,10 @@ static int allow_tf32(lua_State *L) {
 }
 
 static int capability(lua_State *L) {
-  lua_pushstring(L, at_capability());
+  at_scope scope = at_open();
+  const char *name = at_capability();
+  lua_agad_end(L, &scope, 0);
+  lua_pushstring(L, name);
   lua_pushboolean(L, at_fast_bf16(AT_CPU));
   return 2;
 }
@@ -266,6 +313,10 @@ static const luaL_Reg functions[] = {{"hash", hash},
                                      {NULL, NULL}};
 
 int luaopen_agad_core(lua_State *L) {
+  lua_agad_open_state(L);
+  luaL_newmetatable(L, LUA_HOLDER);
+  lua_pushcfunction(L, free_held), lua_setfield(L, -2, "__gc");
+  lua_pop(L, 1);
   luaL_newlib(L, functions);
   lua_pushstring(L, at_version());
   lua_setfield(L, -2, "libtorch");
@@ -278,6 +329,7 @@ int luaopen_agad_core(lua_State *L) {
   lua_agad_open_positions(L);
   lua_agad_open_net(L);
   lua_agad_open_step(L);
+  lua_agad_open_losses(L);
   lua_agad_open_data(L);
   lua_agad_open_model(L);
   lua_agad_open_file(L);

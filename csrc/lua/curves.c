@@ -62,29 +62,32 @@ static void set_counts(lua_State *L, const char *name, const int64_t *values, in
 /* A block that Lua frees: pushing many numbers may raise for want of memory. */
 static void *take_block(lua_State *L, size_t n) { return lua_newuserdatauv(L, n + 1, 0); }
 
+static void free_curve(void *curve) { score_curve_free(curve); }
+
 static int push_curve(lua_State *L, int is_roc) {
   lua_agad_check_numbers(L, 1), lua_agad_check_numbers(L, 2);
   lua_Integer most = is_roc ? luaL_optinteger(L, 3, 0) : 0;
   agad_error error;
   int64_t n;
-  score_curve c = {0};
+  score_curve *c = take_block(L, sizeof *c);
+  *c = (score_curve){0};
+  *lua_agad_new_holder(L, free_curve) = c; /* its arrays; the struct is Lua's, and lives as long as the holder */
+  lua_pushvalue(L, -2);
+  lua_setiuservalue(L, -2, 1);
   at_scope scope = at_open();
   const double *scores = lua_agad_numbers(L, 1, &n);
   const uint8_t *anomalous = lua_agad_labels(L, 2, n);
-  if (at_ok() && (is_roc ? agad_roc(scores, anomalous, n, most, &c, &error)
-                         : agad_precision_recall(scores, anomalous, n, &c, &error)))
+  if (at_ok() && (is_roc ? agad_roc(scores, anomalous, n, most, c, &error)
+                         : agad_precision_recall(scores, anomalous, n, c, &error)))
     at_fail_with(&error);
-  int64_t sizes[1] = {c.n};
-  double *x = at_data(at_copy_of(c.x, sizes, 1, AT_F64)), *y = at_data(at_copy_of(c.y, sizes, 1, AT_F64)),
-         *threshold = at_data(at_copy_of(c.threshold, sizes, 1, AT_F64)); /* the scope's: nothing of ours is left */
-  score_curve_free(&c);
+  lua_agad_end(L, &scope, 0);
+  int held = lua_gettop(L);
   lua_createtable(L, 0, 3);
-  if (at_ok()) {
-    set_numbers(L, is_roc ? "fpr" : "recall", x, sizes[0]);
-    set_numbers(L, is_roc ? "tpr" : "precision", y, sizes[0]);
-    set_numbers(L, "thresholds", threshold, sizes[0]);
-  }
-  return lua_agad_end(L, &scope, 1);
+  set_numbers(L, is_roc ? "fpr" : "recall", c->x, c->n);
+  set_numbers(L, is_roc ? "tpr" : "precision", c->y, c->n);
+  set_numbers(L, "thresholds", c->threshold, c->n);
+  lua_agad_release(L, held);
+  return 1;
 }
 
 /* roc(scores, labels[, most points]), precision_recall(scores, labels) -> {fpr=, tpr=, thresholds=} */
@@ -103,13 +106,12 @@ static int histogram(lua_State *L) {
   const double *scores = lua_agad_numbers(L, 1, &n);
   const uint8_t *anomalous = lua_agad_labels(L, 2, n);
   if (at_ok() && agad_histogram(scores, anomalous, n, (int)bins, edges, normal, bad, &error)) at_fail_with(&error);
+  lua_agad_end(L, &scope, 0);
   lua_createtable(L, 0, 3);
-  if (at_ok()) {
-    set_numbers(L, "edges", edges, bins + 1);
-    set_counts(L, "normal", normal, bins);
-    set_counts(L, "anomalous", bad, bins);
-  }
-  return lua_agad_end(L, &scope, 1);
+  set_numbers(L, "edges", edges, bins + 1);
+  set_counts(L, "normal", normal, bins);
+  set_counts(L, "anomalous", bad, bins);
+  return 1;
 }
 
 /* ---- the thermometer ---- */

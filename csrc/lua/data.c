@@ -30,15 +30,20 @@ data_images *lua_agad_new_images(lua_State *L) {
   return set;
 }
 
+/* Gives the tensor on the top of the stack a block of memory, as numbers of `as`; in a scope. */
+static void fill_from(lua_State *L, void *block, const int64_t *sizes, int ndim, at_dtype dtype, at_dtype as) {
+  lua_agad_fill(L, -1, at_to(at_from_memory(block, sizes, ndim, dtype, free, block), as, AT_CPU));
+}
+
 /* Moves a block into a tensor and the tensor into field `name` of the table on the top. */
-static void move_field(lua_State *L, const char *name, void *block, const int64_t *sizes, int ndim, at_dtype dtype,
+static void move_field(lua_State *L, const char *name, void **block, const int64_t *sizes, int ndim, at_dtype dtype,
                        at_dtype as) {
-  if (!at_ok()) {
-    free(block);
-    return;
-  }
-  at_tensor *t = at_from_memory(block, sizes, ndim, dtype, free, block);
-  lua_agad_push_tensor(L, at_to(t, as, AT_CPU));
+  lua_agad_new_tensor(L);
+  at_scope scope = at_open();
+  void *moved = *block;
+  *block = NULL;
+  fill_from(L, moved, sizes, ndim, dtype, as);
+  lua_agad_end(L, &scope, 0);
   lua_setfield(L, -2, name);
 }
 
@@ -47,11 +52,9 @@ static void push_set(lua_State *L, data_images *set) {
   lua_createtable(L, 0, 3);
   int64_t sizes[4] = {set->count, set->channels, set->height, set->width};
   int64_t planes[3] = {set->count, set->height, set->width};
-  void *pixels = set->pixels, *of_labels = set->labels, *masks = set->masks;
-  set->pixels = NULL, set->labels = NULL, set->masks = NULL;
-  move_field(L, "images", pixels, sizes, 4, AT_U8, AT_U8);
-  if (of_labels) move_field(L, "labels", of_labels, sizes, 1, AT_I32, AT_I64);
-  if (masks) move_field(L, "masks", masks, planes, 3, AT_U8, AT_U8);
+  move_field(L, "images", (void **)&set->pixels, sizes, 4, AT_U8, AT_U8);
+  if (set->labels) move_field(L, "labels", (void **)&set->labels, sizes, 1, AT_I32, AT_I64);
+  if (set->masks) move_field(L, "masks", (void **)&set->masks, planes, 3, AT_U8, AT_U8);
 }
 
 static void push_classes(lua_State *L, const data_images *set) {
@@ -64,12 +67,10 @@ static void push_classes(lua_State *L, const data_images *set) {
 
 int lua_agad_push_sets(lua_State *L, data_images *train, data_images *test, const agad_error *failed) {
   if (failed) return lua_agad_raise(L, failed);
-  at_scope scope = at_open();
-  push_classes(L, train);
   push_set(L, train);
   push_set(L, test);
-  lua_rotate(L, -3, 2);
-  return lua_agad_end(L, &scope, 3);
+  push_classes(L, train);
+  return 3;
 }
 
 int lua_agad_check_side(lua_State *L, int index) {
@@ -134,48 +135,48 @@ static int write_png(lua_State *L) {
   return lua_agad_end(L, &scope, 0);
 }
 
-/* A set of its own with the pictures' bytes, in a box on the stack. */
-static data_images *copy_pictures(lua_State *L, const pictures *p) {
-  data_images *set = lua_agad_new_images(L);
+/* Makes `set`, which is empty, one of its own with the pictures' bytes. */
+static int copy_pictures(data_images *set, const pictures *p) {
   agad_error error;
-  if (data_images_alloc(set, p->n, p->channels, p->height, p->width, 0, 0, &error)) return at_fail_with(&error), NULL;
+  if (data_images_alloc(set, p->n, p->channels, p->height, p->width, 0, 0, &error)) return at_fail_with(&error);
   memcpy(set->pixels, p->pixels, (size_t)(p->n * p->channels * p->height) * (size_t)p->width);
-  return set;
-}
-
-/* Pushes the pictures of a set with as many dimensions as were given. */
-static void push_pictures(lua_State *L, data_images *set, int ndim) {
-  int64_t sizes[4] = {set->count, set->channels, set->height, set->width};
-  void *pixels = set->pixels;
-  lua_createtable(L, 0, 1);
-  set->pixels = NULL;
-  move_field(L, "images", pixels, ndim == 4 ? sizes : sizes + 1, ndim, AT_U8, AT_U8);
-  lua_getfield(L, -1, "images");
+  return 0;
 }
 
 /* set_channels(pictures, channels) -> a new tensor */
 static int set_channels(lua_State *L) {
   at_tensor *given = lua_agad_check_tensor(L, 1);
   int channels = (int)luaL_checkinteger(L, 2);
+  data_images *set = lua_agad_new_images(L);
+  lua_agad_new_tensor(L);
   at_scope scope = at_open();
   pictures p;
   agad_error error;
-  data_images *set = lua_agad_pictures(given, PICTURES_OR_ONE, "set_channels", &p) ? NULL : copy_pictures(L, &p);
-  if (set && data_images_set_channels(set, channels, &error)) at_fail_with(&error);
-  if (at_ok()) push_pictures(L, set, at_ndim(given));
+  if (!lua_agad_pictures(given, PICTURES_OR_ONE, "set_channels", &p) && !copy_pictures(set, &p)) {
+    if (data_images_set_channels(set, channels, &error)) at_fail_with(&error);
+    else {
+      int64_t sizes[4] = {set->count, set->channels, set->height, set->width};
+      int ndim = at_ndim(given);
+      void *pixels = set->pixels;
+      set->pixels = NULL;
+      fill_from(L, pixels, sizes + 4 - ndim, ndim, AT_U8, AT_U8);
+    }
+  }
   return lua_agad_end(L, &scope, 1);
 }
 
 /* ---- the shortcut statistics ---- */
 
-static const int64_t *origin_field(lua_State *L, const char *name, int64_t n) {
+static const char *const origin_fields[] = {"height", "width", "file_bytes"};
+
+/* The field number `i`, which lies at 4 + i. */
+static const int64_t *origin_field(lua_State *L, int i, int64_t n) {
+  const char *name = origin_fields[i];
   int64_t count;
-  if (!lua_istable(L, 3)) return NULL;
-  lua_getfield(L, 3, name);
-  if (lua_isnil(L, -1)) return NULL;
-  if (!lua_istable(L, -1) && !lua_agad_test_tensor(L, -1))
+  if (lua_isnil(L, 4 + i)) return NULL;
+  if (!lua_istable(L, 4 + i) && !lua_agad_test_tensor(L, 4 + i))
     return at_fail("%s: a list or tensor of integers", name), NULL;
-  const int64_t *values = lua_agad_integers(L, lua_gettop(L), &count);
+  const int64_t *values = lua_agad_integers(L, 4 + i, &count);
   if (at_ok() && count != n) at_fail("%s: %lld values for %lld pictures", name, (long long)count, (long long)n);
   return values;
 }
@@ -188,23 +189,28 @@ static int shortcut(lua_State *L) {
   agad_error error;
   int n = 0;
   luaL_checkstack(L, 12, "shortcut");
+  lua_settop(L, 3);
+  for (int i = 0; i < 3; i++) {
+    if (lua_istable(L, 3)) lua_getfield(L, 3, origin_fields[i]);
+    else lua_pushnil(L);
+  }
   at_scope scope = at_open();
   pictures p;
   if (!lua_agad_pictures(given, PICTURES_OR_ONE, "shortcut", &p)) {
     const uint8_t *anomalous = lua_agad_labels(L, 2, p.n);
-    data_origin origin = {origin_field(L, "height", p.n), origin_field(L, "width", p.n),
-                          origin_field(L, "file_bytes", p.n)};
+    data_origin origin = {origin_field(L, 0, p.n), origin_field(L, 1, p.n), origin_field(L, 2, p.n)};
     if (at_ok()) n = data_shortcuts(p.pixels, p.n, p.channels, p.height, p.width, anomalous, &origin, found, &error);
     if (n < 0) at_fail_with(&error);
   }
-  lua_createtable(L, n > 0 ? n : 0, 0);
+  lua_agad_end(L, &scope, 0);
+  lua_createtable(L, n, 0);
   for (int i = 0; i < n; i++) {
     lua_createtable(L, 0, 2);
     lua_pushstring(L, found[i].name), lua_setfield(L, -2, "name");
     lua_pushnumber(L, found[i].auroc), lua_setfield(L, -2, "auroc");
     lua_rawseti(L, -2, i + 1);
   }
-  return lua_agad_end(L, &scope, 1);
+  return 1;
 }
 
 static const luaL_Reg functions[] = {{"mnist", mnist},         {"weave", weave},

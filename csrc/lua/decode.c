@@ -53,15 +53,17 @@ static int read_picture(lua_State *L) {
   luaL_checkstack(L, 8, "read");
   lua_agad_options(L, 2, "read", read_options, &o);
   lua_agad_check_form(L, "read", &o.form);
+  lua_agad_new_tensor(L);
   if (decode_file(path, &o, &picture, &error)) return lua_agad_raise(L, &error);
   at_scope scope = at_open();
   int64_t sizes[3] = {picture.channels, picture.height, picture.width};
-  lua_agad_push_tensor(L, at_from_memory(picture.pixels, sizes, 3, AT_U8, free, picture.pixels));
+  lua_agad_fill(L, -1, at_from_memory(picture.pixels, sizes, 3, AT_U8, free, picture.pixels));
+  lua_agad_end(L, &scope, 0);
   lua_createtable(L, 0, 3);
   set_integer(L, "height", picture.file_height);
   set_integer(L, "width", picture.file_width);
   set_integer(L, "file_bytes", picture.file_bytes);
-  return lua_agad_end(L, &scope, 2);
+  return 2;
 }
 
 /* What follows the size: nothing, a fit, or {fit=, filter=}. */
@@ -84,6 +86,7 @@ static int resize(lua_State *L) {
   int height = lua_agad_check_side(L, 2), width = lua_agad_check_side(L, 3);
   data_form form = take_fit(L, 4);
   agad_error error;
+  lua_agad_new_tensor(L);
   at_scope scope = at_open();
   pictures p;
   if (!lua_agad_pictures(given, PICTURES_OR_ONE, "resize", &p)) {
@@ -94,7 +97,7 @@ static int resize(lua_State *L) {
                                         form.fit, form.filter, &error))
       at_fail_with(&error);
   }
-  lua_agad_push_tensor(L, out);
+  lua_agad_fill(L, -1, out);
   return lua_agad_end(L, &scope, 1);
 }
 

@@ -8,6 +8,7 @@
 /* hashes(pictures) -> int64 (n): XXH64 of each picture's bytes; equal pictures of equal shape have equal hashes */
 static int hashes(lua_State *L) {
   at_tensor *given = lua_agad_check_tensor(L, 1), *out = NULL;
+  lua_agad_new_tensor(L);
   at_scope scope = at_open();
   pictures p;
   if (!lua_agad_pictures(given, PICTURES_MANY, "hashes", &p)) {
@@ -19,13 +20,14 @@ static int hashes(lua_State *L) {
       hash[i] = (int64_t)base_hash(p.pixels + (size_t)i * bytes, bytes, 0);
     }
   }
-  lua_agad_push_tensor(L, out);
+  lua_agad_fill(L, -1, out);
   return lua_agad_end(L, &scope, 1);
 }
 
 /* statistics(pictures) -> float64 (n, 4): mean, sd, grad_x, grad_y, as of the shortcut check */
 static int statistics(lua_State *L) {
   at_tensor *given = lua_agad_check_tensor(L, 1), *out = NULL;
+  lua_agad_new_tensor(L);
   at_scope scope = at_open();
   pictures p;
   agad_error error;
@@ -35,7 +37,7 @@ static int statistics(lua_State *L) {
     if (at_ok() && data_statistics(p.pixels, p.n, p.channels, p.height, p.width, at_data(out), &error))
       at_fail_with(&error);
   }
-  lua_agad_push_tensor(L, out);
+  lua_agad_fill(L, -1, out);
   return lua_agad_end(L, &scope, 1);
 }
 

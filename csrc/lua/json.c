@@ -5,12 +5,15 @@
  */
 #include "lua/binding.h"
 
+#include "base/text.h"
+
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { MAX_DEPTH = 64 };
+enum { JSON_TYPE = 3 }; /* where "__jsontype" lies on the stack while a value is encoded: that may not raise */
 
 static json_t *encode(lua_State *L, int index, int depth, agad_error *error);
 
@@ -33,7 +36,9 @@ static json_t *encode_object(lua_State *L, int index, int depth, agad_error *err
     if (lua_type(L, -2) != LUA_TSTRING) agad_fail(error, "JSON: a table has both list items and named keys");
     else item = encode(L, lua_gettop(L), depth + 1, error);
     if (!item || json_object_set_new(object, lua_tostring(L, -2), item)) {
-      if (item) agad_fail(error, "JSON: a key is not UTF-8");
+      size_t length;
+      const char *key = item ? lua_tolstring(L, -2, &length) : "";
+      if (item && !text_is_utf8(key, length)) agad_fail(error, "JSON: a key is not UTF-8");
       lua_pop(L, 2);
       return json_decref(object), NULL;
     }
@@ -47,9 +52,10 @@ static json_t *encode_table(lua_State *L, int index, int depth, agad_error *erro
   lua_pushnil(L);
   while (lua_next(L, index)) count++, lua_pop(L, 1);
   int array = n > 0;
-  if (!count && luaL_getmetafield(L, index, "__jsontype") != LUA_TNIL) {
-    array = lua_isstring(L, -1) && !strcmp(lua_tostring(L, -1), "array");
-    lua_pop(L, 1);
+  if (!count && lua_getmetatable(L, index)) {
+    lua_pushvalue(L, JSON_TYPE);
+    array = lua_rawget(L, -2) == LUA_TSTRING && !strcmp(lua_tostring(L, -1), "array");
+    lua_pop(L, 2);
   }
   if (array && count != n) return agad_fail(error, "JSON: a table has both list items and named keys"), NULL;
   return array ? encode_list(L, index, n, depth, error) : encode_object(L, index, depth, error);
@@ -70,7 +76,8 @@ static json_t *encode(lua_State *L, int index, int depth, agad_error *error) {
   case LUA_TSTRING:
     text = lua_tolstring(L, index, &n);
     value = json_stringn(text, n);
-    return value ? value : (agad_fail(error, "JSON: a string is not UTF-8"), NULL);
+    if (!value && !text_is_utf8(text, n)) agad_fail(error, "JSON: a string is not UTF-8");
+    return value;
   case LUA_TLIGHTUSERDATA:
     if (!lua_touserdata(L, index)) return json_null();
     break;
@@ -84,17 +91,22 @@ static json_t *encode(lua_State *L, int index, int depth, agad_error *error) {
 int lua_agad_json_encode(lua_State *L) {
   luaL_checkany(L, 1);
   size_t indent = (size_t)luaL_optinteger(L, 2, 0) & 31;
-  agad_error error;
+  lua_settop(L, 2);
+  lua_pushliteral(L, "__jsontype");
+  void **text = lua_agad_new_holder(L, free);
+  agad_error error = {"JSON: out of memory", AGAD_OUT_OF_MEMORY};
   json_t *value = encode(L, 1, 0, &error);
   if (!value) return lua_agad_raise(L, &error);
-  char *text = json_dumps(value, JSON_SORT_KEYS | JSON_ENCODE_ANY | JSON_REAL_PRECISION(17) |
-                                     (indent ? JSON_INDENT(indent) : JSON_COMPACT));
+  *text = json_dumps(value, JSON_SORT_KEYS | JSON_ENCODE_ANY | JSON_REAL_PRECISION(17) |
+                                (indent ? JSON_INDENT(indent) : JSON_COMPACT));
   json_decref(value);
-  if (!text) return lua_agad_error(L, "JSON: out of memory");
-  lua_pushstring(L, text);
-  free(text);
+  if (!*text) return lua_agad_error(L, "JSON: out of memory");
+  lua_pushstring(L, *text);
+  lua_agad_release(L, -2);
   return 1;
 }
+
+static void free_json(void *value) { json_decref(value); }
 
 static void push(lua_State *L, const json_t *v) {
   luaL_checkstack(L, 4, "JSON");
@@ -130,9 +142,11 @@ int lua_agad_json_decode(lua_State *L) {
   size_t n;
   const char *text = luaL_checklstring(L, 1, &n);
   json_error_t where;
+  void **held = lua_agad_new_holder(L, free_json);
   json_t *value = json_loadb(text, n, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &where);
   if (!value) return lua_agad_error(L, "JSON: %s (line %d, column %d)", where.text, where.line, where.column);
+  *held = value;
   push(L, value);
-  json_decref(value);
+  lua_agad_release(L, -2);
   return 1;
 }

@@ -85,7 +85,10 @@ static void release_rows(void *argument) {
 }
 
 static void set_numbers(lua_State *L, const char *name, const int64_t *numbers, int64_t n) {
-  lua_agad_push_tensor(L, at_copy_of(numbers, &n, 1, AT_I64));
+  lua_agad_new_tensor(L);
+  at_scope scope = at_open();
+  lua_agad_fill(L, -1, at_copy_of(numbers, &n, 1, AT_I64));
+  lua_agad_end(L, &scope, 0);
   lua_setfield(L, -2, name);
 }
 
@@ -93,15 +96,15 @@ static void set_numbers(lua_State *L, const char *name, const int64_t *numbers, 
 static void set_images(lua_State *L, cache_rows *rows) {
   const cache_header *h = rows->header;
   int64_t sizes[4] = {h->count, h->channels, h->height, h->width};
-  cache_rows *owner = malloc(sizeof *owner);
-  if (!owner || !at_ok()) {
-    free(owner);
-    at_fail("load: no memory");
-    return;
+  lua_agad_new_tensor(L);
+  at_scope scope = at_open();
+  cache_rows *owner = at_calloc(1, sizeof *owner);
+  if (owner) {
+    *owner = *rows;
+    *rows = (cache_rows){.file.fd = -1};
+    lua_agad_fill(L, -1, at_from_memory(owner->pixels, sizes, 4, AT_U8, release_rows, owner));
   }
-  *owner = *rows;
-  *rows = (cache_rows){.file.fd = -1};
-  lua_agad_push_tensor(L, at_from_memory(owner->pixels, sizes, 4, AT_U8, release_rows, owner));
+  lua_agad_end(L, &scope, 0);
   lua_setfield(L, -2, "images");
 }
 
@@ -145,9 +148,8 @@ static int load_files(lua_State *L) {
   luaL_setmetatable(L, LUA_LOADED);
   agad_error error;
   if (loader_run(paths, n, &o, result, &error)) return w.failed ? lua_error(L) : lua_agad_raise(L, &error);
-  at_scope scope = at_open();
   push_result(L, result);
-  return lua_agad_end(L, &scope, 1);
+  return 1;
 }
 
 /* ---- listing ---- */
@@ -197,10 +199,11 @@ static int read_idx(lua_State *L) {
   data_array array;
   agad_error error;
   luaL_checkstack(L, 8, "read_idx");
+  lua_agad_new_tensor(L);
   if (data_idx_read(path, &array, &error)) return lua_agad_raise(L, &error);
   at_scope scope = at_open();
-  lua_agad_push_tensor(
-      L, at_from_memory(array.values, array.sizes, array.dims, (at_dtype)dtype_of(array.type), free, array.values));
+  lua_agad_fill(
+      L, -1, at_from_memory(array.values, array.sizes, array.dims, (at_dtype)dtype_of(array.type), free, array.values));
   return lua_agad_end(L, &scope, 1);
 }
 

@@ -37,8 +37,9 @@ static int score(lua_State *L) {
   scoring s = check_scoring(L, 3, "score");
   int place = net_program_output(n->program, s.output);
   luaL_argcheck(L, place >= 0, 1, "the program has no such output");
+  lua_agad_new_tensor(L);
   at_scope scope = at_open();
-  lua_agad_push_tensor(L, score_pictures(plan, pictures, &s.how, place));
+  lua_agad_fill(L, -1, score_pictures(plan, pictures, &s.how, place));
   return lua_agad_end(L, &scope, 1);
 }
 
@@ -53,15 +54,17 @@ static int recalibrate(lua_State *L) {
   return lua_agad_end(L, &scope, 0);
 }
 
-/* Reads {{name=, tensor=}, …} at `index`; the strings stay in the tables. */
+/* Reads {{name=, tensor=}, …} at `index`; strings and tensors stay in the tables. */
 static named_tensor *read_tensors(lua_State *L, int index, int *n) {
   *n = lua_istable(L, index) ? (int)lua_rawlen(L, index) : 0;
   named_tensor *list = lua_newuserdatauv(L, (size_t)(*n + 1) * sizeof *list, 0); /* freed by the collector */
   for (int i = 0; i < *n; i++) {
     lua_rawgeti(L, index, i + 1);
-    lua_getfield(L, -1, "name");
-    lua_getfield(L, -2, "tensor");
-    list[i].name = luaL_checkstring(L, -2);
+    luaL_checktype(L, -1, LUA_TTABLE);
+    lua_pushliteral(L, "name"), lua_rawget(L, -2);
+    lua_pushliteral(L, "tensor"), lua_rawget(L, -3);
+    luaL_checktype(L, -2, LUA_TSTRING);
+    list[i].name = lua_tostring(L, -2);
     list[i].tensor = lua_agad_check_tensor(L, lua_gettop(L));
     lua_pop(L, 3);
   }
@@ -71,8 +74,10 @@ static named_tensor *read_tensors(lua_State *L, int index, int *n) {
 static json_t *read_json(lua_State *L, int index) {
   json_error_t where;
   json_t *object = json_loads(luaL_checkstring(L, index), 0, &where);
-  if (!json_is_object(object)) luaL_argerror(L, index, "a JSON object is needed");
-  return object;
+  if (json_is_object(object)) return object;
+  json_decref(object);
+  luaL_argerror(L, index, "a JSON object is needed");
+  return NULL;
 }
 
 /* model_save(path, about_json, net, {{name=, tensor=}, …}) */
@@ -100,17 +105,22 @@ static int save(lua_State *L) {
   return bad ? lua_agad_raise(L, &error) : 0;
 }
 
+static void close_file(void *f) { safetensors_close(f); }
+
 /* load(path) -> {name = tensor}, {key = string} (the metadata) */
 static int load(lua_State *L) {
   const char *path = luaL_checkstring(L, 1), *key;
   json_t *value;
   agad_error error;
-  safetensors *f = safetensors_open(path, &error);
+  void **held = lua_agad_new_holder(L, close_file);
+  safetensors *f = *held = safetensors_open(path, &error);
   if (!f) return lua_agad_raise(L, &error);
-  at_scope scope = at_open();
   lua_newtable(L);
-  for (int i = 0; i < safetensors_count(f) && at_ok(); i++) {
-    lua_agad_push_tensor(L, safetensors_get(f, i));
+  for (int i = 0; i < safetensors_count(f); i++) {
+    lua_agad_new_tensor(L);
+    at_scope scope = at_open();
+    lua_agad_fill(L, -1, safetensors_get(f, i));
+    lua_agad_end(L, &scope, 0);
     lua_setfield(L, -2, safetensors_name(f, i));
   }
   lua_newtable(L);
@@ -118,8 +128,8 @@ static int load(lua_State *L) {
     lua_pushlstring(L, json_string_value(value) ? json_string_value(value) : "", json_string_length(value));
     lua_setfield(L, -2, key);
   }
-  safetensors_close(f);
-  return lua_agad_end(L, &scope, 2);
+  lua_agad_release(L, -3);
+  return 2;
 }
 
 /* ---- saved models ---- */
@@ -147,9 +157,10 @@ static int run_model(lua_State *L) {
   at_tensor *pictures = lua_agad_check_tensor(L, 2);
   const char *output = luaL_optstring(L, 3, "score");
   net_bn bn = (net_bn)luaL_checkoption(L, 4, "running", modes), before = m->how.bn;
+  lua_agad_new_tensor(L);
   at_scope scope = at_open();
   m->how.bn = bn;
-  lua_agad_push_tensor(L, model_run(m, pictures, output));
+  lua_agad_fill(L, -1, model_run(m, pictures, output));
   m->how.bn = before;
   return lua_agad_end(L, &scope, 1);
 }

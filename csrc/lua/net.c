@@ -14,7 +14,6 @@ static void close_net(void *pointer) {
   lua_net *n = pointer;
   net_plan_free(n->plan);
   net_free(n->net);
-  free(n);
 }
 
 static lua_net *check(lua_State *L, int index) { return lua_agad_check_box(L, index, LUA_NET); }
@@ -40,13 +39,14 @@ static int new_net(lua_State *L) {
   luaL_argcheck(L, o.dtype == AT_F32 || o.dtype == AT_F64, 2, "dtype is float32 or float64");
   luaL_argcheck(L, o.compute == o.dtype || o.compute == AT_BF16, 2, "compute is dtype or bfloat16");
   void **box = lua_agad_new_box(L, LUA_NET);
+  lua_net *object = lua_newuserdatauv(L, sizeof *object, 0); /* lives as long as the box */
+  lua_setiuservalue(L, -2, 1);
   agad_error error;
   net_program *program = net_program_parse(json, &error);
   if (!program) return lua_agad_raise(L, &error);
   at_scope scope = at_open();
   net *n = net_new(program, o.dtype, o.device, o.layout);
   if (n) {
-    lua_net *object = malloc(sizeof *object);
     *object = (lua_net){n, net_plan_new(n, o.compute)};
     *box = object;
   }
@@ -95,9 +95,11 @@ static int run(lua_State *L, void (*how)(net_plan *, const at_tensor *, const ne
   net_rows groups[NET_MAX_GROUPS];
   int n_groups = read_groups(L, 3, groups), n_out = n->net->program->n_outputs;
   luaL_argcheck(L, n_out <= NET_MAX_INPUTS, 1, "too many outputs");
+  luaL_checkstack(L, n_out + 8, "outputs");
+  for (int i = 0; i < n_out; i++) lua_agad_new_tensor(L);
   at_scope scope = at_open();
   how(n->plan, x, groups, n_groups, outputs);
-  for (int i = 0; i < n_out; i++) lua_agad_push_tensor(L, outputs[i]);
+  for (int i = 0; i < n_out; i++) lua_agad_fill(L, i - n_out, outputs[i]);
   return lua_agad_end(L, &scope, n_out);
 }
 
@@ -108,7 +110,7 @@ static void push_tensors(lua_State *L, const net_param *list, at_tensor **tensor
   for (int i = 0; i < n; i++) {
     lua_createtable(L, 0, 2);
     lua_pushstring(L, list[i].name), lua_setfield(L, -2, "name");
-    lua_agad_push_tensor(L, at_alias(tensors[i])), lua_setfield(L, -2, "tensor");
+    lua_agad_push_alias(L, tensors[i]), lua_setfield(L, -2, "tensor");
     lua_rawseti(L, -2, i + 1);
   }
 }
@@ -117,17 +119,15 @@ static void push_tensors(lua_State *L, const net_param *list, at_tensor **tensor
 static int params(lua_State *L) {
   lua_net *n = check(L, 1);
   lua_newtable(L);
-  at_scope scope = at_open();
   push_tensors(L, n->net->program->params, n->net->params, n->net->program->n_params);
-  return lua_agad_end(L, &scope, 1);
+  return 1;
 }
 
 static int buffers(lua_State *L) {
   lua_net *n = check(L, 1);
   lua_newtable(L);
-  at_scope scope = at_open();
   push_tensors(L, n->net->program->buffers, n->net->buffers, n->net->program->n_buffers);
-  return lua_agad_end(L, &scope, 1);
+  return 1;
 }
 
 /* net:set(name, tensor): copies; net:share(name, tensor): uses the tensor itself */
@@ -192,9 +192,12 @@ static int info(lua_State *L) {
 }
 
 static int program(lua_State *L) {
-  char *text = net_program_text(check(L, 1)->net->program);
-  lua_pushstring(L, text);
-  free(text);
+  const net_program *of = check(L, 1)->net->program;
+  char **text = (char **)lua_agad_new_holder(L, free);
+  *text = net_program_text(of);
+  if (!*text) return lua_agad_error(L, "net: out of memory");
+  lua_pushstring(L, *text);
+  lua_agad_release(L, -2);
   return 1;
 }
 

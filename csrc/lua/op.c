@@ -5,100 +5,12 @@
  * A trailing table with string keys only holds keywords, one with an array part only is a list.  The overload
  * is chosen by looking at the arguments, never by trying.
  */
-#include "lua/op_read.h"
+#include "lua/op_family.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-enum { MAX_OVERLOADS = 64, MAX_RESULTS = 64 };
-
-/* ---- families: all overloads of a name, digested once ---- */
-
-typedef struct overload {
-  const at_op *op;
-  const at_arg *args;
-  int n, in_place, has_out; /* writes its first argument; takes the result as a keyword */
-  unsigned char shifts[MAX_ARGS];
-  int least; /* so many arguments must be given */
-  refusal refuse;
-  unsigned short takes[MAX_ARGS]; /* the Lua types that can be read exactly, 1 << LUA_T… each */
-} overload;
-
-typedef struct family {
-  char name[128];
-  overload *list; /* those with out = … come last */
-  int n;
-  const overload *of_tensors[3]; /* the one that 1 or 2 tensors mean, by their number */
-} family;
-
-/* Why an overload cannot be called from Lua, or NULL. */
-static const char *unusable(const at_op *op) {
-  if (at_op_args(op) > MAX_ARGS) return "more than 32 arguments";
-  for (int i = 0; i < at_op_args(op); i++) {
-    const at_arg *a = at_op_arg(op, i);
-    if (a->kind == AT_UNSUPPORTED && !a->has_default && !a->optional) return a->name;
-  }
-  return NULL;
-}
-
-/* Takes names of dimensions: such overloads are tried, and shown, after those that count them. */
-static int is_named(const at_op *op) {
-  for (int i = 0; i < at_op_args(op); i++)
-    if (at_op_arg(op, i)->names_dims) return 1;
-  return 0;
-}
-
-static int has_out(const at_op *op) {
-  for (int i = 0; i < at_op_args(op); i++)
-    if (at_op_arg(op, i)->keyword_only && at_op_arg(op, i)->written) return 1;
-  return 0;
-}
-
-/* The first `n` arguments are tensors and nothing else is asked for. */
-static int is_of_tensors(const overload *o, int n) {
-  for (int i = 0; i < n; i++)
-    if (i >= o->n || o->args[i].kind != AT_TENSOR || o->args[i].keyword_only) return 0;
-  return o->least <= n;
-}
-
-static void digest(family *f, const at_op *op, const char *name) {
-  overload *o = f->list + f->n++;
-  *o = (overload){.op = op, .n = at_op_args(op), .has_out = has_out(op), .refuse = refusal_of(name, op)};
-  if (o->n) o->args = at_op_arg(op, 0);
-  o->in_place = o->n && o->args[0].written && !o->args[0].keyword_only;
-  for (int i = 0; i < o->n; i++) {
-    const at_arg *a = o->args + i;
-    o->shifts[i] = (unsigned char)shift_of(name, a->name);
-    o->takes[i] = (unsigned short)lua_types(a);
-    if (!a->has_default && !(a->keyword_only && a->optional && !a->written)) o->least++;
-  }
-  for (int n = 1; n <= 2; n++)
-    if (!f->of_tensors[n] && !o->refuse && !o->has_out && is_of_tensors(o, n)) f->of_tensors[n] = o;
-}
-
-/* In-place names of Lua's reserved words and of TorchScript's builtins are not offered. */
-static family *family_new(const char *lua_name) {
-  const char *name = !strcmp(lua_name, "tile_repeat") ? "repeat" : lua_name;
-  const at_op *found[MAX_OVERLOADS];
-  family *f = calloc(1, sizeof *f);
-  f->list = calloc(MAX_OVERLOADS, sizeof *f->list);
-  snprintf(f->name, sizeof f->name, "%s", name);
-  int n = at_op_overloads(name, found, MAX_OVERLOADS);
-  if (!n && !strchr(name, ':')) {
-    char own[160];
-    snprintf(own, sizeof own, "agad::%s", name);
-    n = at_op_overloads(own, found, MAX_OVERLOADS);
-  }
-  for (int out = 0; out < 2; out++)
-    for (int named = 0; named < 2; named++)
-      for (int i = 0; i < n; i++)
-        if (!unusable(found[i]) && has_out(found[i]) == out && is_named(found[i]) == named) digest(f, found[i], name);
-  if (f->n) return f;
-  free(f->list);
-  free(f);
-  return NULL;
-}
+enum { MAX_RESULTS = 64 };
 
 /* ---- matching an overload ---- */
 
@@ -264,7 +176,7 @@ static int no_overload(lua_State *L, const family *f, const problem *p, int keyw
   lua_pushfstring(L, "%s: %s; it is called as", f->name, text);
   int shown = 0;
   for (int i = 0; i < f->n && shown < 6; i++) {
-    if ((f->list[i].has_out || is_named(f->list[i].op)) && shown) break;
+    if ((f->list[i].has_out || op_is_named(f->list[i].op)) && shown) break;
     lua_pushfstring(L, "%s %s", shown++ ? " or" : "", at_op_schema(f->list[i].op));
     lua_concat(L, 2);
   }
@@ -305,23 +217,24 @@ static int raise(lua_State *L, const char *name, agad_error *error) {
 static int call_of_tensors(lua_State *L, const family *f, int top) {
   at_value values[2], result;
   if (top < 1 || top > 2 || !f->of_tensors[top] || f->of_tensors[top]->in_place) return 0;
+  const overload *o = f->of_tensors[top];
+  if (o->tensors != 1) return 0;
   for (int i = 0; i < top; i++) {
     at_tensor *t = lua_agad_test_tensor(L, i + 1);
     if (!t) return 0;
     values[i] = at_v(t);
   }
-  const at_op *op = f->of_tensors[top]->op;
-  if (at_op_returns(op) != 1) return 0;
   agad_error error;
+  lua_agad_new_tensor_of(L, f->state);
   at_scope scope = at_open();
-  int n = at_op_call(op, values, top, &result, 1);
+  int n = at_op_call(o->op, values, top, &result, 1);
   if (n < 0 && at_failed_as() == AGAD_OUT_OF_MEMORY) {
     at_close(&scope, &error);
     lua_agad_collect(L);
     scope = at_open();
-    n = at_op_call(op, values, top, &result, 1);
+    n = at_op_call(o->op, values, top, &result, 1);
   }
-  if (n == 1) push_result(L, &result);
+  if (n == 1) lua_agad_fill(L, -1, result.kind == AT_TENSOR ? result.as.tensor : NULL);
   return at_close(&scope, &error) ? raise(L, f->name, &error) : 1;
 }
 
@@ -344,16 +257,6 @@ static int read_requires_grad(lua_State *L, const family *f, int keywords) {
   return given == LUA_TBOOLEAN && makes_tensors(f) ? on : -1;
 }
 
-/* AGAD_GC_STRESS=1: a full collection before every operator, which finds what holds a tensor too loosely. */
-static void stress(lua_State *L) {
-  static int on = -1;
-  if (on < 0) {
-    const char *value = getenv("AGAD_GC_STRESS");
-    on = value && !strcmp(value, "1");
-  }
-  if (on) lua_agad_collect(L);
-}
-
 /* agad.ones(2, 3, "float64") is agad.ones(2, 3, {dtype = "float64"}) */
 static void dtype_to_keyword(lua_State *L, const family *f, int top) {
   at_dtype dtype;
@@ -364,9 +267,68 @@ static void dtype_to_keyword(lua_State *L, const family *f, int top) {
   lua_setfield(L, top, "dtype");
 }
 
+static int refuse_call(lua_State *L, const family *f, const call *c, int keywords) {
+  if (!c->wrong) return no_overload(L, f, &c->worst, keywords);
+  return lua_agad_error(L, lua_pushfstring(L, "%s: %s", f->name, c->worst.form), c->worst.name, c->worst.expected,
+                        c->worst.got);
+}
+
+/* Numbers where tensors are wanted become such, now that a scope owns them. */
+static void wrap(at_value *v) {
+  if (v->kind != AT_INT && v->kind != AT_DOUBLE && v->kind != AT_BOOL) return;
+  v->as.tensor = at_number(v);
+  v->kind = AT_TENSOR;
+}
+
+static int call_overload(const overload *o, call *c, at_value *results) {
+  for (int i = 0; i < o->n && c->level == WRAP; i++) {
+    at_value *v = c->values + i;
+    if (o->args[i].kind == AT_TENSOR) wrap(v);
+    else if (o->args[i].kind == AT_LIST && o->args[i].item == AT_TENSOR && v->kind == AT_LIST)
+      for (int k = 0; k < v->n; k++) wrap(c->items + (v->items - c->items) + k);
+  }
+  const char *why = at_ok() && o->refuse ? o->refuse(o->op, c->values) : NULL;
+  if (why) at_fail("refused, libtorch does not survive it: %s", why);
+  return at_op_call(o->op, c->values, o->n, results, MAX_RESULTS);
+}
+
+typedef struct result_list {
+  const at_value *values;
+  int n;
+} result_list;
+
+static int push_results(lua_State *L) {
+  const result_list *list = lua_touserdata(L, 1);
+  luaL_checkstack(L, list->n + 8, "too many results");
+  for (int r = 0; r < list->n; r++) push_result(L, list->values + r);
+  return list->n;
+}
+
+/* Gives the results to the tensors that lie ready on the stack; where there are none, pushes them, in a protected call
+ * if that allocates. */
+static void give_results(lua_State *L, const overload *o, const at_value *results, int n, int ready, int top) {
+  if (ready == n) {
+    for (int r = 0; r < n; r++) lua_agad_fill(L, r - n, results[r].kind == AT_TENSOR ? results[r].as.tensor : NULL);
+    return;
+  }
+  int own = o->in_place && results->kind == AT_TENSOR && top; /* t:mul_(2) is t */
+  if (own) lua_pushvalue(L, 1);
+  result_list list = {results + own, n - own};
+  int allocates = 0;
+  for (int r = own; r < n; r++) allocates |= results[r].kind == AT_TENSOR || results[r].kind == AT_LIST;
+  if (!lua_checkstack(L, n + 8)) at_fail("too many results for Lua's stack");
+  else if (!allocates)
+    for (int r = own; r < n; r++) push_result(L, results + r);
+  else {
+    lua_pushcfunction(L, push_results);
+    lua_pushlightuserdata(L, &list);
+    if (lua_pcall(L, 1, list.n, 0) != LUA_OK) lua_agad_caught(L, "", NULL);
+  }
+}
+
 static int call_family(lua_State *L, const family *f) {
   int top = lua_gettop(L);
-  stress(L);
+  if (f->state->stress) lua_agad_collect(L);
   if (call_of_tensors(L, f, top)) return 1;
   dtype_to_keyword(L, f, top);
   int keywords = 0, kind = top ? holds_keywords(L, top) : 0;
@@ -377,57 +339,31 @@ static int call_family(lua_State *L, const family *f) {
   agad_error error;
   int with_gradient = read_requires_grad(L, f, keywords);
   c.taken = with_gradient >= 0;
-  at_scope scope = at_open();
   const overload *o = choose(L, &c, f, top, keywords);
-  if (!o) {
-    at_close(&scope, &error);
-    if (!c.wrong) return no_overload(L, f, &c.worst, keywords);
-    return lua_agad_error(L, lua_pushfstring(L, "%s: %s", f->name, c.worst.form), c.worst.name, c.worst.expected,
-                          c.worst.got);
-  }
-  const char *why = o->refuse ? o->refuse(o->op, c.values) : NULL;
-  if (why) at_fail("refused, libtorch does not survive it: %s", why);
-  int n = at_op_call(o->op, c.values, o->n, results, MAX_RESULTS);
+  if (!o) return refuse_call(L, f, &c, keywords);
+  int ready = o->in_place && top ? 0 : o->tensors;
+  if (ready > 8) luaL_checkstack(L, ready + 8, f->name);
+  for (int r = 0; r < ready; r++) lua_agad_new_tensor_of(L, f->state);
+  lua_State *before = lua_agad_set_caller(L, f->state); /* there is an operator that walks a graph */
+  at_scope scope = at_open();
+  int n = call_overload(o, &c, results);
   if (n < 0 && at_failed_as() == AGAD_OUT_OF_MEMORY && !o->in_place) { /* what Lua no longer needs may be enough */
     at_close(&scope, &error);
     lua_agad_collect(L);
+    const overload *again = choose(L, &c, f, top, keywords); /* a number that became a tensor went with the scope */
     scope = at_open();
-    n = at_op_call(o->op, c.values, o->n, results, MAX_RESULTS);
+    n = again == o ? call_overload(o, &c, results) : at_fail_with(&error);
   }
-  if (n > 8 && !lua_checkstack(L, n)) n = at_fail("too many results");
-  for (int r = 0; r < n; r++) {
-    if (r == 0 && o->in_place && results->kind == AT_TENSOR && top) lua_pushvalue(L, 1); /* t:mul_(2) is t */
-    else push_result(L, results + r);
-  }
+  lua_agad_set_caller(before, f->state);
+  if (n > 0) give_results(L, o, results, n, ready, top);
   if (with_gradient > 0 && n == 1 && results->kind == AT_TENSOR) at_set_requires_grad(lua_agad_test_tensor(L, -1), 1);
   return at_close(&scope, &error) ? raise(L, f->name, &error) : n;
 }
 
 static int call_upvalue(lua_State *L) { return call_family(L, lua_touserdata(L, lua_upvalueindex(1))); }
 
-/* Families live as long as the process, in a table of the registry: name -> light userdata. */
-static family *find_family(lua_State *L, const char *name) {
-  static const char key = 0;
-  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &key) != LUA_TTABLE) {
-    lua_pop(L, 1);
-    lua_newtable(L);
-    lua_pushvalue(L, -1);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &key);
-  }
-  lua_getfield(L, -1, name);
-  family *f = lua_touserdata(L, -1);
-  if (!f && strlen(name) < sizeof f->name && (f = family_new(name))) {
-    lua_pushlightuserdata(L, f);
-    lua_setfield(L, -3, name);
-  }
-  lua_pop(L, 2);
-  return f;
-}
-
 int lua_agad_push_op(lua_State *L, const char *name) {
-  family *f = find_family(L, name);
-  if (!f) return 0;
-  lua_pushlightuserdata(L, f);
+  if (!lua_agad_push_family(L, name)) return 0;
   lua_pushcclosure(L, call_upvalue, 1);
   return 1;
 }
@@ -436,8 +372,7 @@ int lua_agad_metamethod(lua_State *L) {
   family *f = lua_touserdata(L, lua_upvalueindex(3));
   lua_settop(L, (int)lua_tointeger(L, lua_upvalueindex(2)));
   if (!f) { /* the first time: not while the module is opened, since the device is not yet known then */
-    f = find_family(L, lua_tostring(L, lua_upvalueindex(1)));
-    lua_pushlightuserdata(L, f);
+    f = lua_agad_push_family(L, lua_tostring(L, lua_upvalueindex(1)));
     lua_replace(L, lua_upvalueindex(3));
   }
   return call_family(L, f);
@@ -449,46 +384,9 @@ static int operator_function(lua_State *L) {
   return 1;
 }
 
-/* Pushes {argument = "dimension", "position", "end" or "as it is"} for those that are integers or lists of them. */
-static void push_integers(lua_State *L, const char *name, const at_op *op) {
-  static const char *const shifts[] = {
-      [PLAIN] = "as it is", [DIMENSION] = "dimension", [POSITION] = "position", [STOP] = "end"};
-  const char *space = strstr(name, "::");
-  lua_newtable(L);
-  for (int i = 0; op && i < at_op_args(op); i++) {
-    const at_arg *a = at_op_arg(op, i);
-    if (a->kind != AT_INT && (a->kind != AT_LIST || a->item != AT_INT)) continue;
-    lua_pushstring(L, shifts[shift_of(space ? space + 2 : name, a->name)]);
-    lua_setfield(L, -2, a->name);
-  }
-}
-
-static void list_operator(void *context, const char *name, const char *variant, const char *schema) {
-  lua_State *L = context;
-  const at_op *op = at_op_find(name, variant);
-  lua_createtable(L, 0, 6);
-  lua_pushstring(L, name), lua_setfield(L, -2, "name");
-  lua_pushstring(L, variant), lua_setfield(L, -2, "overload");
-  lua_pushstring(L, schema), lua_setfield(L, -2, "schema");
-  lua_pushboolean(L, op && has_out(op)), lua_setfield(L, -2, "out");
-  push_integers(L, name, op), lua_setfield(L, -2, "integers");
-  if (op && unusable(op)) lua_pushstring(L, unusable(op)), lua_setfield(L, -2, "unusable");
-  lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
-}
-
-/* operators() -> list of {name, overload, schema, out (takes its result as a keyword), integers (how each is read),
- * unusable (the argument that Lua has no value for)}: the dispatcher's catalogue */
-static int operators(lua_State *L) {
-  lua_settop(L, 0);
-  luaL_checkstack(L, 10, "operators");
-  lua_newtable(L);
-  at_op_each(list_operator, L);
-  return 1;
-}
-
 void lua_agad_open_op(lua_State *L) {
   lua_pushcfunction(L, operator_function);
   lua_setfield(L, -2, "operator");
-  lua_pushcfunction(L, operators);
+  lua_pushcfunction(L, lua_agad_operators);
   lua_setfield(L, -2, "operators");
 }

@@ -124,11 +124,7 @@ int read_value(lua_State *L, call *c, int index, const at_arg *arg, at_kind kind
   case AT_TENSOR:
     out->kind = AT_TENSOR;
     if ((out->as.tensor = lua_agad_test_tensor(L, index))) return 1;
-    if (c->level == WRAP && read_number(L, index, out)) {
-      out->as.tensor = at_number(out);
-      out->kind = AT_TENSOR;
-      return out->as.tensor != NULL;
-    }
+    if (c->level == WRAP && read_number(L, index, out)) return 1; /* stays a number until there is a scope */
     return mismatch(c, arg, "a tensor", kind_name(L, index));
   case AT_INT:
     out->kind = AT_INT;

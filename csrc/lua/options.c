@@ -139,6 +139,6 @@ void lua_agad_options(lua_State *L, int index, const char *who, const option *kn
     int given = lua_getfield(L, index, o->name) != LUA_TNIL, value = lua_gettop(L);
     if (given) read_option(L, who, o, (char *)into + o->place);
     else if (o->needed) refuse(L, who, o, value, range(L, o));
-    lua_pop(L, 1);
+    if (!given || o->kind != OPTION_IS_STRING) lua_pop(L, 1);
   }
 }

@@ -61,7 +61,7 @@ typedef struct option {
 /* An enum or int. */
 #define OPTION_CHOICE(name_, type, field, choices_) \
   { .name = name_, .kind = OPTION_IS_CHOICE, OPTION_FIELD(type, field), .choices = choices_ }
-/* const char *: it belongs to the table. */
+/* const char *: the string stays on the stack, since a metatable may have made it. */
 #define OPTION_STRING(name_, type, field) \
   { .name = name_, .kind = OPTION_IS_STRING, OPTION_AS(type, field, const char *) }
 /* An at_dtype, by its name; int, a device that is there. */

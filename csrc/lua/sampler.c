@@ -35,9 +35,10 @@ static data_sampler *check_sampler(lua_State *L) { return lua_agad_check_box(L, 
 static int sampler_next(lua_State *L) {
   data_sampler *s = check_sampler(L);
   data_batch batch;
+  lua_agad_new_tensor(L);
   if (!data_sampler_next(s, &batch)) return lua_pushnil(L), 1;
   at_scope scope = at_open();
-  lua_agad_push_tensor(L, at_copy_of(batch.rows, &batch.n, 1, AT_I64));
+  lua_agad_fill(L, -1, at_copy_of(batch.rows, &batch.n, 1, AT_I64));
   lua_pushinteger(L, batch.n_normal);
   return lua_agad_end(L, &scope, 2);
 }

@@ -1,8 +1,6 @@
-/* step.c: the step table, the losses, and batches of pictures for Lua. */
+/* step.c: the step table for Lua. */
 #include "lua/binding.h"
 #include "lua/options.h"
-#include "net/pictures.h"
-#include "train/losses.h"
 #include "train/step.h"
 
 #include <stdlib.h>
@@ -28,7 +26,6 @@ static lua_step *check(lua_State *L, int index) { return lua_agad_check_box(L, i
 static void close_step(void *pointer) {
   lua_step *s = pointer;
   step_free(s->state);
-  free(s);
 }
 
 /* step(method, options_json[, family]) -> step: C stages of the method `family` (its own name) need no prefix */
@@ -37,14 +34,13 @@ static int new_step(lua_State *L) {
   const char *family = luaL_optstring(L, 3, method);
   void **box = lua_agad_new_box(L, LUA_STEP);
   lua_newtable(L); /* what the step refers to stays alive here */
+  lua_step *s = lua_newuserdatauv(L, sizeof *s, 0);
+  *s = (lua_step){NULL, NULL, 0};
+  lua_setfield(L, -2, "step");
   lua_setiuservalue(L, -2, 1);
   at_scope scope = at_open();
-  step_state *state = step_new(method, family, options);
-  if (state) {
-    lua_step *s = calloc(1, sizeof *s);
-    s->state = state;
-    *box = s;
-  }
+  s->state = step_new(method, family, options);
+  if (s->state) *box = s;
   return lua_agad_end(L, &scope, 1);
 }
 
@@ -117,6 +113,15 @@ static int add_average(lua_State *L) {
   return lua_agad_end(L, &scope, 0);
 }
 
+/* Calls the function of a trampoline; the step's table is at 2. */
+static int call_lua_stage(lua_State *L) {
+  const trampoline *t = lua_touserdata(L, 1);
+  lua_rawgeti(L, 2, t->function);
+  lua_getfield(L, 2, "state");
+  lua_call(L, 1, 0);
+  return 0;
+}
+
 /* A Lua stage: function(state) with gradient mode on; its error becomes the sticky one, with step and stage. */
 static int run_lua_stage(step_state *state, void *arg) {
   trampoline *t = arg;
@@ -124,14 +129,11 @@ static int run_lua_stage(step_state *state, void *arg) {
   int mode = at_grad_mode(1), top = lua_gettop(L);
   step_exchange_random(state);
   lua_getiuservalue(L, 1, 1);
-  lua_rawgeti(L, -1, t->function);
-  lua_getfield(L, -2, "state");
-  int failed = lua_pcall(L, 1, 0, 0) != LUA_OK;
+  int bad = lua_agad_protected(L, call_lua_stage, t, -1, "stage ", state->stages[state->at].name);
   step_exchange_random(state);
-  if (failed) lua_agad_caught(L, "stage ", state->stages[state->at].name);
   lua_settop(L, top);
   at_grad_mode(mode);
-  return failed ? -1 : 0;
+  return bad;
 }
 
 /* add_stage(name[, function]): one of those in C without a function */
@@ -142,13 +144,13 @@ static int add_stage(lua_State *L) {
   if (!lua_isnoneornil(L, 3)) {
     luaL_checktype(L, 3, LUA_TFUNCTION);
     int function = anchor(L, 3);
-    t = malloc(sizeof *t);
+    t = lua_newuserdatauv(L, sizeof *t, 0);
     *t = (trampoline){s, function};
+    anchor(L, lua_gettop(L));
   }
   at_scope scope = at_open();
-  if (t) {
-    if (step_add_stage(s->state, name, run_lua_stage, t, free) < 0) free(t);
-  } else step_add_builtin(s->state, name);
+  if (t) step_add_stage(s->state, name, run_lua_stage, t, NULL);
+  else step_add_builtin(s->state, name);
   return lua_agad_end(L, &scope, 0);
 }
 
@@ -218,11 +220,14 @@ static int run_stage(lua_State *L) {
   lua_Integer i = luaL_checkinteger(L, 2);
   luaL_argcheck(L, i >= 1 && i <= s->state->n_stages, 2, "no such stage");
   luaL_checkstack(L, 20, "stage");
+  lua_State *before = s->L;
   at_scope scope = at_open();
   s->L = L;
   step_run_stage(s->state, (int)i - 1);
+  s->L = before;
+  lua_agad_end(L, &scope, 0);
   lua_pushstring(L, s->state->stages[i - 1].name);
-  return lua_agad_end(L, &scope, 1);
+  return 1;
 }
 
 /* run(x, n_normal): the whole table in one call */
@@ -231,9 +236,11 @@ static int run(lua_State *L) {
   at_tensor *x = lua_agad_check_tensor(L, 2);
   lua_Integer n_normal = luaL_checkinteger(L, 3);
   luaL_checkstack(L, 20, "stage");
+  lua_State *before = s->L;
   at_scope scope = at_open();
   s->L = L;
   step_run(s->state, x, n_normal);
+  s->L = before;
   return lua_agad_end(L, &scope, 0);
 }
 
@@ -241,11 +248,12 @@ static int run(lua_State *L) {
 static int get(lua_State *L) {
   lua_step *s = check(L, 1);
   const char *name = luaL_checkstring(L, 2);
+  lua_agad_new_tensor(L);
   at_scope scope = at_open();
   at_tensor *t = NULL;
   for (int i = 0; i < s->state->n_slots; i++)
     if (!strcmp(s->state->slot_names[i], name) && s->state->slots[i]) t = at_clone(s->state->slots[i]);
-  lua_agad_push_tensor(L, t);
+  lua_agad_fill(L, -1, t);
   return lua_agad_end(L, &scope, 1);
 }
 
@@ -271,17 +279,22 @@ static int n_normal(lua_State *L) {
   return 1;
 }
 
+static int is_loss(const step_state *s, int slot) {
+  return s->slots[slot] && !strncmp(s->slot_names[slot], "loss.", 5);
+}
+
 /* losses() -> {adv = number, …}: reads them from the device */
 static int read_losses(lua_State *L) {
   step_state *s = check(L, 1)->state;
-  lua_newtable(L);
+  double values[STEP_MAX_SLOTS];
   at_scope scope = at_open();
   for (int i = 0; i < s->n_slots; i++)
-    if (s->slots[i] && !strncmp(s->slot_names[i], "loss.", 5)) {
-      lua_pushnumber(L, at_item(s->slots[i]));
-      lua_setfield(L, -2, s->slot_names[i] + 5);
-    }
-  return lua_agad_end(L, &scope, 1);
+    if (is_loss(s, i)) values[i] = at_item(s->slots[i]);
+  lua_agad_end(L, &scope, 0);
+  lua_newtable(L);
+  for (int i = 0; i < s->n_slots; i++)
+    if (is_loss(s, i)) lua_pushnumber(L, values[i]), lua_setfield(L, -2, s->slot_names[i] + 5);
+  return 1;
 }
 
 static int backward(lua_State *L) {
@@ -290,10 +303,11 @@ static int backward(lua_State *L) {
   at_tensor *value = lua_agad_check_tensor(L, 3);
   int place = step_find_update(s->state, update);
   luaL_argcheck(L, place >= 0, 2, "no such update");
-  lua_State *before = lua_agad_set_caller(L);
+  lua_agad_state *state = lua_agad_state_of(L);
+  lua_State *before = lua_agad_set_caller(L, state);
   at_scope scope = at_open();
   step_backward(s->state, place, value, lua_toboolean(L, 4));
-  lua_agad_set_caller(before);
+  lua_agad_set_caller(before, state);
   return lua_agad_end(L, &scope, 0);
 }
 
@@ -301,18 +315,17 @@ static int backward(lua_State *L) {
 static int average(lua_State *L) {
   step_state *s = check(L, 1)->state;
   const char *name = luaL_checkstring(L, 2);
-  at_scope scope = at_open();
   lua_pushnil(L);
   for (int i = 0; i < s->n_averages; i++) {
     step_average *a = s->averages + i;
     if (strcmp(s->nets[a->net].name, name)) continue;
     lua_newtable(L);
     for (int j = 0; j < s->nets[a->net].net->program->n_params; j++) {
-      lua_agad_push_tensor(L, at_alias(a->params[j]));
+      lua_agad_push_alias(L, a->params[j]);
       lua_rawseti(L, -2, j + 1);
     }
   }
-  return lua_agad_end(L, &scope, 1);
+  return 1;
 }
 
 /* gradients(update) -> list of gradients (false where none) */
@@ -320,14 +333,13 @@ static int gradients(lua_State *L) {
   step_state *s = check(L, 1)->state;
   int place = step_find_update(s, luaL_checkstring(L, 2));
   luaL_argcheck(L, place >= 0, 2, "no such update");
-  at_scope scope = at_open();
   lua_newtable(L);
   for (int i = 0; i < s->updates[place].n; i++) {
-    if (s->updates[place].grads[i]) lua_agad_push_tensor(L, at_alias(s->updates[place].grads[i]));
+    if (s->updates[place].grads[i]) lua_agad_push_alias(L, s->updates[place].grads[i]);
     else lua_pushboolean(L, 0);
     lua_rawseti(L, -2, i + 1);
   }
-  return lua_agad_end(L, &scope, 1);
+  return 1;
 }
 
 /* updates() -> list of their names */
@@ -361,7 +373,7 @@ static int set_option(lua_State *L) {
 
 static void put_tensor(lua_State *L, const char *name, at_tensor *t) {
   if (!t) return;
-  lua_agad_push_tensor(L, at_alias(t));
+  lua_agad_push_alias(L, t);
   lua_setfield(L, -2, name);
 }
 
@@ -382,7 +394,6 @@ static void put_list(lua_State *L, const step_state *s, const step_update *u, co
 static int tensors(lua_State *L) {
   step_state *s = check(L, 1)->state;
   char name[4 * NET_NAME];
-  at_scope scope = at_open();
   lua_newtable(L);
   for (int i = 0; i < s->n_updates; i++) {
     const step_update *u = s->updates + i;
@@ -403,7 +414,7 @@ static int tensors(lua_State *L) {
   }
   if (s->random[0]) put_tensor(L, "random.cpu", s->random[0]);
   if (s->random[1]) put_tensor(L, "random.cuda", s->random[1]);
-  return lua_agad_end(L, &scope, 1);
+  return 1;
 }
 
 /* collapses() -> how often the guard has acted */
@@ -411,51 +422,6 @@ static int collapses(lua_State *L) {
   step_state *s = check(L, 1)->state;
   at_scope scope = at_open();
   lua_pushinteger(L, s->collapses ? at_item_int(s->collapses) : 0);
-  return lua_agad_end(L, &scope, 1);
-}
-
-/* ---- losses for Lua: each call is one autograd node ---- */
-
-/* losses.NAME(a, b) or (a, target) -> 0-d tensor; upvalue 1 is the loss's place in the list */
-static int call_loss(lua_State *L) {
-  const loss *l = losses + lua_tointeger(L, lua_upvalueindex(1));
-  at_tensor *a = lua_agad_check_tensor(L, 1), *b = NULL;
-  double target = 0;
-  if (l->takes_target) {
-    target = luaL_checknumber(L, 2);
-    luaL_argcheck(L, target == 0 || target == 1, 2, "the target is 0 or 1");
-  } else b = lua_agad_check_tensor(L, 2);
-  at_scope scope = at_open();
-  lua_agad_push_tensor(L, loss_call(l, a, b, target));
-  return lua_agad_end(L, &scope, 1);
-}
-
-/* core.losses: {l1 = function, …}, one for each in csrc/train/losses.c */
-static void push_losses(lua_State *L) {
-  lua_newtable(L);
-  for (int i = 0; losses[i].name; i++) {
-    lua_pushinteger(L, i);
-    lua_pushcclosure(L, call_loss, 1);
-    lua_setfield(L, -2, losses[i].name);
-  }
-}
-
-typedef struct batch_options {
-  at_dtype dtype;
-  int device;
-} batch_options;
-
-/* batch(pictures, index or nil, low, high[, {dtype=, device=}]) -> float tensor, channels_last */
-static int batch(lua_State *L) {
-  at_tensor *pictures = lua_agad_check_tensor(L, 1),
-            *index = lua_isnoneornil(L, 2) ? NULL : lua_agad_check_tensor(L, 2);
-  double low = luaL_checknumber(L, 3), high = luaL_checknumber(L, 4);
-  static const option known[] = {OPTION_DEVICE("device", batch_options, device),
-                                 OPTION_DTYPE("dtype", batch_options, dtype), OPTION_END};
-  batch_options o = {AT_F32, AT_CPU};
-  lua_agad_options(L, 5, "batch", known, &o);
-  at_scope scope = at_open();
-  lua_agad_push_tensor(L, pictures_to_batch(pictures, index, low, high, o.dtype, o.device, AT_CHANNELS_LAST));
   return lua_agad_end(L, &scope, 1);
 }
 
@@ -484,11 +450,9 @@ static const luaL_Reg methods[] = {{"add_net", add_net},
                                    {"tensors", tensors},
                                    {"collapses", collapses},
                                    {NULL, NULL}};
-static const luaL_Reg functions[] = {{"step", new_step}, {"batch", batch}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"step", new_step}, {NULL, NULL}};
 
 void lua_agad_open_step(lua_State *L) {
   lua_agad_type(L, LUA_STEP, methods, close_step);
   luaL_setfuncs(L, functions, 0);
-  push_losses(L);
-  lua_setfield(L, -2, "losses");
 }

@@ -15,19 +15,15 @@
 #include <string.h>
 
 enum { SMALLEST_BUDGET = 32 << 20, FEWEST = 1000, TENSORS_A_KB = 10 };
-static int64_t lua_bytes = 0, budget = SMALLEST_BUDGET; /* bytes of tensors */
-static int64_t alive = 0, collect_at = FEWEST;          /* tensors */
-static int64_t collections = 0;
-static int scopes = 0; /* open ones (agad.scope); each is a list in the registry of what was made in it */
-
 typedef struct tensor_box {
   const void *mark; /* &metatable: tells a tensor's block from any other at the cost of a comparison */
   at_tensor *t;     /* in `place`; NULL: closed */
   at_place place;
   int64_t bytes;
+  lua_agad_state *state;
 } tensor_box;
 
-static const char formatter = 0, nearest = 0; /* their addresses: keys of functions in the registry */
+static const char formatter = 0, nearest = 0, scopes = 0; /* their addresses: keys in the registry */
 static const char metatable = 0; /* its address is the metatable's key in the registry: no string is hashed */
 
 static tensor_box *test(lua_State *L, int index) {
@@ -36,50 +32,76 @@ static tensor_box *test(lua_State *L, int index) {
 }
 
 void lua_agad_collect(lua_State *L) {
-  collections++;
+  lua_agad_state_of(L)->collections++;
   lua_gc(L, LUA_GCCOLLECT);
 }
 
-static void collect(lua_State *L) {
+static void collect(lua_State *L, lua_agad_state *s) {
   if (!lua_gc(L, LUA_GCISRUNNING)) return;
-  if (alive <= collect_at) lua_gc(L, LUA_GCSTEP, 0); /* in the generational mode: what is young, at little cost */
-  if (alive > collect_at || lua_bytes > budget / 5 * 4) lua_agad_collect(L);
+  if (s->alive <= s->collect_at) lua_gc(L, LUA_GCSTEP, 0); /* in the generational mode: what is young, at little cost */
+  if (s->alive > s->collect_at || s->bytes > s->budget / 5 * 4) lua_agad_collect(L);
   int64_t more = (int64_t)lua_gc(L, LUA_GCCOUNT) * TENSORS_A_KB;
-  collect_at = alive + (more > FEWEST ? more : FEWEST);
-  if (lua_bytes > budget / 5 * 4) budget += budget / 5 * 2;
-  else if (budget > SMALLEST_BUDGET && lua_bytes < budget / 2)
-    budget = lua_bytes > SMALLEST_BUDGET / 2 ? 2 * lua_bytes : SMALLEST_BUDGET;
+  s->collect_at = s->alive + (more > FEWEST ? more : FEWEST);
+  if (s->bytes > s->budget / 5 * 4) s->budget += s->budget / 5 * 2;
+  else if (s->budget > SMALLEST_BUDGET && s->bytes < s->budget / 2)
+    s->budget = s->bytes > SMALLEST_BUDGET / 2 ? 2 * s->bytes : SMALLEST_BUDGET;
 }
 
 /* Notes the tensor at `index` in the innermost scope, weakly: what nobody holds is collected as ever. */
-static void note(lua_State *L, int index) {
+static void note(lua_State *L, const lua_agad_state *s, int index) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, &scopes);
-  lua_rawgeti(L, -1, scopes);
+  lua_rawgeti(L, -1, s->scopes);
   lua_pushvalue(L, index);
   lua_pushboolean(L, 1);
   lua_rawset(L, -3);
   lua_pop(L, 2);
 }
 
+void lua_agad_new_tensor_of(lua_State *L, lua_agad_state *s) {
+  if (s->alive > s->collect_at || s->bytes > s->budget) collect(L, s);
+  tensor_box *box = lua_newuserdatauv(L, sizeof *box, 0);
+  box->mark = &metatable;
+  box->t = NULL;
+  box->state = s;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &metatable);
+  lua_setmetatable(L, -2);
+  if (s->scopes) note(L, s, lua_gettop(L));
+}
+
+void lua_agad_new_tensor(lua_State *L) { lua_agad_new_tensor_of(L, lua_agad_state_of(L)); }
+
+void lua_agad_fill(lua_State *L, int index, at_tensor *t) {
+  if (!t) {
+    lua_pushnil(L);
+    lua_replace(L, index < 0 ? index - 1 : index);
+    return;
+  }
+  tensor_box *box = lua_touserdata(L, index);
+  box->t = at_move_in(&box->place, t);
+  box->bytes = at_nbytes(box->t);
+  box->state->bytes += box->bytes;
+  box->state->alive++;
+}
+
 void lua_agad_push_tensor(lua_State *L, at_tensor *t) {
+  lua_agad_new_tensor(L);
+  lua_agad_fill(L, -1, t);
+}
+
+void lua_agad_push_alias(lua_State *L, const at_tensor *t) {
   if (!t) {
     lua_pushnil(L);
     return;
   }
-  tensor_box *box = lua_newuserdatauv(L, sizeof *box, 0);
-  box->mark = &metatable;
-  box->t = NULL;
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &metatable);
-  lua_setmetatable(L, -2);
-  box->t = at_move_in(&box->place, t);
-  box->bytes = at_nbytes(box->t);
-  lua_bytes += box->bytes;
-  if (scopes) note(L, lua_gettop(L));
-  if (++alive > collect_at || lua_bytes > budget) collect(L);
+  lua_agad_new_tensor(L);
+  at_scope scope = at_open();
+  lua_agad_fill(L, -1, at_alias(t));
+  lua_agad_end(L, &scope, 1);
 }
 
 /* open_scope() -> its number; tensors that are made from now on are noted in it */
 static int open_scope(lua_State *L) {
+  lua_agad_state *s = lua_agad_state_of(L);
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &scopes) != LUA_TTABLE) {
     lua_newtable(L);
     lua_pushvalue(L, -1);
@@ -90,33 +112,34 @@ static int open_scope(lua_State *L) {
   lua_pushliteral(L, "k");
   lua_setfield(L, -2, "__mode");
   lua_setmetatable(L, -2);
-  lua_rawseti(L, -2, ++scopes);
-  lua_pushinteger(L, scopes);
+  lua_rawseti(L, -2, s->scopes + 1);
+  lua_pushinteger(L, ++s->scopes);
   return 1;
 }
 
 /* close_scope(number) -> a set of what was made in it; scopes within it that are still open end too */
 static int close_scope(lua_State *L) {
+  lua_agad_state *s = lua_agad_state_of(L);
   lua_Integer number = luaL_checkinteger(L, 1);
-  luaL_argcheck(L, number >= 1 && number <= scopes, 1, "no such scope is open");
+  luaL_argcheck(L, number >= 1 && number <= s->scopes, 1, "no such scope is open");
   lua_rawgetp(L, LUA_REGISTRYINDEX, &scopes);
   lua_rawgeti(L, -1, number);
-  for (; scopes >= number; scopes--) {
+  for (; s->scopes >= number; s->scopes--) {
     lua_pushnil(L);
-    lua_rawseti(L, 2, scopes);
+    lua_rawseti(L, 2, s->scopes);
   }
   return 1;
 }
 
 /* note_in_scope(tensor): notes it in the innermost scope, where it is handed out of an inner one */
 static int note_in_scope(lua_State *L) {
-  luaL_checkudata(L, 1, LUA_TENSOR);
-  if (scopes) note(L, 1);
+  const tensor_box *box = luaL_checkudata(L, 1, LUA_TENSOR);
+  if (box->state->scopes) note(L, box->state, 1);
   return 0;
 }
 
 static int count_collections(lua_State *L) {
-  lua_pushinteger(L, collections);
+  lua_pushinteger(L, lua_agad_state_of(L)->collections);
   return 1;
 }
 
@@ -139,9 +162,10 @@ static int close_tensor(lua_State *L) {
   if (!box) luaL_typeerror(L, 1, "tensor");
   if (!box->t) return 0;
   box->t = NULL;
-  lua_bytes -= box->bytes;
-  alive--;
+  box->state->bytes -= box->bytes;
+  box->state->alive--;
   at_move_out(&box->place);
+  if (atomic_load_explicit(&box->state->released, memory_order_relaxed)) lua_agad_forget_callbacks(L, box->state);
   return 0;
 }
 
@@ -206,8 +230,9 @@ static int dim(lua_State *L) {
 
 static int move(lua_State *L, int device) {
   at_tensor *t = lua_agad_check_tensor(L, 1);
+  lua_agad_new_tensor(L);
   at_scope scope = at_open();
-  lua_agad_push_tensor(L, at_to(t, at_dtype_of(t), device));
+  lua_agad_fill(L, -1, at_to(t, at_dtype_of(t), device));
   return lua_agad_end(L, &scope, 1);
 }
 
@@ -316,13 +341,15 @@ static int attribute(lua_State *L) {
   if (!strcmp(key, "device")) return push_device(L, t), 1;
   if (!strcmp(key, "requires_grad")) return lua_pushboolean(L, at_requires_grad(t)), 1;
   if (!strcmp(key, "T")) {
+    lua_agad_new_tensor(L);
     at_scope scope = at_open();
-    lua_agad_push_tensor(L, at_call("numpy_T", "", (at_value[]){at_v(t)}, 1));
+    lua_agad_fill(L, -1, at_call("numpy_T", "", (at_value[]){at_v(t)}, 1));
     return lua_agad_end(L, &scope, 1);
   }
   if (!strcmp(key, "grad")) {
+    lua_agad_new_tensor(L);
     at_scope scope = at_open();
-    lua_agad_push_tensor(L, at_gradient(t));
+    lua_agad_fill(L, -1, at_gradient(t));
     return lua_agad_end(L, &scope, 1);
   }
   const char *meant = lua_agad_nearest(L, key, 0);
@@ -378,6 +405,8 @@ static const luaL_Reg functions[] = {
     {"note_in_scope", note_in_scope}, {"collections", count_collections}, {NULL, NULL}};
 
 void lua_agad_open_tensor(lua_State *L) {
+  lua_agad_state *state = lua_agad_state_of(L);
+  if (!state->budget) state->budget = SMALLEST_BUDGET, state->collect_at = FEWEST;
   luaL_setfuncs(L, functions, 0);
   lua_agad_open_generator(L);
   luaL_setfuncs(L, lua_agad_tensor_makers, 0);

@@ -152,10 +152,11 @@ int lua_agad_index(lua_State *L, int index) {
   part p;
   at_value items[MOST];
   luaL_checkstack(L, 8, "index");
+  lua_agad_new_tensor(L);
   at_scope scope = at_open();
   read_part(L, index, t, &p);
   if (p.n_index && at_ok()) p.view = at_call("index", "Tensor", (at_value[]){at_v(p.view), index_list(&p, items)}, 2);
-  lua_agad_push_tensor(L, !at_ok() ? NULL : p.view == t ? at_alias(t) : p.view);
+  lua_agad_fill(L, -1, !at_ok() ? NULL : p.view == t ? at_alias(t) : p.view);
   return lua_agad_end_reworded(L, &scope, 1);
 }
 
@@ -199,8 +200,9 @@ int lua_agad_concat(lua_State *L) {
   if (!lua_agad_is_tensor(L, 1) || !lua_agad_is_tensor(L, 2))
     return lua_agad_error(L, "a tensor is joined by .. to a tensor only; for text use tostring(t)");
   at_value items[2] = {at_v(lua_agad_check_tensor(L, 1)), at_v(lua_agad_check_tensor(L, 2))};
+  lua_agad_new_tensor(L);
   at_scope scope = at_open();
-  lua_agad_push_tensor(L, at_call("cat", "", (at_value[]){{AT_LIST, {NULL}, items, 2}, at_vi(0)}, 2));
+  lua_agad_fill(L, -1, at_call("cat", "", (at_value[]){{AT_LIST, {NULL}, items, 2}, at_vi(0)}, 2));
   return lua_agad_end_reworded(L, &scope, 1);
 }
 
@@ -211,8 +213,9 @@ static int next_row(lua_State *L) {
   lua_Integer i = lua_tointeger(L, 2);
   if (i >= at_size(t, dim)) return 0;
   lua_pushinteger(L, i + 1);
+  lua_agad_new_tensor(L);
   at_scope scope = at_open();
-  lua_agad_push_tensor(L, at_call("select", "int", (at_value[]){at_v(t), at_vi(dim), at_vi(i)}, 3));
+  lua_agad_fill(L, -1, at_call("select", "int", (at_value[]){at_v(t), at_vi(dim), at_vi(i)}, 3));
   return lua_agad_end(L, &scope, 2);
 }
 

@@ -8,7 +8,7 @@
  */
 #include "lua/tensor_parts.h"
 
-#include "base/size.h"
+#include "base/memory.h"
 
 enum { DEEPEST = 16, MOST_EMPTY = 1 << 20 };
 
@@ -94,6 +94,7 @@ static int from_table(lua_State *L) {
   at_dtype given = dtype_at(L, 2, AT_C128);
   luaL_checkstack(L, DEEPEST + 8, "nested tables");
   nest n = {{0}, 0, 0, 0, 0, NULL, NULL};
+  lua_agad_new_tensor(L);
   at_scope scope = at_open();
   measure(L, 1, &n);
   walk(L, 1, 0, &n);
@@ -105,7 +106,7 @@ static int from_table(lua_State *L) {
   if (at_ok() && whole) n.i = at_data(t);
   else if (at_ok()) n.d = at_data(t);
   if (at_ok() && at_numel(t)) walk(L, 1, 0, &n);
-  lua_agad_push_tensor(L, at_ok() ? at_to(t, dtype, AT_CPU) : NULL);
+  lua_agad_fill(L, -1, at_ok() ? at_to(t, dtype, AT_CPU) : NULL);
   return lua_agad_end(L, &scope, 1);
 }
 
@@ -133,6 +134,7 @@ static int to_table(lua_State *L) {
   int boolean = dtype == AT_B8, whole = boolean || dtype <= AT_I64;
   int64_t sizes[AT_MAX_DIM], next = 0;
   int ndim = at_sizes(t, sizes);
+  lua_agad_new_tensor(L); /* holds the numbers while the tables are made, which may raise */
   at_scope scope = at_open();
   at_tensor *c = at_to_layout(at_to(at_detach(t), whole ? AT_I64 : AT_F64, AT_CPU), AT_NCHW);
   const void *data = at_data(c);
@@ -140,9 +142,10 @@ static int to_table(lua_State *L) {
   for (int i = 0; i < ndim && sizes[i] && !at_numel(t) && tables <= MOST_EMPTY; i++)
     tables = sizes[i] > MOST_EMPTY ? sizes[i] : tables * sizes[i];
   if (tables > MOST_EMPTY) at_fail("totable: over %d empty tables", MOST_EMPTY);
-  if (at_ok()) push_nested(L, sizes, ndim, whole ? NULL : data, whole ? data : NULL, boolean, &next);
-  else lua_pushnil(L);
-  return lua_agad_end(L, &scope, 1);
+  lua_agad_fill(L, -1, c);
+  lua_agad_end(L, &scope, 0);
+  push_nested(L, sizes, ndim, whole ? NULL : data, whole ? data : NULL, boolean, &next);
+  return 1;
 }
 
 /* from_string(bytes, dtype, {sizes}) */
@@ -164,19 +167,24 @@ static int from_string(lua_State *L) {
   if ((uint64_t)numbers * at_element_size(dtype) != length)
     return lua_agad_error(L, "from_string: %d bytes, but %d numbers of %s take %d", (int)length, (int)numbers,
                           at_dtype_name(dtype), (int)(numbers * (int64_t)at_element_size(dtype)));
+  lua_agad_new_tensor(L);
   at_scope scope = at_open();
-  lua_agad_push_tensor(L, at_copy_of(bytes, sizes, ndim, dtype));
+  lua_agad_fill(L, -1, at_copy_of(bytes, sizes, ndim, dtype));
   return lua_agad_end(L, &scope, 1);
 }
 
 /* tostring_bytes(t) -> string of its memory in order */
 static int to_bytes(lua_State *L) {
   at_tensor *t = lua_agad_check_tensor(L, 1);
+  lua_agad_new_tensor(L); /* holds the bytes while the string is made, which may raise */
   at_scope scope = at_open();
   at_tensor *c = at_to_layout(at_to(at_detach(t), at_dtype_of(t), AT_CPU), AT_NCHW);
   const void *data = at_data(c);
-  if (at_ok()) lua_pushlstring(L, data ? data : "", data ? (size_t)at_nbytes(c) : 0);
-  return lua_agad_end(L, &scope, 1);
+  size_t n = data ? (size_t)at_nbytes(c) : 0;
+  lua_agad_fill(L, -1, c);
+  lua_agad_end(L, &scope, 0);
+  lua_pushlstring(L, data ? data : "", n);
+  return 1;
 }
 
 /* ---- generators: random numbers with a seed of their own ---- */
@@ -199,8 +207,9 @@ static int new_generator(lua_State *L) {
 /* generator:state() -> its state, uint8; generator:set_state(that) */
 static int generator_state(lua_State *L) {
   at_generator *g = lua_agad_check_box(L, 1, LUA_GENERATOR);
+  lua_agad_new_tensor(L);
   at_scope scope = at_open();
-  lua_agad_push_tensor(L, at_generator_state(g));
+  lua_agad_fill(L, -1, at_generator_state(g));
   return lua_agad_end(L, &scope, 1);
 }
 

@@ -40,7 +40,7 @@ typedef struct net_frame {
   at_tensor *x[NET_MAX_INPUTS], *y, *save[NET_SAVE];
   at_tensor **w; /* the node's parameters, in the dtype it computes with */
   at_tensor **buffers;
-  at_tensor *dy, *dx[NET_MAX_INPUTS], *dw[2 * NET_MAX_SETS];
+  at_tensor *dy, *dx[NET_MAX_INPUTS], *dw[NET_MAX_PARAMS];
   int want_dx[NET_MAX_INPUTS], want_dw;
 } net_frame;
 

@@ -6,6 +6,9 @@
  */
 #include "net/layer.h"
 
+#include "base/memory.h"
+#include "net/json.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,7 +58,7 @@ static int refuse(const net_node *node, const layer_attribute *a, const json_t *
   char what[120];
   expected(a, what, sizeof what);
   if (!v) return net_node_fail(node, error, "needs its attribute %s: %s", a->name, what);
-  char *value = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(6));
+  char *value = json_text(v, JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(6));
   net_node_fail(node, error, "%s = %.40s is not %s", a->name, value ? value : "?", what);
   free(value);
   return -1;
@@ -134,7 +137,8 @@ int layer_read_attributes(net_node *node, agad_error *error) {
   json_object_foreach(node->json, name, value) {
     if (!known(node->layer, name)) return refuse_unknown(node, name, error);
   }
-  if (node->layer->size) node->attributes = calloc(1, node->layer->size);
+  node->attributes = base_calloc(1, node->layer->size);
+  if (!node->attributes) return agad_fail_as(error, AGAD_OUT_OF_MEMORY, "%s: no memory for its attributes", node->name);
   for (const layer_attribute *a = node->layer->attributes; a && a->name; a++) {
     const json_t *v = json_object_get(node->json, a->name);
     void *to = (char *)node->attributes + a->place;

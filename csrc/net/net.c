@@ -11,13 +11,15 @@ static at_tensor *param_tensor(const net *n, const net_param *p, double value) {
 }
 
 net *net_new(net_program *program, at_dtype dtype, int device, at_layout layout) {
-  net *n = calloc(1, sizeof *n);
+  net *n = at_calloc(1, sizeof *n);
+  if (!n) return net_program_free(program), NULL;
   *n = (net){.program = program, .dtype = dtype, .device = device, .layout = layout, .references = 1};
-  n->params = calloc((size_t)program->n_params + 1, sizeof *n->params);
-  n->buffers = calloc((size_t)program->n_buffers + 1, sizeof *n->buffers);
+  n->params = at_calloc(program->n_params, sizeof *n->params);
+  n->buffers = at_calloc(program->n_buffers, sizeof *n->buffers);
   at_scope scope = at_open();
-  for (int i = 0; i < program->n_params; i++) at_store(&n->params[i], param_tensor(n, program->params + i, 0));
-  for (int i = 0; i < program->n_buffers; i++)
+  for (int i = 0; i < program->n_params && at_ok(); i++)
+    at_store(&n->params[i], param_tensor(n, program->params + i, 0));
+  for (int i = 0; i < program->n_buffers && at_ok(); i++)
     at_store(&n->buffers[i], param_tensor(n, program->buffers + i, program->buffers[i].init == NET_INIT_SCALE));
   if (!at_close(&scope, NULL)) return n;
   net_free(n);
@@ -31,10 +33,8 @@ net *net_retain(net *n) {
 
 void net_free(net *n) {
   if (!n || __atomic_sub_fetch(&n->references, 1, __ATOMIC_ACQ_REL)) return;
-  for (int i = 0; i < n->program->n_params; i++) at_free(n->params[i]);
-  for (int i = 0; i < n->program->n_buffers; i++) at_free(n->buffers[i]);
-  free(n->params);
-  free(n->buffers);
+  at_free_list(n->params, n->program->n_params);
+  at_free_list(n->buffers, n->program->n_buffers);
   net_program_free(n->program);
   free(n);
 }
@@ -121,17 +121,19 @@ static void fuse(net_plan *plan) {
 }
 
 net_plan *net_plan_new(net *n, at_dtype dtype) {
-  net_plan *plan = calloc(1, sizeof *plan);
-  size_t nodes = (size_t)n->program->n_nodes;
+  net_plan *plan = at_calloc(1, sizeof *plan);
+  if (!plan) return NULL;
+  const int nodes = n->program->n_nodes;
   *plan = (net_plan){.references = 1,
                      .net = net_retain(n),
                      .dtype = dtype,
                      .arena = at_arena_new(),
                      .plain = at_plain(),
                      .momentum = -1,
-                     .slope = calloc(nodes, sizeof(double)),
-                     .fused = calloc(nodes, 1),
-                     .in_place = calloc(nodes, 1)};
+                     .slope = at_calloc(nodes, sizeof(double)),
+                     .fused = at_calloc(nodes, 1),
+                     .in_place = at_calloc(nodes, 1)};
+  if (!at_ok()) return net_plan_free(plan), NULL;
   fuse(plan);
   return plan;
 }

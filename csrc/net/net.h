@@ -5,7 +5,8 @@
  *   pass  one forward over rows of a batch, in row groups, with all that its backward needs.
  *
  * Parameters are masters: float32 or float64; a plan of bf16 computes with a bf16 copy of the convolutions'
- * weights.  What a pass returns is never overwritten by a later one.  Failures are the sticky error of at.h.
+ * weights.  What a pass returns is never overwritten by a later one.  Failures are the sticky error of at.h: what makes
+ * one of the three gives NULL, and whatever takes that does nothing.
  */
 #ifndef AGAD_NET_NET_H
 #define AGAD_NET_NET_H

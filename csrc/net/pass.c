@@ -19,14 +19,23 @@ struct net_pass {
   int64_t changes; /* versions of all that the backward reads, under autograd */
 };
 
+static void pass_end(net_pass *pass) {
+  free(pass->values);
+  free(pass->saved);
+  free(pass->weights);
+  net_plan_free(pass->plan);
+  free(pass);
+}
+
 net_pass *net_pass_new(net_plan *plan) {
-  net_pass *pass = calloc(1, sizeof *pass);
-  size_t nodes = (size_t)plan->net->program->n_nodes;
+  net_pass *pass = at_calloc(1, sizeof *pass);
+  if (!pass) return NULL;
+  const net_program *p = plan->net->program;
   pass->plan = net_plan_retain(plan);
-  pass->values = calloc(nodes, sizeof *pass->values);
-  pass->saved = calloc(nodes, sizeof *pass->saved);
-  pass->weights = calloc((size_t)plan->net->program->n_params + 1, sizeof *pass->weights);
-  return pass;
+  pass->values = at_calloc(p->n_nodes, sizeof *pass->values);
+  pass->saved = at_calloc(p->n_nodes, sizeof *pass->saved);
+  pass->weights = at_calloc(p->n_params, sizeof *pass->weights);
+  return at_ok() ? pass : (pass_end(pass), NULL);
 }
 
 static void drop(at_tensor **slot) {
@@ -47,11 +56,7 @@ void net_pass_clear(net_pass *pass) {
 void net_pass_free(net_pass *pass) {
   if (!pass) return;
   net_pass_clear(pass);
-  free(pass->values);
-  free(pass->saved);
-  free(pass->weights);
-  net_plan_free(pass->plan);
-  free(pass);
+  pass_end(pass);
 }
 
 /* Row groups cover the batch without a gap; a negative count stands for what remains. */
@@ -158,6 +163,7 @@ static void run(net_pass *pass, const at_tensor *x, const net_rows *groups, int 
 }
 
 void net_forward(net_pass *pass, const at_tensor *x, const net_rows *groups, int n_groups, int keep) {
+  if (!pass) return;
   at_arena *before = at_arena_use(pass->plan->arena);
   int mode = at_grad_mode(0);
   net_pass_clear(pass);
@@ -214,17 +220,11 @@ static void back_node(net_pass *pass, int i, const unsigned char *needed, at_ten
   drop(&gradients[i]);
 }
 
-void net_backward(net_pass *pass, at_tensor *const *dy, at_tensor **dx, at_tensor **grads) {
+static void walk_back(net_pass *pass, unsigned char *needed, at_tensor **gradients, at_tensor *const *dy,
+                      at_tensor **dx, at_tensor **grads) {
   const net_program *p = pass->plan->net->program;
-  if (!at_ok()) return;
-  if (!pass->kept) {
-    at_fail("net '%s': backward without a forward pass that was kept for it", p->name);
-    return;
-  }
   at_arena *before = at_arena_use(pass->plan->arena);
   int mode = at_grad_mode(0);
-  unsigned char *needed = calloc((size_t)p->n_nodes, 1);
-  at_tensor **gradients = calloc((size_t)p->n_nodes, sizeof *gradients);
   mark_needed(p, needed, dx != NULL, grads != NULL);
   at_scope scope = at_open();
   for (int o = 0; o < p->n_outputs; o++)
@@ -233,11 +233,22 @@ void net_backward(net_pass *pass, at_tensor *const *dy, at_tensor **dx, at_tenso
   for (int i = p->n_nodes - 1; i > 0 && at_ok(); i--)
     if (gradients[i] && needed[i]) back_node(pass, i, needed, gradients, grads);
   if (dx && at_ok() && gradients[0]) *dx = at_give(gradients[0]), gradients[0] = NULL;
-  for (int i = 0; i < p->n_nodes; i++) at_free(gradients[i]);
-  free(gradients);
-  free(needed);
   at_grad_mode(mode);
   at_arena_use(before);
+}
+
+void net_backward(net_pass *pass, at_tensor *const *dy, at_tensor **dx, at_tensor **grads) {
+  if (!at_ok()) return;
+  const net_program *p = pass->plan->net->program;
+  if (!pass->kept) {
+    at_fail("net '%s': backward without a forward pass that was kept for it", p->name);
+    return;
+  }
+  unsigned char *needed = at_calloc(p->n_nodes, 1);
+  at_tensor **gradients = at_calloc(p->n_nodes, sizeof *gradients);
+  if (at_ok()) walk_back(pass, needed, gradients, dy, dx, grads);
+  at_free_list(gradients, p->n_nodes);
+  free(needed);
 }
 
 /* ---- under autograd ---- */
@@ -259,7 +270,8 @@ static int call_backward(void *context, at_tensor *const *grad_out, int n_out, a
   net_pass *pass = context;
   (void)n_out;
   int params = 0;
-  at_tensor **grads = calloc((size_t)n_in, sizeof *grads);
+  at_tensor **grads = at_calloc(n_in, sizeof *grads);
+  if (!grads) return -1;
   for (int i = 1; i < n_in; i++) params |= needed[i];
   if (!pass->kept)
     at_fail("net '%s': its backward was already called; gradients of gradients need net:eager",
@@ -274,12 +286,13 @@ static int call_backward(void *context, at_tensor *const *grad_out, int n_out, a
   return at_ok() ? 0 : -1;
 }
 
-static int inputs_of(net_plan *plan, at_tensor *x, at_tensor ***inputs) {
+static at_tensor **inputs_of(net_plan *plan, at_tensor *x) {
   int n = plan->net->program->n_params;
-  *inputs = calloc((size_t)n + 1, sizeof **inputs);
-  (*inputs)[0] = x;
-  for (int i = 0; i < n; i++) (*inputs)[i + 1] = plan->net->params[i];
-  return n + 1;
+  at_tensor **inputs = at_calloc(1 + n, sizeof *inputs);
+  if (!inputs) return NULL;
+  inputs[0] = x;
+  for (int i = 0; i < n; i++) inputs[i + 1] = plan->net->params[i];
+  return inputs;
 }
 
 void net_call(net_plan *plan, const at_tensor *x, const net_rows *groups, int n_groups, at_tensor **outputs) {
@@ -291,18 +304,19 @@ void net_call(net_plan *plan, const at_tensor *x, const net_rows *groups, int n_
     net_pass_free(pass);
     return;
   }
-  at_tensor **inputs;
   pass->changes = versions(pass);
-  int n = inputs_of(plan, at_alias(x), &inputs);
-  at_node(p->name, inputs, n, outputs, p->n_outputs, call_backward, pass, release_pass);
+  at_tensor **inputs = inputs_of(plan, at_alias(x));
+  if (!inputs) net_pass_free(pass);
+  else at_node(p->name, inputs, 1 + p->n_params, outputs, p->n_outputs, call_backward, pass, release_pass);
   free(inputs);
 }
 
 void net_eager(net_plan *plan, const at_tensor *x, const net_rows *groups, int n_groups, at_tensor **outputs) {
   net_pass *pass = net_pass_new(plan);
-  pass->eager = 1;
-  pass->kept = 1;
-  run(pass, x, groups, n_groups);
+  if (pass) {
+    pass->eager = pass->kept = 1;
+    run(pass, x, groups, n_groups);
+  }
   for (int o = 0; o < plan->net->program->n_outputs; o++) outputs[o] = net_pass_output(pass, o);
   net_pass_free(pass);
 }

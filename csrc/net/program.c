@@ -1,4 +1,6 @@
 #include "net/program.h"
+#include "base/memory.h"
+#include "net/json.h"
 #include "net/layer.h"
 
 #include <stdarg.h>
@@ -15,29 +17,38 @@ int net_node_fail(const net_node *node, agad_error *error, const char *format, .
   return agad_fail(error, "%s: %s", node->name, reason);
 }
 
-static net_param *add(net_param **list, int *n, const net_node *node, const char *name, net_init_kind init, int ndim,
-                      const int64_t *sizes) {
-  *list = realloc(*list, (size_t)(*n + 1) * sizeof **list);
-  net_param *p = *list + (*n)++;
-  memset(p, 0, sizeof *p);
+static int no_memory(const net_node *node, agad_error *error) {
+  return agad_fail_as(error, AGAD_OUT_OF_MEMORY, "%s: no memory", node->name);
+}
+
+static int add(net_param **list, int *n, const net_node *node, const char *name, net_init_kind init, int ndim,
+               const int64_t *sizes, agad_error *error) {
+  net_param *longer = base_realloc(*list, *n + 1, sizeof *longer);
+  if (!longer) return no_memory(node, error);
+  *list = longer;
+  net_param *p = longer + (*n)++;
+  *p = (net_param){.init = init, .ndim = ndim};
   snprintf(p->name, sizeof p->name, "%s.%s", node->name, name);
-  p->init = init;
-  p->ndim = ndim;
   memcpy(p->sizes, sizes, (size_t)ndim * sizeof *sizes);
-  return p;
+  return 0;
 }
 
-net_param *net_add_param(net_program *program, net_node *node, const char *name, net_init_kind init, int ndim,
-                         const int64_t *sizes) {
+int net_add_param(net_program *program, net_node *node, const char *name, net_init_kind init, int ndim,
+                  const int64_t *sizes, agad_error *error) {
+  if (node->n_params == NET_MAX_PARAMS)
+    return net_node_fail(node, error, "a layer has at most %d parameters; raise NET_MAX_PARAMS", NET_MAX_PARAMS);
   if (!node->n_params) node->param = program->n_params;
+  if (add(&program->params, &program->n_params, node, name, init, ndim, sizes, error)) return -1;
   node->n_params++;
-  return add(&program->params, &program->n_params, node, name, init, ndim, sizes);
+  return 0;
 }
 
-net_param *net_add_buffer(net_program *program, net_node *node, const char *name, net_init_kind init, int64_t size) {
+int net_add_buffer(net_program *program, net_node *node, const char *name, net_init_kind init, int64_t size,
+                   agad_error *error) {
   if (!node->n_buffers) node->buffer = program->n_buffers;
+  if (add(&program->buffers, &program->n_buffers, node, name, init, 1, &size, error)) return -1;
   node->n_buffers++;
-  return add(&program->buffers, &program->n_buffers, node, name, init, 1, &size);
+  return 0;
 }
 
 static int read_shape(const json_t *json, net_shape *shape, agad_error *error) {
@@ -160,7 +171,8 @@ static int read_outputs(net_program *program, agad_error *error) {
   size_t n = json_array_size(list);
   if (!n) return agad_fail(error, "names no output");
   if (n > NET_MAX_OUTPUTS) return agad_fail(error, "has %d outputs; %d at most", (int)n, NET_MAX_OUTPUTS);
-  program->outputs = calloc(n, sizeof *program->outputs);
+  program->outputs = base_calloc((int64_t)n, sizeof *program->outputs);
+  if (!program->outputs) return agad_fail_as(error, AGAD_OUT_OF_MEMORY, "no memory for its outputs");
   for (size_t i = 0; i < n; i++) {
     const json_t *v = json_array_get(list, i);
     net_output *o = program->outputs + program->n_outputs++;
@@ -186,7 +198,8 @@ static int read_program(net_program *program, agad_error *error) {
   program->uniform_init = init && !strcmp(init, "uniform");
   size_t n = json_array_size(json_object_get(program->json, "nodes"));
   if (n < 1 || n > NET_MAX_NODES) return agad_fail(error, "needs 1 to %d nodes", NET_MAX_NODES);
-  program->nodes = calloc(n + 1, sizeof *program->nodes);
+  program->nodes = base_calloc((int64_t)n + 1, sizeof *program->nodes);
+  if (!program->nodes) return agad_fail_as(error, AGAD_OUT_OF_MEMORY, "no memory for its nodes");
   program->nodes[0].shape = program->input;
   strcpy(program->nodes[0].name, "input");
   program->n_nodes = (int)n + 1;
@@ -200,16 +213,19 @@ static int read_program(net_program *program, agad_error *error) {
 
 net_program *net_program_parse(const char *json, agad_error *error) {
   json_error_t where;
-  net_program *program = calloc(1, sizeof *program);
+  net_program *program = base_calloc(1, sizeof *program);
+  if (!program) return agad_fail_as(error, AGAD_OUT_OF_MEMORY, "net: no memory for its program"), NULL;
   program->json = json_loads(json, JSON_REJECT_DUPLICATES, &where);
   if (!program->json) {
-    agad_fail(error, "net: not JSON: %s (line %d)", where.text, where.line);
+    if (json_kind(&where) == AGAD_OUT_OF_MEMORY)
+      agad_fail_as(error, AGAD_OUT_OF_MEMORY, "net: no memory for its program");
+    else agad_fail(error, "net: not JSON: %s (line %d)", where.text, where.line);
     net_program_free(program);
     return NULL;
   }
   agad_error reason;
   if (read_program(program, &reason)) {
-    agad_fail(error, "net '%s': %.900s", program->name, reason.message);
+    agad_fail_as(error, reason.kind, "net '%s': %.900s", program->name, reason.message);
     net_program_free(program);
     return NULL;
   }
@@ -228,7 +244,7 @@ void net_program_free(net_program *program) {
 }
 
 char *net_program_text(const net_program *program) {
-  return json_dumps(program->json, JSON_SORT_KEYS | JSON_COMPACT | JSON_REAL_PRECISION(17));
+  return json_text(program->json, JSON_SORT_KEYS | JSON_COMPACT | JSON_REAL_PRECISION(17));
 }
 
 int64_t net_program_param_count(const net_program *program) {

@@ -14,7 +14,7 @@
 #include <jansson.h>
 #include <stdint.h>
 
-enum { NET_MAX_INPUTS = 8, NET_MAX_OUTPUTS = 8, NET_MAX_NODES = 4096, NET_NAME = 64 };
+enum { NET_MAX_INPUTS = 8, NET_MAX_OUTPUTS = 8, NET_MAX_PARAMS = 4, NET_MAX_NODES = 4096, NET_NAME = 64 };
 /* Numbers of one image at one node, of one parameter, and MACs: larger ones are refused before they overflow. */
 #define NET_MAX_NUMBERS ((int64_t)1 << 31)
 #define NET_MAX_MACS ((int64_t)1 << 50)
@@ -72,15 +72,16 @@ typedef struct net_program {
 /* NULL and error->message (net, node and reason) when the program is not sound. */
 net_program *net_program_parse(const char *json, agad_error *error);
 void net_program_free(net_program *program);
-char *net_program_text(const net_program *program);                   /* canonical JSON; the caller frees */
+char *net_program_text(const net_program *program);                   /* canonical JSON; free() it; NULL: no memory */
 int64_t net_program_param_count(const net_program *program);          /* numbers, not tensors */
 int64_t net_program_macs(const net_program *program);                 /* per image */
 int net_program_output(const net_program *program, const char *name); /* its place, or -1 */
 
-/* For layers, while they define a node: */
-net_param *net_add_param(net_program *program, net_node *node, const char *name, net_init_kind init, int ndim,
-                         const int64_t *sizes);
-net_param *net_add_buffer(net_program *program, net_node *node, const char *name, net_init_kind init, int64_t size);
+/* For layers, while they define a node; 0, or -1 and error->message: */
+int net_add_param(net_program *program, net_node *node, const char *name, net_init_kind init, int ndim,
+                  const int64_t *sizes, agad_error *error);
+int net_add_buffer(net_program *program, net_node *node, const char *name, net_init_kind init, int64_t size,
+                   agad_error *error);
 int net_node_fail(const net_node *node, agad_error *error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -3,7 +3,9 @@
 
 #include "base/file.h"
 #include "base/hash.h"
-#include "base/size.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "net/json.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -111,10 +113,13 @@ static int read_header(safetensors *f, size_t size, agad_error *error) {
   if (length > MAX_HEADER || length > size - 8) return agad_fail(error, "is no safetensors file, or it is cut short");
   json_error_t where;
   f->header = json_loadb(f->bytes + 8, (size_t)length, JSON_REJECT_DUPLICATES, &where);
+  if (!f->header && json_kind(&where) == AGAD_OUT_OF_MEMORY)
+    return agad_fail_as(error, AGAD_OUT_OF_MEMORY, "cannot be read: no memory for its header");
   if (!json_is_object(f->header)) return agad_fail(error, "is no safetensors file (its header is not JSON)");
   f->data = f->bytes + 8 + length;
   f->data_size = size - 8 - length;
-  f->entries = calloc(json_object_size(f->header) + 1, sizeof *f->entries);
+  f->entries = base_calloc((int64_t)json_object_size(f->header), sizeof *f->entries);
+  if (!f->entries) return agad_fail_as(error, AGAD_OUT_OF_MEMORY, "cannot be read: no memory for its tensors' places");
   const char *name;
   json_t *value;
   json_object_foreach(f->header, name, value) {
@@ -135,11 +140,12 @@ safetensors *safetensors_open(const char *path, agad_error *error) {
   size_t size;
   agad_error reason;
   char *bytes = (char *)file_read(path, -1, &size, &reason);
-  if (!bytes) return agad_fail(error, "%s: %.900s", path, reason.message), NULL;
-  safetensors *f = calloc(1, sizeof *f);
+  if (!bytes) return agad_fail_as(error, reason.kind, "%s: %.900s", path, reason.message), NULL;
+  safetensors *f = base_calloc(1, sizeof *f);
+  if (!f) return free(bytes), agad_fail_as(error, AGAD_OUT_OF_MEMORY, "%s: cannot be read: no memory", path), NULL;
   f->bytes = bytes;
   if (!read_header(f, size, &reason)) return f;
-  agad_fail(error, "%s: %.900s", path, reason.message);
+  agad_fail_as(error, reason.kind, "%s: %.900s", path, reason.message);
   safetensors_close(f);
   return NULL;
 }
@@ -174,59 +180,82 @@ at_tensor *safetensors_get(const safetensors *f, int i) {
 
 /* ---- writing ---- */
 
-static json_t *describe(const at_tensor *t, uint64_t *offset) {
+/* {"dtype": …, "shape": …, "data_offsets": …}; NULL after an error. */
+static json_t *describe(const named_tensor *named, const at_tensor *t, uint64_t *offset, agad_error *error) {
   const char *dtype = NULL;
   for (int i = 0; i < N_DTYPES; i++)
     if (dtypes[i].dtype == at_dtype_of(t)) dtype = dtypes[i].name;
-  if (!dtype) return NULL;
+  if (!dtype) return agad_fail(error, "tensor %s has a dtype that the format lacks", named->name), NULL;
   int64_t sizes[AT_MAX_DIM];
-  int n = at_sizes(t, sizes);
+  int n = at_sizes(t, sizes), bad = 0;
   json_t *shape = json_array();
-  for (int i = 0; i < n; i++) json_array_append_new(shape, json_integer(sizes[i]));
+  for (int i = 0; i < n && !bad; i++) bad = json_array_append_new(shape, json_integer(sizes[i]));
   uint64_t begin = *offset;
   *offset += (uint64_t)at_nbytes(t);
-  return json_pack("{s:s, s:o, s:[I, I]}", "dtype", dtype, "shape", shape, "data_offsets", (json_int_t)begin,
-                   (json_int_t)*offset);
+  json_t *made = bad ? NULL
+                     : json_pack("{s:s, s:O, s:[I, I]}", "dtype", dtype, "shape", shape, "data_offsets",
+                                 (json_int_t)begin, (json_int_t)*offset);
+  json_decref(shape);
+  if (!made) agad_fail_as(error, AGAD_OUT_OF_MEMORY, "no memory for its header");
+  return made;
+}
+
+/* A file that is being made: its header, and what is written after it, one part a tensor from parts[2] on. */
+typedef struct writer {
+  json_t *header;
+  char *text;
+  uint64_t length; /* of the text */
+  const void **parts;
+  size_t *sizes;
+} writer;
+
+static int add_tensor(writer *w, const named_tensor *named, int place, uint64_t *offset, agad_error *error) {
+  at_tensor *t = at_to_layout(at_to(at_detach(named->tensor), at_dtype_of(named->tensor), AT_CPU), AT_NCHW);
+  w->parts[place] = at_data(t);
+  w->sizes[place] = (size_t)at_nbytes(t);
+  if (!at_ok()) return -1;
+  if (!text_is_utf8(named->name, strlen(named->name)))
+    return agad_fail(error, "the name of tensor %s is no UTF-8", named->name);
+  if (json_object_get(w->header, named->name)) return agad_fail(error, "two tensors are called %s", named->name);
+  json_t *described = describe(named, t, offset, error);
+  return described ? json_put(w->header, named->name, described, error) : -1;
+}
+
+/* The header as text, with the checksum in it; the data begin at a multiple of 8. */
+static int finish(writer *w, int n, const json_t *metadata, agad_error *error) {
+  json_t *meta = metadata ? json_deep_copy(metadata) : json_object();
+  if (json_put(meta, CHECKSUM, json_string(ZEROS), error)) return json_decref(meta), -1;
+  if (json_put(w->header, "__metadata__", meta, error)) return -1;
+  char *text = json_text(w->header, JSON_COMPACT);
+  size_t raw = text ? strlen(text) : 0, padded = (raw + 7) / 8 * 8;
+  w->text = text ? base_realloc(text, (int64_t)padded, 1) : NULL;
+  if (!w->text) return free(text), agad_fail_as(error, AGAD_OUT_OF_MEMORY, "no memory for its header");
+  memset(w->text + raw, ' ', padded - raw);
+  char digits[17], *place = digits_in(w->text, padded);
+  if (!place) return agad_fail(error, "its metadata have no room for the checksum");
+  checksum(w->text, padded, place, w->parts + 2, w->sizes + 2, n, digits);
+  memcpy(place, digits, 16);
+  w->length = padded;
+  w->parts[0] = &w->length, w->sizes[0] = sizeof w->length;
+  w->parts[1] = w->text, w->sizes[1] = padded;
+  return 0;
 }
 
 int safetensors_save(const char *path, const named_tensor *tensors, int n, const json_t *metadata, agad_error *error) {
   at_scope scope = at_open();
-  const void **parts = calloc((size_t)n + 2, sizeof *parts);
-  size_t *sizes = calloc((size_t)n + 2, sizeof *sizes);
-  json_t *header = json_object(), *meta = metadata ? json_deep_copy(metadata) : json_object();
-  uint64_t offset = 0, length = 0;
-  int bad = 0;
-  for (int i = 0; i < n && !bad && at_ok(); i++) {
-    at_tensor *t = at_to_layout(at_to(at_detach(tensors[i].tensor), at_dtype_of(tensors[i].tensor), AT_CPU), AT_NCHW);
-    json_t *entry_json = at_ok() ? describe(t, &offset) : NULL;
-    if (!entry_json)
-      bad = at_ok() ? agad_fail(error, "%s: tensor %s has a dtype that the format lacks", path, tensors[i].name) : -1;
-    else if (json_object_get(header, tensors[i].name) || json_object_set_new(header, tensors[i].name, entry_json))
-      bad = agad_fail(error, "%s: the name of tensor %s is taken, or no UTF-8", path, tensors[i].name);
-    parts[i + 2] = at_data(t);
-    sizes[i + 2] = (size_t)at_nbytes(t);
-  }
-  json_object_set_new(meta, CHECKSUM, json_string(ZEROS));
-  json_object_set_new(header, "__metadata__", meta);
-  char *text = json_dumps(header, JSON_COMPACT);
-  if (!bad && at_ok() && text) {
-    size_t raw = strlen(text), padded = (raw + 7) / 8 * 8; /* the data begin at a multiple of 8 */
-    char *wider = realloc(text, padded + 1);
-    if (wider) text = wider;
-    else padded = raw; /* the format does not insist */
-    memset(text + raw, ' ', padded - raw);
-    length = padded;
-    char digits[17], *place = digits_in(text, padded);
-    checksum(text, padded, place, parts + 2, sizes + 2, n, digits);
-    memcpy(place, digits, 16);
-    parts[0] = &length, sizes[0] = 8, parts[1] = text, sizes[1] = padded;
-    bad = file_replace(path, parts, sizes, n + 2, error);
-  }
-  json_decref(header);
-  free(text);
-  free(parts);
-  free(sizes);
   agad_error reason;
-  if (at_close(&scope, &reason)) return agad_fail(error, "%s: %.900s", path, reason.message);
-  return bad ? -1 : 0;
+  uint64_t offset = 0;
+  writer w = {json_object(), .parts = at_calloc((int64_t)n + 2, sizeof *w.parts),
+              .sizes = at_calloc((int64_t)n + 2, sizeof *w.sizes)};
+  int bad = w.header ? 0 : agad_fail_as(&reason, AGAD_OUT_OF_MEMORY, "no memory for its header");
+  for (int i = 0; i < n && !bad && at_ok(); i++) bad = add_tensor(&w, tensors + i, i + 2, &offset, &reason);
+  if (!bad && at_ok()) bad = finish(&w, n, metadata, &reason);
+  int ready = !bad && at_ok(), status = ready ? file_replace(path, w.parts, w.sizes, n + 2, error) : -1;
+  json_decref(w.header);
+  free(w.text);
+  free(w.parts);
+  free(w.sizes);
+  agad_error of_tensors;
+  if (at_close(&scope, &of_tensors)) reason = of_tensors;
+  return ready ? status : agad_fail_as(error, reason.kind, "%s: %.900s", path, reason.message);
 }

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "base/size.h"
+#include "base/memory.h"
 #include "score/rank.h"
 #include "score/sort.h"
 
@@ -16,7 +16,7 @@ void score_curve_free(score_curve *curve) {
 static int curve_new(score_curve *c, int64_t room, const char *what, agad_error *error) {
   *c = (score_curve){0};
   c->x = base_alloc(room, 3 * sizeof *c->x);
-  if (!c->x) return agad_fail(error, "%s: no memory for %lld points", what, (long long)room);
+  if (!c->x) return agad_fail_as(error, AGAD_OUT_OF_MEMORY, "%s: no memory for %lld points", what, (long long)room);
   c->y = c->x + room;
   c->threshold = c->y + room;
   return 0;

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/random.h"
-#include "base/size.h"
+#include "base/memory.h"
 #include "score/rank.h"
 
 enum { STREAM_BOOTSTRAP = 11, MOST_RESAMPLES = 1000000 };
@@ -52,10 +52,13 @@ int agad_auroc_interval(const double *scores, const uint8_t *anomalous, int64_t 
   if (!(level > 0 && level < 1)) return agad_fail(error, "auroc interval: level %g; give above 0 and below 1", level);
   if (n > INT32_MAX) return agad_fail(error, "auroc interval: %lld scores; 2 thousand million at most", (long long)n);
   if (rank_new(&r, scores, anomalous, n, "auroc interval", error)) return -1;
-  int32_t *group = base_alloc(n, 3 * sizeof *group), *count = group + n;
+  int32_t *group = base_alloc(n, 3 * sizeof *group);
   double *values = base_alloc(resamples, sizeof *values);
-  int status = group && values ? 0 : agad_fail(error, "auroc interval: no memory for %lld scores", (long long)n);
+  int status = group && values
+                   ? 0
+                   : agad_fail_as(error, AGAD_OUT_OF_MEMORY, "auroc interval: no memory for %lld scores", (long long)n);
   if (!status) {
+    int32_t *count = group + n;
     int64_t n_groups = number_groups(&r, group);
     for (int i = 0; i < resamples && !status; i++) {
       base_random random = base_random_new(seed, STREAM_BOOTSTRAP, (uint64_t)i);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "base/random.h"
-#include "base/size.h"
+#include "base/memory.h"
 #include "score/metrics.h"
 
 enum { MAX_CHANNELS = 3, MAX_NUMBERS = 2 * MAX_CHANNELS, TRAIN_BATCHES = 256, MOST_SHUFFLES = 100000 };
@@ -40,7 +40,9 @@ static void add_up(const uint8_t *plane, int64_t n, double *first, double *secon
 static sums *sums_of(const leak_pictures *p, agad_error *error) {
   sums *all = base_alloc(p->n_rows, sizeof *all);
   int64_t area = (int64_t)p->height * p->width;
-  if (!all) return agad_fail(error, "thermometer: no memory for %lld pictures", (long long)p->n_rows), NULL;
+  if (!all)
+    return agad_fail_as(error, AGAD_OUT_OF_MEMORY, "thermometer: no memory for %lld pictures", (long long)p->n_rows),
+           NULL;
   for (int64_t i = 0; i < p->n_rows; i++) {
     int64_t row = p->rows ? p->rows[i] : i;
     if (agad_interrupt || row < 0 || row >= p->count) {
@@ -132,7 +134,8 @@ int agad_thermometer(const leak_pictures *train, const leak_pictures *test, cons
   sums *of_train = sums_of(train, error), *of_test = of_train ? sums_of(test, error) : NULL;
   int64_t *order = of_test ? base_alloc(n, sizeof *order) : NULL;
   double *scores = order ? base_alloc(n, sizeof *scores) : NULL;
-  if (of_test && !scores) agad_fail(error, "thermometer: no memory for %lld pictures", (long long)n);
+  if (of_test && !scores)
+    agad_fail_as(error, AGAD_OUT_OF_MEMORY, "thermometer: no memory for %lld pictures", (long long)n);
   if (scores) {
     scale s;
     measure_scale(of_train, train->n_rows, batch, train->channels, train_area, seed, &s);

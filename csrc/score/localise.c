@@ -9,7 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "base/size.h"
+#include "base/memory.h"
 #include "data/images.h"
 #include "score/sort.h"
 
@@ -28,7 +28,7 @@ localiser *localise_new(int64_t n, int height, int width, agad_error *error) {
     return NULL;
   }
   int64_t area = base_product(height, width, INT32_MAX), room = area < 0 ? -1 : base_product(n, area, INT64_MAX / 16);
-  localiser *l = room < 0 ? NULL : calloc(1, sizeof *l);
+  localiser *l = room < 0 ? NULL : base_alloc(1, sizeof *l);
   if (l) {
     *l = (localiser){.room = room, .height = height, .width = width};
     l->keys = base_alloc(room, sizeof *l->keys);
@@ -37,7 +37,8 @@ localiser *localise_new(int64_t n, int height, int width, agad_error *error) {
   }
   if (l && l->keys && l->stack && l->left) return l;
   localise_free(l);
-  agad_fail(error, "localisation: no memory for %lld maps of %d x %d", (long long)n, height, width);
+  agad_fail_as(error, AGAD_OUT_OF_MEMORY, "localisation: no memory for %lld maps of %d x %d", (long long)n, height,
+               width);
   return NULL;
 }
 
@@ -53,8 +54,9 @@ void localise_free(localiser *l) {
 static int new_region(localiser *l, agad_error *error) {
   if (l->n_regions == l->room_for_regions) {
     int64_t more = l->room_for_regions * 2 + 64;
-    int32_t *bigger = realloc(l->region_size, (size_t)more * sizeof *bigger);
-    if (!bigger) return agad_fail(error, "localisation: no memory for %lld regions", (long long)more);
+    int32_t *bigger = base_realloc(l->region_size, more, sizeof *bigger);
+    if (!bigger)
+      return agad_fail_as(error, AGAD_OUT_OF_MEMORY, "localisation: no memory for %lld regions", (long long)more);
     l->region_size = bigger;
     l->room_for_regions = more;
   }
@@ -130,8 +132,9 @@ int localise_result(localiser *l, double max_fpr, localisation *out, agad_error 
   if (l->n_defect == 0 || l->n_normal == 0)
     return agad_fail(error, "localisation: %lld defective and %lld normal pixels; it compares the two",
                      (long long)l->n_defect, (long long)l->n_normal);
-  uint32_t *scratch = malloc((size_t)l->n_normal * sizeof *scratch);
-  if (!scratch) return agad_fail(error, "localisation: no memory for %lld pixels", (long long)l->n_normal);
+  uint32_t *scratch = base_alloc(l->n_normal, sizeof *scratch);
+  if (!scratch)
+    return agad_fail_as(error, AGAD_OUT_OF_MEMORY, "localisation: no memory for %lld pixels", (long long)l->n_normal);
   const uint32_t *normal = sort_keys32(l->keys, scratch, l->n_normal), *defect = l->keys + l->room - 1;
   double n = (double)l->n_normal, auroc = 0, pro = 0;
   for (int64_t region = 0; region < l->n_regions; region++) {

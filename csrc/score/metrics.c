@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "base/size.h"
+#include "base/memory.h"
 #include "score/rank.h"
 #include "score/sort.h"
 
@@ -82,7 +82,7 @@ int agad_quantile(const double *values, int64_t n, double q, double *out, agad_e
     if (!isfinite(values[i]))
       return agad_fail(error, "quantile: value %lld of %lld is not finite", (long long)i + 1, (long long)n);
   uint64_t *keys = base_alloc(n, 2 * sizeof *keys);
-  if (!keys) return agad_fail(error, "quantile: no memory for %lld values", (long long)n);
+  if (!keys) return agad_fail_as(error, AGAD_OUT_OF_MEMORY, "quantile: no memory for %lld values", (long long)n);
   for (int64_t i = 0; i < n; i++) keys[i] = sort_key64(values[i]);
   const uint64_t *sorted = sort_keys64(keys, keys + n, n);
   double position = q * (double)(n - 1);

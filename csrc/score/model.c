@@ -1,4 +1,6 @@
 #include "score/model.h"
+#include "base/memory.h"
+#include "net/json.h"
 #include "net/safetensors.h"
 
 #include <math.h>
@@ -6,28 +8,52 @@
 #include <string.h>
 
 #define ABOUT "agad"
-enum { FORMAT = 1 };
+enum { FORMAT = 1, AS_STORED = JSON_COMPACT | JSON_REAL_PRECISION(17) };
 
 /* ---- saving ---- */
+
+static int no_memory(agad_error *error) { return agad_fail_as(error, AGAD_OUT_OF_MEMORY, "no memory for the model"); }
+
+/* The text of `about` with format and program added. */
+static char *describe(const json_t *about, const net_program *p, agad_error *error) {
+  json_t *full = json_deep_copy(about);
+  char *text = NULL;
+  if (!json_put(full, "format", json_integer(FORMAT), error) &&
+      !json_put(full, "program", json_incref(p->json), error) && !(text = json_text(full, AS_STORED | JSON_SORT_KEYS)))
+    no_memory(error);
+  json_decref(full);
+  return text;
+}
+
+/* The metadata of the file; NULL after an error. */
+static json_t *metadata_of(const json_t *about, const net_program *p, agad_error *error) {
+  char *text = describe(about, p, error);
+  json_t *metadata = json_object();
+  /* other tools look for the key "format" */
+  int bad = !text || json_put(metadata, ABOUT, json_string(text), error) ||
+            json_put(metadata, "format", json_string("agad"), error);
+  free(text);
+  return bad ? (json_decref(metadata), NULL) : metadata;
+}
 
 int model_save(const char *path, const json_t *about, net *scorer, const named_tensor *more, int n_more,
                agad_error *error) {
   const net_program *p = scorer->program;
-  named_tensor *tensors = calloc((size_t)(p->n_params + p->n_buffers + n_more) + 1, sizeof *tensors);
+  agad_error reason;
+  json_t *metadata = metadata_of(about, p, &reason);
+  named_tensor *tensors = base_calloc((int64_t)p->n_params + p->n_buffers + n_more, sizeof *tensors);
+  if (!tensors) no_memory(&reason);
+  if (!tensors || !metadata) {
+    free(tensors);
+    json_decref(metadata);
+    return agad_fail_as(error, reason.kind, "%s: %.900s", path, reason.message);
+  }
   int n = 0;
   for (int i = 0; i < p->n_params; i++) tensors[n++] = (named_tensor){p->params[i].name, scorer->params[i]};
   for (int i = 0; i < p->n_buffers; i++) tensors[n++] = (named_tensor){p->buffers[i].name, scorer->buffers[i]};
   for (int i = 0; i < n_more; i++) tensors[n++] = more[i];
-  json_t *full = json_deep_copy(about), *metadata = json_object();
-  json_object_set_new(full, "format", json_integer(FORMAT));
-  json_object_set(full, "program", p->json);
-  char *text = json_dumps(full, JSON_SORT_KEYS | JSON_COMPACT | JSON_REAL_PRECISION(17));
-  json_object_set_new(metadata, ABOUT, json_string(text));
-  json_object_set_new(metadata, "format", json_string("agad")); /* other tools look for this key */
   int bad = safetensors_save(path, tensors, n, metadata, error);
-  free(text);
   free(tensors);
-  json_decref(full);
   json_decref(metadata);
   return bad;
 }
@@ -60,16 +86,17 @@ static int has(const net_program *p, const char *name) {
 }
 
 /* Whether "discriminator.conv1.weight" is a tensor of the program "discriminator" among those of the file. What a
- * method keeps ("keep.centre.value") may be there though its score does not read it. */
+ * method keeps ("keep.centre.value") may be there though its score does not read it.  -1 where there is no memory to
+ * tell. */
 static int belongs(json_t *programs, const char *name) {
   const char *dot = strchr(name, '.'), *key = NULL;
   json_t *json;
-  agad_error ignored;
+  agad_error reason = {.kind = AGAD_OUT_OF_MEMORY};
   if (!strncmp(name, "keep.", 5)) return 1;
   json_object_foreach(programs, key, json) if (dot && !strncmp(key, name, (size_t)(dot - name)) && !key[dot - name]) {
-    char *text = json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(17));
-    net_program *p = text ? net_program_parse(text, &ignored) : NULL;
-    int found = p && has(p, dot + 1);
+    char *text = json_text(json, AS_STORED);
+    net_program *p = text ? net_program_parse(text, &reason) : NULL;
+    int found = p ? has(p, dot + 1) : -(reason.kind == AGAD_OUT_OF_MEMORY);
     free(text);
     net_program_free(p);
     return found;
@@ -82,8 +109,9 @@ static int check_extra(const agad_model *m, const safetensors *f, agad_error *er
   json_t *programs = json_object_get(m->about, "programs");
   for (int i = 0; json_is_object(programs) && i < safetensors_count(f); i++) {
     const char *name = safetensors_name(f, i);
-    if (!has(m->net->program, name) && !belongs(programs, name))
-      return agad_fail(error, "there is no place for its tensor %s", name);
+    int placed = has(m->net->program, name) ? 1 : belongs(programs, name);
+    if (placed < 0) return no_memory(error);
+    if (!placed) return agad_fail(error, "there is no place for its tensor %s", name);
   }
   return 0;
 }
@@ -102,13 +130,15 @@ static int fill(agad_model *m, const safetensors *f, agad_error *error) {
   const char *about = safetensors_metadata(f, ABOUT);
   if (!about) return agad_fail(error, "is a safetensors file, but no agad model (its metadata lack '" ABOUT "')");
   m->about = json_loads(about, 0, &where);
+  if (!m->about && json_kind(&where) == AGAD_OUT_OF_MEMORY) return no_memory(error);
   if (!m->about) return agad_fail(error, "its description is not JSON: %s", where.text);
   if (number(m->about, "format", 0) != FORMAT)
     return agad_fail(error, "its format is %g, this agad reads %d", number(m->about, "format", 0), FORMAT);
   const json_t *program_json = json_object_get(m->about, "program"), *input = json_object_get(m->about, "input");
   if (!json_is_object(program_json))
     return agad_fail(error, "it has no scoring program; its score is a Lua function of its method and needs Lua");
-  char *text = json_dumps(program_json, JSON_COMPACT | JSON_REAL_PRECISION(17));
+  char *text = json_text(program_json, AS_STORED);
+  if (!text) return no_memory(error);
   net_program *program = net_program_parse(text, error);
   free(text);
   if (!program) return -1;
@@ -121,11 +151,12 @@ static int fill(agad_model *m, const safetensors *f, agad_error *error) {
                          json_is_true(json_object_get(json_object_get(m->about, "config"), "deterministic"))};
   if (!(m->how.low < m->how.high)) return net_program_free(program), agad_fail(error, "its input range is empty");
   m->threshold = number(m->about, "threshold", NAN);
-  m->description = json_dumps(m->about, JSON_SORT_KEYS | JSON_COMPACT | JSON_REAL_PRECISION(17));
+  m->description = json_text(m->about, AS_STORED | JSON_SORT_KEYS);
+  if (!m->description) return net_program_free(program), no_memory(error);
   at_scope scope = at_open();
   m->net = net_new(program, AT_F32, AT_CPU, AT_CHANNELS_LAST);
+  if (m->net) m->plan = net_plan_new(m->net, AT_F32);
   if (at_close(&scope, error)) return -1;
-  m->plan = net_plan_new(m->net, AT_F32);
   return load_weights(m, f, error) ? -1 : check_extra(m, f, error);
 }
 
@@ -133,11 +164,11 @@ agad_model *agad_model_open(const char *path, agad_error *error) {
   agad_error reason;
   safetensors *f = safetensors_open(path, error);
   if (!f) return NULL;
-  agad_model *m = calloc(1, sizeof *m);
-  int bad = fill(m, f, &reason);
+  agad_model *m = base_calloc(1, sizeof *m);
+  int bad = m ? fill(m, f, &reason) : no_memory(&reason);
   safetensors_close(f);
   if (!bad) return m;
-  agad_fail(error, "%s: %.900s", path, reason.message);
+  agad_fail_as(error, reason.kind, "%s: %.900s", path, reason.message);
   agad_model_close(m);
   return NULL;
 }
@@ -173,7 +204,8 @@ static int ask(agad_model *m, const uint8_t *pixels, int64_t n, const char *outp
   at_scope scope = at_open();
   if (n < 1) at_fail("there are no pictures to score");
   at_tensor *y = model_run(m, at_copy_of(pixels, sizes, 4, AT_U8), output);
-  if (at_ok()) memcpy(to, at_data(y), (size_t)at_numel(y) * item);
+  const void *values = at_ok() ? at_data(y) : NULL;
+  if (values) memcpy(to, values, (size_t)at_numel(y) * item);
   return at_close(&scope, error);
 }
 

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "base/size.h"
+#include "base/memory.h"
 #include "score/sort.h"
 
 /* One message for all scores that are no numbers: how many, and which is the first. */
@@ -29,7 +29,7 @@ int rank_new(ranking *r, const double *scores, const uint8_t *anomalous, int64_t
     return agad_fail(error, "%s is undefined for %lld anomalous and %lld normal scores: it compares the two; give both",
                      what, (long long)r->n_anomalous, (long long)r->n_normal);
   r->memory = base_alloc(n, 2 * sizeof *r->memory);
-  if (!r->memory) return agad_fail(error, "%s: no memory for %lld scores", what, (long long)n);
+  if (!r->memory) return agad_fail_as(error, AGAD_OUT_OF_MEMORY, "%s: no memory for %lld scores", what, (long long)n);
   uint64_t *normal = r->memory, *bad = normal + r->n_normal, *scratch = r->memory + n, *a = normal, *b = bad;
   for (int64_t i = 0; i < n; i++) *(anomalous[i] ? b++ : a++) = sort_key64(scores[i]);
   r->normal = sort_keys64(normal, scratch, r->n_normal);

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "base/size.h"
+#include "base/memory.h"
 #include "score/metrics.h"
 
 enum { MEAN, SD, GRAD_X, GRAD_Y, N_PIXEL_STATISTICS = SHORTCUT_PIXEL_STATISTICS };
@@ -61,7 +61,7 @@ int data_shortcuts(const uint8_t *pixels, int64_t n, int channels, int height, i
                    const data_origin *origin, data_shortcut out[SHORTCUT_MAX], agad_error *error) {
   static const char *const names[] = {"mean", "sd", "grad_x", "grad_y", "height", "width", "file_bytes"};
   double *values = base_alloc(n, (N_PIXEL_STATISTICS + 1) * sizeof *values);
-  if (!values) return agad_fail(error, "shortcut: no memory for %lld pictures", (long long)n);
+  if (!values) return agad_fail_as(error, AGAD_OUT_OF_MEMORY, "shortcut: no memory for %lld pictures", (long long)n);
   int found = 0, status = data_statistics(pixels, n, channels, height, width, values, error);
   double *column = values + n * N_PIXEL_STATISTICS; /* values: one row a picture; column: one statistic */
   for (int s = 0; s < N_PIXEL_STATISTICS && !status; s++) {

@@ -49,7 +49,8 @@ static agad *make(step_state *s) {
     return at_fail("method agad needs nets and updates named generator and discriminator"), NULL;
   if (s->nets[d].net->program->n_outputs != 2)
     return at_fail("method agad: the discriminator gives two outputs, logits and latent"), NULL;
-  agad *m = calloc(1, sizeof *m);
+  agad *m = at_calloc(1, sizeof *m);
+  if (!m) return NULL;
   *m = (agad){.generator = g,
               .discriminator = d,
               .g_update = gu,
@@ -63,7 +64,7 @@ static agad *make(step_state *s) {
               .losses = agad_losses_new(s)};
   static const char *const names[AGAD_PARTS] = {"x", "x_hat", "x_hat2", "y", "z", "y_hat", "z_hat"};
   for (int i = 0; i < AGAD_PARTS; i++) m->parts[i] = step_slot(s, names[i]);
-  return m;
+  return at_ok() ? m : (agad_free(m), NULL);
 }
 
 /* Made at the first stage that runs: by then nets and updates are known. */

@@ -65,7 +65,8 @@ static int loss_slot(step_state *s, const char *name) {
 }
 
 agad_losses *agad_losses_new(step_state *s) {
-  agad_losses *l = calloc(1, sizeof *l);
+  agad_losses *l = at_calloc(1, sizeof *l);
+  if (!l) return NULL;
   for (int i = 0; i < N_TERMS; i++) l->terms[i].slot = loss_slot(s, terms[i].slot);
   l->real = loss_slot(s, "real"), l->fake = loss_slot(s, "fake");
   l->anom = loss_slot(s, "anom"), l->fake_anom = loss_slot(s, "fake_anom");

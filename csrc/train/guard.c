@@ -13,7 +13,8 @@ void step_spare(step_state *s, at_generator *g) {
   int k = 0, mode = at_grad_mode(0);
   for (int i = 0; i < u->n_nets; i++) {
     const net *n = s->nets[u->nets[i]].net;
-    for (int j = 0; j < n->program->n_params; j++, k++) at_store(&s->spare[k], net_draw(n, n->program->params + j, g));
+    for (int j = 0; j < n->program->n_params && at_ok(); j++, k++)
+      at_store(&s->spare[k], net_draw(n, n->program->params + j, g));
   }
   at_grad_mode(mode);
   at_close(&scope, NULL);
@@ -30,11 +31,19 @@ void step_guard(step_state *s, const char *update, double below, int resets, at_
   s->guard_update = place;
   s->guard_below = below;
   s->guard_resets = resets;
-  s->spare = calloc((size_t)s->updates[place].n + 1, sizeof *s->spare);
-  step_spare(s, g);
+  s->spare = at_calloc(s->updates[place].n, sizeof *s->spare);
+  if (s->spare) step_spare(s, g);
   at_scope scope = at_open();
   at_store(&s->collapses, at_scalar(0, AT_I64, at_device_of(s->updates[place].count)));
-  at_close(&scope, NULL);
+  if (at_close(&scope, NULL)) step_guard_free(s);
+}
+
+void step_guard_free(step_state *s) {
+  if (s->guard_update >= 0) at_free_list(s->spare, s->updates[s->guard_update].n);
+  at_free(s->collapses);
+  s->guard_update = -1;
+  s->spare = NULL;
+  s->collapses = NULL;
 }
 
 static void select_into(at_tensor *to, at_tensor *when, at_tensor *value) { at_copy_(to, at_where(when, value, to)); }

@@ -111,7 +111,8 @@ at_tensor *loss_call(const loss *l, at_tensor *a, at_tensor *b, double target) {
   at_tensor *value = l->forward((loss_input){a, b, target});
   at_grad_mode(mode);
   if (!mode || !at_ok()) return value;
-  loss_node *node = malloc(sizeof *node);
+  loss_node *node = at_calloc(1, sizeof *node);
+  if (!node) return NULL;
   *node = (loss_node){l, at_keep(at_detach(a)), b ? at_keep(at_detach(b)) : NULL, target};
   at_tensor *inputs[2] = {a, b};
   at_node("loss", inputs, b ? 2 : 1, &value, 1, loss_backward, node, release_loss);

@@ -1,20 +1,29 @@
 #include "train/options.h"
 
 #include "at/at.h"
+#include "net/json.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+static int no_memory(const char *method) {
+  agad_error error;
+  agad_fail_as(&error, AGAD_OUT_OF_MEMORY, "method %s: no memory for its options", method);
+  return at_fail_with(&error);
+}
+
 method_options *options_new(const char *method, const char *json) {
   json_error_t where;
   json_t *values = json_loads(json, 0, &where);
+  if (!values && json_kind(&where) == AGAD_OUT_OF_MEMORY) return no_memory(method), NULL;
   if (!json_is_object(values)) {
     json_decref(values);
     return at_fail("method %s: its options are no JSON object: %s", method, where.text), NULL;
   }
-  method_options *o = calloc(1, sizeof *o);
+  method_options *o = at_calloc(1, sizeof *o);
+  if (!o) return json_decref(values), NULL;
   snprintf(o->method, sizeof o->method, "%s", method);
   o->values = values;
   return o;
@@ -73,6 +82,5 @@ int option_set(method_options *o, const char *path, double value) {
   json_t *table = table_of(o, path, &name);
   if (!json_is_number(json_object_get(table, name)))
     return at_fail("method %s: there is no option %s that is a number", o->method, path);
-  json_object_set_new(table, name, json_real(value));
-  return 0;
+  return json_object_set_new(table, name, json_real(value)) ? no_memory(o->method) : 0;
 }

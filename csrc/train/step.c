@@ -13,18 +13,22 @@ static int set_name(char *to, const char *from) {
 step_state *step_new(const char *method, const char *family, const char *options_json) {
   method_options *options = options_new(method, options_json);
   if (!options) return NULL;
-  step_state *s = calloc(1, sizeof *s);
+  step_state *s = at_calloc(1, sizeof *s);
+  if (!s) return options_free(options), NULL;
   s->options = options;
   s->guard_update = -1;
   s->at = -1;
   s->arena = at_arena_new();
-  if (set_name(s->family, family)) return step_free(s), NULL;
+  if (!s->arena || set_name(s->family, family)) return step_free(s), NULL;
   return s;
 }
 
-static void free_list(at_tensor **list, int n) {
-  for (int i = 0; list && i < n; i++) at_free(list[i]);
-  free(list);
+static void free_update(step_update *u) {
+  at_free_list(u->params, u->n);
+  at_free_list(u->grads, u->n);
+  at_free_list(u->m, u->n);
+  at_free_list(u->v, u->n);
+  at_free(u->count);
 }
 
 void step_free(step_state *s) {
@@ -33,18 +37,10 @@ void step_free(step_state *s) {
     if (s->stages[i].release) s->stages[i].release(s->stages[i].arg);
   if (s->free_method) s->free_method(s->method);
   for (int i = 0; i < s->n_slots; i++) at_free(s->slots[i]);
-  for (int i = 0; i < s->n_averages; i++) free_list(s->averages[i].params, s->averages[i].n);
-  if (s->guard_update >= 0) free_list(s->spare, s->updates[s->guard_update].n);
-  at_free(s->collapses);
+  for (int i = 0; i < s->n_averages; i++) at_free_list(s->averages[i].params, s->averages[i].n);
+  step_guard_free(s);
   at_free(s->random[0]), at_free(s->random[1]);
-  for (int i = 0; i < s->n_updates; i++) {
-    step_update *u = s->updates + i;
-    free_list(u->params, u->n);
-    free_list(u->grads, u->n);
-    free_list(u->m, u->n);
-    free_list(u->v, u->n);
-    at_free(u->count);
-  }
+  for (int i = 0; i < s->n_updates; i++) free_update(s->updates + i);
   for (int i = 0; i < s->n_nets; i++) {
     net_plan_free(s->nets[i].plan);
     net_free(s->nets[i].net);
@@ -79,6 +75,27 @@ int step_add_net(step_state *s, const char *name, net *n, net_plan *plan) {
 
 static at_tensor *zeros_like(const at_tensor *t) { return at_mul_scalar(at_detach(t), 0); }
 
+/* Memory of an update: the nets' own parameters, no gradients, moments and count of 0. */
+static void fill_update(const step_state *s, step_update *u) {
+  u->params = at_calloc(u->n, sizeof *u->params);
+  u->grads = at_calloc(u->n, sizeof *u->grads);
+  u->m = at_calloc(u->n, sizeof *u->m);
+  u->v = at_calloc(u->n, sizeof *u->v);
+  at_scope scope = at_open();
+  int k = 0, mode = at_grad_mode(0);
+  for (int i = 0; i < u->n_nets; i++) {
+    const net *n = s->nets[u->nets[i]].net;
+    for (int j = 0; j < n->program->n_params && at_ok(); j++, k++) {
+      at_store(&u->params[k], at_alias(n->params[j]));
+      at_store(&u->m[k], zeros_like(n->params[j]));
+      at_store(&u->v[k], zeros_like(n->params[j]));
+    }
+  }
+  at_store(&u->count, at_scalar(0, AT_F32, k ? at_device_of(u->params[0]) : AT_CPU));
+  at_grad_mode(mode);
+  at_close(&scope, NULL);
+}
+
 int step_add_update(step_state *s, const char *name, const char *const *nets, int n_nets, adam_options adam,
                     gradient_options gradient) {
   if (s->n_updates == STEP_MAX_UPDATES || n_nets > STEP_MAX_NETS) return at_fail("step: too many updates");
@@ -93,27 +110,11 @@ int step_add_update(step_state *s, const char *name, const char *const *nets, in
     u->nets[u->n_nets++] = place;
     u->n += s->nets[place].net->program->n_params;
   }
-  s->n_updates++;
-  size_t size = (size_t)u->n + 1;
-  u->params = calloc(size, sizeof *u->params);
-  u->grads = calloc(size, sizeof *u->grads);
-  u->m = calloc(size, sizeof *u->m);
-  u->v = calloc(size, sizeof *u->v);
-  at_scope scope = at_open();
-  int k = 0, mode = at_grad_mode(0);
-  for (int i = 0; i < n_nets; i++) {
-    net *n = s->nets[u->nets[i]].net;
-    n->trained = 1;
-    for (int j = 0; j < n->program->n_params; j++, k++) {
-      at_store(&u->params[k], at_alias(n->params[j]));
-      at_set_requires_grad(n->params[j], 1);
-      at_store(&u->m[k], zeros_like(n->params[j]));
-      at_store(&u->v[k], zeros_like(n->params[j]));
-    }
-  }
-  at_store(&u->count, at_scalar(0, AT_F32, k ? at_device_of(u->params[0]) : AT_CPU));
-  at_grad_mode(mode);
-  return at_close(&scope, NULL) ? -1 : s->n_updates - 1;
+  fill_update(s, u);
+  for (int i = 0; i < u->n && at_ok(); i++) at_set_requires_grad(u->params[i], 1);
+  if (!at_ok()) return free_update(u), -1;
+  for (int i = 0; i < n_nets; i++) s->nets[u->nets[i]].net->trained = 1;
+  return s->n_updates++;
 }
 
 int step_add_average(step_state *s, const char *name, double beta) {
@@ -122,15 +123,16 @@ int step_add_average(step_state *s, const char *name, double beta) {
     for (int j = 0; j < s->updates[i].n_nets; j++)
       if (s->updates[i].nets[j] == place) update = i;
   if (place < 0 || update < 0) return at_fail("average: net '%s' is not trained by any update", name);
-  net *n = s->nets[place].net;
-  step_average *a = s->averages + s->n_averages++;
-  *a = (step_average){place, update, beta, calloc((size_t)n->program->n_params + 1, sizeof *a->params),
-                      n->program->n_params};
+  if (s->n_averages == STEP_MAX_AVERAGES) return at_fail("step: at most %d averages", STEP_MAX_AVERAGES);
+  const net *n = s->nets[place].net;
+  step_average *a = s->averages + s->n_averages;
+  *a = (step_average){place, update, beta, at_calloc(n->program->n_params, sizeof *a->params), n->program->n_params};
   at_scope scope = at_open();
   int mode = at_grad_mode(0);
-  for (int i = 0; i < n->program->n_params; i++) at_store(&a->params[i], at_clone(at_detach(n->params[i])));
+  for (int i = 0; i < a->n && at_ok(); i++) at_store(&a->params[i], at_clone(at_detach(n->params[i])));
   at_grad_mode(mode);
-  return at_close(&scope, NULL) ? -1 : s->n_averages - 1;
+  if (at_close(&scope, NULL)) return at_free_list(a->params, a->n), -1;
+  return s->n_averages++;
 }
 
 int step_add_stage(step_state *s, const char *name, stage_fn run, void *arg, void (*release)(void *)) {

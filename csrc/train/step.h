@@ -16,7 +16,7 @@ typedef int (*stage_fn)(step_state *, void *arg); /* 0, or -1 with the sticky er
 /* clang-format off */
 typedef struct stage { char name[64]; stage_fn run; void *arg; void (*release)(void *arg); } stage;
 
-enum { STEP_MAX_NETS = 8, STEP_MAX_UPDATES = 8, STEP_MAX_SLOTS = 128, STEP_MAX_STAGES = 64 };
+enum { STEP_MAX_NETS = 8, STEP_MAX_UPDATES = 8, STEP_MAX_AVERAGES = 8, STEP_MAX_SLOTS = 128, STEP_MAX_STAGES = 64 };
 
 typedef struct step_net { char name[NET_NAME]; net *net; net_plan *plan; } step_net;
 
@@ -47,7 +47,7 @@ struct step_state {
   char family[NET_NAME];                   /* the method whose C stages need no prefix */
   step_net nets[STEP_MAX_NETS]; int n_nets;
   step_update updates[STEP_MAX_UPDATES]; int n_updates;
-  step_average averages[STEP_MAX_NETS]; int n_averages;
+  step_average averages[STEP_MAX_AVERAGES]; int n_averages;
   stage stages[STEP_MAX_STAGES]; int n_stages, at;   /* `at`: the stage that runs, for messages */
   char slot_names[STEP_MAX_SLOTS][NET_NAME];
   at_tensor *slots[STEP_MAX_SLOTS]; int n_slots;
@@ -66,7 +66,8 @@ struct step_state {
  * NULL with the sticky error set. */
 step_state *step_new(const char *method, const char *family, const char *options_json);
 void step_free(step_state *s);
-/* Each returns the place, or -1 with the sticky error set. */
+/* Each returns the place, or -1 with the sticky error set, and then nothing was added: what a stage was to release is
+ * still the caller's. */
 int step_add_net(step_state *s, const char *name, net *n, net_plan *plan);
 int step_add_update(step_state *s, const char *name, const char *const *nets, int n_nets, adam_options adam,
                     gradient_options gradient);
@@ -79,6 +80,7 @@ int step_add_stage(step_state *s, const char *name, stage_fn run, void *arg, voi
  * redrawn by step_spare: guard.c. */
 void step_guard(step_state *s, const char *update, double below, int resets, at_generator *g);
 void step_spare(step_state *s, at_generator *g);
+void step_guard_free(step_state *s); /* there is no guard any more */
 
 /* Random states of the step's own.  Lua stages draw from default generators: an exchange before one and another after
  * it keeps what the user draws and what the step draws apart. */

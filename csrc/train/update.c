@@ -22,7 +22,8 @@ int step_backward(step_state *s, int update, at_tensor *loss, int retain_graph) 
   step_update *u = s->updates + update;
   char name[NET_NAME + 8];
   snprintf(name, sizeof name, "loss.%s", u->name);
-  at_tensor **grads = calloc((size_t)u->n + 1, sizeof *grads);
+  at_tensor **grads = at_calloc(u->n, sizeof *grads);
+  if (!grads) return -1;
   at_grad(grads, loss, NULL, u->params, u->n, retain_graph, 0, 1);
   int mode = at_grad_mode(0);
   for (int i = 0; i < u->n && at_ok(); i++) {
@@ -48,36 +49,35 @@ static void average(step_state *s, step_average *a) {
 }
 
 /* As PyTorch's clip_grad_norm_: all gradients of the update are one vector. */
-static void clip_norm(at_tensor **g, int n, double most) {
+static void clip_norm(const step_update *u, double most) {
   at_tensor *sum = NULL;
-  for (int i = 0; i < n; i++) {
-    at_tensor *square = at_sum(at_square(g[i]));
+  for (int i = 0; i < u->n; i++) {
+    if (!u->grads[i]) continue;
+    at_tensor *square = at_sum(at_square(u->grads[i]));
     sum = sum ? at_add(sum, square) : square;
   }
   at_tensor *norm = at_call("sqrt", "", (at_value[]){at_v(sum)}, 1);
   at_tensor *wanted = at_scalar(most, at_dtype_of(norm), at_device_of(norm));
   at_tensor *scale =
       at_call("clamp_max", "", (at_value[]){at_v(at_div(wanted, at_add_scalar(norm, 1e-6))), at_vi(1)}, 2);
-  for (int i = 0; i < n; i++) at_call("mul_", "Tensor", (at_value[]){at_v(g[i]), at_v(scale)}, 2);
+  for (int i = 0; i < u->n; i++)
+    if (u->grads[i]) at_call("mul_", "Tensor", (at_value[]){at_v(u->grads[i]), at_v(scale)}, 2);
 }
 
 static int run_update(step_state *s, void *arg) {
   int place = (int)(intptr_t)arg;
   step_update *u = s->updates + place;
-  at_tensor *p[512], *g[512], *m[512], *v[512];
-  int n = 0;
-  for (int i = 0; i < u->n; i++) {
-    if (!u->grads[i]) continue; /* not reached by the loss */
-    if (n == 512) return at_fail("update %s: more than 512 parameter tensors", u->name);
-    p[n] = u->params[i], g[n] = u->grads[i], m[n] = u->m[i], v[n] = u->v[i], n++;
-  }
-  if (!n) return at_fail("update %s: no stage has computed its gradients", u->name);
+  int reached = 0; /* by the loss */
+  for (int i = 0; i < u->n; i++) reached |= u->grads[i] != NULL;
+  if (!reached) return at_fail("update %s: no stage has computed its gradients", u->name);
   if (++u->micro < u->gradient.accumulate) return at_ok() ? 0 : -1;
-  for (int i = 0; i < n && u->gradient.accumulate > 1; i++) at_mul_scalar_(g[i], 1.0 / u->gradient.accumulate);
+  for (int i = 0; i < u->n && u->gradient.accumulate > 1; i++)
+    if (u->grads[i]) at_mul_scalar_(u->grads[i], 1.0 / u->gradient.accumulate);
   u->micro = 0;
-  if (u->gradient.clip > 0) clip_norm(g, n, u->gradient.clip);
+  if (u->gradient.clip > 0) clip_norm(u, u->gradient.clip);
   at_add_(u->count, at_scalar(1, AT_F32, at_device_of(u->count)), 1);
-  at_adam_(p, g, m, v, n, u->count, u->adam.lr, u->adam.beta1, u->adam.beta2, u->adam.weight_decay, u->adam.eps);
+  at_adam_(u->params, u->grads, u->m, u->v, u->n, u->count, u->adam.lr, u->adam.beta1, u->adam.beta2,
+           u->adam.weight_decay, u->adam.eps);
   for (int i = 0; i < u->n; i++) {
     at_free(u->grads[i]);
     u->grads[i] = NULL;

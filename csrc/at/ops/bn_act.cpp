@@ -71,10 +71,11 @@ Tensor empty_channels(const Tensor &like) { return at::empty({like.size(0)}, lik
 
 // Partial sums s1, s2: [chunks][C] each.
 struct Sums {
-  std::unique_ptr<double[]> memory;
+  std::unique_ptr<double, decltype(&free)> memory;
   double *s1, *s2;
   explicit Sums(const bn_act_shape &s)
-      : memory(new double[2 * s.chunks * s.C]), s1(memory.get()), s2(s1 + s.chunks * s.C) {}
+      : memory((double *)at_take(2 * s.chunks * s.C, sizeof(double)), &free), s1(memory.get()),
+        s2(s1 + s.chunks * s.C) {}
 };
 
 Triple bn_act(const Tensor &x_in, const Tensor &weight_in, const Tensor &bias_in,

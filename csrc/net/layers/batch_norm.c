@@ -24,6 +24,8 @@ static const layer_attribute attributes[] = {
      .standard = 1, .min = 1, .max = NET_MAX_SETS},
     {NULL}};
 
+_Static_assert(2 * NET_MAX_SETS <= NET_MAX_PARAMS, "a layer has room for the weight and bias of every set");
+
 static int batch_norm_define(net_program *program, net_node *node, const net_shape *in, agad_error *error) {
   static const char *const names[NET_MAX_SETS][4] = {
       {"weight", "bias", "running_mean", "running_var"},
@@ -33,12 +35,12 @@ static int batch_norm_define(net_program *program, net_node *node, const net_sha
   if (in->ndim < 1) return net_node_fail(node, error, "takes {channels, …}, not one number a row");
   node->sets = (int)a->sets;
   for (int s = 0; s < node->sets; s++) {
-    if (a->affine) {
-      net_add_param(program, node, names[s][0], NET_INIT_SCALE, 1, &in->d[0]);
-      net_add_param(program, node, names[s][1], NET_INIT_ZERO, 1, &in->d[0]);
-    }
-    net_add_buffer(program, node, names[s][2], NET_INIT_ZERO, in->d[0]);
-    net_add_buffer(program, node, names[s][3], NET_INIT_SCALE, in->d[0]);
+    if (a->affine && (net_add_param(program, node, names[s][0], NET_INIT_SCALE, 1, &in->d[0], error) ||
+                      net_add_param(program, node, names[s][1], NET_INIT_ZERO, 1, &in->d[0], error)))
+      return -1;
+    if (net_add_buffer(program, node, names[s][2], NET_INIT_ZERO, in->d[0], error) ||
+        net_add_buffer(program, node, names[s][3], NET_INIT_SCALE, in->d[0], error))
+      return -1;
   }
   return 0;
 }

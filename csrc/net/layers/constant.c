@@ -13,11 +13,10 @@ static const layer_attribute attributes[] = {
 
 static int constant_define(net_program *program, net_node *node, const net_shape *in, agad_error *error) {
   int64_t numbers = 1;
-  (void)in, (void)error;
+  (void)in;
   node->shape = ((const constant *)node->attributes)->size;
   for (int i = 0; i < node->shape.ndim; i++) numbers *= node->shape.d[i];
-  net_add_buffer(program, node, "value", NET_INIT_ZERO, numbers);
-  return 0;
+  return net_add_buffer(program, node, "value", NET_INIT_ZERO, numbers, error);
 }
 
 static void constant_forward(net_frame *f) {

@@ -47,9 +47,8 @@ static int define(net_program *program, net_node *node, const net_shape *in, int
   node->macs =
       macs > (double)NET_MAX_MACS ? -1 : pixels->d[1] * pixels->d[2] * in->d[0] * a->out * a->kernel[0] * a->kernel[1];
   int64_t sizes[4] = {transposed ? in->d[0] : a->out, transposed ? a->out : in->d[0], a->kernel[0], a->kernel[1]};
-  net_add_param(program, node, "weight", NET_INIT_CONV, 4, sizes);
-  if (a->bias) net_add_param(program, node, "bias", NET_INIT_ZERO, 1, &a->out);
-  return 0;
+  if (net_add_param(program, node, "weight", NET_INIT_CONV, 4, sizes, error)) return -1;
+  return a->bias ? net_add_param(program, node, "bias", NET_INIT_ZERO, 1, &a->out, error) : 0;
 }
 
 static void forward(net_frame *f, int transposed) {

@@ -63,6 +63,8 @@ static int arrange(op_call *call, const net_node *node, at_tensor *const *x) {
     } else if (arg->kind == AT_TENSOR && used < node->n_inputs) {
       *v = at_v(x[used++]);
     } else if (arg->kind == AT_LIST && arg->item == AT_TENSOR && used == 0) {
+      if (call->n_items + node->n_inputs > MAX_ITEMS)
+        return at_fail("%s: the lists of the operator's arguments have more than %d items", node->name, MAX_ITEMS);
       v->kind = AT_LIST, v->items = call->items + call->n_items, v->n = node->n_inputs;
       for (; used < node->n_inputs; used++) call->items[call->n_items++] = at_v(x[used]);
     } else if (!arg->has_default && !arg->optional) {
@@ -87,7 +89,10 @@ static int op_define(net_program *program, net_node *node, const net_shape *in, 
   op *a = node->attributes;
   (void)program;
   if (!a->overload) a->overload = "";
+  at_scope looking = at_open();
+  agad_error reason = {0};
   a->found = at_op_find(a->name, a->overload);
+  if (at_close(&looking, &reason)) return agad_fail_as(error, reason.kind, "%s: %s", node->name, reason.message);
   if (!a->found) return net_node_fail(node, error, "there is no operator '%s' (overload '%s')", a->name, a->overload);
   for (int i = 0; i < node->n_inputs; i++) {
     int64_t numbers = 1;
@@ -108,12 +113,11 @@ static int op_define(net_program *program, net_node *node, const net_shape *in, 
   at_tensor *y = run(node, x);
   int64_t sizes[AT_MAX_DIM];
   int n = at_sizes(y, sizes);
-  agad_error reason = {0};
   if (at_ok() && (n < 1 || n > 4 || sizes[0] != 1)) at_fail("its result does not have one row an image");
   for (int i = 1; i < n && i < 4; i++) node->shape.d[i - 1] = sizes[i];
   node->shape.ndim = at_ok() ? n - 1 : 0;
   at_grad_mode(mode);
-  return at_close(&scope, &reason) ? net_node_fail(node, error, "%s", reason.message) : 0;
+  return at_close(&scope, &reason) ? agad_fail_as(error, reason.kind, "%s: %s", node->name, reason.message) : 0;
 }
 
 static void op_forward(net_frame *f) { f->y = run(f->node, f->x); }

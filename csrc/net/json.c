@@ -1,0 +1,23 @@
+#include "net/json.h"
+
+#include "base/memory.h"
+
+char *json_text(const json_t *value, size_t flags) {
+  size_t n = json_dumpb(value, NULL, 0, flags);
+  char *text = n ? base_alloc((int64_t)n + 1, 1) : NULL;
+  if (!text) return NULL;
+  if (json_dumpb(value, text, n, flags) != n) return free(text), NULL;
+  text[n] = 0;
+  return text;
+}
+
+/* Where an allocation fails jansson says so, or nothing at all. */
+agad_kind json_kind(const json_error_t *where) {
+  return !*where->text || json_error_code(where) == json_error_out_of_memory ? AGAD_OUT_OF_MEMORY : AGAD_FAILED;
+}
+
+int json_put(json_t *object, const char *key, json_t *value, agad_error *error) {
+  return json_object_set_new(object, key, value)
+             ? agad_fail_as(error, AGAD_OUT_OF_MEMORY, "no memory for its description")
+             : 0;
+}
