@@ -133,3 +133,63 @@ describe("an error of Lua's in the core", function()
     assert.is_true(after)
   end)
 end)
+
+-- Runs in a Lua state of its own: gradients through hooks, Lua stages, errors and printing, again and again.
+local function work(path, cpath, out, factor)
+  package.path, package.cpath, factor = path, cpath, math.tointeger(factor)
+  local lib = require "agad"
+  local half = {kernel = 4, stride = 2, padding = 1}
+  local generator = lib.nn.net(lib.nn.builder({1, 8, 8}):conv(2, half):conv_transpose(1, half):build "g"):init(1)
+  local step = lib.core.step("tiny", "{}")
+  local ran = 0
+  step:add_net("g", generator)
+  step:add_update("g", {"g"}, {lr = 0, beta1 = .5, beta2 = .9, eps = 1e-8, weight_decay = 0, clip = 0, accumulate = 1})
+  step:add_stage("rebuild", function()
+    local y = generator(step:get "x")
+    y:register_hook(function(g) ran = ran + 1; return g * factor end)
+    step:backward("g", y:sum())
+  end)
+  step:add_stage "g_update"
+  step:set_state {}
+  for i = 1, 300 do
+    local x = lib.ones(3):requires_grad_()
+    x:register_hook(function(g) return g * factor end);
+    (x * 2):sum():backward()
+    assert(x.grad:sum():item() == 6 * factor)
+    local y = x * 1
+    y:register_hook(function() error("number " .. factor, 0) end)
+    local ok, message = pcall(function() y:sum():backward() end)
+    assert(not ok and message:find("number " .. factor, 1, true), message)
+    assert(tostring(lib.full({2}, factor)):find(tostring(factor), 1, true))
+    assert(not pcall(lib.add, lib.ones(2), lib.ones(3)))
+    if i % 10 == 0 then step:run(lib.ones(2, 1, 8, 8), 2) end
+    lib.scope(function() return lib.ones(4) + factor end)
+  end
+  assert(ran == 30 and lib.memory().tensors > 0)
+  local file <close> = assert(io.open(out, "w"))
+  file:write "fine"
+end
+
+describe("Lua states side by side in a process", function()
+  local cli = dofile "spec/support/cli.lua"
+  teardown(cli.remove)
+
+  it("work on threads of their own, with hooks, stages, errors and printing", function()
+    cli.write(cli.dir .. "/work.bin", string.dump(work))
+    cli.write(cli.dir .. "/threads.lua", [[
+      local luv = require "luv"
+      require "agad"
+      local bytes <const> = assert(io.open("work.bin", "rb")):read "a"
+      local threads = {}
+      for i = 1, 3 do
+        threads[i] = luv.new_thread(function(bytes, ...) load(bytes, "work", "b")(...) end, bytes, package.path,
+          package.cpath, "state" .. i, i + 1)
+      end
+      load(bytes, "work", "b")(package.path, package.cpath, "state4", 5)
+      for _, thread in ipairs(threads) do thread:join() end]])
+    local status, _, err = cli.agad("threads.lua", "OMP_NUM_THREADS=1")
+    assert.equal("", err)
+    assert.equal(0, status)
+    for i = 1, 4 do assert.equal("fine", cli.read(cli.dir .. "/state" .. i)) end
+  end)
+end)

@@ -50,7 +50,7 @@ const uint8_t *lua_agad_labels(lua_State *L, int index, int64_t n) {
   const double *values = lua_agad_numbers(L, index, &count);
   if (at_ok() && count != n) at_fail("%lld labels for %lld values; give one for each", (long long)count, (long long)n);
   uint8_t *out = at_data(at_empty(&n, 1, AT_U8, AT_CPU, AT_NCHW));
-  for (int64_t i = 0; i < n && at_ok(); i++) {
+  for (int64_t i = 0; i < n && values && out && at_ok(); i++) {
     out[i] = values[i] != 0;
     if (values[i] != 0 && values[i] != 1)
       at_fail("label %lld is %g; labels are 0 (normal) and 1 (anomalous)", (long long)i + 1, values[i]);

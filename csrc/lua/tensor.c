@@ -152,14 +152,14 @@ int lua_agad_is_tensor(lua_State *L, int index) { return test(L, index) != NULL;
 
 at_tensor *lua_agad_check_tensor(lua_State *L, int index) {
   tensor_box *box = test(L, index);
-  if (!box) luaL_typeerror(L, index, "tensor");
+  if (!box) return luaL_typeerror(L, index, "tensor"), NULL;
   if (!box->t) lua_agad_error(L, "this tensor is closed");
   return box->t;
 }
 
 static int close_tensor(lua_State *L) {
   tensor_box *box = test(L, 1);
-  if (!box) luaL_typeerror(L, 1, "tensor");
+  if (!box) return luaL_typeerror(L, 1, "tensor");
   if (!box->t) return 0;
   box->t = NULL;
   box->state->bytes -= box->bytes;
@@ -285,7 +285,7 @@ static int to_string(lua_State *L) {
   summary(L);
   lua_insert(L, 2); /* above it may lie what it was made of */
   lua_settop(L, 2);
-  if (test(L, 1)->t && lua_rawgetp(L, LUA_REGISTRYINDEX, &formatter) == LUA_TFUNCTION) {
+  if (lua_agad_test_tensor(L, 1) && lua_rawgetp(L, LUA_REGISTRYINDEX, &formatter) == LUA_TFUNCTION) {
     lua_pushvalue(L, 1);
     lua_pushvalue(L, 2);
     lua_call(L, 2, 1);

@@ -113,9 +113,9 @@ static int from_table(lua_State *L) {
 static void push_nested(lua_State *L, const int64_t *sizes, int ndim, const double *d, const int64_t *i, int boolean,
                         int64_t *next) {
   if (!ndim) {
-    if (boolean) lua_pushboolean(L, i[*next] != 0);
+    if (i && boolean) lua_pushboolean(L, i[*next] != 0);
     else if (i) lua_pushinteger(L, i[*next]);
-    else lua_pushnumber(L, d[*next]);
+    else if (d) lua_pushnumber(L, d[*next]);
     ++*next;
     return;
   }
