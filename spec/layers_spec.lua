@@ -183,7 +183,7 @@ describe("a layer", function()
       {function() nn.conv(3, 2, {init = "zero"}) end, "normal, uniform"},
       {function() nn.batch_norm(3, {eps = -1}) end, "nn.batch_norm: eps = -1: it must be at least 0"},
       {function() nn.max_pool {kernel = 0} end, "nn.max_pool: kernel = 0"},
-      {function() nn.leaky_relu(-1) end, "nn.leaky_relu: slope = -1"}, {function() nn.relu(1) end, "are a table"},
+      {function() nn.leaky_relu(-1) end, "nn.leaky_relu: slope = -1"}, {function() nn.relu(1) end, "must be a table"},
       {function() nn.avg_pool {kernel = "x"} end, "nn.avg_pool: kernel"},
       {function() nn.linear(3, 2, {bias = 3}) end, "nn.linear: bias = 3"},
       {function() nn.upsample(0) end, "factor = 0"}, {function() nn.max_pool {size = 2} end, "unknown option size"},

@@ -271,7 +271,7 @@ describe("deep_sad", function()
     local again, whole = new("deep_sad", nil, {dir = dir, resume = true}):fit(quiet), new("deep_sad"):fit(quiet)
     assert.equal(0, furthest(whole, again))
     again.rundir:close()
-    has(refused(new, "deep_sad", {eta = 3}, {dir = dir, resume = true}), "another configuration", "eta")
+    has(refused(new, "deep_sad", {eta = 3}, {dir = dir, resume = true}), "a different configuration", "eta")
   end)
 
   it("skips a phase of no epochs", function()
@@ -305,7 +305,7 @@ describe("supervised", function()
 
   it("needs known anomalies", function()
     local plain = agad.task.one_vs_rest(set, {gamma = 0})
-    has(refused(agad.trainer, plain, options("supervised", {gamma = 0})), "supervised", "give gamma")
+    has(refused(agad.trainer, plain, options("supervised", {gamma = 0})), "supervised", "give a gamma above 0")
   end)
 end)
 

@@ -135,7 +135,7 @@ describe("agad.options", function()
     assert.same({net = "a=b.lua"}, options.parse_assignment(" net = a=b.lua "))
     for _, bad in ipairs {"lambda", "=3", "lambda.=3", "a..b=1", "epochs="} do
       assert.has_error(function() options.parse_assignment(bad) end,
-        ('"%s": key=value is needed, for example lambda.con=40'):format(bad))
+        ('"%s": give key=value, for example lambda.con=40'):format(bad))
     end
   end)
 
@@ -205,7 +205,7 @@ describe("the checker", function()
     assert.has_error(function() option {defualt = 3} end, "option: unknown option defualt; did you mean default?; "
       .. "known: above, below, choices, count, default, flag, help, kind, max, min, of, results, unit")
     assert.has_error(function() option {default = 3, min = 4} end, "default = 3: it must be at least 4")
-    assert.has_error(function() option {kind = "colour"} end, "option: a colour is no value")
+    assert.has_error(function() option {kind = "colour"} end, "option: there is no kind colour")
   end)
 end)
 

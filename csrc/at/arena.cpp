@@ -217,9 +217,7 @@ void give_back(void *data) {
     std::lock_guard<std::mutex> guard(arena->lock);
     arena->out--;
     const size_t size = head->size;
-    if (!add(arena->unused, size, block)) {
-      to_system(block);
-    }
+    if (!add(arena->unused, size, block)) { to_system(block); }
     if (arena->closed) drain(arena);
     last = arena->closed && arena->out == 0;
   }

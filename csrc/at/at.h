@@ -222,7 +222,8 @@ typedef struct at_arg {
 
 /* "add", "Tensor"; "agad::bn_act", "".  NULL: there is none, or, where !at_ok(), a failure. */
 const at_op *at_op_find(const char *name, const char *overload);
-int at_op_overloads(const char *name, const at_op **out, int max); /* how many there are, or -1; aten:: unless named */
+/* How many were written to `out`, `max` at most, or -1; aten:: unless the name has a namespace. */
+int at_op_overloads(const char *name, const at_op **out, int max);
 /* Every operator of the dispatcher that has a schema. */
 void at_op_each(void (*visit)(void *context, const char *name, const char *overload, const char *schema),
                 void *context);

@@ -260,8 +260,7 @@ int at_op_overloads(const char *name, const at_op **out, int max) {
         if (found == catalogue().end()) return n;
         for (const std::string &overload : found->second) {
           const at_op *op = find(full, overload);
-          if (op && n == max) return at_fail("operator %s has more than %d overloads", name, max);
-          if (op) out[n++] = op;
+          if (op && n < max) out[n++] = op;
         }
         return n;
       },

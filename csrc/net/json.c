@@ -11,6 +11,11 @@ char *json_text(const json_t *value, size_t flags) {
   return text;
 }
 
+json_t *json_read(const char *text, size_t n, size_t flags, json_error_t *where) {
+  json_t *value = json_loadb(text, n, flags, where);
+  return value ? value : json_loadb(text, n, flags, where);
+}
+
 /* Where an allocation fails jansson says so, or nothing at all. */
 agad_kind json_kind(const json_error_t *where) {
   return !*where->text || json_error_code(where) == json_error_out_of_memory ? AGAD_OUT_OF_MEMORY : AGAD_FAILED;

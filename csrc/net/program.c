@@ -215,7 +215,7 @@ net_program *net_program_parse(const char *json, agad_error *error) {
   json_error_t where;
   net_program *program = base_calloc(1, sizeof *program);
   if (!program) return agad_fail_as(error, AGAD_OUT_OF_MEMORY, "net: no memory for its program"), NULL;
-  program->json = json_loads(json, JSON_REJECT_DUPLICATES, &where);
+  program->json = json_read(json, strlen(json), JSON_REJECT_DUPLICATES, &where);
   if (!program->json) {
     if (json_kind(&where) == AGAD_OUT_OF_MEMORY)
       agad_fail_as(error, AGAD_OUT_OF_MEMORY, "net: no memory for its program");

@@ -112,7 +112,7 @@ static int read_header(safetensors *f, size_t size, agad_error *error) {
   memcpy(&length, f->bytes, 8); /* little-endian, as every machine this runs on */
   if (length > MAX_HEADER || length > size - 8) return agad_fail(error, "is no safetensors file, or it is cut short");
   json_error_t where;
-  f->header = json_loadb(f->bytes + 8, (size_t)length, JSON_REJECT_DUPLICATES, &where);
+  f->header = json_read(f->bytes + 8, (size_t)length, JSON_REJECT_DUPLICATES, &where);
   if (!f->header && json_kind(&where) == AGAD_OUT_OF_MEMORY)
     return agad_fail_as(error, AGAD_OUT_OF_MEMORY, "cannot be read: no memory for its header");
   if (!json_is_object(f->header)) return agad_fail(error, "is no safetensors file (its header is not JSON)");
@@ -216,7 +216,7 @@ static int add_tensor(writer *w, const named_tensor *named, int place, uint64_t 
   if (!at_ok()) return -1;
   if (!text_is_utf8(named->name, strlen(named->name)))
     return agad_fail(error, "the name of tensor %s is no UTF-8", named->name);
-  if (json_object_get(w->header, named->name)) return agad_fail(error, "two tensors are called %s", named->name);
+  if (json_object_get(w->header, named->name)) return agad_fail(error, "the name of tensor %s is taken", named->name);
   json_t *described = describe(named, t, offset, error);
   return described ? json_put(w->header, named->name, described, error) : -1;
 }

@@ -129,7 +129,7 @@ static int fill(agad_model *m, const safetensors *f, agad_error *error) {
   json_error_t where;
   const char *about = safetensors_metadata(f, ABOUT);
   if (!about) return agad_fail(error, "is a safetensors file, but no agad model (its metadata lack '" ABOUT "')");
-  m->about = json_loads(about, 0, &where);
+  m->about = json_read(about, strlen(about), 0, &where);
   if (!m->about && json_kind(&where) == AGAD_OUT_OF_MEMORY) return no_memory(error);
   if (!m->about) return agad_fail(error, "its description is not JSON: %s", where.text);
   if (number(m->about, "format", 0) != FORMAT)

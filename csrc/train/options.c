@@ -16,7 +16,7 @@ static int no_memory(const char *method) {
 
 method_options *options_new(const char *method, const char *json) {
   json_error_t where;
-  json_t *values = json_loads(json, 0, &where);
+  json_t *values = json_read(json, strlen(json), 0, &where);
   if (!values && json_kind(&where) == AGAD_OUT_OF_MEMORY) return no_memory(method), NULL;
   if (!json_is_object(values)) {
     json_decref(values);

@@ -19,7 +19,7 @@ end
 local function measure(run, seed)
   local out = os.tmpname()
   local pipe = assert(io.popen(
-    ("build/agad train %s --net naive --precision fp32 --seed %d --out %s.safetensors --json")
+    ("build/agad train %s --net naive --precision fp32 --threads 1 --seed %d --out %s.safetensors --json")
     :format(run.args, seed, out)))
   local row = core.json_decode(pipe:read "l" or error("the run ended without a row", 0))
   pipe:close()
