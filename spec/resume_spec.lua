@@ -116,8 +116,8 @@ describe("a resumed run", function()
     local dir = path "other"
     local run = agad.trainer(task, with {epochs = 1}, {dir = dir}):fit(quiet)
     run.rundir:close()
-    has(refused(agad.trainer, task, with {epochs = 2, lr = 1e-4}, {dir = dir, resume = true}), "a different configuration",
-      "(epochs = 1, now 2; lr = 0.0002, now 0.0001)")
+    has(refused(agad.trainer, task, with {epochs = 2, lr = 1e-4}, {dir = dir, resume = true}),
+      "a different configuration", "(epochs = 1, now 2; lr = 0.0002, now 0.0001)")
     has(refused(agad.trainer, task, with {epochs = 1, lambda = {adv = 2}}, {dir = dir, resume = true}), "lambda.adv")
     local less = agad.task.one_vs_rest(set, {gamma = .05, limit = 30})
     has(refused(agad.trainer, less, with {epochs = 1}, {dir = dir, resume = true}), "cannot resume")
