@@ -1,6 +1,7 @@
 /* score.c: metrics, leak and localisation under the sanitizers: every size from 2, ties, one class, scores that are
  * no numbers, pictures of one pixel. Values are asserted by spec/metrics_spec.lua; here it is memory that counts. */
 #include "base/error.c"
+#include "base/memory.c"
 #include "base/text.c"
 #include "score/curves.c"
 #include "score/interval.c"
