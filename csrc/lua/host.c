@@ -75,8 +75,8 @@ static int processor(lua_State *L) {
       line[strcspn(line, "\n")] = 0;
       break;
     }
-  lua_pushstring(L, name);
   if (f) fclose(f);
+  lua_pushstring(L, name); /* may raise: nothing is held any more */
   return 1;
 }
 
