@@ -5,7 +5,9 @@
 # declares; one that includes lua.h gets the bindings ($BINDING_OBJECTS) and Lua too.
 set -eu
 build=$1 status=0
+# Memory that is too large to allocate is NULL, as without the sanitizers, so that what follows from it is tested too.
 options=halt_on_error=1:abort_on_error=0:strict_string_checks=1:detect_stack_use_after_return=0
+options=$options:allocator_may_return_null=1
 lib() { "${CC:-gcc}" -print-file-name="$1"; }
 
 # libstdc++ is preloaded as well: the sanitizer must find __cxa_throw before libtorch is loaded.

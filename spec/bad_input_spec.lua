@@ -17,10 +17,7 @@ local task, with, quiet = small.task, small.with, small.quiet
 
 local scratch = dofile "spec/support/scratch.lua"
 local folder, path, read = scratch.folder, scratch.path, scratch.read
-teardown(function()
-  small.remove()
-  scratch.remove()
-end)
+teardown(scratch.remove)
 
 local function write(name, text) return scratch.write(path(name), text) end
 

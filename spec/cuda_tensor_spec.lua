@@ -16,8 +16,6 @@ local function near(got, expected, bar)
   assert.is_true(((got:to("cpu", "float64") - e):abs() / (e:abs() + 1)):max():item() <= (bar or 1e-5))
 end
 
-teardown(small.remove)
-
 describe("tensors on the GPU #gpu", function()
   it("go there and back by name, and say where they are", function()
     gpu()

@@ -15,10 +15,7 @@ local task, options, with, quiet, ended = small.task, small.options, small.with,
 
 local scratch = dofile "spec/support/scratch.lua"
 local folder, path, read, write = scratch.folder, scratch.path, scratch.read, scratch.write
-teardown(function()
-  small.remove()
-  scratch.remove()
-end)
+teardown(scratch.remove)
 
 local function resume(dir, more) return agad.trainer(task, with(more), {dir = dir, resume = true}) end
 
@@ -159,7 +156,6 @@ write(child, [[
   local agad = require "agad"
   agad.core.threads(1)
   local small = dofile "spec/support/small_run.lua"
-  small.remove()
   local o = agad.core.json_decode(arg[3])
   local run = agad.trainer(small.task, o, {dir = arg[1], resume = true})
   run:fit(function(e) if e.kind == "note" then print("note: " .. e.text) end end)

@@ -158,21 +158,13 @@ describe("a mask lies on its picture", function()
 end)
 
 describe("a model", function()
-  local net = scratch.write(scratch.path "net.lua", [[
-    local nn = require "agad.nn"
-    return function(shape)
-      local half = {kernel = 4, stride = 2, padding = 1}
-      local b = nn.builder(shape)
-      b:conv(4, half):batch_norm():leaky_relu(.2)
-      return b:conv_transpose(shape[1], half):tanh():build "small"
-    end]])
-
   it("scores a file as the picture of its training", function()
     local originals = drawn(40, 1, 20, 33)
     mnist(originals)
     for _, o in ipairs {{filter = "area"}, {fit = "crop"}, {fit = "pad", filter = "area"}} do
       local set = data.mnist {root = scratch.folder, size = 16, fit = o.fit, filter = o.filter}
-      local run = agad.trainer(agad.task.one_vs_rest(set, {normal = 0}), {epochs = 1, net = net, batch = 4})
+      local run = agad.trainer(agad.task.one_vs_rest(set, {normal = 0}), {epochs = 1, batch = 4,
+        net = "spec/support/small_net.lua"})
       assert.same({set.options.fit, set.options.filter}, {run.config.fit, run.config.filter})
       run:fit(function() end)
       run:save(scratch.path "model")

@@ -16,10 +16,7 @@ local with, quiet, ended, furthest = small.with, small.quiet, small.ended, small
 
 local scratch = dofile "spec/support/scratch.lua"
 local path = scratch.path
-teardown(function()
-  small.remove()
-  scratch.remove()
-end)
+teardown(scratch.remove)
 
 describe("a resumed run", function()
   it("ends as one that never stopped, to the bit, wherever it was stopped", function()

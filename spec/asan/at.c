@@ -3,6 +3,8 @@
  *
  * Unlike data.c it is linked with all objects, which have C++ and libtorch in them. */
 #define _GNU_SOURCE /* memmem */
+#include "check.h"
+
 #include "at/at.h"
 #include "net/safetensors.h"
 
@@ -11,14 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define CHECK(condition)                                              \
-  do {                                                                \
-    if (!(condition)) {                                               \
-      fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-      exit(1);                                                        \
-    }                                                                 \
-  } while (0)
 
 static const int64_t two_three[] = {2, 3}, three_two[] = {3, 2};
 

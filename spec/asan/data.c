@@ -3,6 +3,8 @@
  * Good files are written, read, cut at every length and changed at random places from a fixed seed; every
  * outcome is either a set whose every byte can be read or one line of message. To add a reader: a case
  * function, and its line in main. */
+#include "check.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,14 +20,6 @@
 
 static char folder[] = "/tmp/agad-asan-XXXXXX";
 static char path[256];
-
-#define CHECK(condition)                                              \
-  do {                                                                \
-    if (!(condition)) {                                               \
-      fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-      exit(1);                                                        \
-    }                                                                 \
-  } while (0)
 
 static void put(const uint8_t *bytes, size_t n, int gzip) {
   if (gzip) {

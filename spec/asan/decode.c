@@ -3,6 +3,8 @@
  * Every file of spec/data/decode is cut at every length, which must be an error, and changed at random places from
  * a fixed seed, which may be read or refused; so may what spec/fuzz keeps. To add a kind: a file there
  * (spec/bench/decode_reference.py). */
+#include "check.h"
+
 #include "data/decode.h"
 
 #include <dirent.h>
@@ -17,14 +19,6 @@
 #include "base/random.h"
 
 #define ROOM 16384
-
-#define CHECK(condition)                                              \
-  do {                                                                \
-    if (!(condition)) {                                               \
-      fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-      exit(1);                                                        \
-    }                                                                 \
-  } while (0)
 
 /* Of exactly n bytes, so that one too many is seen. 1 when it was read. */
 static int try(const uint8_t *bytes, size_t n, const decode_options *o) {

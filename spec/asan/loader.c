@@ -3,6 +3,8 @@
  * Good files are cut and changed from a fixed seed; every outcome is either a result whose every byte can be read or
  * one line of message. A file of decoded rows that was changed is never believed, unless only its pixels were.
  */
+#include "check.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,14 +22,6 @@
 enum { HEADER_BYTES = 8192, NUMBERS = 4 }; /* cache.c's layout */
 
 static char root[] = "/tmp/agad-asan-XXXXXX";
-
-#define CHECK(condition)                                              \
-  do {                                                                \
-    if (!(condition)) {                                               \
-      fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-      exit(1);                                                        \
-    }                                                                 \
-  } while (0)
 
 static const char *in_root(const char *name) {
   static char paths[4][256];

@@ -1,5 +1,7 @@
 /* score.c: metrics, leak and localisation under the sanitizers: every size from 2, ties, one class, scores that are
  * no numbers, pictures of one pixel. Values are asserted by spec/metrics_spec.lua; here it is memory that counts. */
+#include "check.h"
+
 #include "base/error.c"
 #include "base/memory.c"
 #include "base/text.c"
@@ -15,14 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define CHECK(condition)                                              \
-  do {                                                                \
-    if (!(condition)) {                                               \
-      fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-      exit(1);                                                        \
-    }                                                                 \
-  } while (0)
 
 enum { MOST = 5000 };
 static double scores[MOST];

@@ -1,5 +1,4 @@
 -- A training of a second: a small generator on built-in textures, with every option that a checkpoint must know of.
--- Its file goes with small_run.remove(): call it in teardown.
 
 local agad = require "agad"
 local core = agad.core
@@ -9,24 +8,9 @@ local small_run = {}
 small_run.set = agad.data.weave {train_normals = 60, train_defects = 20, test_normals = 12, test_defects = 12}
 small_run.task = agad.task.one_vs_rest(small_run.set, {gamma = .05})
 
-local net_file = os.tmpname()
-os.rename(net_file, net_file .. ".lua")
-net_file = net_file .. ".lua"
-do
-  local file = assert(io.open(net_file, "w"))
-  file:write([[
-    local nn = require "agad.nn"
-    return function(shape)
-      local half = {kernel = 4, stride = 2, padding = 1}
-      local b = nn.builder(shape)
-      b:conv(4, half):batch_norm():leaky_relu(.2)
-      return b:conv_transpose(shape[1], half):tanh():build "small"
-    end]])
-  file:close()
-end
-
-small_run.options = {epochs = 3, net = net_file, min_anom = 2, batch = 16, gamma = .05, log_every = 1, threads = 1,
-  evaluate_every = 1, schedule = {lr = "cosine:2e-4:0", lambda = {con = "linear:50:40"}},
+small_run.options = {
+  epochs = 3, net = "spec/support/small_net.lua", min_anom = 2, batch = 16, gamma = .05, threads = 1,
+  log_every = 1, evaluate_every = 1, schedule = {lr = "cosine:2e-4:0", lambda = {con = "linear:50:40"}},
   selection = "best_val", checkpoint_steps = 2,
   deterministic = true, grad_clip = 1.0, augment = {flip = true, shift = 1}}
 
@@ -73,7 +57,5 @@ function small_run.ended(run)
   assert.equal(0, small_run.furthest(whole, run))
   assert.equal(whole_row, small_run.comparable(run:evaluate()))
 end
-
-function small_run.remove() os.remove(net_file) end
 
 return small_run

@@ -1,12 +1,13 @@
--- Lua values as text: what the REPL shows, and how lists of tensors print.
-
-local core = require "agad.core"
+-- Tables' keys in order, and Lua values as text: what the REPL shows, and how lists of tensors print.
 
 local values = {}
 
-local function sorted(t)                          -- the keys that are no part of the list
+--- The keys of a table in ascending order; keys of different types are ordered as text.
+-- @param t table
+-- @return table list
+function values.keys(t)
   local keys = {}
-  for k in pairs(t) do if not (math.type(k) == "integer" and k >= 1 and k <= #t) then keys[#keys + 1] = k end end
+  for key in pairs(t) do keys[#keys + 1] = key end
   table.sort(keys, function(a, b)
     if math.type(a) and math.type(b) then return a < b end
     return tostring(a) < tostring(b)
@@ -19,7 +20,8 @@ function values.show(v, width, depth, inner)
   if type(v) == "string" then return inner and ("%q"):format(v):gsub("\\\n", "\\n") or v end
   local meta = getmetatable(v)
   if inner and type(v) == "userdata" and v.summary then return v:summary() end    -- a tensor in a table
-  if type(v) ~= "table" or meta and meta.__tostring and meta ~= core.list_metatable then return tostring(v) end
+  local named = meta and meta.__tostring and meta ~= require("agad.core").list_metatable
+  if type(v) ~= "table" or named then return tostring(v) end
   depth, width = depth or 3, width or 79
   if depth == 0 then return next(v) == nil and "{}" or "{…}" end
   local parts, hidden = {}, 0
@@ -28,9 +30,11 @@ function values.show(v, width, depth, inner)
     parts[#parts + 1] = name .. values.show(value, width - 4, depth - 1, true)
   end
   for i = 1, #v do part("", v[i]) end
-  for _, k in ipairs(sorted(v)) do
-    local plain = type(k) == "string" and k:find("^[%a_][%w_]*$")
-    part((plain and k or "[" .. values.show(k, width, 1, true) .. "]") .. " = ", v[k])
+  for _, k in ipairs(values.keys(v)) do
+    if not (math.type(k) == "integer" and k >= 1 and k <= #v) then
+      local plain = type(k) == "string" and k:find("^[%a_][%w_]*$")
+      part((plain and k or "[" .. values.show(k, width, 1, true) .. "]") .. " = ", v[k])
+    end
   end
   if hidden > 0 then parts[#parts + 1] = ("… %d more"):format(hidden) end
   local line = "{" .. table.concat(parts, ", ") .. "}"
@@ -42,7 +46,7 @@ end
 --- A value for the middle of a message: a text, number or boolean itself, or else the type of the value.
 function values.brief(v)
   if type(v) == "string" or type(v) == "number" or type(v) == "boolean" then return tostring(v) end
-  return v == nil and "nil" or "a " .. (core.is_tensor(v) and "tensor" or type(v))
+  return v == nil and "nil" or "a " .. (require("agad.core").is_tensor(v) and "tensor" or type(v))
 end
 
 return values

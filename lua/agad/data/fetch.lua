@@ -10,6 +10,7 @@ local lfs = require "lfs"
 local named = require "agad.data.named"
 local options = require "agad.base.options"
 local make_folder = require("agad.base.folder").make
+local sorted_keys = require("agad.base.values").keys
 local transfer = require "agad.data.transfer"
 local uv = require "luv"
 
@@ -38,13 +39,6 @@ local function load_sources(given)
   return chunk()
 end
 
-local function names_of(sources)
-  local names = {}
-  for name in pairs(sources) do names[#names + 1] = name end
-  table.sort(names)
-  return names
-end
-
 --- The source of a data set; raises an error if the name is unknown.
 -- @param name string
 -- @param o table as for `agad.fetch.get`
@@ -54,7 +48,7 @@ function fetch.source(name, o)
   if sources[name] then return sources[name] end
   local about = named.about(name)
   if about and about.not_fetched then fail("%s %s", name, about.not_fetched) end
-  local names = names_of(sources)
+  local names = sorted_keys(sources)
   return fail("fetch: there is no data set %s%s", tostring(name), options.hint(name, names))
 end
 
@@ -291,7 +285,7 @@ end
 function fetch.list(o)
   local sources, rows = load_sources(checked(o).sources), {}
   local root = absolute(places.data((o or {}).root))
-  for i, name in ipairs(names_of(sources)) do
+  for i, name in ipairs(sorted_keys(sources)) do
     local source = sources[name]
     local row = {name = name, title = source.title, path = root .. "/" .. source.folder, bytes = 0, files = {},
       already = true}

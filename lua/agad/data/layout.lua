@@ -6,6 +6,7 @@
 -- Subfolders of a class belong to the class. The names train, test and ground_truth may be in upper or lower case.
 
 local sets = require "agad.data.set"
+local sorted_keys = require("agad.base.values").keys
 local fail = sets.fail
 
 local layout, NO_TEST = {}, "there are no test pictures; train is split at random from the seed"
@@ -42,13 +43,6 @@ local function by_folder(paths)
     end
   end
   return folders, loose
-end
-
-local function sorted_keys(t)
-  local keys = {}
-  for key in pairs(t) do keys[#keys + 1] = key end
-  table.sort(keys)
-  return keys
 end
 
 -- Takes out the folder of this name, in upper or lower case; an exact match comes first.

@@ -10,6 +10,7 @@ local luv = require "luv"
 local methods = require "agad.train.method"
 local options = require "agad.base.configuration"
 local make_folder = require("agad.base.folder").make
+local sorted_keys = require("agad.base.values").keys
 
 local campaign = {}
 
@@ -44,10 +45,7 @@ end
 
 -- Options as `--set name=value` arguments, sorted.
 local function assignments(o, prefix, into)
-  local names = {}
-  for name in pairs(o) do names[#names + 1] = name end
-  table.sort(names)
-  for _, name in ipairs(names) do
+  for _, name in ipairs(sorted_keys(o)) do
     local v, full = o[name], prefix .. name
     if type(v) == "function" then fail("%s is a Lua function; campaigns take named schedules only", full) end
     if type(v) == "table" and #v == 0 and not v.schedule then assignments(v, full .. ".", into)

@@ -2,6 +2,8 @@
 -- TERM=dumb) it prints one plain line per epoch. The width of the terminal is read again for each drawing, so that a
 -- resized window stays tidy.
 
+local sorted_keys = require("agad.base.values").keys
+
 local progress = {}
 
 local blocks = {"▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"}
@@ -51,13 +53,12 @@ local short = {{"generator", "G"}, {"discriminator", "D"}}
 
 -- "G 12.3  D 0.69" if there are a generator and a discriminator, else the first two losses by name.
 local function losses(values)
-  local parts, names = {}, {}
+  local parts = {}
   for _, pair in ipairs(short) do
     if values[pair[1]] then parts[#parts + 1] = pair[2] .. " " .. number(values[pair[1]]) end
   end
   if #parts == 0 then
-    for name in pairs(values) do names[#names + 1] = name end
-    table.sort(names)
+    local names = sorted_keys(values)
     for i = 1, math.min(2, #names) do parts[i] = names[i] .. " " .. number(values[names[i]]) end
   end
   return table.concat(parts, "  ")

@@ -15,6 +15,7 @@ local results = require "agad.train.results"
 local rundir = require "agad.train.rundir"
 local scorer = require "agad.evaluate.scorer"
 local selection = require "agad.train.selection"
+local sorted_keys = require("agad.base.values").keys
 
 local run = {}
 run.__index = run
@@ -65,10 +66,7 @@ local function make_nets(self)
     error(("method %s: 'picture' names the net %s, which the method does not have"):format(self.method.name,
       picture), 0)
   end
-  local names = {}
-  for name in pairs(self.programs) do names[#names + 1] = name end
-  table.sort(names)
-  for i, name in ipairs(names) do
+  for i, name in ipairs(sorted_keys(self.programs)) do
     local net = agad.nn.net(self.programs[name], {dtype = self.dtype, compute = self.compute, device = self.device})
     if name == picture then agad.nn.check_generator(net, self.programs[name], self.shape) end
     self.nets[name] = net:init(phase.seed(self.config, 100 + i))

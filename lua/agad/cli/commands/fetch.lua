@@ -5,6 +5,7 @@ local common = require "agad.cli.common"
 local interrupt = require "agad.base.interrupt"
 local named = require "agad.data.named"
 local progress = require "agad.train.progress"
+local sorted_keys = require("agad.base.values").keys
 
 local function megabytes(bytes) return ("%.1f MB"):format(bytes / 1e6) end
 
@@ -70,10 +71,8 @@ end
 return {
   help = "Download a data set and verify it",
   arguments = function(c, add)
-    local names = {}
-    for name in pairs(named.sources()) do names[#names + 1] = name end
-    table.sort(names)
-    c:argument "name":args "*":description(table.concat(names, ", ") .. "; without a name: list them")
+    local names = table.concat(sorted_keys(named.sources()), ", ")
+    c:argument "name":args "*":description(names .. "; without a name: list them")
     add.root(c)
     c:option "--from":argname "URL":description "download from this folder on a server instead"
     c:flag "--force":description "download again even if the files are intact"

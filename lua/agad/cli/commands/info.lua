@@ -8,6 +8,7 @@ local lfs = require "lfs"
 local named_sets = require "agad.data.named"
 local methods = require "agad.train.method"
 local options = require "agad.options"
+local sorted_keys = require("agad.base.values").keys
 
 local function read_json(path)
   local file = io.open(path)
@@ -90,10 +91,7 @@ end
 -- A nested table as words: "lambda.adv=1 lambda.con=50 ...", lists as "1,2".
 local function flat(v, prefix, into)
   if type(v) == "table" and #v == 0 then
-    local keys = {}
-    for key in pairs(v) do keys[#keys + 1] = key end
-    table.sort(keys)
-    for _, key in ipairs(keys) do flat(v[key], prefix and prefix .. "." .. key or key, into) end
+    for _, key in ipairs(sorted_keys(v)) do flat(v[key], prefix and prefix .. "." .. key or key, into) end
   elseif type(v) ~= "userdata" then                -- JSON's null
     local text = tostring(v)
     if type(v) == "table" then
