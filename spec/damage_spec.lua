@@ -23,7 +23,7 @@ local function resume(dir, more) return agad.trainer(task, with(more), {dir = di
 local function stopped(name, steps, more)
   local run = agad.trainer(task, with(more), {dir = path(name)})
   run:fit(function(e) return e.kind == "step" and e.step == steps and "stop" or nil end)
-  run.rundir:close()
+  run:close()
   return path(name), read(path(name) .. "/state.safetensors")
 end
 
@@ -46,7 +46,7 @@ describe("a checkpoint", function()
     local dir, bytes = stopped("damage" .. count, 5)
     local run = resume(dir)
     local right, header = picture(run), 8 + string.unpack("<I8", bytes)
-    run.rundir:close()
+    run:close()
     assert.is_true(header > 10000 and #bytes > 20 * header)
     math.randomseed(count)
     local cut_loaded, loaded = 0, 0
@@ -59,7 +59,7 @@ describe("a checkpoint", function()
       local ok, result = pcall(resume, dir)
       if ok then
         assert.equal(right, picture(result), at)
-        result.rundir:close()
+        result:close()
         loaded, cut_loaded = loaded + 1, cut_loaded + (cut and 1 or 0)
       else
         assert.is_nil(tostring(result):find "\n", result)
@@ -71,7 +71,7 @@ describe("a checkpoint", function()
     write(dir .. "/state.safetensors", bytes)
     local again = resume(dir)
     ended(again:fit(quiet))                                         -- and none of the refusals has changed the run
-    again.rundir:close()
+    again:close()
   end
 
   it("that is cut or changed anywhere is refused, or loads the same", function() damage(60) end)
@@ -84,7 +84,7 @@ describe("a checkpoint", function()
     write(dir .. "/state.safetensors", bytes:sub(1, at - 1) .. "A" .. bytes:sub(at + 1))
     has(refused(resume, dir), dir .. "/state.safetensors: it has no checksum")
     write(dir .. "/state.safetensors", bytes)
-    resume(dir).rundir:close()
+    resume(dir):close()
   end)
 
   it("with a tensor missing, added, or of another shape or type is refused", function()
@@ -112,7 +112,7 @@ describe("a checkpoint", function()
     has(refused(resume, dir), name, "not the checkpoint of a run")
     local run = resume(with_tensors(function() end))                -- the refusals do not keep the directory locked
     assert.equal(5, run.steps)
-    run.rundir:close()
+    run:close()
   end)
 
   it("of another configuration is refused, with each key that differs", function()
@@ -191,7 +191,7 @@ describe("a full disk", function()
     local run = resume(dir)
     assert.equal(2, run.steps)
     ended(run:fit(quiet))                                           -- with room again it ends as if nothing had been
-    run.rundir:close()
+    run:close()
   end
 
   it("leaves the checkpoint before it, and training goes on to its end", function()

@@ -311,9 +311,11 @@ describe("core.file_lock", function()
     return out
   end
 
-  it("keeps another process out until it is closed", function()
+  it("keeps others out, in this process and in another, until it is closed", function()
     local lock <close> = assert(core.file_lock(path))
     assert.equal("false\n", of_another())
+    assert.is_false(core.file_lock(path))
+    assert.equal("false\n", of_another())                -- the attempt did not end the lock
     lock:close()
     lock:close()
     assert.matches("^agad%.lock: ", of_another())
@@ -332,7 +334,8 @@ describe("core.file_lock", function()
     require("lfs").mkdir(dir)
     cli.write(dir .. "/config.json", "{}\n")
     local lock <close> = assert(core.file_lock(dir .. "/lock"))                 -- luacheck: ignore 211
-    ends(1, ("agad: run directory %s: another run is using it\n"):format(dir), ([[
+    ends(1, ("agad: run directory %s: another run is using it; wait for it to end, close it, or give another "
+      .. "directory\n"):format(dir), ([[
       run({}, {dir = %q})]]):format(dir))
   end)
 end)

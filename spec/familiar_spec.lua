@@ -72,6 +72,9 @@ describe("a function", function()
     assert.same({3, 4, 2, 2}, agad.nn.conv_transpose(3, 4, 2).weight.shape)
     has(refused(agad.cat, t), "'tensors' must be a list, not a tensor")
     has(refused(agad.stack, t), "'tensors' must be a list, not a tensor")
+    local many = {}
+    for i = 1, 600 do many[i] = t end
+    has(refused(agad.cat, many), "'tensors' must be a shorter list, not one of over 500 items")
     has(refused(agad.cat, t, "x", t), "cat:")
   end)
 

@@ -27,10 +27,10 @@ describe("a resumed run", function()
         return e.kind == "step" and count == n and "stop" or nil
       end)
       assert.equal(n, run.steps)
-      run.rundir:close()
+      run:close()
       local again = agad.trainer(task, with(), {dir = path("stop" .. n), resume = true})
       ended(again:fit(quiet))
-      again.rundir:close()
+      again:close()
       local steps = {}
       for line in io.lines(path("stop" .. n) .. "/log.jsonl") do
         local entry = core.json_decode(line)
@@ -45,13 +45,13 @@ describe("a resumed run", function()
     local dir = path "finished"
     local run = agad.trainer(task, with(), {dir = dir}):fit(quiet)
     ended(run)
-    run.rundir:close()
+    run:close()
     local again = agad.trainer(task, with(), {dir = dir, resume = true})
     local steps = 0
     again:fit(function(e) steps = steps + (e.kind == "step" and 1 or 0) end)
     assert.equal(0, steps)
     ended(again)
-    again.rundir:close()
+    again:close()
   end)
 
   -- The training in a process of its own: status and what it printed. It counts Lua's instructions in hundreds from the
@@ -105,14 +105,14 @@ describe("a resumed run", function()
       end
       local run = agad.trainer(task, with(), {dir = dir, resume = true}):fit(quiet)
       ended(run)
-      run.rundir:close()
+      run:close()
     end
   end)
 
   it("names what differs in another configuration, and other data", function()
     local dir = path "other"
     local run = agad.trainer(task, with {epochs = 1}, {dir = dir}):fit(quiet)
-    run.rundir:close()
+    run:close()
     has(refused(agad.trainer, task, with {epochs = 2, lr = 1e-4}, {dir = dir, resume = true}),
       "a different configuration", "(epochs = 1, now 2; lr = 0.0002, now 0.0001)")
     has(refused(agad.trainer, task, with {epochs = 1, lambda = {adv = 2}}, {dir = dir, resume = true}), "lambda.adv")
@@ -120,13 +120,13 @@ describe("a resumed run", function()
     has(refused(agad.trainer, less, with {epochs = 1}, {dir = dir, resume = true}), "cannot resume")
     local fine = agad.trainer(task, with {epochs = 1, log_every = 3, checkpoint_steps = 5}, {dir = dir, resume = true})
     assert.equal(run.steps, fine.steps)
-    fine.rundir:close()
+    fine:close()
   end)
 
   it("starts afresh where there is none", function()
     local run = agad.trainer(task, with {epochs = 1}, {dir = path "none", resume = true})
     assert.equal(0, run.steps)
-    run.rundir:close()
+    run:close()
   end)
 end)
 
@@ -197,7 +197,7 @@ describe("training", function()
       end
     end)
     has(message, "training stopped: loss ", "in step 4", "state.safetensors, is of step 3")
-    run.rundir:close()
+    run:close()
   end)
 end)
 

@@ -229,6 +229,8 @@ describe("a step", function()
     has(refused(run.step.add_update, run.step, "critic", {"critic"}, steps.adam()), "no net 'critic'")
     has(refused(run.step.add_average, run.step, "critic", .9), "'critic'")
     has(refused(run.step.backward, run.step, "critic", agad.ones(1)), "no such update")
+    for _ = 1, 8 do run.step:add_average("generator", .9) end
+    has(refused(run.step.add_average, run.step, "generator", .9), "step: at most 8 averages")
     local function add(adam) run.step:add_update("g", {"generator"}, adam) end
     for _, name in ipairs {"lr", "beta1", "beta2", "eps", "weight_decay", "clip", "accumulate"} do
       local adam = steps.adam()

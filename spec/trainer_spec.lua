@@ -134,7 +134,7 @@ describe("a run", function()
       assert.equal(p.tensor:tostring_bytes(), state["generator." .. p.name]:tostring_bytes(), p.name)
     end
     assert.equal(row.auroc, core.json_decode(slurp(dir .. "/result.json")).auroc)
-    run.rundir:close()
+    run:close()
 
     -- a second run moves the first aside and drops it at its first checkpoint; one of another process is refused
     local second = agad.trainer(task, with {seed = 9}, {dir = dir})
@@ -146,7 +146,7 @@ describe("a run", function()
     local pipe = io.popen(third)
     assert.equal(("agad: run directory %s: another run is using it\n"):format(dir), pipe:read "a")
     pipe:close()
-    second.rundir:close()
+    second:close()
     os.execute("rm -rf " .. dir)
   end)
 

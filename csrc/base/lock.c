@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* F_OFD_SETLK */
 #include "base/lock.h"
 
 #include <errno.h>
@@ -17,7 +18,7 @@ int file_lock(const char *path, agad_error *error) {
   for (;;) {
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (fd < 0) return agad_fail(error, "%s", strerror(errno));
-    int refused = fcntl(fd, F_SETLK, &whole), held = refused && (errno == EAGAIN || errno == EACCES);
+    int refused = fcntl(fd, F_OFD_SETLK, &whole), held = refused && (errno == EAGAIN || errno == EACCES);
     if (!held && (refused || still_there(fd, path))) return fd;
     close(fd);
     if (held) return FILE_LOCK_HELD;

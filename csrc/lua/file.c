@@ -22,7 +22,7 @@ static void *pointer_of(int fd) { return (void *)((intptr_t)fd + 1); }
 
 static void close_lock(void *pointer) { close((int)((intptr_t)pointer - 1)); }
 
-/* file_lock(path) -> lock, which ends with lock:close(); false where another process has it; nil, reason */
+/* file_lock(path) -> lock, which ends with lock:close(); false where somebody has it already; nil, reason */
 static int lock(lua_State *L) {
   const char *path = luaL_checkstring(L, 1);
   void **box = lua_agad_new_box(L, LUA_LOCK);

@@ -39,8 +39,13 @@ end
 
 local function lock(dir)
   local held, reason = core.file_lock(dir .. "/lock")
+  if held == false then
+    collectgarbage()                                     -- a run that nobody refers to any more holds its lock no longer
+    held, reason = core.file_lock(dir .. "/lock")
+  end
   if not held then
-    error(("run directory %s: %s"):format(dir, held == false and "another run is using it" or reason), 0)
+    error(("run directory %s: %s"):format(dir, held == false
+      and "another run is using it; wait for it to end, close it, or give another directory" or reason), 0)
   end
   return held
 end
@@ -123,6 +128,7 @@ end
 
 function rundir:result(row) core.file_replace(self.path .. "/result.json", core.json_encode(row) .. "\n") end
 
+--- Gives up the lock; another run may use the directory then.
 function rundir:close()
   if self.log_file then self.log_file:close() end
   if self.lock then self.lock:close() end

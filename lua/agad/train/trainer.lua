@@ -361,6 +361,12 @@ function run:checkpoint()
   self.saved, self.saved_at, self.unsaved = self.steps, core.clock(), nil
 end
 
+--- Gives up the run directory, so that another run may use it; this one trains on without checkpoints.
+function run:close()
+  if self.rundir then self.rundir:close() end
+  self.rundir = nil
+end
+
 results.extend(run)
 
 return trainer
