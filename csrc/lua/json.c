@@ -6,8 +6,8 @@
 #include "lua/binding.h"
 
 #include "base/text.h"
+#include "net/json.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,8 +97,8 @@ int lua_agad_json_encode(lua_State *L) {
   agad_error error = {"JSON: out of memory", AGAD_OUT_OF_MEMORY};
   json_t *value = encode(L, 1, 0, &error);
   if (!value) return lua_agad_raise(L, &error);
-  *text = json_dumps(value, JSON_SORT_KEYS | JSON_ENCODE_ANY | JSON_REAL_PRECISION(17) |
-                                (indent ? JSON_INDENT(indent) : JSON_COMPACT));
+  *text = json_text(value, JSON_SORT_KEYS | JSON_ENCODE_ANY | JSON_REAL_PRECISION(17) |
+                               (indent ? JSON_INDENT(indent) : JSON_COMPACT));
   json_decref(value);
   if (!*text) return lua_agad_error(L, "JSON: out of memory");
   lua_pushstring(L, *text);
@@ -143,7 +143,8 @@ int lua_agad_json_decode(lua_State *L) {
   const char *text = luaL_checklstring(L, 1, &n);
   json_error_t where;
   void **held = lua_agad_new_holder(L, free_json);
-  json_t *value = json_loadb(text, n, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &where);
+  json_t *value = json_read(text, n, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &where);
+  if (!value && json_kind(&where) == AGAD_OUT_OF_MEMORY) return lua_agad_error(L, "JSON: out of memory");
   if (!value) return lua_agad_error(L, "JSON: %s (line %d, column %d)", where.text, where.line, where.column);
   *held = value;
   push(L, value);

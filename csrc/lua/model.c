@@ -2,6 +2,7 @@
 #include "lua/options.h"
 
 #include "base/file.h"
+#include "net/json.h"
 #include "net/safetensors.h"
 #include "score/model.h"
 
@@ -72,9 +73,12 @@ static named_tensor *read_tensors(lua_State *L, int index, int *n) {
 }
 
 static json_t *read_json(lua_State *L, int index) {
+  size_t n;
+  const char *text = luaL_checklstring(L, index, &n);
   json_error_t where;
-  json_t *object = json_loads(luaL_checkstring(L, index), 0, &where);
+  json_t *object = json_read(text, n, 0, &where);
   if (json_is_object(object)) return object;
+  if (!object && json_kind(&where) == AGAD_OUT_OF_MEMORY) lua_agad_error(L, "JSON: out of memory");
   json_decref(object);
   luaL_argerror(L, index, "a JSON object is needed");
   return NULL;
