@@ -18,6 +18,11 @@ found=$(find csrc -name '*.cpp' -o -name '*.cu' | grep -vE '^csrc/(at|cuda)/')
 [ -z "$found" ] || fail "C++ outside csrc/at and csrc/cuda:" $found
 found=$(grep -nE '#include *[<"](torch|ATen|c10)/' $sources | grep -vE '^csrc/(at|cuda)/' | cut -d: -f1 | sort -u)
 [ -z "$found" ] || fail "libtorch's headers outside csrc/at and csrc/cuda:" $found
+found=$(grep -nE '\b(malloc|calloc|realloc|reallocarray|aligned_alloc|posix_memalign|strn?dup|v?asprintf) *\(' $sources |
+  grep -v '^csrc/base/memory\.c:')
+[ -z "$found" ] || fail "memory that base/memory.h did not check: $found"
+found=$(grep -nE '\bjson_(dump|load)[a-z_]* *\(' $sources | grep -v '^csrc/net/json\.c:')
+[ -z "$found" ] || fail "jansson's text outside csrc/net/json.c: $found"
 
 # Arrows point downwards only: a room may include itself, base and those named after it.
 rooms() { # rooms ROOM ALLOWED...
