@@ -147,7 +147,7 @@ describe("a row", function()
     assert.equal(row.f1, trained {test_order = "sorted"}:evaluate(quiet).f1)
     local plain = trained {preset = "plain"}:evaluate(quiet)
     assert.equal(core.null, plain.f1)
-    has(notes(plain), "f1: uses the threshold of averaged weights")
+    has(notes(plain), "f1: not given, as the threshold is for averaged weights")
     local without = trained(nil, agad.task.one_vs_rest(set, {holdout = 0})):evaluate(quiet)
     assert.same({core.null, core.null}, {without.threshold, without.f1})
     has(notes(without), "threshold, f1: no normals are held out")
@@ -380,7 +380,7 @@ describe("the printed row", function()
   it("shows the columns side by side within 80 columns", function()
     local text = tostring(row)
     has(text, "AUROC", "95 % interval", "steady", "plain", "paper-like", "best on test", "AUPR", "F1", "shortcut ",
-      "thermometer ", "order does not matter", "pixel AUROC", ("%.4f"):format(row.auroc_plain),
+      "thermometer ", "scores do not depend on the batch", "pixel AUROC", ("%.4f"):format(row.auroc_plain),
       ("%.4f-%.4f"):format(row.auroc_interval.low, row.auroc_interval.high))
     assert.is_nil(text:find "missing_thread")
     local classes = report.text(row, {classes = true})

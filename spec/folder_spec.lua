@@ -297,7 +297,7 @@ describe("a folder with bad files", function()
     assert(lfs.link("nowhere.png", dir .. "/bad/3.png", true))
     local set = folder(dir)
     assert.same({"bad 2.png:2", "good 1.png:1"}, rows(set, set.train))
-    has(notes(set), "2 names cannot be followed: bad/3.png: the link is broken; good/loop: ")
+    has(notes(set), "2 entries cannot be read: bad/3.png: the link is broken; good/loop: ")
     has(refused(folder, dir, {strict = true}), dir .. "/bad/3.png: the link is broken")
   end)
 
@@ -321,7 +321,7 @@ describe("a folder with bad files", function()
       print(pcall(data.folder, "%s/bad", {cache = false}))' 2>&1]]):format(dir, dir))
     local text = pipe:read "a"
     pipe:close()
-    has(text, "1 name cannot be followed: bad: Permission denied", "false\t", dir .. "/bad: Permission denied")
+    has(text, "1 entry cannot be read: bad: Permission denied", "false\t", dir .. "/bad: Permission denied")
   end)
 end)
 

@@ -72,7 +72,7 @@ describe("a task", function()
   it("says when gamma asks for more anomalies than there are", function()
     local task = agad.task.one_vs_rest(set, {gamma = 0.5})
     assert.equal(100, #task.anomalies)
-    assert.matches("asks for 270 known anomalies, the train split has 100", task.notes[1])
+    assert.matches("asks for 270 known anomalies, but the train split has 100", task.notes[1])
   end)
 
   it("refuses a trainer whose options say otherwise", function()
@@ -181,7 +181,7 @@ describe("normal classes", function()
     checks.has(checks.refused(agad.task.one_vs_rest, holey, {normal = "crack"}),
       "made: class crack has no training pictures")
     local t = agad.task.one_vs_rest(holey, {gamma = .2})
-    assert.same({5, {"gamma = 0.2 asks for 8 known anomalies, the train split has 5; all of them are used"}},
+    assert.same({5, {"gamma = 0.2 asks for 8 known anomalies, but the train split has 5; all of them are used"}},
       {t.counts.anomalies, t.notes})
   end)
 end)

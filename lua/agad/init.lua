@@ -50,10 +50,10 @@ end
 local making = {"dtype", "device", "requires_grad"}
 
 --- A function with a derivative written in Lua.
--- @param o table forward: function(c, …) returns tensors; backward: function(c, …) receives the gradient of each of
---   them (nil if there is none) and returns one for each argument of forward (nil for one that is not a tensor); c is a
---   table for what backward needs; name (for messages)
--- @return function(…) takes forward's arguments; gradients can pass through each call once
+-- @param o table forward: function(c, …), which returns tensors; backward: function(c, …), which receives the gradient
+--   of each of these (nil if there is none) and returns the gradient of each argument of forward (nil for an argument
+--   that is not a tensor); c is a table in which forward can leave what backward needs; name (for messages)
+-- @return function(…) takes forward's arguments; backward can run once for each call
 -- @raise errors of forward or backward
 function agad.differentiable(o)
   if type(o) ~= "table" or type(o.forward) ~= "function" or type(o.backward) ~= "function" then
@@ -83,7 +83,7 @@ local function mark(v, kept, depth)
   end
 end
 
---- Runs f, and then frees all tensors that were made in it except those that it returns, also inside tables.
+--- Runs f, then frees all tensors that were made in it, except those that it returns (on their own or inside tables).
 -- Tensors that f stores elsewhere are closed too; return them to keep them.
 -- @param f function
 -- @return the results of f

@@ -1,5 +1,6 @@
--- The program `agad`: runs a subcommand, a script, a chunk, or the REPL. Exit status: 0 done, 1 failed (one line on
--- stderr), 2 wrong usage, 130 interrupted. Set AGAD_TRACEBACK=1 to see where an error came from.
+-- The program `agad`: runs a subcommand, a script, Lua code (-e), or the REPL. Its exit status is 0 if all went well,
+-- 1 if it failed (with one line on stderr), 2 for wrong usage, and 130 if it was interrupted. Set AGAD_TRACEBACK=1 to
+-- see where an error came from.
 
 -- Tensors are short-lived objects with finalisers; generational collection keeps up with them, incremental does not.
 collectgarbage "generational"

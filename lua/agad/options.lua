@@ -1,5 +1,5 @@
---- The options of runs, from all rooms: `agad.options.resolve`, `schema`, `describe`, `canonical`, `hash` …
--- This file loads their definitions; the functions are in agad/base/configuration.lua.
+--- The options of runs, from all parts of agad. Functions: `agad.options.resolve`, `schema`, `describe`, `canonical`,
+-- `hash` … This file loads the definitions; the functions are documented as agad.base.configuration.
 
 for _, room in ipairs {"task", "train", "evaluate"} do require("agad." .. room .. ".options") end
 

@@ -1,5 +1,5 @@
---- Configurations: the typed options of a run, from all rooms; their canonical text and their hash.
--- Each room defines the options that it reads (`data/options.lua`, `task/options.lua`, …); a method adds its own, and
+--- Configurations: the typed options of a run, from all parts of agad; their canonical text and their hash.
+-- Each part defines the options that it reads (`data/options.lua`, `task/options.lua`, …); a method adds its own, and
 -- may change the defaults of the others. A configuration is a flat table, except for nested options such as `lambda`.
 -- Values are typed before they are written, so that 40 and 40.0 are the same configuration. An option whose value is
 -- not decided yet (a data set's size, the number of threads) is absent, and null in the text.
@@ -16,10 +16,10 @@ local function fail(form, ...) error(form:format(...), 0) end
 
 local definitions, by_name, presets = {}, {}, {}
 
---- Adds the options of a room to those that every method shares.
+--- Adds the options of a part of agad to those that every method shares.
 -- @param group string "task", "trainer" or "evaluation": the heading that they are listed under
 -- @param known table name -> option (`agad.base.options`), or a table of those
--- @return table the same
+-- @return table `known` itself
 function options.define(group, known)
   local names, options_of = base.flat(known)
   for _, name in ipairs(names) do
@@ -35,7 +35,7 @@ end
 -- @param known table value -> table of options
 function options.define_presets(option, known) presets[option] = known end
 
---- The presets of such an option, as given to `define_presets`.
+--- The presets of an option, as given to `define_presets`.
 function options.presets(option) return presets[option] end
 
 --- The definition of an option that every method shares, or nil.
@@ -144,7 +144,7 @@ local function convert_scheduled(named, name, v)
 end
 
 --- The full configuration of a run: defaults, the method's defaults and the given options, typed and checked.
--- Unknown names, values out of range and values that this version does not support raise an error of one line.
+-- Unknown names, values out of range and values that this version does not support are errors.
 -- @param method table a method's table (name, options)
 -- @param given table options, nested or as "lambda.con"; text is converted to the option's type
 -- @param suggested table defaults that come from the data set (size, channels, holdout, normal)
@@ -196,7 +196,7 @@ function options.select(config, group)
 end
 
 --- Reads "key=value" ("lambda.con=40") into a table that `options.resolve` takes.
--- @return table {lambda = {con = "40"}}; the value stays text until its option types it
+-- @return table {lambda = {con = "40"}}; `options.resolve` converts the value, still a text, to the option's type
 function options.parse_assignment(text)
   local name, v = text:match("^%s*([%a_][%w_.]*)%s*=%s*(.-)%s*$")
   if not name or v == "" or name:find("%.%.") or name:find("%.$") then
@@ -219,7 +219,8 @@ end
 
 -- Text and hash ---------------------------------------------------------------------------------
 
---- A configuration that can be written as JSON: a Lua function as a schedule becomes {schedule = "function"}.
+--- A copy of a configuration that can be written as JSON: a schedule that is a Lua function becomes
+-- {schedule = "function"}.
 function options.plain(config)
   local plain = {}
   local function one(v) return type(v) == "function" and {schedule = "function"} or v end
@@ -256,7 +257,7 @@ end
 
 --- The hash of a configuration: 16 hexadecimal digits, equal for runs whose results should be equal.
 -- It leaves out paths, device, log_every, checkpoint_*, and (unless deterministic) threads.
--- A schedule that is a Lua function cannot be hashed and raises.
+-- @raise a schedule is a Lua function, which cannot be hashed
 function options.hash(config)
   local core, unfit = require "agad.core", {}
   for name, v in pairs(config) do

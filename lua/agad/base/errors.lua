@@ -1,11 +1,11 @@
--- Errors that are caught and passed on. Their text is for people; no code reads it, but asks beforehand or checks for a
--- special value. The only such value is that of Ctrl-C; as it is never a text, it passes through all handlers of
--- errors. The core is loaded at first use, so that `agad --help` works without libtorch.
+-- Errors that are caught and passed on. Their text is for people, and no code depends on it. Only Ctrl-C must be told
+-- from other errors: it raises a special value that is not a text, which all handlers of errors pass on. The core is
+-- loaded at first use, so that `agad --help` works without libtorch.
 
 local errors = {}
 
---- Calls f like pcall; errors of the core come without the position in the user's code, so that a caller can prefix
--- them.
+--- Calls f like pcall; errors of the core come without the position in the user's code, so that a caller can put words
+-- of its own before them.
 -- @param f function
 -- @return boolean, then what f returns, or the error
 function errors.try(f, ...) return require("agad.core").try(f, ...) end

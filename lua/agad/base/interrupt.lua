@@ -1,13 +1,13 @@
 -- Ctrl-C in Lua code of the program: the signal handler in C sets a flag, loops in C poll it, and the hook here turns
--- it into an error in Lua code that would otherwise run on. Code that handles the flag itself (a training stops after
--- its step) holds the hook meanwhile. C and Lua raise the same value (`agad.base.errors`).
+-- it into an error in Lua code that would otherwise run on. Code that handles the flag itself, such as a training that
+-- stops after its step, suspends the hook (`interrupt.hold`). C and Lua raise the same value (`agad.base.errors`).
 
 local interrupt = {}
 
 local held = 0                                    -- how many handle the flag themselves
 
 --- Raises the interruption if Ctrl-C was pressed.
--- @raise the core's interruption
+-- @raise the special value of Ctrl-C (`agad.base.errors`)
 function interrupt.check()
   local core = require "agad.core"
   if core.interrupted() then
@@ -33,7 +33,7 @@ end
 
 local hold = {__close = release, __gc = release}   -- collected: a coroutine that held it was never ended
 
---- Suspends the error in Lua code until the returned value is closed; the caller polls the flag instead.
+--- Ctrl-C raises no error in Lua code until the returned value is closed; the caller polls the flag instead.
 -- @return value for a local variable that is <close>
 function interrupt.hold()
   held = held + 1

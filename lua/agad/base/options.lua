@@ -4,10 +4,11 @@
 --     local option = require("agad.base.options").option
 --     local known = {
 --       size = option {default = 32, min = 8, max = 4096, unit = "pixels", help = "side of the pictures"},
---       fit = option {choices = {"resize", "crop", "pad"}, help = "how pictures are resized"},       -- default: the
---   first     augment = {flip = option {default = false, help = "…"}},                                     --
---   augment.flip   }
---     local o = options.check("agad.data.mnist", {size = 28}, known)                    --> {size = 28, fit = "resize"}
+--       fit = option {choices = {"resize", "crop", "pad"}, help = "…"},           -- the first choice is the default
+--       augment = {flip = option {default = false, help = "…"}},                  -- its name is augment.flip
+--     }
+--     local o = options.check("agad.data.mnist", {size = 28}, known)
+--     -- o is {size = 28, fit = "resize", augment = {flip = false}}
 
 local options = {}
 
@@ -30,7 +31,7 @@ function options.show(v)
 end
 local show = options.show
 
---- A list of values for a message, strings without quotes.
+--- A list of values as text for a message, strings without quotes.
 function options.words(list)
   local parts = {}
   for i, v in ipairs(list) do parts[i] = type(v) == "string" and v or show(v) end
@@ -56,10 +57,10 @@ local function distance(a, b)
   return row[#b]
 end
 
---- The name in a list that is nearest to a mistyped one, or nil.
+--- The name in a list that is most like a mistyped one, or nil.
 -- @param word string what was typed
 -- @param names table list of the known names
--- @param many boolean true: the list is so long that a short word resembles some names by chance
+-- @param many boolean true: be stricter, as in a long list some names resemble a short word by chance
 function options.nearest(word, names, many)
   if #word > 100 then return nil end
   local best, least = nil, math.min(#word, math.max(many and 1 or 2, #word // 3) + 1)
@@ -110,7 +111,7 @@ end
 
 --- "1,2", "[1, 2]" and {1, 2} as a list of items; nil if it is not a list.
 -- @param v any
--- @param pattern string matches an item in a text; default: text is split at commas and blanks
+-- @param pattern string what an item in a text looks like (default: text is split at commas and blanks)
 function options.items(v, pattern)
   if type(v) ~= "string" then return type(v) == "table" and v or nil end
   local list = {}
@@ -202,11 +203,12 @@ local function kind_of(o)
 end
 
 --- Defines an option.
--- @param o table default (if absent: not set unless given; for a choice, the first one); kind (if default or choices do
---   not imply it): "number", "integer", "boolean", "string", "choice", "list", "function", "any", "switch_or_path", or
---   a function(key, definition, value) that returns the typed value; choices (a list); min, max (inclusive), above,
---   below (exclusive); of (the kind of a list's items), count; unit; help (one line); results (false: it does not
---   affect results; or a function(config)); flag (makes it a command-line flag too: the name of its value in the help)
+-- @param o table default (if there is none: the first choice, or else the option is not set unless it is given); kind
+--   (if default or choices do not imply it): "number", "integer", "boolean", "string", "choice", "list", "function",
+--   "any", "switch_or_path", or a function(key, definition, value) that returns the typed value; choices (a list); min,
+--   max (inclusive), above, below (exclusive); of (the kind of a list's items), count (of a list's items); unit; help
+--   (one line); results (false: the option does not affect results; or a function(config) that returns whether it
+--   does); flag (the option is a command-line flag too, and its value has this name in the help)
 -- @return option
 function options.option(o)
   options.check_names("option", o, attributes)
@@ -228,7 +230,7 @@ function options.is(v) return getmetatable(v) == option_type end
 --- An option like another one, with some attributes changed.
 -- @param d option
 -- @param changes table as for `option`
--- @return option it takes the place of the other one in listings
+-- @return option listed in the place of the other one
 function options.like(d, changes)
   local copy = {}
   for _, key in ipairs(attributes) do copy[key] = d[key] end

@@ -1,4 +1,5 @@
--- Seeded choices of a task, with their own splitmix64, so that no other use of random numbers changes them.
+-- Seeded choices of a task. They have a random generator of their own (splitmix64), so that no other use of random
+-- numbers changes them.
 
 local random = {}
 
@@ -26,8 +27,8 @@ function random.shuffle(list, draw)
   return list
 end
 
---- One permutation of the rows of all classes, every prefix of which is distributed as evenly over classes as possible:
--- in each turn, every class with rows left gives one. A longer pool begins with the shorter one.
+--- The rows of all classes in a random order, whose first k rows are spread as evenly over the classes as possible, for
+-- every k: in each turn, every class with rows left gives one.
 -- @param by_class table label -> list of rows; the lists are shuffled
 -- @return list rows
 function random.interleaved(by_class, draw)

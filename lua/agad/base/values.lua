@@ -1,4 +1,4 @@
--- Tables' keys in order, and Lua values as text: what the REPL shows, and how lists of tensors print.
+-- The keys of tables in order, and Lua values as the text that the REPL shows.
 
 local values = {}
 
@@ -43,7 +43,7 @@ function values.show(v, width, depth, inner)
   return "{\n" .. table.concat(parts, ",\n") .. "\n}"
 end
 
---- A value for the middle of a message: a text, number or boolean itself, or else the type of the value.
+--- A value in few words, for a message: a text, number or boolean itself, or else the type of the value.
 function values.brief(v)
   if type(v) == "string" or type(v) == "number" or type(v) == "boolean" then return tostring(v) end
   return v == nil and "nil" or "a " .. (require("agad.core").is_tensor(v) and "tensor" or type(v))

@@ -28,8 +28,8 @@ function common.is_failure(err) return getmetatable(err) == failure end
 function common.one_line(text) return (text:gsub("%s*\n%s*", " ")) end
 
 --- The message shown for an error in a user's script or chunk: one line, without the position that Lua's `error` puts
--- before it ("file.lua:12:"). Runtime errors of Lua keep theirs, as nothing else tells where they occurred. The message
--- is for people only; no code may depend on it.
+-- before it ("file.lua:12:"). Lua's own runtime errors keep their position, as nothing else tells where they occurred.
+-- The message is for people only; no code may depend on it.
 function common.message(err)
   local text = tostring(err)
   local bare = text:gsub("^[^:\n]-%.lua:%d+: ", ""):gsub("^%[string [^\n]-%]:%d+: ", "")
@@ -69,8 +69,8 @@ function common.configure(given)
   return method, task, run
 end
 
---- For commands that do not train: the options of task, trainer and evaluation, typed; threads are set.
--- Saved models are scored on the CPU.
+--- The typed options of task, trainer and evaluation for a command that does not train; sets the number of threads.
+-- A device other than the CPU is refused, as saved models are scored there only.
 -- @param given table
 -- @param owner table name, options: further options (nil: none)
 function common.prepare(given, owner)

@@ -3,8 +3,8 @@
 --
 -- A subcommand is commands/NAME.lua, which returns {help = "…", arguments = function(c, add), run = function(args)}.
 -- `c` is its argparse command. add.options(c, "epochs batch") adds a flag for each of these options, with the option's
--- help, and add.data(c) the arguments that select pictures. All files are loaded for --help; what is slow to load is
--- therefore required inside `run`.
+-- help; add.data(c) adds the arguments that select pictures. All these files are loaded for --help, so what is slow to
+-- load is required inside `run`.
 
 local argparse = require "argparse"
 local lfs = require "lfs"
@@ -84,7 +84,8 @@ parser.later = {"bench", "teach"}
 
 --- Builds the parser. `fail(message)` is called when an argument is wrong, and must not return.
 function parser.build(fail)
-  local p = argparse("agad", "Finds what is wrong in a picture."):epilog(epilog):command_target "command"
+  local p = argparse("agad", "Trains detectors of anomalies in pictures, and scores pictures.")
+  p:epilog(epilog):command_target "command"
   p:help_max_width(79)
   local function refuse(self, message) fail(message, self) end
   for _, name in ipairs(parser.commands) do

@@ -56,7 +56,7 @@ local function report(err)
 end
 
 --- Runs complete input and prints its results.
--- @raise what the input raises, or that it is no Lua
+-- @raise what the input raises, or the reason why it is not valid Lua
 function repl.evaluate(text, env, out)
   local question = text:match "^%s*%?%s*(.-)%s*$"
   if question then out:write(explain(question, env), "\n") return end
@@ -86,8 +86,8 @@ local function fields(value, into)                -- names of a value and of wha
   end
 end
 
---- What `text` (the name or path before the cursor) can become, sorted.
--- Fields of tables and objects after `.` and `:` (functions only).
+--- The completions of `text`, the name or path before the cursor, sorted.
+-- After `.` these are fields of a table or an object, after `:` its functions only.
 function repl.candidates(text, env)
   local path, mark, start = text:match("^(.-)([.:]?)([%w_]*)$")
   local value, found, list = env, {}, {}

@@ -8,14 +8,15 @@ local cifar = {
     "https://mindspore-website.obs.cn-north-4.myhuaweicloud.com/notebook/datasets/"},
 }
 
---- The options of both, plus those that only one of them has.
+--- The options that CIFAR-10 and CIFAR-100 share, plus others.
+-- @param more table name -> option
 function cifar.options(more)
   local all = some("size channels fit filter root", {size = 32, channels = 3})
   for name, d in pairs(more) do all[name] = d end
   return all
 end
 
---- How the set of 10 or 100 classes is read (`agad.data.named`).
+--- The `read` function of one of the two sets (`agad.data.named`).
 function cifar.reader(kind)
   return function(o, root)
     local train, test, classes, superclasses = require("agad.core").data.cifar(root, kind, o.labels or "fine", form(o))

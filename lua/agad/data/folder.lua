@@ -20,7 +20,7 @@ local function list(dir, o, notes)
   local paths, unreadable = core.data.list(dir)
   if #unreadable > 0 then
     if o.strict or #paths == 0 then fail("%s/%s", without_slash(dir), unreadable[1]) end
-    notes[#notes + 1] = ("%d name%s cannot be followed: %s%s"):format(#unreadable, #unreadable == 1 and "" or "s",
+    notes[#notes + 1] = ("%d %s cannot be read: %s%s"):format(#unreadable, #unreadable == 1 and "entry" or "entries",
       table.concat(unreadable, "; ", 1, math.min(3, #unreadable)), #unreadable > 3 and "; …" or "")
   end
   if #paths == 0 then fail("%s: there are no pictures (%s) in this folder", dir, formats.patterns) end

@@ -3,7 +3,7 @@
 -- tensor (count), masks = uint8 tensor (count, height, width) or nil}, and `classes`, the list of their names.
 -- Labels count from 0: label i is class classes[i + 1]. A set of files also has `paths`, and `origin` {height, width,
 -- file_bytes} of the files before resizing. If there is no test split, `unsplit` is true, all pictures are in `train`,
--- and a task splits them at random from its seed. `normal` is the class that is normal by default.
+-- and a task splits them at random from its seed. `normal`, if present, names the class that is normal by default.
 
 local core = require "agad.core"
 local folder = require "agad.data.folder"
@@ -55,7 +55,7 @@ function data.folders(normals, anomalies, o) return folder.two(normals, anomalie
 -- @param path string
 -- @param o table as for `agad.data.folder`, and outside (false; true: paths may lead outside the folder)
 -- @return set classes: the labels, sorted
--- @raise the line and what is wrong with it
+-- @raise a line of the file is wrong (with its number and the reason)
 function data.manifest(path, o) return manifest.read(path, o) end
 
 --- Tensors of pictures.
@@ -63,7 +63,7 @@ function data.manifest(path, o) return manifest.read(path, o) end
 --   numbers from 0; nil: all normal), masks (n, height, width), test_images, test_labels, test_masks (nil: no split),
 --   classes (list of names; nil: "0", "1", …), normal, name
 -- @return set
--- @raise which of them is wrong, and what it should be
+-- @raise a tensor or a list is wrong (with what it should be)
 function data.tensors(o) return tensors.set(o) end
 
 -- Those of a task's options that a set takes.
@@ -136,12 +136,14 @@ data.resample = core.data.resize
 -- @return tensor a new one
 data.set_channels = core.data.set_channels
 
---- How well single picture statistics separate the classes: mean, sd, grad_x, grad_y, and height, width and file_bytes
--- if given. At .90 or more the classes may differ by camera, light or file format rather than by defects.
+--- How well single picture statistics separate normal from anomalous pictures, as AUROCs.
+-- The statistics are mean, sd, grad_x and grad_y (mean absolute differences of neighbours), and height, width and
+-- file_bytes if given. At an AUROC of .90 or more the pictures may differ by camera, light or file format rather than
+-- by defects.
 -- @param pictures tensor uint8 (count, channels, height, width)
 -- @param anomalous list|tensor 0 or 1 for each
 -- @param origin table height, width, file_bytes before resizing (optional lists)
--- @return list of {name, auroc}, auroc in the better direction (.5 to 1)
+-- @return list of {name, auroc}; auroc is .5 to 1, as the better direction of each statistic is taken
 data.shortcut = core.data.shortcut
 
 -- Batches -----------------------------------------------------------------------------------------

@@ -59,11 +59,11 @@ local function same(set, a, b)
   return core.operator "equal"(picture(a), picture(b))
 end
 
---- Pictures whose decoded pixels are equal to those of an earlier one, train before test.
+--- Counts duplicates: pictures whose decoded pixels equal those of an earlier picture (train comes before test).
 -- @param set set
--- @return table train, test (counts within each split), between (test pictures that are also in train), conflicting
---   (those of all these whose class differs from that of the first copy), examples: a few of between, then of the
---   others, as lists of two {split, row, path, class}
+-- @return table train, test (duplicates within each split), between (test pictures that are also in train), conflicting
+--   (how many of all these duplicates have another class than the first copy), examples (a few pairs, those of between
+--   first; each is a list of two {split, row, path, class})
 function inspect.duplicates(set)
   local first, counts, examples = {}, {train = 0, test = 0, between = 0, conflicting = 0}, {}
   local kept = {train = {}, test = {}, between = {}}
@@ -114,7 +114,8 @@ end
 
 --- How well the best single picture statistic separates each class from all others (`agad.data.shortcut`).
 -- @param set set
--- @return list of {name, auroc} for each class, in the better direction; false where there is nothing to compare
+-- @return list with {name, auroc} for each class, auroc in the better direction; false where there is nothing to
+--   compare
 function inspect.shortcuts(set)
   local columns = {}
   local pixels = column(set, function(split) return core.data.statistics(split.images) end)
@@ -212,7 +213,7 @@ local function warnings(set, row)
       notes[#notes + 1] = ("class %s has no pictures"):format(printable(set.classes[i]))
     end
   end
-  if row.sizes == core.null then notes[#notes + 1] = "sizes: the original sizes of the files are not known" end
+  if row.sizes == core.null then notes[#notes + 1] = "sizes: the sizes before resizing are not known" end
   return notes
 end
 

@@ -1,5 +1,5 @@
--- The split and the class of each picture in a folder, from the names of the folders above it alone. These layouts are
--- recognised, in this order:
+-- Finds the split and the class of each picture in a folder from the names of the subfolders that hold it. These
+-- layouts are recognised, in this order:
 --   {train,test}/CLASS/*   split; ground_truth/CLASS/NAME_mask.png (or NAME.png) are masks
 --   CLASS/*                no split; masks as above
 --   *                      no split, one class "normal"

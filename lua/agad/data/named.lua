@@ -2,13 +2,13 @@
 -- with `--- @name agad.data.NAME(o)`, and a table:
 --   title     one line, for lists
 --   options   name -> option: those that it takes (`agad.data.options`)
---   read      function(o, root) -> what `sets.new` takes besides name and options: train, test, classes, …
+--   read      function(o, root) that returns what `sets.new` takes besides name and options: train, test, classes, …
 --   fetch     {folder, places, files, archive}; or instead not_fetched, the reason why there is nothing to fetch
--- `sha256` and `bytes` of a file are those of its content; for a *.gz, of the unpacked content, as gzip copies differ.
--- `download` is the approximate size of the download (for the list and the progress line only). The sum of an archive
--- is of the archive itself. A place is a URL that the file's name is appended to; the first is the official server if
--- that still answers. A file without a sum is a list of class names, never read as data, from an archive with a right
--- sum.
+-- `sha256` and `bytes` of a file are those of its content; for a *.gz file, those of the unpacked content, as the gzip
+-- files of different servers differ. `sha256` of an archive is that of the archive itself. `download` is the
+-- approximate size of the download (for the list and the progress line only). A place is a URL to which the file's name
+-- is appended; the first one is the official server if that still answers. A file may lack `sha256` if it comes from a
+-- verified archive and is only a list of class names.
 
 local lfs = require "lfs"
 

@@ -75,10 +75,10 @@ end
 --- Reads pictures into splits.
 -- @param name string what the set is called, for messages
 -- @param places list the folders or the file that they come from
--- @param rows table paths, labels (from 0): lists, those of train first; train: how many; masks: row -> path or
---   nothing (zero), or nil where there are no masks at all
+-- @param rows table paths, labels (from 0): lists, training pictures first; train: how many of these; masks: row ->
+--   path (rows without one have no defect), or nil where there are no masks at all
 -- @param o table checked options (`pictures.options`)
--- @param notes list is added to
+-- @param notes list to which notes are added
 -- @return table train
 -- @return table test, or nil
 -- @raise none of them can be read, sizes that differ where no size is given, a mask that does not fit

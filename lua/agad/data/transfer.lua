@@ -1,9 +1,9 @@
 -- Downloads: runs the programs curl, gzip, sha256sum and tar as child processes on libuv's loop.
 --
--- curl writes to a pipe and this process to the file, so that a full disk is reported with its reason, a partial file
--- holds nothing but what was received, and curl ends with the pipe if this process is killed. A partial file is
--- NAME.part beside its target, and a later download continues it. If the continued file has a wrong sum, it is
--- downloaded once more from the start, as two servers may hold different gzip copies of the same content.
+-- curl writes to a pipe, from which this process writes to the file. A full disk is therefore reported with its reason,
+-- a partial file holds nothing but what was received, and curl ends if this process is killed. A partial file is
+-- NAME.part beside its target, and a later download continues it. If the continued file has a wrong SHA-256, it is
+-- downloaded once more from the start, as two servers may hold different gzip files of the same content.
 
 local core = require "agad.core"
 local errors = require "agad.base.errors"
@@ -34,7 +34,9 @@ end
 -- @param program string found on the PATH
 -- @param args list of its arguments, which no shell interprets
 -- @param on_bytes function(bytes) receives its output; if it returns a text, the program is ended
--- @return integer exit status, then the list of its lines on stderr, then what on_bytes returned
+-- @return integer its exit status
+-- @return list its lines on stderr
+-- @return string the text that on_bytes returned, or nil
 -- @raise the program is missing (with its package), Ctrl-C
 function transfer.run(program, args, on_bytes)
   local out, err, clock = uv.new_pipe(false), uv.new_pipe(false), uv.new_timer()
@@ -166,9 +168,9 @@ end
 -- @param part string the file to write; the caller renames it
 -- @param right function() -> boolean: whether `part` is complete and its sum is right
 -- @param on_progress function(address, bytes)
--- @return string|nil the address ("" if the file was complete already), then the list of {address, reason} of those
--- that failed
--- @raise the disk is full, the part cannot be written, curl is missing, Ctrl-C
+-- @return string the address ("" if the file was complete already); nil if all addresses failed
+-- @return list of {address, reason} for those that failed
+-- @raise the disk is full, `part` cannot be written, curl is missing, Ctrl-C
 function transfer.get(addresses, part, right, on_progress)
   local failed = {}
   if transfer.size(part) and right() then return "", failed end

@@ -1,5 +1,5 @@
---- Checks to read an AUROC with: do the test batches leak labels, does a simple picture statistic do as well, and does
--- the error map point at the defect?
+--- Checks that an AUROC should be read with: do the test batches leak labels, does a simple picture statistic separate
+-- as well, and does the error map point at the defect?
 
 local columns = require "agad.evaluate.columns"
 local core = require "agad.core"
@@ -26,9 +26,10 @@ local function order_difference(source, task, result, batch)
 end
 
 --- Runs the leak checks on the column called `auroc`.
--- @param result table scores, labels, rows, net, column
--- @param batch integer eval_batch
--- @return table thermometer (AUROC of a detector that sees batches only), order_invariant, order_difference
+-- @param result table as `columns.scores` returns it
+-- @param batch integer pictures per scoring batch
+-- @return table thermometer (AUROC of a detector that sees only batch statistics), order_invariant (whether scores stay
+--   the same in another order), order_difference (the largest relative change)
 -- @return list notes
 function checks.leak(source, task, result, batch)
   local o, notes = {batch = batch}, {}

@@ -11,13 +11,14 @@ local columns = {}
 
 local weights = {steady = "average", plain = "raw", paper_like = "raw"}
 
--- What each preset means (the protocol's section 4), by name.
+-- What each preset means, by name.
 columns.presets = {}
 for name, given in pairs(configuration.presets "preset") do
   columns.presets[name] = {weights = weights[name], bn = given.bn_eval, order = given.test_order}
 end
 
---- The column that a configuration calls `auroc`. A custom one scores with the averaged weights.
+--- The column that a configuration reports as `auroc`: that of its preset, or else (preset = "custom") the averaged
+-- weights with the configuration's bn_eval and test_order.
 -- @param config table preset, bn_eval, test_order
 -- @return table weights, bn, order
 function columns.own(config)
@@ -47,7 +48,7 @@ local function test_order(test, order)
   return rows
 end
 
---- The options that `agad.scorer` needs besides net and pictures.
+--- The table of options that the scorer takes besides net and pictures.
 -- @param source table input, padded
 -- @param column table bn
 -- @param batch integer

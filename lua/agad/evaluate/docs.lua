@@ -6,10 +6,10 @@
 -- @param scores list|tensor
 -- @param labels list|tensor
 -- @return number
--- @raise scores are not finite (with their number and the first one); all labels are equal, so that it is undefined
+-- @raise scores are not finite (with how many, and the first of them); all labels are equal, so that AUROC is undefined
 
 --- @name agad.metrics.auroc_interval(scores, labels, o)
--- The stratified bootstrap's percentile interval of AUROC.
+-- A confidence interval of AUROC: the percentiles of a stratified bootstrap.
 -- @param scores list|tensor
 -- @param labels list|tensor
 -- @param o table resamples (1000), level (.95), seed (1)
@@ -30,7 +30,7 @@
 -- @return number
 
 --- @name agad.metrics.best_f1(scores, labels)
--- The best F1 over all thresholds. It is an oracle, as it uses the labels.
+-- The best F1 over all thresholds. It uses the labels to choose the threshold, so it is an oracle.
 -- @param scores list|tensor
 -- @param labels list|tensor
 -- @return number
@@ -44,7 +44,7 @@
 -- @return number
 
 --- @name agad.metrics.roc(scores, labels, most)
--- Points of the ROC curve without those on straight lines, as scikit-learn's roc_curve.
+-- Points of the ROC curve, without those on the straight line between their neighbours, as scikit-learn's roc_curve.
 -- @param scores list|tensor
 -- @param labels list|tensor
 -- @param most integer at most this many points, about evenly spaced along the curve (0: all)
@@ -64,27 +64,29 @@
 -- @return table edges (bins + 1), normal, anomalous (bins each)
 
 --- @name agad.metrics.quantile(values, q)
--- A quantile, interpolated between order statistics.
+-- A quantile, interpolated linearly between the sorted values.
 -- @param values list|tensor
 -- @param q number 0 to 1
 -- @return number
 
 --- @name agad.metrics.thermometer(train, rows, test, labels, o)
--- AUROC of a detector that sees batches only: the distance of the channel means and deviations of a batch to those of
--- random batches of normal training pictures. Far above .5, batches leak the labels.
+-- AUROC of a detector without a network, which sees only batch statistics: each picture's score is how far the channel
+-- means and deviations of its batch lie from those of random batches of normal training pictures. If it is far above
+-- .5, the batches leak the labels.
 -- @param train tensor uint8 (n, channels, height, width)
--- @param rows list|tensor the normal ones among them, from 0 (nil: all)
+-- @param rows list|tensor the rows of `train` that are normal, from 0 (nil: all)
 -- @param test tensor uint8
 -- @param labels list|tensor of the test pictures
--- @param o table batch (256), order (rows of test, from 0), or shuffles (the mean over so many orders), seed (1)
+-- @param o table batch (256), seed (1), and either order (rows of test, from 0) or shuffles (the number of random
+--   orders, over which the AUROC is averaged)
 -- @return number
 
 --- @name agad.metrics.localiser(n, height, width)
--- Pixel AUROC and PRO (per-region overlap, MVTec AD) of error maps, added batch by batch: `l:add(maps, masks)`, both
--- (count, height, width), at most n maps in all, then once `l:result(max_fpr)` (.3).
+-- Measures pixel AUROC and PRO (per-region overlap, as for MVTec AD) of at most n error maps. `l:add(maps, masks)` adds
+-- a batch of them, both tensors (count, height, width); call `l:result(max_fpr)` (.3) once at the end.
 -- @param n integer
 -- @param height integer
 -- @param width integer
--- @return localiser its result: pixel_auroc, pro, regions, defect_pixels, normal_pixels
+-- @return localiser whose result is a table of pixel_auroc, pro, regions, defect_pixels, normal_pixels
 
 return {}

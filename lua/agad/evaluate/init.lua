@@ -1,4 +1,4 @@
---- Evaluation: the columns of AUROC, the checks to read them with, and the result row.
+--- Evaluation: AUROC in several columns (ways of scoring), the checks to read them with, and the result row.
 
 local checks = require "agad.evaluate.checks"
 local columns = require "agad.evaluate.columns"
@@ -63,11 +63,10 @@ local function best_of_history(row, source, selection)
   row.auroc_best_on_test, row.auroc_paper_like = best "steady", best "paper_like"
 end
 
---- The figures of the column called `auroc`: of these scores or, with selection = best_on_test, of an earlier epoch
--- that was better according to the test labels.
+--- The figures of the column that is reported as `auroc`.
 -- @param source table threshold
--- @param result table of `evaluate.column`
--- @param o table curves
+-- @param result table as `evaluate.column` returns it
+-- @param o table curves, seed
 function evaluate.figures(source, task, result, o)
   local column = result.column
   local stored = column.weights == "average" and column.bn == "recalibrated"
@@ -98,9 +97,9 @@ local function measure_own(row, source, task, config, result, o)
   if not located then table.insert(notes, "pixel_auroc, pro: " .. reason) end
 end
 
---- All columns that can be computed.
+--- Computes all columns that are available.
 -- @param source table net(weights, bn), input, threshold, padded, history (of evaluations during training),
---   best_on_test ({epoch, figures}), own (the source of the column called auroc, where it is another: best_val)
+--   best_on_test ({epoch, figures}), own (with selection = best_val: another source, for the column reported as auroc)
 -- @param task task
 -- @param config table
 -- @param o table on_event (function: progress), curves (true: row.roc and row.histogram)
@@ -137,7 +136,7 @@ function evaluate.row(source, task, config, o)
   if result then
     measure_own(row, own_source, task, config, result, o)
     if row.f1 == null and own_source.threshold then
-      table.insert(row.notes, "f1: uses the threshold of averaged weights with recalibrated batch norm")
+      table.insert(row.notes, "f1: not given, as the threshold is for averaged weights with recalibrated batch norm")
     end
   elseif broken then error("evaluation: " .. reason, 0)
   else table.insert(row.notes, "auroc, leak: " .. reason) end
@@ -148,7 +147,7 @@ function evaluate.row(source, task, config, o)
   return row
 end
 
---- The provenance in every row: versions, processor and so on.
+--- The part of a result row that says where it was made: versions, processor and so on.
 function evaluate.provenance(agad)
   local capability = core.capability()
   return {versions = {agad = agad.version, libtorch = core.libtorch, lua = _VERSION:match "%S+$"},

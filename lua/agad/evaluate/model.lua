@@ -1,4 +1,4 @@
---- Saved models: opened by the C core; they give scores, error maps and reconstructions, and can be evaluated.
+--- Saved models: they give scores, error maps and reconstructions of pictures, and can be evaluated on a task.
 
 local agad = require "agad"
 local core = require "agad.core"
@@ -16,7 +16,7 @@ local models = {}
 --- Opens a model file.
 -- @param path string
 -- @return model config, info (shape, threshold, method, set …)
--- @raise one line: there is no such file, or it is not a safetensors file, not a model, damaged, or of another format
+-- @raise there is no such file, or it is not a safetensors file, not a model, damaged, or of another format
 function models.open(path)
   local handle = core.model_open(path)
   local info = core.json_decode(handle:about())

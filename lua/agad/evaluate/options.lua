@@ -1,4 +1,4 @@
--- The options of evaluation, and its presets (the protocol's section 4).
+-- The options of evaluation, and its presets.
 
 local configuration = require "agad.base.configuration"
 local option = require("agad.base.options").option
@@ -10,7 +10,8 @@ configuration.define_presets("preset", {
 })
 
 return configuration.define("evaluation", {
-  preset = option {choices = {"steady", "plain", "paper_like"}, flag = "NAME", help = "the column reported as auroc"},
+  preset = option {choices = {"steady", "plain", "paper_like"}, flag = "NAME",
+    help = "the column (way of scoring) reported as auroc"},
   bn_eval = option {choices = {"recalibrated", "running", "batch"}, help = "batch-norm statistics used for scoring"},
   test_order = option {choices = {"shuffled", "sorted"}, help = "order of the test pictures"},
   eval_batch = option {default = 256, min = 1, help = "pictures per scoring batch"},

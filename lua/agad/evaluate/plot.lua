@@ -1,5 +1,5 @@
--- Plots: loss curves through a pipe to gnuplot, grids of pictures through our PNG writer. A file is written beside its
--- target and renamed; if gnuplot fails, its own message is passed on.
+-- Plots: loss curves, drawn by gnuplot, and grids of pictures. A file is written beside its target and then renamed; if
+-- gnuplot fails, its own message is passed on.
 
 local plot = {}
 
@@ -17,7 +17,7 @@ local function quote(text) return "'" .. text:gsub("'", "''") .. "'" end
 local function shell(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
 
 --- Runs a gnuplot script that plots to `path` (.png, .svg, .pdf), or as characters to stdout for "-".
--- @param script string the commands that follow those that set terminal and output
+-- @param script string gnuplot's commands; the terminal and the output are set before them
 -- @raise gnuplot is missing or fails, or the file cannot be written
 function plot.gnuplot(script, path)
   local ending = path == "-" and "-" or path:lower():match("%.(%a+)$")

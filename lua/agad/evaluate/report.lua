@@ -98,13 +98,13 @@ local function beside(row)
   end
   if type(row.leak) == "table" then
     facts[#facts + 1] = ("thermometer %.4f"):format(row.leak.thermometer)
-    facts[#facts + 1] = row.leak.order_invariant and "order does not matter" or "scores depend on the batch"
+    facts[#facts + 1] = row.leak.order_invariant and "scores do not depend on the batch" or "scores depend on the batch"
   end
   if type(row.selected) == "table" then facts[#facts + 1] = ("weights of epoch %d"):format(row.selected.epoch) end
   return facts
 end
 
---- A result row as text: the columns, the figures of the one called `auroc`, checks, notes.
+--- A result row as text: the columns, the figures of the column reported as `auroc`, checks, notes.
 -- @param row table as `run:evaluate` gives it
 -- @param o table classes (true: AUROC of each class too)
 -- @return string without a newline at the end

@@ -7,8 +7,8 @@ local scores = require "agad.evaluate.scores"
 
 local scorer = {}
 
---- The name, in a scoring program, of a tensor that a method keeps.
--- @param name string of the method's `keep`
+--- The name that a kept tensor has in a scoring program.
+-- @param name string one that the method's `keep` lists
 function scorer.kept(name) return "keep." .. name .. ".value" end
 
 --- The scoring program, with the output score and, if the method has a net that reconstructs, map and reconstruction.
@@ -16,7 +16,7 @@ function scorer.kept(name) return "keep." .. name .. ".value" end
 -- @param score string the name of a built-in score (ignored where the method has a function of its own)
 -- @param programs table name -> program of the method's nets
 -- @param shape list {channels, height, width}
--- @param keep table the method's kept tensors by name; the method's score gets them as nodes, in its third argument
+-- @param keep table the method's kept tensors by name; the score function gets them as nodes in its third argument
 -- @return table program
 function scorer.program(method, score, programs, shape, keep)
   local b = nn.builder(shape)

@@ -1,5 +1,5 @@
---- The built-in scores: `help` describes each in one line; `needs` is what the method must have ("picture", or
--- nothing); `build(builder, x, x_hat)` adds it to a scoring program, with one number per picture.
+--- The built-in scores. `help` describes each in one line; `needs` is "picture" if the method must have a net that
+-- reconstructs; `build(builder, x, x_hat)` adds the score, one number per picture, to a scoring program.
 
 return {
   l1 = {help = "mean of |x^ - x|", needs = "picture",

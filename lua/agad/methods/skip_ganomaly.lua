@@ -1,5 +1,5 @@
 -- Skip-GANomaly (Akcay, Atapour-Abarghouei, Breckon, IJCNN 2019, arXiv 1901.08954): a UNet reconstructs, and features
--- of the discriminator are the latent. The score is .9 of the squared error of the picture plus .1 of that of the
+-- of the discriminator are the latent. The score is .9 times the squared error of the picture plus .1 times that of the
 -- features. It learns from normals only.
 
 local loss = require "agad.loss"

@@ -11,10 +11,10 @@ return {
   options = {
     batch = 128, lr = 1e-4, betas = {0.9, 0.999}, epochs = 150, weight_decay = 0.5e-6, ema = 0.0,
     min_anom = option {default = 0, min = 0,
-      help = "fewest known anomalies in a batch: 32, as AGAD has it, makes a stronger classifier"},
-    milestone = option {default = 50, min = 0, help = "after so many epochs the step size is a tenth"},
+      help = "minimum number of known anomalies in a batch; 32, AGAD's value, gives a stronger classifier"},
+    milestone = option {default = 50, min = 0, help = "the learning rate is divided by 10 after this many epochs"},
     lenet = option {choices = {"auto", "mnist", "fashion_mnist", "cifar10"},
-      help = "the net: auto is mnist for grey pictures, cifar10 for colour"},
+      help = "the net; auto means mnist for grey pictures and cifar10 for colour"},
   },
   input = {0, 1},
   needs_anomalies = true,

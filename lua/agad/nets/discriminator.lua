@@ -1,7 +1,7 @@
--- The discriminator: logits of "real", and its last feature map z, the latent of Eq. 7; with latent = "embedding",
--- z is a vector of 100 numbers computed from the whole map.
--- Sides are halved while both are at least 8, channels doubled to at most 512; the classifier's kernel is the
--- map that remains. 3 x 32 x 32: 663,296 parameters, 17.6 million MACs.
+-- The discriminator. Its outputs are the logits of "real", and its last feature map z, the latent of Eq. 7. With
+-- latent = "embedding", z is a vector of 100 numbers computed from the whole map.
+-- Each layer halves the sides, while both are at least 8, and doubles the channels, up to 512; the last convolution
+-- covers the whole map that remains. 3 x 32 x 32: 663,296 parameters, 17.6 million MACs.
 
 local nn = require "agad.nn"
 local shared = require "agad.nn.options"

@@ -1,7 +1,8 @@
 -- The LeNets of Deep SAD (Ruff et al. 2020): encoder and decoder of its autoencoder, for 32 x 32 pictures. They have no
 -- biases, and their batch norms neither scale nor shift, so that the encoder cannot collapse to one point.
--- `kind`: mnist (a code of 32; 9,192 parameters), fashion_mnist (64; 283,536), cifar10 (128; 3 channels: 520,544).
--- part: "encoder" (output code, {n, 1, 1}), "decoder" (of the code), "classifier" (the encoder and one logit).
+-- `kind` is mnist (a code of 32 numbers; the encoder has 9,192 parameters), fashion_mnist (64; 283,536) or cifar10
+-- (128; 520,544 with 3 channels). `part` is "encoder" (its output is the code, {n, 1, 1}), "decoder" (its input is the
+-- code) or "classifier" (the encoder and one logit).
 
 local nn = require "agad.nn"
 local option = require("agad.base.options").option

@@ -1,5 +1,6 @@
--- Skip-GANomaly's nets (Akcay et al. 2019), for 32 x 32 pictures. part: "generator" (a UNet of five halvings down to
--- one pixel; 3 channels: 16,659,075 parameters), "discriminator" (logits and features, 100 numbers; 1,069,700).
+-- Skip-GANomaly's nets (Akcay et al., 2019), for 32 x 32 pictures. `part` is "generator" (a UNet that halves the sides
+-- five times, down to one pixel; 16,659,075 parameters with 3 channels) or "discriminator" (its outputs are logits and
+-- features, a vector of 100 numbers; 1,069,700 parameters).
 
 local nn = require "agad.nn"
 local option = require("agad.base.options").option

@@ -1,6 +1,7 @@
--- UNet++ (Zhou et al. 2020; paper, Fig. 5b): the nodes of UNet with dense skips. x(i, j) reads x(i, 0) to x(i, j - 1)
--- and the upsampled node below them, x(i + 1, j - 1).  Its name on the command line is unet++.
--- norm none, 1 x 32 x 32: 9,041,601 parameters (Table 8: 9.04 M); norm bn, 3 x 32 x 32: 9,045,891, 465.5 million MACs.
+-- UNet++ (Zhou et al., 2020; paper, Fig. 5b): the nodes of UNet with dense skips. Node x(i, j), at level i from the
+-- top, reads x(i, 0) to x(i, j - 1) and, upsampled, the node x(i + 1, j - 1) below.  Its name on the command line is
+-- unet++. norm none, 1 x 32 x 32: 9,041,601 parameters (Table 8: 9.04 M); norm bn, 3 x 32 x 32: 9,045,891, 465.5
+-- million MACs.
 
 local nn = require "agad.nn"
 local shared = require "agad.nn.options"

@@ -1,7 +1,7 @@
 -- The layers of the C core and their attributes, from its own tables, for the builder and for single layers.
 --
--- A layer takes its required attributes one by one, then a table of the others. A number instead of the table sets the
--- first of those: conv(64, {kernel = 4}), conv(64, 4), leaky_relu(0.2).
+-- A layer takes its required attributes one by one, then a table of the others. If a number is given instead of the
+-- table, it is the first of the others: conv(64, 4) means conv(64, {kernel = 4}); likewise leaky_relu(0.2).
 
 local core = require "agad.core"
 local options = require "agad.base.options"

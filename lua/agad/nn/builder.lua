@@ -1,6 +1,6 @@
 --- Networks as data: a builder for net programs, and programs made of other programs.
--- A program is a table: name, input {channels, height, width}, nodes, outputs. The C core checks it, and derives its
--- shapes, parameters and MACs before anything is computed.
+-- A program is a table: name, input {channels, height, width}, nodes, outputs. The C core checks it, and works out its
+-- shapes, parameters and MACs (multiply-accumulate operations) before anything is computed.
 
 local attributes = require "agad.nn.attributes"
 local core = require "agad.core"
@@ -57,7 +57,7 @@ function handle:upsample(factor)
   return self:op("upsample_nearest2d.vec", {scale_factors = {times, times}})
 end
 
---- A convolution, then batch norm; with norm = "none", a convolution with a bias instead.
+--- A convolution without bias, then batch norm; with norm = "none", only a convolution with bias.
 -- @param out integer channels
 -- @param o table as for `conv`
 -- @param norm string "bn" (default) or "none"
@@ -83,11 +83,11 @@ local function shifted(op, args)
   return out
 end
 
---- Any operator of libtorch as a node: its tensor arguments are this node and `others`.
+--- Any operator of libtorch as a node: its first tensor argument is this node, the others are those after `args`.
 -- @param name string "linalg_vector_norm", or "mean.dim" with its overload
--- @param args table the arguments that are not tensors, named as in the operator's schema; dimensions count from 1 (the
---   batch)
--- @param ... handle further tensors, in the schema's order
+-- @param args table the arguments that are not tensors, named as in the operator's schema; dimensions count from 1
+--   (which is the batch)
+-- @param ... handle the other tensor arguments, in the schema's order
 function handle:op(name, args, ...)
   local op, overload = name:match("^([^.]+)%.?(.*)$")
   local inputs = {self.place}
@@ -158,7 +158,7 @@ end
 
 --- Starts a program.
 -- @param shape list {channels, height, width}
--- @return builder its field `x` is the input; its methods are those of nodes, and continue from the node added last
+-- @return builder its field `x` is the input node; it has all methods of nodes, which apply to the node added last
 function nn.builder(shape)
   local b = setmetatable({shape = {table.unpack(shape)}, nodes = {}, counts = {}}, builder)
   b.x = setmetatable({b = b, place = 0}, handle)
@@ -188,7 +188,7 @@ function nn.inline(b, program, prefix, input, shares)
   return table.unpack(outputs)
 end
 
---- The same program, but with a second set of weights and statistics in its batch norms (AdvProp; Xie et al. 2020).
+--- The same program, but with a second set of weights and statistics in its batch norms (AdvProp; Xie et al., 2020).
 -- @param program table
 -- @return table a new program
 function nn.with_second_norms(program)

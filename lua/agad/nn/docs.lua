@@ -1,5 +1,5 @@
--- The documentation of the core's layers, made from its table of them: what `? agad.nn.conv` and `? handle:conv` show.
--- A list of entries of the kind that agad/cli/doc.lua makes from doc comments.
+-- The documentation of the core's layers (`? agad.nn.conv`, `? handle:conv`), made from the core's table of layers. It
+-- is a list of entries, which have the form that agad/cli/doc.lua makes from doc comments.
 
 local attributes = require "agad.nn.attributes"
 local show = require("agad.base.options").show

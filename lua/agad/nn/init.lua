@@ -104,20 +104,20 @@ end
 
 --- The options of a net.
 -- @param name string as for `agad.nn.program`
--- @return table name -> option (agad.base.options); nil if its file does not define them, so that it takes any
+-- @return table name -> option (agad.base.options); nil if its file does not define any, so that all are accepted
 -- @raise there is no such net, or its file fails
 function nn.options(name)
   local _, known = build_and_options(name)
   return known
 end
 
---- Selects, from options meant for any net, those that this net has. The others must have their defaults and are left
--- out. A net that does not define its options gets all of them, except those that are 0 (the net's default).
+--- Selects, from options meant for any net, those that this net has.
+-- An option that it does not have is left out if it has its default; otherwise it is kept, so that `agad.nn.program`
+-- refuses it. A net that does not define its options gets all of them, except those that are 0 (the net's default).
 -- @param name string the net
 -- @param o table
 -- @param known table name -> option: what `o` holds
 -- @return table
--- @raise "net naive: unknown option depth; known: norm, width"
 function nn.accepted(name, o, known)
   local own, kept = nn.options(name), {}
   for key, v in pairs(o) do

@@ -1,7 +1,7 @@
 --- Single layers with weights of their own: local c = agad.nn.conv(3, 64, {kernel = 4}); y = c(x).
--- Layers of the C core run the same code as in nets, as one autograd node; those with weights take the channels of
--- their input as the first argument. The others are libtorch's operators. A layer is called with tensors (n, channels,
--- height, width), on any device.
+-- Layers of the C core run the same code as in nets, as one autograd node; those with weights take the number of
+-- channels of their input as the first argument. Other layers are libtorch's operators. A layer is called with tensors
+-- (n, channels, height, width), on any device.
 -- Fields: weight, bias (tensors that require gradients); methods: parameters(), train(), eval(), to(o), children().
 
 local agad = require "agad"

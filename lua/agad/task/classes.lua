@@ -30,7 +30,7 @@ local function unknown(set, key, name)
     near and ("; did you mean %s?"):format(near) or "", table.concat(set.classes, ", "))
 end
 
---- The labels that a class, a superclass, a list of them, or text with commas names; each once, in order.
+--- The labels that are named by a class, a superclass, a list of these, or a text with commas; each once, in order.
 -- @param set set
 -- @param key string the option, for messages
 -- @param wanted string|integer|list
@@ -55,7 +55,7 @@ function classes.labels(set, key, wanted)
   return labels, said
 end
 
---- Names in the form that options have: "8" becomes 8.
+--- Names as options hold them: "8" becomes the number 8.
 function classes.as_list(names)
   local list = {}
   for i, name in ipairs(names) do
@@ -65,7 +65,7 @@ function classes.as_list(names)
   return list
 end
 
---- The labels of a list as keys.
+--- A table with the labels of a list as keys.
 function classes.keys(labels)
   local keys = {}
   for _, label in ipairs(labels) do keys[label] = true end
@@ -79,13 +79,14 @@ function classes.others(set, keys)
   return labels
 end
 
---- The labels that known anomalies come from: all, the first k of a seeded order (k nest), or a list of names.
+--- The labels that known anomalies come from: all, the first k of a seeded order (so that a larger k adds classes to
+-- those of a smaller one), or a list of names.
 -- @param set set
 -- @param normal table label -> true
 -- @param wanted "all"|integer|list
 -- @param draw function the task's generator
 -- @return table label -> true
--- @raise a normal class, more classes than there are
+-- @raise a normal class is named, or k is larger than the number of anomalous classes
 function classes.known(set, normal, wanted, draw)
   if type(wanted) == "table" then
     local labels = classes.labels(set, "anom_classes", wanted)
@@ -96,7 +97,7 @@ function classes.known(set, normal, wanted, draw)
   end
   local others = random.shuffle(classes.others(set, normal), draw)
   if wanted ~= "all" and wanted > #others then
-    fail("anom_classes = %d, but %s has only %d classes beside the normal one", wanted, set.name, #others)
+    fail("anom_classes = %d, but %s has only %d classes that are not normal", wanted, set.name, #others)
   end
   return classes.keys(table.move(others, 1, wanted == "all" and #others or wanted, 1, {}))
 end

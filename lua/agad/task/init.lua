@@ -1,8 +1,8 @@
 --- Tasks: which pictures are normal, which anomalies are known, which normals are held out, what is tested.
 -- A task has `train` and `test` (splits, as a set has; test.anomalous is 0 or 1 for each picture), and lists of rows of
--- train, from 0: `normals`, `held_out`, and `anomalies`, those known at the largest gamma. They are a prefix of `pool`,
--- one seeded permutation, so that a larger gamma only adds anomalies. Also: `counts`, `notes`, `options`,
--- `normal_labels` (from 0), and `call`, the text that it prints as.
+-- train, from 0: `normals`, `held_out`, `anomalies` (those known at the largest gamma) and `pool`. `pool` has all
+-- anomalies that may be known, in a seeded order; `anomalies` are the first of these, so that a larger gamma only adds
+-- some. Other fields: `counts`, `notes`, `options`, `normal_labels` (from 0), and `call`, the text that it prints as.
 
 local classes = require "agad.task.classes"
 local core = require "agad.core"
@@ -173,7 +173,7 @@ local function assemble(set, o, chosen)
   if largest then a, wanted = known_anomalies(largest, #t.normals, #t.pool) end
   t.anomalies = table.move(t.pool, 1, a, 1, {})
   if wanted > a then
-    local text = "gamma = %g asks for %d known anomalies, the train split has %d; all of them are used"
+    local text = "gamma = %g asks for %d known anomalies, but the train split has %d; all of them are used"
     notes[#notes + 1] = text:format(largest, wanted, a)
   end
   if o.test_set == "ganomaly" and a > 0 then
@@ -199,10 +199,11 @@ end
 -- @param set set from agad.data
 -- @param o table normal (a class, a superclass, or a list; default: the set's own), or anomaly with protocol =
 --   "leave_one_out"; gamma (0): the share of known anomalies, a/(n+a), or a schedule (`agad.schedule`); anom_classes
---   ("all", how many, or a list); holdout: the share of the normals held out, at least 20 (or half) and at most 1,000
---   of them (default: the set's, or 0); limit: train on at most this many normals; test_limit: test at most this many
---   anomalies, the same ones for every seed; test_set ("official"; "ganomaly": also tests the anomalies of the train
---   split); force (allows "ganomaly" with gamma > 0); task_seed (default: seed, or 1)
+--   ("all", how many, or a list); holdout: the share of the normals that is held out (default: the set's, or 0), but
+--   at least 20 of them (or half, if there are fewer than 40) and at most 1,000; limit: train on at most this many
+--   normals; test_limit: test at most this many anomalies, the same ones for every seed; test_set ("official";
+--   "ganomaly": also tests the anomalies of the train split); force (allows "ganomaly" with gamma > 0); task_seed
+--   (default: seed, or 1)
 -- @return task
 -- @raise unknown class or option, gamma outside [0, 1), no normals
 function task.new(set, o) return make(set, o) end
@@ -240,7 +241,7 @@ end
 -- Methods -----------------------------------------------------------------------------------------
 
 --- @name task:anomalies_at(gamma)
--- The known anomalies at a gamma: a prefix of the pool, distributed as evenly over classes as possible.
+-- The known anomalies at a gamma: the first ones of the pool, spread as evenly over the classes as possible.
 -- @param gamma number at least 0 and below 1
 -- @return list rows of train
 function methods:anomalies_at(gamma) return table.move(self.pool, 1, self:count_at(gamma), 1, {}) end
@@ -252,7 +253,7 @@ function methods:anomalies_at(gamma) return table.move(self.pool, 1, self:count_
 function methods:count_at(gamma) return (known_anomalies(gamma, #self.normals, #self.pool)) end
 
 --- @name task:check(config)
--- Refuses a configuration that contradicts this task, as the result row would be wrong.
+-- Refuses a configuration whose task options differ from this task's, as the result row would name the wrong ones.
 -- @param config table options
 -- @raise an option differs from the task's
 function methods:check(config)
@@ -319,11 +320,11 @@ end
 --- @name task:manifest()
 -- All that is needed to restore this task, as a table for JSON: name, call and hash of the set, options, rows, counts.
 -- @return table
--- @raise gamma is a Lua function
+-- @raise gamma is a Lua function, which JSON cannot hold
 function methods:manifest() return manifest.of(self) end
 
 --- @name task:save(path)
--- Writes the manifest as JSON, beside its target, then renamed.
+-- Writes the manifest as JSON to a temporary file beside the target, then renames it.
 -- @param path string
 -- @raise it cannot be written
 function methods:save(path) manifest.write(self, path) end

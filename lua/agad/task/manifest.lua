@@ -1,6 +1,6 @@
--- Manifests of tasks: JSON from which a task is restored, row by row, and its pictures are recognised.
--- A set is identified by its content: for train and test, XXH64 over the XXH64 of every picture and the labels. The
--- checksum is that of the canonical JSON of everything else, so that a damaged or edited file is refused.
+-- Manifests of tasks: JSON files from which the same task is restored, row by row, on the same pictures.
+-- The set is recognised by a hash of each split: XXH64 of the shape, of the XXH64 of every picture, and of the labels.
+-- The manifest's checksum covers all of it, so that a damaged or edited file is refused.
 
 local core = require "agad.core"
 local errors = require "agad.base.errors"
@@ -15,7 +15,7 @@ local function fail(form, ...) error(form:format(...), 0) end
 
 local lists = {"normal_labels", "normals", "held_out", "pool", "test_rows"}
 
---- What a split holds, for comparison.
+--- The number of a split's pictures and the hash of its content, by which sets are compared.
 -- @param split table of a set, or nil
 -- @return table pictures, hash; nil without a split
 function manifest.content(split)

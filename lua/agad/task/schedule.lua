@@ -1,12 +1,13 @@
 --- Schedules: the value of an option in each epoch.
 -- A number is the value in every epoch. A list has one value per epoch; its last value applies to all later epochs. A
--- named schedule moves from one value to another over its epochs and then stays there; step keeps the first value for
--- its epochs. A Lua function(epoch, epochs) may return any value, but a run with one cannot be hashed.
+-- named schedule moves from one value to another over a number of epochs and then stays there: linear evenly, cosine
+-- along a cosine, and step at once when these epochs are over. A Lua function(epoch, epochs) may return any value, but
+-- then the run's configuration cannot be hashed.
 --     0.05
 --     {0, 0, 0.01, 0.05}
 --     {schedule = "linear", from = 0, to = 0.1, epochs = 10}
 --     function(epoch, epochs) return epoch < 5 and 0 or 0.05 end
--- As text: 0.05, 0,0,0.01,0.05 and linear:0:0.1:10.
+-- The first three as text: "0.05", "0,0,0.01,0.05" and "linear:0:0.1:10".
 
 local typed = require("agad.base.options").convert.number
 
@@ -86,7 +87,7 @@ end
 -- equal.
 -- @param key string the option, for messages
 -- @param v number|string|table|function
--- @param number function(x) types and checks one value
+-- @param number function(x) that converts one value to a number and checks it
 -- @return number|list|table|function a number if the value never changes
 -- @raise the schedule is unknown or incomplete, or a value is out of range
 function schedule.check(key, v, number)
@@ -98,12 +99,14 @@ function schedule.check(key, v, number)
   return check_list(key, v, number)
 end
 
---- The kind of an option that may be a schedule (`agad.base.options`); each value lies in the option's range.
+--- The kind (`agad.base.options`) of an option that may be a schedule; each of its values must lie in the option's
+-- range.
 function schedule.kind(key, d, v)
   return schedule.check(key, v, function(x) return typed(key, d, x) end)
 end
 
---- The kind of the option `schedule`, a table of schedules for other options: each value lies in that option's range.
+--- The kind of the option `schedule`, a table of schedules for other options, whose values must lie in those options'
+-- ranges.
 -- @param name string the other option
 -- @param d option the other option
 -- @param v number|string|table|function
@@ -120,7 +123,7 @@ end
 --- The value in an epoch.
 -- @param spec number|list|table|function as of `agad.schedule.check`
 -- @param epoch integer from 1
--- @param epochs integer of the run; a named schedule that gives none spans them all
+-- @param epochs integer of the run; a named schedule without a number of epochs of its own spans them all
 -- @return number
 -- @raise a function returns something other than a finite number
 function schedule.value(spec, epoch, epochs)

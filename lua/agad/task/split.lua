@@ -46,7 +46,7 @@ local function take_list(list, rows)
   return taken
 end
 
---- Some rows of a split as a split of their own.
+--- A new split with some rows of another.
 -- @param from table a split
 -- @param rows list from 0
 -- @return table a split

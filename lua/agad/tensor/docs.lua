@@ -2,8 +2,8 @@
 
 --- @name agad.grad(output, inputs, gradient, o)
 -- Gradients of a tensor with respect to others, without changing their `.grad`.
--- @param output tensor what is differentiated; one number, unless `gradient` is given
--- @param inputs tensor|list with respect to which; 256 at most
+-- @param output tensor the one to differentiate; it has one element, unless `gradient` is given
+-- @param inputs tensor|list those to differentiate with respect to; 256 at most
 -- @param gradient tensor of the shape of `output` (optional)
 -- @param o table retain_graph (false), create_graph (false; true: the gradients can be differentiated again),
 --   allow_unused (false: an input that the output does not depend on is an error)
@@ -22,11 +22,13 @@
 --- @name tensor
 -- A tensor of libtorch. Every operator is a method: t:sum(1), t:softmax(2), t:add(u, {alpha = 2}).
 -- Dimensions and indices count from 1, or from -1 at the end; numbers inside a tensor are not shifted
--- (labels and results of argmax count from 0). Keywords follow in a last table, named as in the operator's schema.
+-- (labels and results of argmax count from 0). Keywords go into a table after the other arguments; they are named as in
+-- the operator's schema.
 -- Fields: shape (a list), dtype, device, requires_grad, grad. Arithmetic: + - * / // % ^ and unary minus; & | ~ << >>
--- of integers and booleans; a .. b joins along the first dimension; #t is its size. < and <= raise: use t:lt(u).
--- Indexing: t[2], t[-1], t[{1, {2, 5}, {}}] (ranges include both ends), t[{"...", 1}], t[mask], t[indices from 0]; a
--- number or a tensor can be assigned to each of them: t[{1, {2, 5}}] = 0.
+-- of integers and booleans; a .. b joins along the first dimension; #t is its size. < and <= are errors: use t:lt(u).
+-- Indexing: t[2], t[-1], t[{1, {2, 5}, {}}] (ranges include both ends), t[{"...", 1}], t[mask],
+-- t[indices] (an int64 tensor that counts from 0); a number or a tensor can be assigned to each of them: t[{1, {2, 5}}]
+-- = 0.
 
 --- @name tensor:item()
 -- The number (or boolean) in a tensor with one element.
@@ -89,7 +91,7 @@
 -- @return tensor itself
 
 --- @name tensor:backward(gradient, o)
--- Adds the gradients of this number to `.grad` of the tensors that require gradients.
+-- Computes the gradients of this tensor's one number and adds them to `.grad` of the tensors that require gradients.
 -- @param gradient tensor required if this tensor has more than one element
 -- @param o table retain_graph (false)
 

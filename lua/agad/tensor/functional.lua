@@ -101,7 +101,7 @@ function functional.triplet_margin_with_distance_loss(anchor, positive, negative
 end
 
 --- @name agad.local_response_norm(t, size, o)
--- Divides each channel by a power of the energy in neighbouring channels (Krizhevsky et al. 2012).
+-- Divides each channel by a power of the energy in neighbouring channels (Krizhevsky et al., 2012).
 -- @param t tensor (n, channels, …)
 -- @param size integer the number of neighbouring channels
 -- @param o table alpha (1e-4), beta (0.75), k (1)

@@ -1,9 +1,10 @@
 --- Compares the gradients of a function with finite differences, in float64.
--- A randomly weighted sum of its results is differentiated with respect to every element of every input, which takes
--- two calls of f for each.
+-- The results are reduced to one number, a sum with random weights, which is differentiated with respect to every
+-- element of every input; this calls f twice for each element.
 -- @param f function of tensors that returns one tensor or several
 -- @param inputs list of float64 tensors; those that require gradients are checked, or all of them if none does
--- @param o table eps (1e-6, times the largest number of an input), rtol (1e-5), atol (1e-7)
+-- @param o table eps (1e-6: the step, relative to the largest number of the input if that is above 1), rtol (1e-5),
+--   atol (1e-7)
 -- @return true
 -- @raise the gradients differ (with input, element and both values)
 

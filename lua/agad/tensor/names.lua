@@ -1,5 +1,5 @@
--- PyTorch functions that are not operators of the dispatcher, but Python functions on top of some. Each is a function
--- of agad and, if its first argument is a tensor, a method: t:float(), t:unique(), agad.cross_entropy(logits, labels).
+-- PyTorch functions that are not operators of libtorch, but are written in Python on top of them. Each is a function of
+-- agad and, if its first argument is a tensor, a method: t:float(), t:unique(), agad.cross_entropy(logits, labels).
 
 local core = require "agad.core"
 local options = require "agad.base.options"
@@ -106,7 +106,8 @@ end
 -- The distinct numbers of a tensor, or its distinct slices along a dimension.
 -- @param t tensor
 -- @param o table sorted (true), return_inverse (false), return_counts (false), dim (nil: numbers)
--- @return tensor; then, if requested, the index of each number in it (from 0), and how often each occurs
+-- @return tensor; then, if requested, for each number of t its index in that tensor (from 0), and how often each
+--   distinct number occurs
 function names.unique(t, o)
   o = checked("unique", o, {"sorted", "return_inverse", "return_counts", "dim"})
   local different, inverse, counts

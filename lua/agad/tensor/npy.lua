@@ -74,10 +74,10 @@ function npy.read(path)
   return of[2] and t:to(of[2]):bitwise_and(of[3]) or t
 end
 
---- Writes a tensor, beside its target, then renamed.
+--- Writes a tensor to a temporary file beside the target, then renames it.
 -- @param path string
 -- @param t tensor
--- @raise bfloat16, which NumPy does not have; the file cannot be written
+-- @raise the dtype is bfloat16, which NumPy does not have; the file cannot be written
 function npy.write(path, t)
   local kind = names[t.dtype]
   if not kind then fail(path, "NumPy has no %s; convert it first, for example with t:to(\"float32\")", t.dtype) end

@@ -1,5 +1,6 @@
---- Tensors as text: aligned columns, four significant digits, a common factor if it helps, `…` for the middle of a
--- tensor with over a thousand elements, lines as wide as the terminal; dtype, shape and device at the end.
+--- Tensors as text. Columns are aligned; numbers have four significant digits, and a common factor before them if it
+-- helps; `…` stands for the middle of a tensor with over a thousand elements; lines are at most as wide as the
+-- terminal. Dtype, shape and device follow at the end.
 
 local text = {}
 
@@ -109,7 +110,7 @@ local function wrapped(cells, width, columns, lines)
   end
 end
 
---- A tensor in full.
+--- The whole text of a tensor.
 -- @param t tensor
 -- @param footer string its dtype, shape and device
 -- @param columns integer how wide a line may be (the terminal's width)

@@ -1,5 +1,5 @@
 --- Augmentation of training batches: flip, shift, brightness. Off by default; the option `augment` turns it on.
--- What is drawn depends on the seed and the step alone, so a resumed run sees the same pictures.
+-- The random changes depend on nothing but the seed and the step, so a resumed run sees the same pictures.
 
 local agad = require "agad"
 local core = require "agad.core"

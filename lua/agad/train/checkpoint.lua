@@ -33,7 +33,7 @@ end
 local kept = {"phase_began", "epoch", "done", "steps", "images", "train_seconds", "history", "losses", "per_batch",
   "known", "stale", "best_value", "stopped"}
 
---- Writes a run's state beside its target and renames it.
+--- Writes a run's state to a temporary file beside the checkpoint, then renames it.
 -- @param run run with a run directory
 -- @raise it cannot be written; the previous checkpoint is kept
 function checkpoint.save(run)
@@ -112,8 +112,7 @@ end
 --- Restores a new run from the checkpoint in its directory.
 -- @param run run with a run directory that has a checkpoint
 -- @raise the configuration (each differing key is named) or the data differs; the file is damaged, or a tensor is
---   missing
--- or unexpected
+--   missing or unexpected
 function checkpoint.resume(run)
   local path = run.dir .. "/state.safetensors"
   local stored, metadata = core.load(path)

@@ -1,10 +1,10 @@
 --- A method that builds on another: the table of that method, overridden by the keys of its own file.
 --     return {name = "cut_paste", extends = "agad", options = {cut = .125},
 --       phases = {train = {before = {reconstruct = {"cut_paste", cut_paste}}}}}
--- Options are merged by name, and a bare value is another default. Any other key replaces the base's; `false` drops it.
--- `phases` as a list replaces the base's phases; as a table by name, it changes them. A changed phase may have any key
--- of a phase, which replaces the base's, and changes to the list of stages: `before`, `after` and `replace` are tables
--- {STAGE'S NAME = stage}, and `without` is a list of names.
+-- Options are added to the base's; for an option that the base has, a value alone is a new default. Any other key
+-- replaces the base's, and `false` drops it. If `phases` is a list, it replaces the base's phases; if it is a table by
+-- name, it changes those phases. The keys of a changed phase replace the base's, except for four that change its list
+-- of stages: `before`, `after` and `replace` are tables {STAGE'S NAME = stage}, and `without` is a list of names.
 
 local options = require "agad.base.options"
 

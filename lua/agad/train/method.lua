@@ -5,7 +5,8 @@
 --   score: names of built-in scores, the default first, or a function(builder, nets, kept)
 --   picture: the net that reconstructs: its first output, of its input's shape, gives error maps and reconstructions
 --   guard {update, below, moments}: the update that the stage guard_collapse watches, and the names of its options
---   anomalies {least, mode}: the names of the options that control how known anomalies enter a batch
+--   anomalies {least, mode}: the names of two options: the minimum number of known anomalies in a batch, and whether
+--   they count towards the batch size
 --   needs_anomalies: true if it cannot train without known anomalies
 --   extends: the method that this one builds on (agad.train.extension)
 
@@ -202,11 +203,11 @@ local function read(name)
 end
 
 --- A method's checked table, by name ("agad") or from a file ("my_method.lua"). It has two keys more than the file's:
--- `scores`, the built-in scores that work with it (nil: its score is a function), and `family`, the method whose C
--- stages its steps name without a prefix.
+-- `scores`, the built-in scores that work with it (nil if its score is a function), and `family`, the method whose C
+-- stages a step may name without a prefix ("reconstruct" for "agad.reconstruct").
 -- @param name string
 -- @param extending table names of the methods that extend this one (nil: none)
--- @raise one line: there is no such method, its file fails, or a key is missing, unknown or wrong
+-- @raise there is no such method, its file fails, or a key is missing, unknown or wrong
 function method.load(name, extending)
   local names = {}
   for _, other in ipairs(extending or {}) do

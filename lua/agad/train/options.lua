@@ -21,7 +21,7 @@ return configuration.define("trainer", {
   adam_eps = option {default = 1e-8, above = 0, help = "Adam's epsilon"},
   weight_decay = option {default = 0.0, min = 0, help = "L2 penalty, added to the gradient (coupled)"},
   schedule = option {kind = schedule.of_option,
-    help = "changes lr or a number of the method over epochs: schedule.lr=cosine:2e-4:0"},
+    help = "changes lr or a numeric option of the method over the epochs: schedule.lr=cosine:2e-4:0"},
   grad_clip = option {default = 0.0, min = 0, help = "clip gradients to this norm, for each update; 0 = off"},
   accumulate = option {default = 1, min = 1, help = "batches whose gradients are accumulated for one update"},
   ema = option {default = 0.99, min = 0, below = 1,
@@ -44,6 +44,6 @@ return configuration.define("trainer", {
     help = "minutes between checkpoints; 0 = at the end only"},
   log_every = option {default = 10, min = 1, results = false, help = "steps between entries in the log"},
   patience = option {default = 0, min = 0,
-    help = "stop after this many evaluations without a better score of the held-out normals; 0 = never"},
+    help = "stop after this many evaluations without improvement on held-out normals; 0 = never"},
   evaluate_every = option {default = 0, min = 0, help = "epochs between evaluations; 0 = at the end only"},
 })

@@ -1,4 +1,4 @@
---- Phases of a training: each has its own updates, stages and number of epochs; nets and kept tensors pass from one to
+--- Phases of a training. Each has its own updates, stages and number of epochs; nets and kept tensors pass from one to
 -- the next. A run is in one phase at a time (`run.phase`, from 1). `run.epoch` and `run.done` count within the phase,
 -- `run.steps` counts over all phases.
 
@@ -94,7 +94,7 @@ function phase.enter(run, number)
 end
 
 --- Runs a phase's `start`, which computes what the method keeps.
--- @raise its error, with the name of the phase; it keeps a name that the method's `keep` does not list
+-- @raise `start` fails (with the name of the phase), or keeps a tensor that the method's `keep` does not list
 function phase.start(run)
   local its = phase.current(run)
   if its.start then
@@ -112,8 +112,8 @@ function phase.start(run)
   end
 end
 
---- Moves on from a finished phase to the next one with epochs; its `start` and those of the skipped phases are run.
--- @return boolean whether there was such a phase
+--- Moves on from a finished phase to the next one, and runs its `start`.
+-- @return boolean false if there is no next phase
 function phase.next(run)
   if phase.is_last(run) then return false end
   phase.enter(run, run.phase + 1)
@@ -121,8 +121,9 @@ function phase.next(run)
   return true
 end
 
---- What an epoch trains on. Gamma may be a schedule, which lengthens the pool of known anomalies. The method's key
--- `anomalies` names the options for the minimum number of anomalies in a batch and for adding them on top of it.
+--- What an epoch trains on. If gamma is a schedule, the number of known anomalies changes from epoch to epoch. The
+-- method's key `anomalies` names the options for the minimum number of anomalies in a batch, and for whether they count
+-- towards the batch size or are added on top.
 -- @return number gamma
 -- @return integer anomalies per batch
 -- @return integer known anomalies
@@ -160,7 +161,7 @@ local function apply_schedules(run, epoch)
   for _, update in ipairs(run.step:updates()) do run.step:set_rate(update, rate_of(run, update, lr, epoch)) end
 end
 
---- Sets everything that depends on the epoch: schedules, and the pool of known anomalies.
+--- Sets what depends on the epoch: the values of schedules, and the known anomalies that are trained on.
 -- @return number gamma
 function phase.enter_epoch(run, epoch)
   apply_schedules(run, epoch)

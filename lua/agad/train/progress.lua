@@ -65,7 +65,7 @@ local function losses(values)
 end
 
 --- The line for a step event in at most `width` columns; parts that do not fit are left out, the bar last of all.
--- @param e table the event: phase (of several), epoch, batch, losses, images_per_second, eta
+-- @param e table the event: phase (if there are several), epoch, batch, losses, images_per_second, eta
 -- @param total table the begin event: epochs, batches
 function progress.line(e, total, width, unicode)
   local epochs = tostring(total.epochs)
@@ -167,9 +167,9 @@ function consumer:__call(e)
   if handler then handler(self, e) end
 end
 
---- A consumer of a run's events: call it with each event, `:clear()` it before other output.
--- @param o table quiet (nothing is shown), out (a file, stderr), live (draw in place), columns
--- (a function that returns the width), unicode, clock; those not given are detected
+--- Shows a run's events: call the result with each event, and its method `clear` before other output.
+-- @param o table quiet (true: nothing is shown), out (a file; default: stderr), live (true: one line is redrawn),
+--   columns (a function that returns the width), unicode, clock; what is not given is detected
 -- @return callable
 function progress.new(o)
   o = o or {}

@@ -1,5 +1,5 @@
--- A run's directory: config.json, log.jsonl, state.safetensors, result.json. An earlier one is moved aside until
--- the new one's first checkpoint; a kernel lock keeps two runs apart.
+-- A run's directory: config.json, log.jsonl, state.safetensors, result.json. The directory of an earlier run is moved
+-- aside, and removed after the new run's first checkpoint; a file lock keeps two runs from using one directory.
 
 local core = require "agad.core"
 local lfs = require "lfs"
@@ -40,7 +40,7 @@ end
 local function lock(dir)
   local held, reason = core.file_lock(dir .. "/lock")
   if held == false then
-    collectgarbage()                                     -- a run that nobody refers to any more holds its lock no longer
+    collectgarbage()                                     -- a run that nobody refers to any more releases its lock
     held, reason = core.file_lock(dir .. "/lock")
   end
   if not held then
@@ -91,7 +91,7 @@ function rundir.reopen(dir)
   return self
 end
 
---- Drops the lines of log.jsonl after a step, as those steps are trained again.
+--- Removes from log.jsonl the entries after a step, as those steps will be trained again.
 function rundir:rewind_log(step)
   local path, lines = self.path .. "/log.jsonl", {}
   local file = io.open(path)
@@ -116,7 +116,7 @@ function rundir:log(entry)
 end
 
 --- Writes state.safetensors, and then removes the earlier run that was moved aside.
--- @param tensors list of {name=, tensor=}
+-- @param tensors list of {name = …, tensor = …}
 -- @param metadata table of strings
 function rundir:checkpoint(tensors, metadata)
   core.save(self.path .. "/state.safetensors", tensors, core.json_encode(metadata))

@@ -1,4 +1,4 @@
---- Selection of an epoch: `selection = best_val` chooses it without using test labels, and keeps its weights.
+--- Selection of an epoch: `selection = best_val` keeps the weights of the best epoch, chosen without test labels.
 
 local columns = require "agad.evaluate.columns"
 local core = require "agad.core"
@@ -8,7 +8,7 @@ local tasks = require "agad.task"
 local selection = {}
 
 --- Refuses a selection that is impossible with the task and the options.
--- @raise best_val or patience without held-out normals or without evaluations during training
+-- @raise best_val or patience is set, but no normals are held out or nothing is evaluated during training
 function selection.check(config, task)
   if config.selection ~= "best_val" and config.patience == 0 then return end
   if #task.held_out == 0 or config.evaluate_every == 0 then

@@ -1,8 +1,9 @@
---- The state of a step as Lua stages see it: slots as fields, `net`, `loss`, `options`, `n_normal`, `keep`.
--- Reading a slot gives its tensor (nil if no stage has written it yet); writing one replaces what later stages read.
--- The first `n_normal` rows of x are normal; `n_normal` may be written too.
--- `losses` has all loss terms as numbers, `gradient_norms` the gradient norm of each update, `statistics` the running
--- means and variances of each net. `keep` holds what a phase's `start` computed, for all later phases and the score.
+--- The state of a training step, as stages in Lua see it. Its fields are the slots (tensors such as x and x_hat) and
+-- `net`, `loss`, `options`, `n_normal`, `keep`. Reading a slot gives its tensor (nil if no stage has written it yet);
+-- writing one replaces what later stages read. The first `n_normal` rows of x are normal; `n_normal` may be written
+-- too. `losses` has all loss terms as numbers, `gradient_norms` the gradient norm of each update, `statistics` the
+-- running means and variances of each net. `keep` holds what a phase's `start` computed, for all later phases and the
+-- score.
 
 local state = {}
 

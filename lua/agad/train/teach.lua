@@ -1,4 +1,4 @@
---- A training step, stage by stage: an iterator over the stages of one or more steps, each on the next batch.
+--- A training step, stage by stage: an iterator over the stages of one or more steps. Each step takes the next batch.
 --     for stage, state in agad.teach(run) do print(stage, state.losses.con) end
 -- Between stages every slot of the state can be read and written: state.x, state.x_hat, state.loss.con …, and
 -- state.gradient_norms, state.statistics. Running all stages gives the same result, to the bit, as a step of training.

@@ -1,4 +1,4 @@
---- Training: a run of a method on a task. It knows only the method's table.
+--- Training: a run of a method on a task.
 
 local agad = require "agad"
 local augment = require "agad.train.augment"
@@ -81,7 +81,7 @@ end
 -- @param given table options: method, net, epochs, batch, seed … (`agad.options`); unknown ones are refused
 -- @param o table dir: the run directory (nil: nothing is written); resume: continue the run in that directory
 -- @return run fit, evaluate, save; config, nets, step, state, history
--- @raise one line for a wrong option, a net that does not fit the pictures, or a device that does not exist
+-- @raise an option is wrong, a net does not fit the pictures, or the device does not exist
 function trainer.new(task, given, o)
   given = options.merge(options.merge({}, task.options), given or {})
   local method = methods.load(given.method or "agad")
@@ -116,9 +116,8 @@ function trainer.new(task, given, o)
   self.per_batch, self.known = k, known
   self.sampler = core.data.sampler(task.normals, task:anomalies_at(gamma), size, k, phase.seed(config, 2))
   if #task.normals < size - k then
-    self.notes[1] = ("there are only %d normals for a batch of %d, so that every epoch is one short step"):format(
-      #task.normals,
-      config.batch)
+    self.notes[1] = ("there are only %d normals for a batch of %d, so that each epoch is one step with a smaller batch")
+      :format(#task.normals, config.batch)
   end
   if o and o.dir then
     local earlier = o.resume and rundir.reopen(o.dir)
@@ -276,8 +275,8 @@ local function end_epoch(self, on_event, gamma)
   on_event {kind = "evaluated", epoch = self.epoch, entry = entry}
   if out_of_patience(self, entry) then
     self.stopped = true
-    on_event {kind = "note", text = ("stopped after epoch %d: %d evaluations without a better score of the held-out "
-      .. "normals"):format(self.epoch, self.stale)}
+    on_event {kind = "note", text = ("stopped after epoch %d: %d evaluations without improvement on held-out normals")
+      :format(self.epoch, self.stale)}
   end
 end
 
@@ -319,7 +318,7 @@ end
 --- Trains every phase for its configured number of epochs, or until Ctrl-C; a resumed run continues where it stopped.
 -- @param callbacks function|table a function(event) for events of kind begin, step, epoch, evaluate, note and end; or a
 --   table of on_step, on_epoch and on_evaluate, each a function(event), and on_event, which replaces the progress bar.
---   A function that returns "stop" at a step ends the training after that step
+--   If one of them returns "stop" at a step, the training ends after that step
 -- @return run itself
 -- @raise a loss is NaN or infinite (with step, term and last good checkpoint); a stage fails (with step and stage)
 function run:fit(callbacks)

@@ -16,7 +16,7 @@ end
 return {
   help = "Train for a minute on the built-in textures and draw the results",
   arguments = function(c)
-    c:option "--out":argname "DIR":default "demo":description "the folder for what is written (default: demo)"
+    c:option "--out":argname "DIR":default "demo":description "the folder for what is written"
   end,
   run = run,
 }

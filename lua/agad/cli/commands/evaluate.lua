@@ -1,5 +1,5 @@
--- agad evaluate: the columns that can be computed for a data set from a model file, or from its run directory too. Task
--- and scoring options that are not given are those of the model.
+-- agad evaluate: evaluates a model file on a data set; the model's run directory gives the columns that need more than
+-- the model file. Options of task and scoring that are not given are those of the model.
 
 local common = require "agad.cli.common"
 local interrupt = require "agad.base.interrupt"

@@ -122,8 +122,8 @@ local function print_data(row, thing)
     end
   end
   local d = row.duplicates
-  print_fact("duplicates", {("in train %s, in test %s, test in train %s, with another class %s"):format(cell(d.train),
-    cell(d.test), cell(d.between), cell(d.conflicting))})
+  print_fact("duplicates", {("in train %s, in test %s, in both %s; in different classes %s"):format(
+    cell(d.train), cell(d.test), cell(d.between), cell(d.conflicting))})
   for _, pair in ipairs(d.examples) do
     local words = {}
     for i, p in ipairs(pair) do words[i] = ("%s (%s, %s)"):format(shown(p), p.split, p.class) end

@@ -1,5 +1,5 @@
--- agad score: one row per picture, in the order given. An unreadable picture found in a folder is skipped and reported;
--- one that was named itself, or any if `strict` is set, ends the command with an error.
+-- agad score: one row per picture, in the order given. An unreadable picture that was found in a folder is skipped and
+-- reported. If it was given by its own name, or if `strict` is set, the command ends with an error.
 
 local common = require "agad.cli.common"
 local errors = require "agad.base.errors"

@@ -1,4 +1,4 @@
--- agad train: trains, saves, evaluates. That all outputs can be written is checked before training starts.
+-- agad train: trains, saves, evaluates. Before training starts, it checks that all outputs can be written.
 
 local common = require "agad.cli.common"
 local errors = require "agad.base.errors"

@@ -1,7 +1,7 @@
 --- @name agad.data.weave(o)
 -- The built-in set: a texture with and without defects, drawn from a seed; nothing is downloaded.
--- Classes: the name of the texture, then scratch, hole, stain, missing_thread and smudge. Normals come first, then the
--- defects, kind by kind in turn. The same options give the same bytes on every processor.
+-- Classes: the name of the texture, then scratch, hole, stain, missing_thread and smudge. In each split the normals
+-- come first, then defects whose kinds take turns. The same options give the same bytes on every processor.
 -- @param o table normal ("cloth", "metal", "grain", "dots"), size (32 to 1024), channels (1, 3), seed (1),
 --   train_normals (2000), train_defects (200), test_normals (500), test_defects (500)
 -- @return set with masks
