@@ -3,12 +3,12 @@
 -- from that definition.
 --     local option = require("agad.base.options").option
 --     local known = {
---       size = option {default = 32, min = 8, max = 4096, unit = "pixels", help = "side of the pictures"},
---       fit = option {choices = {"resize", "crop", "pad"}, help = "…"},           -- the first choice is the default
---       augment = {flip = option {default = false, help = "…"}},                  -- its name is augment.flip
+--       size = option {default = 32, min = 8, max = 4096, help = "side"},
+--       fit = option {choices = {"resize", "crop", "pad"}, help = "…"},
 --     }
 --     local o = options.check("agad.data.mnist", {size = 28}, known)
---     -- o is {size = 28, fit = "resize", augment = {flip = false}}
+--     -- o is {size = 28, fit = "resize"}: the first choice is the default
+-- In a configuration, definitions may be nested: that of augment.flip is known.augment.flip.
 
 local options = {}
 

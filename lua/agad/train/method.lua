@@ -1,12 +1,19 @@
---- Methods: Lua files that return a table. Its keys:
---   name, input {low, high}, nets function(options, shape), phases
+--- Methods: Lua files that return a table.
+-- Its keys:
+--   name, phases
+--   input {low, high}: the range that pixels are scaled to
+--   nets: function(options, shape), which returns net programs by name
 --   options: its own options, and other defaults for those of the trainer
---   average: names of the nets whose weights are averaged; keep: names of the tensors that a phase's `start` computes
---   score: names of built-in scores, the default first, or a function(builder, nets, kept)
---   picture: the net that reconstructs: its first output, of its input's shape, gives error maps and reconstructions
---   guard {update, below, moments}: the update that the stage guard_collapse watches, and the names of its options
---   anomalies {least, mode}: the names of two options: the minimum number of known anomalies in a batch, and whether
---   they count towards the batch size
+--   average: names of the nets whose weights are averaged
+--   keep: names of the tensors that a phase's `start` computes
+--   score: names of built-in scores, the default first, or a
+--     function(builder, nets, kept)
+--   picture: the net that reconstructs; its first output, which has the
+--     shape of its input, gives error maps and reconstructions
+--   guard {update, below, moments}: the update that the stage
+--     guard_collapse watches, and the names of two of its options
+--   anomalies {least, mode}: the names of two options: the minimum number of
+--     known anomalies in a batch, and whether they count towards its size
 --   needs_anomalies: true if it cannot train without known anomalies
 --   extends: the method that this one builds on (agad.train.extension)
 

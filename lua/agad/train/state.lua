@@ -64,7 +64,8 @@ local slots = {
   end,
 }
 
---- @param step userdata the step table
+--- The state of a step, for stages in Lua.
+-- @param step userdata the step table
 -- @param nets table name -> net
 -- @param options table of the method
 -- @param keep table of tensors by name ({})
