@@ -20,11 +20,11 @@ version() {
 }
 
 check() {
-  [ -d "$1" ] || refuse "LIBTORCH=$1 is no folder"
+  [ -d "$1" ] || refuse "LIBTORCH=$1 is not a folder"
   [ -d "$1/include/ATen" ] && [ -f "$1/lib/libtorch_cpu.so" ] && [ -f "$1/lib/libc10.so" ] || refuse \
     "$1 has no include/ATen, lib/libtorch_cpu.so and lib/libc10.so; LIBTORCH takes the root of a libtorch archive or a torch Python package"
   v=$(version "$1")
-  [ -n "$v" ] || refuse "$1/include names no version (torch/headeronly/version.h is missing or cut short)"
+  [ -n "$v" ] || refuse "$1/include names no version (torch/headeronly/version.h is missing or truncated)"
   case $v in
     $wanted.*) ;;
     *) refuse "$1 is version $v; agad is written for the operators of $wanted and refuses another";;

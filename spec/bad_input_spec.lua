@@ -43,7 +43,7 @@ describe("a net's file", function()
       .. "return p end"):format(same, same), "net 'loop': conv1: input 1 is not an earlier node", "cannot have cycles"},
     {"joins what does not fit", head .. ("b:conv(4, {kernel = 4, stride = 2, padding = 1})\n"
       .. "return b:concat(b.x):conv(shape[1], %s):build 'misfit' end"):format(same),
-      "net 'misfit': concat1: input 2 is 1 x 32 x 32, the first 4 x 16 x 16"},
+      "net 'misfit': concat1: input 2 is 1 x 32 x 32, but the first is 4 x 16 x 16"},
     {"has a kernel that does not fit", head .. "return b:conv(1, {kernel = 33}):build 'wide' end",
       "net 'wide': conv1: its kernel of 33 does not fit into 32 + 2 x 0 pixels"},
     {"names an unknown layer", "return function(shape) return {name = 'odd', input = shape, outputs = {{name = 'y', "
@@ -139,7 +139,7 @@ describe("a weight or a rate", function()
           "give a number from 0")
       end
       step:add_update("g", {"g"}, adam())
-      has(refused(step.set_rate, step, "g", rate), "a step size is a number from 0")
+      has(refused(step.set_rate, step, "g", rate), "a learning rate must be a number from 0")
     end
   end)
 

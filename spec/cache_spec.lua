@@ -42,7 +42,7 @@ describe("the cache", function()
     assert.equal(19, r.height:size(1))
     assert.equal(lfs.attributes(paths[20]).size, r.file_bytes:select(1, -1):item())
     assert.equal(1, r.skipped)
-    has(r.examples[1], "bad.png: is no PNG")
+    has(r.examples[1], "bad.png: is not a PNG")
   end
 
   it("is written once and read after that", function()
@@ -52,7 +52,7 @@ describe("the cache", function()
     local again = load {threads = 1}
     assert.equal("cached", again.source)
     same(again)
-    has(refused(load, {strict = true}), "bad.png: is no PNG")
+    has(refused(load, {strict = true}), "bad.png: is not a PNG")
     assert.same({}, parts())
   end)
 
@@ -140,7 +140,7 @@ describe("the cache", function()
     paths[3] = folder .. "/later.png"
     local r = load()
     assert.equal("decoded", r.source)
-    has(r.note, "some file could not be opened")
+    has(r.note, "a file could not be opened")
     assert.is_nil(lfs.attributes(cache))
     assert.same({}, parts())
     pictures.one("later.png", 3)

@@ -96,7 +96,7 @@ describe("cifar 10", function()
     has(refused(data.cifar, folder, 10, "fine", form()),
       "cifar10: its files are missing; looked in " .. folder .. "/cifar10, ",
       folder .. "/" .. TEN, "put data_batch_1.bin to data_batch_5.bin, test_batch.bin and batches.meta.txt there, or "
-      .. "name another root, or: agad fetch cifar10")
+      .. "name another root, or run: agad fetch cifar10")
   end)
 
   it("resizes, pads and turns to grey", function()
@@ -112,10 +112,10 @@ describe("cifar 10", function()
 
   for what, case in pairs {
     ["a batch that is cut short"] = {"data_batch_3.bin", record("\1", 1, 1, 1):sub(1, -2),
-      "data_batch_3.bin has 3072 bytes, which are not whole records of 3073; the file is cut short, fetch it again"},
-    ["an empty batch"] = {"test_batch.bin", "", "test_batch.bin has 0 bytes, which are not whole records"},
+      "data_batch_3.bin has 3072 bytes, not whole records of 3073 bytes; the file is truncated, fetch it again"},
+    ["an empty batch"] = {"test_batch.bin", "", "test_batch.bin has 0 bytes, not whole records"},
     ["a batch with fewer records"] = {"data_batch_4.bin", record("\1", 1, 1, 1),
-      "data_batch_4.bin has 1 records, data_batch_1.bin 2; one is cut short, fetch both again"},
+      "data_batch_4.bin has 1 records, but data_batch_1.bin has 2; one is truncated, fetch both again"},
     ["a batch that is too long"] = {"test_batch.bin", record("\1", 1, 1, 1):rep(10001),
       "test_batch.bin has 30733073 bytes, more than the 30730000 of 10000 records; fetch it again"},
     ["a label over 9"] = {"data_batch_5.bin", record("\1", 1, 1, 1) .. record("\10", 1, 1, 1),
@@ -137,7 +137,7 @@ describe("cifar 10", function()
     has(refused(data.cifar, folder, 20, "fine", form()), "10 or 100 classes")
     has(refused(data.cifar, folder, 10, "fine", form(0)), "height = 0; give a whole number from 1 to 65536")
     has(refused(data.cifar, folder, 10, "fine", form(32, 2)), "channels = 2; give 1 (grey) or 3 (colour)")
-    has(refused(data.cifar, folder, 10, "coarse", form()), "cifar10: it has no coarse labels; take cifar100")
+    has(refused(data.cifar, folder, 10, "coarse", form()), "cifar10 has no coarse labels; use cifar100")
     has(refused(data.cifar, folder, 10, "rough", form()), "invalid option 'rough'")
     has(refused(data.cifar, folder, 10, "fine", {side = 32}), "unknown option side; known: channels, filter, fit")
   end)
@@ -177,7 +177,7 @@ describe("cifar 100", function()
     ["a fine label over 99"] = {"train.bin", changed(3074 + 2, "\100"), "label 100 of record 1 is over 99"},
     ["a coarse label over 19"] = {"train.bin", changed(1, "\20"), "coarse label 20 of record 0 is over 19"},
     ["a file that is cut short"] = {"train.bin", function(bytes) return bytes:sub(1, -1000) end,
-      "train.bin has 613801 bytes, which are not whole records of 3074"},
+      "train.bin has 613801 bytes, not whole records of 3074 bytes"},
     ["a class without a record"] = {"train.bin", function(bytes) return bytes:sub(1, 3074 * 198) end, "", true},
     ["no class names"] = {"fine_label_names.txt", "", "fine_label_names.txt does not hold 100 names"},
     ["no superclass names"] = {"coarse_label_names.txt", false, "coarse_label_names.txt: No such file"},
@@ -250,15 +250,16 @@ describe("read_idx", function()
   end)
 
   for what, case in pairs {
-    ["text"] = {"no IDX at all", "its first bytes are 6e6f2049; this is no IDX file (type 08, 09, 0b, 0c, 0d or 0e"},
-    ["an unknown type"] = {header(0x0a, 1) .. "x", "first bytes are 00000a01; this is no IDX file"},
-    ["no dimension"] = {"\0\0\8\0", "first bytes are 00000800; this is no IDX file"},
+    ["text"] = {"no IDX at all",
+      "its first bytes are 6e6f2049; this is not an IDX file (type 08, 09, 0b, 0c, 0d or 0e"},
+    ["an unknown type"] = {header(0x0a, 1) .. "x", "first bytes are 00000a01; this is not an IDX file"},
+    ["no dimension"] = {"\0\0\8\0", "first bytes are 00000800; this is not an IDX file"},
     ["nine dimensions"] = {header(8, 1, 1, 1, 1, 1, 1, 1, 1, 1) .. "x", "first bytes are 00000809"},
-    ["an empty file"] = {"", "cut short"},
+    ["an empty file"] = {"", "truncated"},
     ["a header cut short"] = {header(8, 2, 3):sub(1, -2), "1 bytes are missing"},
     ["elements cut short"] = {header(0x0e, 2) .. ("x"):rep(15), "1 bytes are missing"},
-    ["bytes too many"] = {header(0x0e, 2) .. ("x"):rep(17), "bytes follow after what its header announces"},
-    ["absurd sizes"] = {header(0x0e, 0xffffffff, 0xffffffff, 0xffffffff), "more than 4 GiB, which cannot be"},
+    ["bytes too many"] = {header(0x0e, 2) .. ("x"):rep(17), "it has more bytes than its header announces"},
+    ["absurd sizes"] = {header(0x0e, 0xffffffff, 0xffffffff, 0xffffffff), "more than 4 GiB, the most that is read"},
   } do
     it("refuses " .. what, function() has(refused(data.read_idx, write("x", case[1])), "idx: ", case[2]) end)
   end
@@ -269,7 +270,7 @@ describe("read_idx", function()
       ["train-labels-idx1-ubyte"] = "", ["t10k-images-idx3-ubyte"] = "", ["t10k-labels-idx1-ubyte"] = ""} do
       write("mnist/" .. name, bytes)
     end
-    has(refused(agad.data.mnist, {root = folder}), "its first bytes are 00000d03, not 00000803; this is no IDX images "
-      .. "file but one of float32 with 3 dimensions")
+    has(refused(agad.data.mnist, {root = folder}), "its first bytes are 00000d03, not 00000803; this is not an IDX "
+      .. "images file, but one of float32 with 3 dimensions")
   end)
 end)

@@ -84,18 +84,19 @@ describe("mnist", function()
   local images, labels = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
   for what, case in pairs {
     ["images cut short"] = {images, idx_images(3, 4, 5):sub(1, -2),
-      "1 bytes are missing at its end; the file is cut short, fetch it again"},
+      "1 bytes are missing at its end; the file is truncated, fetch it again"},
     ["a header cut short"] = {images, idx_images(3, 4, 5):sub(1, 11), "5 bytes are missing"},
-    ["an empty file"] = {images, "", "cut short"},
-    ["bytes too many"] = {images, idx_images(3, 4, 5) .. "x", "bytes follow after what its header announces"},
-    ["labels as images"] = {images, idx_labels(3), "bytes are 00000801, not 00000803; this is no IDX images file"},
-    ["a picture as labels"] = {labels, "\137PNG\r\n\26\n", "are 89504e47, not 00000801; this is no IDX labels file"},
+    ["an empty file"] = {images, "", "truncated"},
+    ["bytes too many"] = {images, idx_images(3, 4, 5) .. "x", "it has more bytes than its header announces"},
+    ["labels as images"] = {images, idx_labels(3), "bytes are 00000801, not 00000803; this is not an IDX images file"},
+    ["a picture as labels"] = {labels, "\137PNG\r\n\26\n",
+      "are 89504e47, not 00000801; this is not an IDX labels file"},
     ["fewer labels"] = {labels, idx_labels(2), "2 labels but 3 images in .*train%-images"},
     ["labels cut short"] = {labels, idx_labels(3):sub(1, -2), "1 bytes are missing"},
     ["a label over 9"] = {labels, idx_labels(3, "\1\10\1"), "label 10 of image 1 is over 9"},
-    ["absurd sizes"] = {images, idx_images(0xffffffff, 0xffffffff, 0xffffffff, "x"), "which cannot be"},
-    ["a size whose product overflows"] = {images, idx_images(0xffffffff, 65536, 65536, "x"), "which cannot be"},
-    ["a side of 0"] = {images, idx_images(3, 0, 5, ""), "which cannot be"},
+    ["absurd sizes"] = {images, idx_images(0xffffffff, 0xffffffff, 0xffffffff, "x"), "which is invalid"},
+    ["a size whose product overflows"] = {images, idx_images(0xffffffff, 65536, 65536, "x"), "which is invalid"},
+    ["a side of 0"] = {images, idx_images(3, 0, 5, ""), "which is invalid"},
     ["more than is there"] = {images, idx_images(100000, 100, 100, "x"), "bytes are missing"},
     ["test images of another size"] = {"t10k-images-idx3-ubyte", idx_images(2, 5, 5),
       "train images are 4 x 5, test images 5 x 5"},
@@ -174,11 +175,11 @@ describe("PNG", function()
     local file = assert(io.open(path, "rb"))
     local bytes = file:read "a"
     file:close()
-    assert.match("is a PNG file that is cut short", message(data.read, write("cut.png", bytes:sub(1, -20))))
-    assert.match("is no PNG[%w, ]* file .it begins with", message(data.read, write("text.png", "hello, you")))
+    assert.match("is a truncated PNG file", message(data.read, write("cut.png", bytes:sub(1, -20))))
+    assert.match("is not a PNG[%w, ]* file .it begins with", message(data.read, write("text.png", "hello, you")))
     assert.match("is empty", message(data.read, write("empty.png", "")))
     assert.match("No such file", message(data.read, folder .. "/absent.png"))
-    assert.match("no ordinary file", message(data.read, folder))
+    assert.match("not a regular file", message(data.read, folder))
   end)
 
   it("does not believe a header that promises more than the file can hold", function()
@@ -394,7 +395,7 @@ describe("sampler", function()
 
   it("refuses a set without normals and rows that are no integers", function()
     assert.match("no normal picture to train on", message(data.sampler, {}, {}, 16, 4, 7))
-    assert.match("item 2 is no integer", message(data.sampler, {1, 1.5}, {}, 16, 4, 7))
+    assert.match("item 2 is not an integer", message(data.sampler, {1, 1.5}, {}, 16, 4, 7))
     assert.match("batch 0; give 1", message(data.sampler, {1}, {}, 0, 4, 7))
   end)
 end)

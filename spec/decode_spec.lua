@@ -185,7 +185,7 @@ describe("resample", function()
   end)
 
   it("refuses what it cannot take", function()
-    has(refused(resample, picture(1, 4, 4), 0, 4), "a side has 1 to 65536 pixels")
+    has(refused(resample, picture(1, 4, 4), 0, 4), "a side must be 1 to 65536 pixels")
     has(refused(resample, picture(4, 4), 2, 2), "a uint8 tensor (count, channels, height, width)", "2 dimensions")
     has(refused(resample, picture(1, 4, 4):to({dtype = "float32"}), 2, 2), "this is float32")
     has(refused(resample, picture(1, 4, 4), 2, 2, {fit = "fill"}), "fit = fill; give resize, crop or pad")
@@ -207,26 +207,26 @@ describe("a bad picture file", function()
     for i, format in ipairs(agad.core.data.formats()) do list[i] = format.name end
     assert.same({"PNG", "JPEG"}, {list[1], list[2]})
     local names = table.concat(list, ", ", 1, #list - 1) .. " or " .. list[#list]
-    says("hello, you", 'is no ' .. names .. ' file (it begins with "hello, y")')
+    says("hello, you", 'is not a ' .. names .. ' file (it begins with "hello, y")')
     says("GIF89a\1\0\1\0", 'it begins with "GIF89a\\x01\\x00"')
     says("\255\216", 'it begins with "\\xFF\\xD8"')
-    says("\137PNG\r\n", 'is no PNG')
+    says("\137PNG\r\n", 'is not a PNG')
     says("\"\\\n", 'it begins with ""\\\\x0A"')
     says("", "is empty (0 bytes)")
   end)
 
   it("is refused when it is absent or no file", function()
     has(refused(read, folder .. "/absent.png"), folder .. "/absent.png: No such file")
-    has(refused(read, folder), "is no ordinary file")
+    has(refused(read, folder), "is not a regular file")
     os.execute("mkfifo '" .. folder .. "/pipe'")
-    has(refused(read, folder .. "/pipe"), "is no ordinary file")
+    has(refused(read, folder .. "/pipe"), "is not a regular file")
   end)
 
   for _, name in ipairs {"rgb8.png", "palette4_interlaced.png", "grey16.png", "turned.png", "jpeg420.jpg",
     "progressive.jpg", "cmyk.jpg", "orientation6.jpg", "restarts.jpg"} do
     it("is refused at whatever place it is cut: " .. name, function()
       local bytes = stored(name)
-      local kind = name:match "png$" and "is a PNG file that is cut short" or "is a JPEG file that is cut short"
+      local kind = name:match "png$" and "is a truncated PNG file" or "is a truncated JPEG file"
       local n = 1
       while n < #bytes do                                             -- every place at both ends, some between
         local message = refused(read, write("cut", bytes:sub(1, n)))
@@ -248,16 +248,17 @@ describe("a bad picture file", function()
     local png, jpeg = stored "rgb8.png", stored "jpeg444.jpg"
     local before = checks.resident()
     says(with_header(png, 100000, 100000, 8, 2),
-      "has 100000 x 100000 pixels; at most 100000000 are read, raise max_pixels")
+      "has 100000 x 100000 pixels, over the limit of 100000000; raise max_pixels")
     says(with_header(png, 0x7fffffff, 0x7fffffff, 16, 6), "raise max_pixels")
     local at = jpeg:find("\255\192", 1, true)
     says(jpeg:sub(1, at + 4) .. string.pack(">I2I2", 65500, 65500) .. jpeg:sub(at + 9),
-      "has 65500 x 65500 pixels; at most 100000000 are read, raise max_pixels")
+      "has 65500 x 65500 pixels, over the limit of 100000000; raise max_pixels")
     assert.is_true(checks.resident() - before < 50)
-    has(refused(read, STORED .. "rgb8.png", {max_pixels = 116}), "has 9 x 13 pixels; at most 116", "raise max_pixels")
+    has(refused(read, STORED .. "rgb8.png", {max_pixels = 116}),
+      "has 9 x 13 pixels, over the limit of 116", "raise max_pixels")
     assert.same({3, 9, 13}, read(STORED .. "rgb8.png", {max_pixels = 117}).shape)
-    has(refused(read, STORED .. "rgb8.png", {max_bytes = 100}), "bytes; at most 100 are read, raise max_bytes")
-    says(with_header(png, 80000, 10, 8, 2), "a side has at most 65536")
+    has(refused(read, STORED .. "rgb8.png", {max_bytes = 100}), "bytes, over the limit of 100; raise max_bytes")
+    says(with_header(png, 80000, 10, 8, 2), "a side may have at most 65536")
   end)
 
   it("is refused when its parts are damaged or missing", function()

@@ -86,8 +86,8 @@ describe("examples", function()
         if row == 5 or row == 6 then assert.is_true(changed > 0 and changed <= 25, row .. ": " .. changed)
         else assert.equal(0, changed) end
       end
-      assert.has_error(function() cut.state.n_normal = 0 end, "step: 0 normals in a batch of 8 rows")
-      assert.has_error(function() cut.state.n_normal = 9 end, "step: 9 normals in a batch of 8 rows")
+      assert.has_error(function() cut.state.n_normal = 0 end, "step: n_normal = 0; give 1 to 8, the rows of the batch")
+      assert.has_error(function() cut.state.n_normal = 9 end, "step: n_normal = 9; give 1 to 8, the rows of the batch")
       assert.equal(4, cut.state.n_normal)
       for stage = 2, 9 do cut.step:run_stage(stage) end
       assert.is_true(cut.state.losses.adv_anom > 0)

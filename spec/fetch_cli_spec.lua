@@ -218,7 +218,7 @@ describe("agad fetch", function()
     for _, name in ipairs {"mnist", "fashion-mnist"} do
       local status, _, err = run(("'%s' info %s --root '%s'"):format(launcher, name, root))
       assert.equal(1, status)
-      assert.matches((" or: agad fetch " .. name .. "\n$"):gsub("%-", "%%-"), err)
+      assert.matches((" or run: agad fetch " .. name .. "\n$"):gsub("%-", "%%-"), err)
     end
   end)
 end)

@@ -46,7 +46,8 @@ describe("the content of pictures", function()
 
   it("is of uint8 pictures only", function()
     for _, f in ipairs {core.data.hashes, core.data.statistics} do
-      checks.has(checks.refused(f, agad.rand(2, 1, 4, 4)), "pictures are a uint8 tensor", "float32 with 4 dimensions")
+      checks.has(checks.refused(f, agad.rand(2, 1, 4, 4)), "pictures must be a uint8 tensor",
+        "float32 with 4 dimensions")
       checks.has(checks.refused(f, agad.rand(4, 4):to "uint8"), "uint8 with 2 dimensions")
       checks.has(checks.refused(f, 3), "bad argument #1 to", "tensor")
     end

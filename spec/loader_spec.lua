@@ -33,7 +33,7 @@ describe("list", function()
       .. "ln -s shared/s.png l.png && ln -s nowhere gone.png && ln -s nowhere gone && mkfifo f.png", folder)
     local found, problems = data.list(folder)
     assert.same({"a/one/s.png", "a/two/s.png", "l.png", "shared/s.png"}, found)
-    local loop = ": a link back to a folder that it lies in; passed over"
+    local loop = ": a link to a folder that contains it; skipped"
     assert.same({"a/one/self" .. loop, "a/two/self" .. loop, "a/up" .. loop, "gone.png: the link is broken",
       "shared/self" .. loop}, problems)
   end)
@@ -58,12 +58,12 @@ describe("list", function()
     local found, problems = data.list(folder)
     assert.same({}, found)
     assert.equal(1, #problems)
-    has(problems[1], "more than 64 folders deep; passed over")
+    has(problems[1], "more than 64 folders deep; skipped")
   end)
 
   it("refuses what is no folder", function()
     has(refused(data.list, folder .. "/none"), "list: ", "/none: No such file or directory")
-    has(refused(data.list, write("file", "")), "/file: is no folder; name one")
+    has(refused(data.list, write("file", "")), "/file: is not a folder; name one")
   end)
 
   it("takes time that grows as the files do, up to 100,000 #slow", function()
@@ -175,23 +175,23 @@ describe("load_files", function()
       assert.equal(6, r.skipped)
       assert.equal(5, #r.examples)
       has(r.examples[1], folder .. "/zero.png: is empty")
-      has(r.examples[2], folder .. "/text.jpg: is no PNG")
-      has(r.examples[3], folder .. "/cut.png: ", "cut short")
+      has(r.examples[2], folder .. "/text.jpg: is not a PNG")
+      has(r.examples[3], folder .. "/cut.png: ", "truncated")
       has(r.examples[4], folder .. "/none.png: No such file or directory")
       has(r.examples[5], folder .. ": ")
     end
     paths = {write("line\nbreak.png", "x"), pictures.one("y.png", 1)}
     for _, o in ipairs {{}, {height = 4, width = 4}} do
-      has(data.load_files(paths, o).examples[1], "/line\\x0Abreak.png: is no PNG")
+      has(data.load_files(paths, o).examples[1], "/line\\x0Abreak.png: is not a PNG")
       o.strict = true
-      has(refused(data.load_files, paths, o), "/line\\x0Abreak.png: is no PNG")
+      has(refused(data.load_files, paths, o), "/line\\x0Abreak.png: is not a PNG")
     end
   end)
 
   it("makes the first unreadable file an error with strict", function()
     local paths = pictures.many(40)
     paths[7], paths[20] = write("bad7.png", "x"), write("bad20.png", "x")
-    for _ = 1, 5 do has(refused(data.load_files, paths, {strict = true, threads = 4}), "bad7.png: is no PNG") end
+    for _ = 1, 5 do has(refused(data.load_files, paths, {strict = true, threads = 4}), "bad7.png: is not a PNG") end
     paths[1] = write("bad1.png", "")
     has(refused(data.load_files, paths, {strict = true}), "bad1.png: is empty")
   end)
@@ -210,7 +210,7 @@ describe("load_files", function()
   it("says so when nothing can be read, or nothing is there", function()
     local bad = {write("a.png", "x"), write("b.png", "")}
     for _, o in ipairs {{}, {height = 4, width = 4}} do
-      has(refused(data.load_files, bad, o), "load: none of 2 files can be read; the first one: ", "a.png: is no PNG")
+      has(refused(data.load_files, bad, o), "load: none of 2 files can be read; the first one: ", "a.png: is not a PNG")
     end
     has(refused(data.load_files, {}), "load: there are no files")
     assert.same({0, 1, 4, 4}, data.load_files({}, {height = 4, width = 4}).images.shape)
@@ -220,8 +220,8 @@ describe("load_files", function()
     local paths = pictures.many(30)
     paths[2], paths[9] = pictures.one("wide.png", 2, 4, 5), pictures.one("high.png", 2, 6, 4)
     for _ = 1, 5 do
-      has(refused(data.load_files, paths, {threads = 4}), "p001.png has 4 x 4 pixels but ", "wide.png 4 x 5; "
-        .. "give a size to which all are resized (size = N)")
+      has(refused(data.load_files, paths, {threads = 4}), "p001.png has 4 x 4 pixels but ", "wide.png has 4 x 5; "
+        .. "give a size to resize all to (size = N)")
     end
     assert.same({30, 1, 4, 4}, data.load_files(paths, {height = 4, width = 4}).images.shape)
   end)
@@ -242,7 +242,7 @@ describe("load_files", function()
     data.write_png(path, core.from_table({0, 0, 1, 0, 0, 0}, "uint8"):reshape({3, 1, 2}))
     assert.same({1, 0}, flat(mask({height = 1, width = 2})))                           -- any channel counts
     local two = {path, pictures.one("n.png", 3)}
-    has(refused(data.load_files, two, {mask = true}), "m.png has 1 x 2 pixels but ", "n.png 4 x 4; give a size")
+    has(refused(data.load_files, two, {mask = true}), "m.png has 1 x 2 pixels but ", "n.png has 4 x 4; give a size")
     assert.same({1, 0, 1, 1}, flat(data.load_files(two, {mask = true, height = 1, width = 2}).images))
   end)
 
@@ -272,11 +272,11 @@ describe("load_files", function()
     local paths = {pictures.one("small.png", 1, 4, 4), pictures.one("large.png", 2, 10, 10)}
     local r = data.load_files(paths, {height = 4, width = 4, max_pixels = 99})
     assert.same({0}, r.kept:totable())
-    has(r.examples[1], "large.png: has 10 x 10 pixels; at most 99")
+    has(r.examples[1], "large.png: has 10 x 10 pixels, over the limit of 99")
     data.write_png(paths[2], agad.rand(3, 10, 10):mul(255):to "uint8")
     r = data.load_files(paths, {height = 4, width = 4, max_bytes = lfs.attributes(paths[1]).size})
     assert.same({0}, r.kept:totable())
-    has(r.examples[1], "large.png: has ", " bytes; at most ")
+    has(r.examples[1], "large.png: has ", " bytes, over the limit of ")
   end)
 
   it("calls on_progress, at last with all files", function()
@@ -305,7 +305,7 @@ describe("load_files", function()
       ["fit = fill; give resize, crop or pad"] = {p, {fit = "fill"}},
       ["filter = true; give bilinear or area"] = {p, {filter = true}},
       ["cache = 7; give a string"] = {p, {cache = 7}},
-      ["on_progress is a function"] = {p, {on_progress = 7}},
+      ["on_progress must be a function"] = {p, {on_progress = 7}},
       ["item 2 of the paths is a number, not a string"] = {{p[1], 7}},
       ["path 1 holds a zero byte"] = {{"a\0b"}},
     } do has(refused(data.load_files, table.unpack(args)), wanted) end

@@ -70,12 +70,12 @@ describe("auroc", function()
       message(metrics.auroc, {1, 0 / 0, 2}, {0, 1, 1}))
     assert.match("2 of 4 scores are not finite, the first is score 3 %(infinite%)",
       message(metrics.auroc, {1, 2, math.huge, 0 / 0}, {0, 1, 1, 0}))
-    assert.match("auroc is undefined for 3 anomalous and 0 normal scores: it compares the two; give both",
+    assert.match("auroc is undefined for 3 anomalous and 0 normal scores; both kinds are needed",
       message(metrics.auroc, {1, 2, 3}, {1, 1, 1}))
     assert.match("0 anomalous and 0 normal", message(metrics.auroc, {}, {}))
     assert.match("2 labels for 3 values", message(metrics.auroc, {1, 2, 3}, {1, 0}))
     assert.match("label 2 is 3; labels are 0 %(normal%) and 1", message(metrics.auroc, {1, 2}, {0, 3}))
-    assert.match("item 2 of the list is no number", message(metrics.auroc, {1, "x"}, {0, 1}))
+    assert.match("item 2 of the list is not a number", message(metrics.auroc, {1, "x"}, {0, 1}))
     assert.match("list or tensor of numbers", message(metrics.auroc, 7, {0, 1}))
   end)
 end)
@@ -108,7 +108,7 @@ describe("F1", function()
     assert.equal(0.35, threshold)
   end)
 
-  it("refuses a threshold that is no number", function()
+  it("refuses a threshold that is not a number", function()
     assert.match("f1: the threshold is not a number", message(metrics.f1, {1, 2}, {0, 1}, 0 / 0))
   end)
 end)

@@ -165,13 +165,13 @@ describe("a program", function()
     {"no input", function(p) p.nodes[1].inputs = nil end, "inputs"},
     {"two inputs", function(p) p.nodes[2].inputs = {0, 1} end, "takes 1 input"},
     {"unknown layer", function(p) p.nodes[1].layer = "convolve" end, "unknown layer 'convolve'", "conv_transpose"},
-    {"no layer", function(p) p.nodes[1].layer = nil end, "says no layer"},
+    {"no layer", function(p) p.nodes[1].layer = nil end, "its 'layer' is missing"},
     {"no nodes", function(p) p.nodes = {} end, "nodes"},
-    {"no outputs", function(p) p.outputs = {} end, "no output"},
-    {"an output that is no node", function(p) p.outputs[1].node = 6 end, "output output is no node"},
+    {"no outputs", function(p) p.outputs = {} end, "its 'outputs' are missing"},
+    {"an output that is no node", function(p) p.outputs[1].node = 6 end, "output output does not name a node"},
     {"two outputs of one name", function(p) p.outputs[2] = p.outputs[1] end, "two outputs 'output'"},
     {"nine outputs", function(p) for i = 1, 9 do p.outputs[i] = {name = "o" .. i, node = 1} end end, "8 at most"},
-    {"a name twice", function(p) p.nodes[1].name, p.nodes[2].name = "a", "a" end, "taken"},
+    {"a name twice", function(p) p.nodes[1].name, p.nodes[2].name = "a", "a" end, "another node has this name"},
     {"a long name", function(p) p.nodes[1].name = ("n"):rep(64) end, "63 bytes"},
     {"no name", function(p) p.name = "" end, "name"},
     {"no size", function(p) p.input = {} end, "input"},
@@ -186,7 +186,8 @@ describe("a program", function()
     {"no channels", function(p) p.nodes[1].out = 0 end, "out = 0 is not an integer from 1 to 1048576"},
     {"absurd channels", function(p) p.nodes[1].out = 1 << 30 end, "out = 1073741824", "to 1048576"},
     {"fractions", function(p) p.nodes[1].out = 2.5 end, "out = 2.5 is not an integer"},
-    {"channels that are not said", function(p) p.nodes[1].out = nil end, "needs its attribute out: an integer"},
+    {"channels that are not said", function(p) p.nodes[1].out = nil end,
+      "the attribute out is missing; give an integer"},
     {"an unknown attribute", function(p) p.nodes[1].kernal = 3 end, "conv1: unknown attribute 'kernal'",
       "known: out, kernel, stride, padding, bias"},
     {"an attribute of a layer that has none", function(p) p.nodes[3].slope = 1 end, "relu1: unknown attribute 'slope'",
@@ -219,12 +220,12 @@ describe("a program", function()
     {"a constant beyond memory", function(p)
       p.nodes[3] = {layer = "constant", inputs = {2}, size = {1 << 30, 1 << 30}}
     end, "size = [1073741824,1073741824]", "2^31"},
-    {"an operator's name that is a number", function(p) p.nodes[5].op = 3 end, "op = 3 is not a text"},
+    {"an operator's name that is a number", function(p) p.nodes[5].op = 3 end, "op = 3 is not a string"},
     {"an operator's arguments that are a list", function(p) p.nodes[5].args = {1} end, "args = [1] is not a table"},
     {"concat of other sizes", function(p) p.nodes[1].padding = 0; p.nodes[4].inputs = {3, 0} end, "concat1"},
     {"concat of other dimensions", function(p)
       p.nodes[3] = {layer = "op", op = "flatten", overload = "using_ints", args = {start_dim = 1}, inputs = {2}}
-    end, "the first", "differs in more than its channels"},
+    end, "the first", "only their channels may differ"},
     {"conv on a row", function(p)
       p.nodes[4] = {layer = "op", op = "flatten", overload = "using_ints", args = {start_dim = 1}, inputs = {2}}
       p.nodes[5] = {layer = "conv", inputs = {4}, out = 1}
@@ -232,7 +233,7 @@ describe("a program", function()
     {"batch norm of one number a row", function(p)
       p.nodes[4] = {layer = "op", op = "mean", overload = "dim", args = {dim = {1, 2, 3}}, inputs = {2}}
       p.nodes[5] = {layer = "batch_norm", inputs = {4}}
-    end, "one number a row"},
+    end, "one number per row"},
     {"no such operator", function(p) p.nodes[5].op = "softmaxx" end, "softmaxx"},
     {"no such overload", function(p) p.nodes[5].overload = "x" end, "overload 'x'"},
     {"an operator without its arguments", function(p) p.nodes[5].args = {} end, "dim"},
@@ -240,7 +241,7 @@ describe("a program", function()
     {"an operator in place", function(p) p.nodes[5] = {layer = "op", op = "relu_", inputs = {4}} end, "writes into"},
     {"an operator over the rows", function(p)
       p.nodes[5] = {layer = "op", op = "sum", overload = "dim_IntList", args = {dim = {0}}, inputs = {4}}
-    end, "one row an image"},
+    end, "one row per picture"},
     {"an operator that fails", function(p) p.nodes[5].args.dim = 9 end, "op1", "out of range"},
     {"an operator without tensors", function(p)
       p.nodes[5] = {layer = "op", op = "ones", args = {size = {1, 3}}, inputs = {4}}
@@ -342,9 +343,9 @@ describe("the core's list of layers", function()
     assert.is_true(of.conv.has_weights)
     assert.is_false(of.max_pool.has_weights)
     assert.same({name = "kernel", kind = "pair", default = 3, min = 1, max = 1 << 20, required = false,
-      help = "its sides"}, of.conv.attributes[2])
-    assert.same({name = "affine", kind = "boolean", default = true, required = false, help = "with weight and bias"},
-      of.batch_norm.attributes[3])
+      help = "height and width of the kernel"}, of.conv.attributes[2])
+    assert.same({name = "affine", kind = "boolean", default = true, required = false,
+      help = "whether it learns a weight and a bias per channel"}, of.batch_norm.attributes[3])
   end)
 
   it("is what the builder offers", function()

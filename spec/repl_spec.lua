@@ -109,7 +109,7 @@ describe("doc", function()
   it("knows the layers of the core, from their own table", function()
     local text = doc.lookup "agad.nn.conv"
     assert.matches("^agad%.nn%.conv%(channels, out, o%)\n  Convolution %(PyTorch's Conv2d%)%.\n", text)
-    assert.matches("kernel %(3, or {vertical, horizontal}%): its", text)
+    assert.matches("kernel %(3, or {vertical, horizontal}%): height", text)
     assert.equal(text, doc.lookup(require("agad").nn.conv))
     assert.matches("^agad%.nn%.handle:concat%(%.%.%., o%)", doc.lookup "handle:concat")
     assert.matches("Any operator of libtorch as a node", doc.lookup "handle:op")     -- the comment of the builder

@@ -87,7 +87,7 @@ describe("LIBTORCH", function()
     must("rm -rf '%s'", dir)
     local status, out = check()
     assert.are.equal(1, status)
-    assert.matches("is no folder", out)
+    assert.matches("is not a folder", out)
   end)
 
   it("is refused by make before anything is built", function()

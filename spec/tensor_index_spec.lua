@@ -81,20 +81,21 @@ describe("a part of a tensor", function()
     local closed = agad.ones(2)
     closed:close()
     for _, case in ipairs {
-      {3, "no position 3 in dimension 1, which has 2"}, {-3, "no position -3"}, {0, "position 0", "counted from 1"},
-      {{1, 1, 1, 1}, "4 positions for a tensor of 3 dimensions"},
-      {{1, {1, 9}}, "no position 9 in dimension 2, which has 3"}, {{{}, 1, 9}, "no position 9 in dimension 3"},
-      {{{0}}, "position 0"}, {1.5, "whole number"}, {{{1, 2, 0}}, "step is at least 1"}, {{{1, 2, 3, 4}}, "a range is"},
-      {{{"a"}}, "a range is"}, {true, "not boolean"}, {agad.rand(2), "float32"},
+      {3, "index 3 is out of range: dimension 1 has 2"}, {-3, "index -3"}, {0, "index 0", "counted from 1"},
+      {{1, 1, 1, 1}, "4 indices for a tensor of 3 dimensions"},
+      {{1, {1, 9}}, "index 9 is out of range: dimension 2 has 3"}, {{{}, 1, 9}, "range: dimension 3"},
+      {{{0}}, "index 0"}, {1.5, "whole number"}, {{{1, 2, 0}}, "step must be at least 1"},
+      {{{1, 2, 3, 4}}, "a range must be"},
+      {{{"a"}}, "a range must be"}, {true, "not boolean"}, {agad.rand(2), "float32"},
       {agad.ones(2, {dtype = "uint8"}), "uint8"},
-      {bool {true}, ""}, {agad.ones(2, 3, 4, 5):gt(0), "mask of 4 dimensions for the 3"}, {closed, "closed tensor"},
+      {bool {true}, ""}, {agad.ones(2, 3, 4, 5):gt(0), "mask of 4 dimensions where 3"}, {closed, "closed tensor"},
       {print, "not function"}, {int {2}, "out of"},
     } do has(refused(function() return t[case[1]] end), table.unpack(case, 2)) end
     local u = t:clone()
     for _, case in ipairs {
       {{1, 2}, agad.ones(7), "must match"}, {1, "x", "not to string"}, {1, closed, "closed tensor"},
       {"shape", 3, "shape"},
-      {t:gt(3), agad.ones(3), "shape"}, {5, 1, "no position 5"}, {"grad", 3, "grad"},
+      {t:gt(3), agad.ones(3), "shape"}, {5, 1, "index 5 is out of range"}, {"grad", 3, "grad"},
       {"requires_grad", 1, "requires_grad"},
     } do has(refused(function() u[case[1]] = case[2] end), table.unpack(case, 3)) end
     assert.same(values(t), values(u))
@@ -105,7 +106,7 @@ describe("a part of a tensor", function()
 
   it("has a length, rows and joins", function()
     assert.equal(2, #t)
-    has(refused(function() return #agad.tensor(3) end), "no dimension")
+    has(refused(function() return #agad.tensor(3) end), "a 0-d tensor has no length")
     local seen = {}
     for i, row in t[1]:rows() do seen[i] = values(row) end
     assert.same({{0, 1, 2, 3}, {4, 5, 6, 7}, {8, 9, 10, 11}}, seen)
@@ -156,7 +157,7 @@ describe("tables and strings", function()
     local cycle = {}
     cycle[1] = cycle
     for _, case in ipairs {
-      {{{1, 2}, {3}}, "a table of 1 where the others of dimension 2 have 2"}, {{1, {2}}, "item 2 is a table"},
+      {{{1, 2}, {3}}, "a table of length 1 where the others of dimension 2 have 2"}, {{1, {2}}, "item 2 is a table"},
       {{{1}, 2}, "item 2 is a number"}, {{{1}, {{2}}}, "item 2 is a table"}, {{true, 1}, "mixes"}, {{"x"}, "item 1"},
       {{{1, 2}, {3, print}}, "item 4 is a function"}, {cycle, "16 deep"},
     } do has(refused(agad.tensor, case[1]), "tensor: ", case[2]) end
@@ -252,7 +253,7 @@ describe("autograd from Lua", function()
     has(refused(y.backward, y:sum()), "on purpose")
     y = x * 2
     y:register_hook(function() return 3 end)
-    has(refused(y.backward, y:sum()), "a hook gives a tensor", "number")
+    has(refused(y.backward, y:sum()), "a hook must return a tensor", "number")
     assert.is_nil(x.grad)
     x:sum():backward()
     assert.same({1, 1, 1}, values(x.grad))

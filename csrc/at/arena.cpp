@@ -62,7 +62,8 @@ void *from_system(size_t size) {
   const int64_t bytes = size > PTRDIFF_MAX - 2 * kHead ? -1 : (int64_t)(size + 2 * kHead);
   void *base = base_alloc(bytes, 1);
   if (!base && forget_kept()) base = base_alloc(bytes, 1);
-  TORCH_CHECK_WITH(OutOfMemoryError, base, "out of memory: ", size, " bytes could not be had");
+  TORCH_CHECK_WITH(OutOfMemoryError, base, "out of memory",
+                   size ? c10::str(": ", size, " bytes could not be allocated") : std::string());
   void *block = (void *)(((uintptr_t)base + kHead - 1) / kHead * kHead);
   ((Head *)block)->base = base;
   return block;
@@ -102,7 +103,7 @@ bool to_spare(void *block, size_t size) {
   return true;
 }
 
-/* Freeing must not fail: false where there is no memory to note a block that could be kept. */
+/* Freeing must not fail: false if there is no memory to record a block that could be kept. */
 bool add(Blocks &blocks, size_t size, void *block) noexcept {
   try {
     blocks.emplace(size, block);

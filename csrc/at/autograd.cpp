@@ -45,8 +45,8 @@ void at_set_gradient(at_tensor *t, const at_tensor *gradient) {
     const Tensor &x = at_unwrap(t);
     Tensor g = gradient ? at_unwrap(gradient) : Tensor();
     TORCH_CHECK(!gradient || (g.sizes() == x.sizes() && g.dtype() == x.dtype() && g.device() == x.device()),
-                "a gradient has its tensor's shape, dtype and device");
-    TORCH_CHECK(x.is_leaf(), "only tensors that no operator made hold a gradient");
+                "a gradient must have its tensor's shape, dtype and device");
+    TORCH_CHECK(x.is_leaf(), "only leaf tensors (those that no operator made) hold a gradient");
     x.mutable_grad() = g;
   });
 }

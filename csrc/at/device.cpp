@@ -45,13 +45,13 @@ int at_probe(const char **note) {
       /* Both are found by the rpath of the library that holds this function. */
       if (!dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) || !dlopen("agad_cuda.so", RTLD_NOW | RTLD_GLOBAL)) {
         const char *why = dlerror();
-        reason = std::string("a device is there, but its part could not be loaded (") + (why ? why : "agad_cuda.so") +
-                 "); run: make cuda";
+        reason = std::string("there is a CUDA device, but its library could not be loaded (") +
+                 (why ? why : "agad_cuda.so") + "); run: make cuda";
         devices = 0;
       }
     }
     if (*none) reason = none;
-    /* A sparse tensor whose indices are outside of it is refused when it is made, not written beyond when it is read. */
+    /* A sparse tensor with indices out of range is refused when it is made, not read beyond its memory later. */
     at::globalContext().setCheckSparseTensorInvariants(true);
     return 0;
   };
@@ -150,7 +150,7 @@ void at_uniform_(at_tensor *t, double low, double high, at_generator *g) {
 
 at_tensor *at_generator_state(const at_generator *g) {
   return at_make([&] {
-    TORCH_CHECK(g, "a generator is missing where one is needed");
+    TORCH_CHECK(g, "a generator is required, but none was given");
     at::Generator generator = g->g;
     std::lock_guard<std::mutex> lock(generator.mutex());
     return generator.get_state();
@@ -159,7 +159,7 @@ at_tensor *at_generator_state(const at_generator *g) {
 
 void at_generator_set_state(at_generator *g, const at_tensor *state) {
   at_do([&] {
-    TORCH_CHECK(g, "a generator is missing where one is needed");
+    TORCH_CHECK(g, "a generator is required, but none was given");
     std::lock_guard<std::mutex> lock(g->g.mutex());
     g->g.set_state(at_unwrap(state));
   });

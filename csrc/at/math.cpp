@@ -73,7 +73,7 @@ at_tensor *at_mse(const at_tensor *a, const at_tensor *b) {
 at_tensor *at_bce_logits(const at_tensor *logits, double target) {
   return at_make([&] {
     const Tensor &v = T(logits);
-    TORCH_CHECK(target == 0 || target == 1, "the target of a logit is 0 or 1");
+    TORCH_CHECK(target == 0 || target == 1, "binary cross-entropy: the target must be 0 or 1");
     return at::mean(at::softplus(target == 1 ? at::neg(v) : v));
   });
 }

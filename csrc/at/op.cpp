@@ -203,7 +203,7 @@ thread_local std::deque<at_list<at_value>> lists;
 at_value from_ivalue(const c10::IValue &v) {
   at_value r = {};
   if (v.isTensor()) {
-    TORCH_CHECK(!v.toTensor().is_nested(), "its result is a nested tensor, for which there is no shape here");
+    TORCH_CHECK(!v.toTensor().is_nested(), "the result is a nested tensor, which is not supported");
     r.as.tensor = at_wrap(v.toTensor());
     r.kind = r.as.tensor ? AT_TENSOR : AT_NONE;
   } else if (v.isInt()) r.kind = AT_INT, r.as.i = v.toInt();
@@ -446,6 +446,6 @@ at_tensor *at_call(const char *name, const char *overload, const at_value *value
   if (!op) return at_fail("there is no operator %s.%s", name, overload), nullptr; /* the first failure stays */
   at_value result = {};
   if (at_op_call(op, values, n, &result, 1) < 1) return nullptr;
-  if (result.kind != AT_TENSOR) return at_fail("operator %s gave no tensor", name), nullptr;
+  if (result.kind != AT_TENSOR) return at_fail("operator %s did not return a tensor", name), nullptr;
   return result.as.tensor;
 }

@@ -28,7 +28,7 @@ static constexpr size_t kUnused = 1024; /* handles kept for the next tensors */
 static std::atomic<int64_t> handles_alive{0};
 int64_t at_handles() { return handles_alive.load(std::memory_order_relaxed); }
 
-/* The place in the list comes first: where there is no memory for a handle an empty place is left, and no tensor. */
+/* The place in the list comes first: without memory for a handle, an empty place is left, and no tensor. */
 at_tensor *at_wrap(at::Tensor t) {
   if (!t.defined()) return nullptr;
   at_thread_state &thread = at_thread();
@@ -111,7 +111,8 @@ int at_fail_with(const agad_error *error) { return fail_as(error->kind, error->m
 void *at_calloc(int64_t n, size_t element) {
   void *block = at_ok() ? base_calloc(n, element) : nullptr;
   if (!block && at_ok()) {
-    at_fail("out of memory: %lld x %zu bytes could not be had", (long long)n, element);
+    if (n > 0) at_fail("out of memory: %lld x %zu bytes could not be allocated", (long long)n, element);
+    else at_fail("out of memory");
     at_thread().error.kind = AGAD_OUT_OF_MEMORY;
   }
   return block;
@@ -144,7 +145,7 @@ void at_caught() {
 }
 
 const at::Tensor &at_unwrap(const at_tensor *t) {
-  TORCH_CHECK(t, "a tensor is missing where one is needed");
+  TORCH_CHECK(t, "a tensor is required, but none was given");
   return t->t;
 }
 

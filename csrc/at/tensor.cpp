@@ -52,7 +52,7 @@ int64_t at_size(const at_tensor *t, int dim) {
   if (!t) return 1;
   int n = (int)t->t.dim();
   if (dim < 0) dim += n;
-  if (dim < 0 || dim >= n) return at_fail("dimension %d of a tensor of %d", dim + 1, n), 1;
+  if (dim < 0 || dim >= n) return at_fail("there is no dimension %d; the tensor has %d", dim + 1, n), 1;
   return at_guard([&] { return t->t.size(dim); }, (int64_t)1);
 }
 
@@ -60,7 +60,7 @@ int64_t at_numel(const at_tensor *t) {
   return t ? at_guard([&] { return t->t.numel(); }, (int64_t)1) : 1;
 }
 
-static const char NO_MEMORY[] = "a tensor that is sparse has no memory in order; t:to_dense() has";
+static const char NO_MEMORY[] = "a sparse tensor has no dense memory; convert it with t:to_dense()";
 
 int at_is_dense(const at_tensor *t) { return t && t->t.layout() == at::kStrided && t->t.has_storage(); }
 int at_is_contiguous(const at_tensor *t) {

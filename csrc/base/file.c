@@ -19,9 +19,9 @@ enum { A_DAY = 24 * 3600 };
 static uint8_t *read_open(int fd, int64_t max_bytes, size_t *n, agad_error *error) {
   struct stat info;
   if (fstat(fd, &info)) return agad_fail(error, "cannot be read: %s", strerror(errno)), NULL;
-  if (!S_ISREG(info.st_mode)) return agad_fail(error, "is no ordinary file"), NULL;
+  if (!S_ISREG(info.st_mode)) return agad_fail(error, "is not a regular file"), NULL;
   if (max_bytes >= 0 && info.st_size > max_bytes) {
-    agad_fail(error, "has %lld bytes; at most %lld are read, raise max_bytes for more", (long long)info.st_size,
+    agad_fail(error, "has %lld bytes, over the limit of %lld; raise max_bytes to read it", (long long)info.st_size,
               (long long)max_bytes);
     return NULL;
   }

@@ -94,7 +94,8 @@ int cache_create(cache_rows *rows, const char *path, uint64_t key, int64_t capac
   int64_t pixels_at = 0, bytes = layout(&header, capacity, &pixels_at);
   *rows = (cache_rows){.file.fd = -1};
   if (bytes < 0)
-    return agad_fail(error, "%lld pictures of %d x %d x %d cannot be", (long long)capacity, channels, height, width);
+    return agad_fail(error, "%lld pictures of %d x %d x %d are too large to store", (long long)capacity, channels,
+                     height, width);
   set_magic(header.magic);
   int why = 0;
   if (path) file_sweep(path);

@@ -95,14 +95,14 @@ static int64_t count_records(reader *r, const char *file, int64_t most) {
   int64_t record = r->v->label_bytes + PIXELS;
   snprintf(path, sizeof path, "%s/%s", r->folder, file);
   if (stat(path, &info)) return agad_fail(r->error, "%s: %s: %s", r->v->name, path, strerror(errno));
-  if (!S_ISREG(info.st_mode)) return agad_fail(r->error, "%s: %s is no ordinary file", r->v->name, path);
+  if (!S_ISREG(info.st_mode)) return agad_fail(r->error, "%s: %s is not a regular file", r->v->name, path);
   int64_t bytes = info.st_size;
   if (bytes > most * record)
     return agad_fail(r->error, "%s: %s has %lld bytes, more than the %lld of %lld records; fetch it again", r->v->name,
                      path, (long long)bytes, (long long)(most * record), (long long)most);
   if (bytes % record || !bytes)
     return agad_fail(r->error,
-                     "%s: %s has %lld bytes, which are not whole records of %lld; the file is cut short, "
+                     "%s: %s has %lld bytes, not whole records of %lld bytes; the file is truncated, "
                      "fetch it again",
                      r->v->name, path, (long long)bytes, (long long)record);
   return bytes / record;
@@ -168,8 +168,8 @@ static int read_train(reader *r, data_images *set) {
     int64_t n = count_records(r, r->v->train[files], r->v->most);
     if (n < 0) return -1;
     if (files && n != each)
-      return agad_fail(r->error, "%s: %s/%s has %lld records, %s %lld; one is cut short, fetch both again", r->v->name,
-                       r->folder, r->v->train[files], (long long)n, r->v->train[0], (long long)each);
+      return agad_fail(r->error, "%s: %s/%s has %lld records, but %s has %lld; one is truncated, fetch both again",
+                       r->v->name, r->folder, r->v->train[files], (long long)n, r->v->train[0], (long long)each);
     each = n;
   }
   if (data_images_alloc(set, each * files, 3, SIDE, SIDE, 1, 0, r->error)) return -1;
@@ -194,7 +194,7 @@ static int find_folder(const version *v, const char *root, char *folder, size_t 
   }
   return agad_fail(error,
                    "%s: its files are missing; looked in %.200s/%s, %.200s/%s and %.200s/%s/%s; put %s there, or "
-                   "name another root, or: agad fetch %s",
+                   "name another root, or run: agad fetch %s",
                    v->name, root, v->name, root, v->folder, root, v->name, v->folder, v->files, v->name);
 }
 
@@ -224,7 +224,7 @@ int data_cifar(const char *root, int classes, int coarse, data_images *train, da
   memset(above, 0, sizeof *above);
   for (int i = 0; i < CIFAR_FINE; i++) r.of[i] = -1;
   if (classes != 10 && classes != CIFAR_FINE) return agad_fail(error, "cifar: %d classes; give 10 or 100", classes);
-  if (coarse && !v->coarse_names) return agad_fail(error, "cifar10: it has no coarse labels; take cifar100");
+  if (coarse && !v->coarse_names) return agad_fail(error, "cifar10 has no coarse labels; use cifar100");
   if (find_folder(v, root, folder, sizeof folder, error)) return -1;
   int status = read_train(&r, train) || read_test(&r, test);
   for (int i = 0; i < v->classes && !status && v->label_bytes == 2; i++)

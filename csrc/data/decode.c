@@ -14,10 +14,10 @@ int data_raster_size(int64_t height, int64_t width, int64_t max_pixels, agad_err
   if (height < 1 || width < 1)
     return agad_fail(error, "has no pixels (%lld x %lld)", (long long)height, (long long)width);
   if (base_product(height, width, max_pixels) < 0)
-    return agad_fail(error, "has %lld x %lld pixels; at most %lld are read, raise max_pixels for more",
+    return agad_fail(error, "has %lld x %lld pixels, over the limit of %lld; raise max_pixels to read it",
                      (long long)height, (long long)width, (long long)max_pixels);
   if (height > DATA_MAX_SIDE || width > DATA_MAX_SIDE)
-    return agad_fail(error, "has %lld x %lld pixels; a side has at most %d", (long long)height, (long long)width,
+    return agad_fail(error, "has %lld x %lld pixels; a side may have at most %d", (long long)height, (long long)width,
                      DATA_MAX_SIDE);
   return 0;
 }
@@ -57,7 +57,7 @@ static int turn_upright(raster *r, agad_error *error) {
   int swap = r->orientation >= 5, height = swap ? r->width : r->height, width = swap ? r->height : r->width;
   size_t row = (size_t)width * r->channels;
   uint8_t *pixels = base_alloc(height, row);
-  if (!pixels) return agad_fail_as(error, AGAD_OUT_OF_MEMORY, "cannot be read: no memory to turn it upright");
+  if (!pixels) return agad_fail_as(error, AGAD_OUT_OF_MEMORY, "cannot be read: no memory to rotate it upright");
   walk whole = upright_walk(r);
   for (int y = 0; y < height; y += TILE)
     for (int x = 0; x < width; x += TILE) {
@@ -109,14 +109,14 @@ static int no_picture(const uint8_t *bytes, size_t n, agad_error *error) {
   char start[64], names[256];
   text_printable(start, sizeof start, (const char *)bytes, n < 8 ? n : 8);
   data_format_names(names, sizeof names);
-  return agad_fail(error, "is no %s file (it begins with \"%s\"); convert it to PNG", names, start);
+  return agad_fail(error, "is not a %s file (it begins with \"%s\"); convert it to PNG", names, start);
 }
 
 static int check_form(const data_form *f, agad_error *error) {
   if (f->channels != 0 && f->channels != 1 && f->channels != 3)
-    return agad_fail(error, "cannot be given %d channels; ask for 1 (grey) or 3 (colour)", f->channels);
+    return agad_fail(error, "cannot be read with %d channels; ask for 1 (grey) or 3 (colour)", f->channels);
   if (!f->height != !f->width || f->height < 0 || f->width < 0 || f->height > DATA_MAX_SIDE || f->width > DATA_MAX_SIDE)
-    return agad_fail(error, "cannot be brought to %d x %d pixels; sides go from 1 to %d", f->height, f->width,
+    return agad_fail(error, "cannot be resized to %d x %d pixels; a side must be 1 to %d", f->height, f->width,
                      DATA_MAX_SIDE);
   return 0;
 }
@@ -129,7 +129,8 @@ int decode_memory(const uint8_t *bytes, size_t n, const decode_options *o, decod
   if (check_form(&o->form, error)) return -1;
   if (n == 0) return agad_fail(error, "is empty (0 bytes); copy it again");
   if (n > (uint64_t)max_bytes)
-    return agad_fail(error, "has %zu bytes; at most %lld are read, raise max_bytes for more", n, (long long)max_bytes);
+    return agad_fail(error, "has %zu bytes, over the limit of %lld; raise max_bytes to read it", n,
+                     (long long)max_bytes);
   raster r = {0};
   const data_format *format = data_format_of(bytes, n);
   int status = format ? format->raster(bytes, n, &limits, &r, error) : no_picture(bytes, n, error);

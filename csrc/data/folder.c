@@ -105,8 +105,8 @@ static void look_into(walk *w, int fd, size_t length, int depth) {
   int looped = 0, unread = fstat(fd, &info);
   for (int i = 0; i < depth && i < DEEPEST && !unread; i++)
     looped |= w->above[i].device == info.st_dev && w->above[i].inode == info.st_ino;
-  if (looped) problem(w, "a link back to a folder that it lies in; passed over");
-  else if (depth == DEEPEST) problem(w, "more than 64 folders deep; passed over");
+  if (looped) problem(w, "a link to a folder that contains it; skipped");
+  else if (depth == DEEPEST) problem(w, "more than 64 folders deep; skipped");
   else if (unread || !(dir = fdopendir(fd))) {
     w->failed |= errno == ENOMEM;
     problem(w, strerror(errno));
@@ -133,7 +133,7 @@ int folder_find(const char *folder, folder_list *out, agad_error *error) {
   *out = (folder_list){0};
   int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0)
-    return agad_fail(error, "list: %s: %s", folder, errno == ENOTDIR ? "is no folder; name one" : strerror(errno));
+    return agad_fail(error, "list: %s: %s", folder, errno == ENOTDIR ? "is not a folder; name one" : strerror(errno));
   w.name = base_calloc((int64_t)w.room, 1);
   if (w.name) look_into(&w, fd, 0, 0);
   else {

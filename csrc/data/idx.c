@@ -28,7 +28,7 @@ static int idx_open(idx_file *file, const char *path, agad_error *error) {
   *file = (idx_file){NULL, path, error};
   if (stat(path, &info)) return agad_fail(error, "idx: %s: %s", path, strerror(errno));
   if (!S_ISREG(info.st_mode))
-    return agad_fail(error, "idx: %s is no ordinary file; name an IDX file, gzip or not", path);
+    return agad_fail(error, "idx: %s is not a regular file; name an IDX file, gzipped or not", path);
   file->gz = gzopen(path, "rb");
   if (!file->gz)
     return agad_fail_as(error, !errno || errno == ENOMEM ? AGAD_OUT_OF_MEMORY : AGAD_FAILED, "idx: %s: %s", path,
@@ -56,7 +56,7 @@ static int idx_read(idx_file *file, uint8_t *out, int64_t n) {
     }
     if (got == 0)
       return agad_fail(file->error,
-                       "idx: %s: %lld bytes are missing at its end; the file is cut short, "
+                       "idx: %s: %lld bytes are missing at its end; the file is truncated, "
                        "fetch it again",
                        file->path, (long long)n);
     out += got;
@@ -74,7 +74,7 @@ static int idx_at_end(idx_file *file) {
     return agad_fail(file->error, "idx: %s is damaged (%s); fetch it again", file->path, why);
   if (got > 0)
     return agad_fail(file->error,
-                     "idx: %s: bytes follow after what its header announces; "
+                     "idx: %s: it has more bytes than its header announces; "
                      "fetch it again",
                      file->path);
   return 0;
@@ -118,9 +118,9 @@ static int idx_header(idx_file *file, uint32_t magic, int dims, int64_t *sizes) 
   if (found == magic) return idx_sizes(file, dims, sizes);
   const element *e = element_of(found);
   if (e)
-    snprintf(other, sizeof other, " but one of %s with %d dimension%s", e->name, (int)(found & 0xff),
+    snprintf(other, sizeof other, ", but one of %s with %d dimension%s", e->name, (int)(found & 0xff),
              (found & 0xff) == 1 ? "" : "s");
-  return agad_fail(file->error, "idx: %s: its first bytes are %08x, not %08x; this is no IDX %s file%s", file->path,
+  return agad_fail(file->error, "idx: %s: its first bytes are %08x, not %08x; this is not an IDX %s file%s", file->path,
                    found, magic, magic == IDX_IMAGES ? "images" : "labels", other);
 }
 
@@ -179,7 +179,7 @@ static int read_array(idx_file *file, data_array *out) {
   const element *e = element_of(magic);
   if (!e)
     return agad_fail(file->error,
-                     "idx: %s: its first bytes are %08x; this is no IDX file (type 08, 09, 0b, 0c, 0d or 0e, "
+                     "idx: %s: its first bytes are %08x; this is not an IDX file (type 08, 09, 0b, 0c, 0d or 0e, "
                      "1 to 8 dimensions)",
                      file->path, magic);
   out->type = e->type;
@@ -188,7 +188,8 @@ static int read_array(idx_file *file, data_array *out) {
   int64_t n = 1;
   for (int i = 0; i < out->dims && n >= 0; i++) n = base_product(n, out->sizes[i], IDX_MAX_BYTES / e->bytes);
   if (n < 0)
-    return agad_fail(file->error, "idx: %s: its header says more than %lld GiB, which cannot be; fetch it again",
+    return agad_fail(file->error,
+                     "idx: %s: its header announces more than %lld GiB, the most that is read; fetch it again",
                      file->path, (long long)(IDX_MAX_BYTES >> 30));
   out->values = idx_body(file, n * e->bytes);
   if (!out->values) return -1;
@@ -213,7 +214,7 @@ static uint8_t *read_images(idx_file *file, int64_t *sizes) {
   int64_t bytes = plane < 0 ? -1 : base_product(sizes[0], plane, IDX_MAX_BYTES);
   if (bytes < 0 || sizes[1] < 1 || sizes[2] < 1 || sizes[1] > DATA_MAX_SIDE || sizes[2] > DATA_MAX_SIDE) {
     agad_fail(file->error,
-              "idx: %s: its header says %lld images of %lld x %lld, which cannot be; "
+              "idx: %s: its header announces %lld images of %lld x %lld, which is invalid; "
               "fetch it again",
               file->path, (long long)sizes[0], (long long)sizes[1], (long long)sizes[2]);
     return NULL;

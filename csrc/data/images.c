@@ -13,7 +13,7 @@ int data_images_alloc(data_images *set, int64_t count, int channels, int height,
   if (channels != 1 && channels != 3)
     return agad_fail(error, "images: %d channels; give 1 (grey) or 3 (colour)", channels);
   if (height < 1 || width < 1 || height > DATA_MAX_SIDE || width > DATA_MAX_SIDE)
-    return agad_fail(error, "images: %d x %d pixels; sides go from 1 to %d", height, width, DATA_MAX_SIDE);
+    return agad_fail(error, "images: %d x %d pixels; a side must be 1 to %d", height, width, DATA_MAX_SIDE);
   int64_t plane = (int64_t)height * width;
   int64_t bytes = base_product(count, plane * channels, DATA_MAX_BYTES);
   if (bytes < 0)

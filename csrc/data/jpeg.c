@@ -44,7 +44,7 @@ static void on_error(j_common_ptr jpeg) {
   char text[JMSG_LENGTH_MAX], reason[JMSG_LENGTH_MAX + 64];
   if (jpeg->err->msg_code == JERR_OUT_OF_MEMORY) out_of_memory(jpeg->client_data);
   jpeg->err->format_message(jpeg, text);
-  snprintf(reason, sizeof reason, "is a damaged or unusual JPEG file (%s); write it again", text);
+  snprintf(reason, sizeof reason, "is a damaged or unusual JPEG file (%s); save it again", text);
   give_up(jpeg->client_data, reason);
 }
 
@@ -53,7 +53,7 @@ static void on_message(j_common_ptr jpeg, int level) { (void)jpeg, (void)level; 
 static void on_start(j_decompress_ptr jpeg) { (void)jpeg; }
 
 static boolean on_empty(j_decompress_ptr jpeg) {
-  give_up(jpeg->client_data, "is a JPEG file that is cut short; copy it again");
+  give_up(jpeg->client_data, "is a truncated JPEG file; copy it again");
   return FALSE;
 }
 
@@ -66,7 +66,7 @@ static void on_skip(j_decompress_ptr jpeg, long n) {
 
 static void on_progress(j_common_ptr jpeg) {
   if (jpeg->is_decompressor && ((j_decompress_ptr)jpeg)->input_scan_number > JPEG_MAX_SCANS)
-    give_up(jpeg->client_data, "is a JPEG file of more than 100 scans, which no camera writes; write it again");
+    give_up(jpeg->client_data, "is a JPEG file of more than 100 scans, which no camera writes; save it again");
 }
 
 /* Each block has at least one bit, unless it is arithmetic coding. */

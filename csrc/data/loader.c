@@ -72,7 +72,7 @@ static int refuse(loader *l, int64_t row, const agad_error *error) {
 static int uneven(loader *l, int64_t row, const decoded *d) {
   agad_error error;
   agad_fail(&error,
-            "load: %.300s has %d x %d pixels but %.300s %d x %d; give a size to which all are resized "
+            "load: %.300s has %d x %d pixels but %.300s has %d x %d; give a size to resize all to "
             "(size = N)",
             l->paths[l->first], l->height, l->width, l->paths[row], d->height, d->width);
   return refuse(l, row, &error);
@@ -211,7 +211,8 @@ static int commit(loader *l, loader_result *out) {
   int in_file = l->rows.file.fd >= 0, keep = !l->unopened;
   if (in_file && !keep)
     snprintf(out->note, sizeof out->note,
-             "the decoded pictures are not kept in %.500s: some file could not be opened, which may pass", l->o->cache);
+             "the decoded pictures are not kept in %.500s: a file could not be opened; run again when it can",
+             l->o->cache);
   if (cache_commit(&l->rows, keep, &reason)) {
     snprintf(out->note, sizeof out->note, "the decoded pictures are not kept in %.500s: %.300s", l->o->cache,
              reason.message);

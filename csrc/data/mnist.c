@@ -36,7 +36,7 @@ static int missing(const known_set *set, const char *root, const char *stem, aga
   return agad_fail(error,
                    "%s: %s.gz is missing; looked in %.200s/%s, %.200s/%s/raw and %.200s/%s/raw; put "
                    "train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz "
-                   "and t10k-labels-idx1-ubyte.gz there, gzip or unpacked, or name another root, or: agad fetch %s",
+                   "and t10k-labels-idx1-ubyte.gz there, gzipped or not, or name another root, or run: agad fetch %s",
                    set->name, stem, root, set->name, root, set->name, root, set->torchvision, set->name);
 }
 
@@ -44,7 +44,7 @@ static int check_labels(const known_set *set, const data_images *part, int64_t l
                         const char *labels_path, agad_error *error) {
   if (labels != part->count)
     return agad_fail(error,
-                     "%s: %s: %lld labels but %lld images in %s; a file is cut short, fetch "
+                     "%s: %s: %lld labels but %lld images in %s; a file is truncated, fetch "
                      "both again",
                      set->name, labels_path, (long long)labels, (long long)part->count, images_path);
   for (int64_t i = 0; i < labels; i++)
@@ -73,7 +73,7 @@ int data_mnist(const char *name, const char *root, data_images *train, data_imag
   memset(test, 0, sizeof *test);
   for (size_t i = 0; i < sizeof known / sizeof *known; i++)
     if (!strcmp(known[i].name, name)) set = &known[i];
-  if (!set) return agad_fail(error, "data: no set of IDX files is called %s", name);
+  if (!set) return agad_fail(error, "data: unknown IDX set %s; known: mnist, fashion-mnist", name);
   int status = read_part(set, root, "train", train, error);
   if (!status) status = read_part(set, root, "t10k", test, error);
   if (!status && (train->height != test->height || train->width != test->width))

@@ -70,7 +70,7 @@ static void give_up(png_job *job, const char *reason) {
 
 static void take_bytes(png_structp png, png_bytep out, size_t n) {
   png_job *job = png_get_io_ptr(png);
-  if (n > job->left) give_up(job, "is a PNG file that is cut short; copy it again");
+  if (n > job->left) give_up(job, "is a truncated PNG file; copy it again");
   memcpy(out, job->bytes, n);
   job->bytes += n;
   job->left -= n;
@@ -172,7 +172,7 @@ static int png_raster(const uint8_t *bytes, size_t n, const raster_limits *limit
   int status = open_reading(&job) || read_pixels(&job) ? -1 : 0;
   if (job.no_memory || !job.info)
     status = agad_fail_as(error, AGAD_OUT_OF_MEMORY, "cannot be read: no memory for its pixels");
-  else if (status && !job.failed) agad_fail(error, "is a damaged PNG file (%s); write it again", job.message);
+  else if (status && !job.failed) agad_fail(error, "is a damaged PNG file (%s); save it again", job.message);
   close_reading(&job);
   if (status) {
     free(out->pixels);
@@ -244,8 +244,8 @@ int data_png_write(const char *path, const uint8_t *pixels, int channels, int he
     return agad_fail(error, "png: %s: %d channels; give 1 (grey) or 3 (colour)", path, channels);
   if (height < 1 || width < 1 || height > DATA_MAX_SIDE || width > DATA_MAX_SIDE ||
       base_product(height, width, PNG_MAX_PIXELS) < 0)
-    return agad_fail(error, "png: %s: %d x %d pixels; sides go from 1 to %d, pixels to %lld", path, height, width,
-                     DATA_MAX_SIDE, (long long)PNG_MAX_PIXELS);
+    return agad_fail(error, "png: %s: %d x %d pixels; a side must be 1 to %d, the pixels at most %lld", path, height,
+                     width, DATA_MAX_SIDE, (long long)PNG_MAX_PIXELS);
   png_job job = {.channels = channels, .height = height, .width = width};
   int why = file_begin(&job.file, path), bad = why ? 0 : encode(&job, pixels);
   if (why || bad) file_abandon(&job.file);

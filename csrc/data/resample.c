@@ -285,7 +285,7 @@ int data_resample(const resample_source *in, uint8_t *out, int height, int width
   job j;
   int status = job_make(&j, in, &p, filter);
   if (status)
-    agad_fail_as(error, AGAD_OUT_OF_MEMORY, "no memory to bring %d x %d pixels to %d x %d", in->height, in->width,
+    agad_fail_as(error, AGAD_OUT_OF_MEMORY, "no memory to resize %d x %d pixels to %d x %d", in->height, in->width,
                  height, width);
   target inside = {out + (size_t)p.y.at * width + p.x.at, plane, (size_t)width};
   if (!status && j.rows_first) rows_then_columns(&j, in, inside);

@@ -148,7 +148,7 @@ int data_sampler_set_state(data_sampler *s, data_sampler_state at, agad_error *e
       at.cycle_position > s->anomalies.n)
     return agad_fail(error,
                      "sampler: the state belongs to other data (epoch %lld, batch %lld of %lld); "
-                     "start the run afresh",
+                     "start a new run",
                      (long long)at.epoch, (long long)at.batch, (long long)data_sampler_batches(s));
   s->at = at;
   shuffle(&s->normals, at.seed, STREAM_NORMALS, at.epoch);

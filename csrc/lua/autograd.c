@@ -44,7 +44,7 @@ void lua_agad_forget_callbacks(lua_State *L, lua_agad_state *state) {
 static int callback_call(const callback *c, lua_CFunction body, void *argument) {
   lua_agad_state *state = c->state;
   if (state->caller && !pthread_equal(state->thread, pthread_self()))
-    return at_fail("a gradient's function in Lua is called on the thread that asks for the gradient only");
+    return at_fail("a hook or backward in Lua can only be called on the thread that asked for the gradient");
   int mode = at_grad_mode(0);
   int bad = lua_agad_protected(state->caller ? state->caller : state->main, body, argument, 0, "", NULL);
   at_grad_mode(mode);
@@ -69,7 +69,7 @@ static at_tensor *read_flags(lua_State *L, int first, const char *who, const opt
   at_tensor *gradient = NULL;
   int last = lua_gettop(L);
   if (last >= first && !lua_istable(L, first) && !lua_isnil(L, first)) gradient = lua_agad_check_tensor(L, first);
-  luaL_argcheck(L, last <= first + 1, first + 2, "nothing is expected here");
+  luaL_argcheck(L, last <= first + 1, first + 2, "unexpected argument");
   if (last > first || (last == first && !gradient)) lua_agad_options(L, last, who, known, flags);
   return gradient;
 }
@@ -100,7 +100,7 @@ static int grad(lua_State *L) {
   else {
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_Integer count = (lua_Integer)lua_rawlen(L, 2);
-    luaL_argcheck(L, count > 0 && count <= MAX_GRADS, 2, "a list of 1 to 256 tensors");
+    luaL_argcheck(L, count > 0 && count <= MAX_GRADS, 2, "a list of 1 to 256 tensors expected");
     for (lua_Integer i = 1; i <= count; i++) {
       lua_rawgeti(L, 2, i);
       inputs[n++] = lua_agad_check_tensor(L, lua_gettop(L));
@@ -151,7 +151,7 @@ static int call_hook(lua_State *L) {
   at_tensor *given = lua_agad_test_tensor(L, -1);
   if (given) h->result = at_alias(given);
   else if (!lua_isnil(L, -1))
-    at_fail("a hook gives a tensor in the gradient's place, or nil; this one gave a %s", luaL_typename(L, -1));
+    at_fail("a hook must return a tensor (the new gradient) or nil, not a %s", luaL_typename(L, -1));
   return 0;
 }
 
@@ -209,7 +209,7 @@ static int call_backward(lua_State *L) {
     at_tensor *given = lua_agad_test_tensor(L, index);
     if (given && b->needed[i]) b->grad_in[i] = at_alias(given);
     else if (!given && !lua_isnil(L, index))
-      at_fail("a backward gives a tensor or nil for input %d, not a %s", i + 1, luaL_typename(L, index));
+      at_fail("a backward must return a tensor or nil for input %d, not a %s", i + 1, luaL_typename(L, index));
   }
   return 0;
 }
@@ -229,7 +229,7 @@ static int node(lua_State *L) {
   for (int list = 0; list < 2; list++) {
     luaL_checktype(L, list + 2, LUA_TTABLE);
     n[list] = (int)lua_rawlen(L, list + 2);
-    luaL_argcheck(L, n[list] >= 1 && n[list] <= MOST, list + 2, "a list of 1 to 64 tensors");
+    luaL_argcheck(L, n[list] >= 1 && n[list] <= MOST, list + 2, "a list of 1 to 64 tensors expected");
     for (int i = 0; i < n[list]; i++) {
       lua_rawgeti(L, list + 2, i + 1);
       tensors[list][i] = lua_agad_check_tensor(L, lua_gettop(L)); /* stays in the list */

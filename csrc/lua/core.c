@@ -30,7 +30,7 @@ void lua_agad_where(lua_State *L) {
     lua_pop(L, 1);
     if (tried) break;
     int own = !strncmp(ar.source, own_files, strlen(own_files));
-    if (!own && (ar.currentline > 0 || level == 1)) break; /* called by pcall itself: there is no place */
+    if (!own && (ar.currentline > 0 || level == 1)) break; /* called by pcall itself: there is no position */
   }
   luaL_where(L, level);
 }
@@ -102,7 +102,7 @@ int lua_agad_raise(lua_State *L, const agad_error *error) {
 
 int lua_agad_caught(lua_State *L, const char *what, const char *name) {
   char number[64];
-  const char *message = "an error that is no string";
+  const char *message = "an error that is not a string";
   lua_rawgetp(L, LUA_REGISTRYINDEX, &interruption);
   int interrupted = lua_rawequal(L, -1, -2);
   lua_pop(L, 1);
@@ -214,7 +214,7 @@ void lua_agad_push_printable(lua_State *L, const char *text, size_t n) {
   luaL_pushresultsize(&out, text_printable(room, 4 * n + 1, text, n));
 }
 
-/* printable(text): control characters, and the bytes of what is no UTF-8, as \xNN */
+/* printable(text): control characters, and bytes over 127 of text that is not UTF-8, as \xNN */
 static int printable(lua_State *L) {
   size_t n;
   const char *text = luaL_checklstring(L, 1, &n);
@@ -234,7 +234,7 @@ static int probe(lua_State *L) {
 
 static int threads(lua_State *L) {
   lua_Integer n = luaL_optinteger(L, 1, 0);
-  luaL_argcheck(L, n >= 0 && n <= 4096, 1, "the number of threads is between 1 and 4096");
+  luaL_argcheck(L, n >= 0 && n <= 4096, 1, "the number of threads must be 1 to 4096");
   at_scope scope = at_open();
   lua_pushinteger(L, at_set_threads((int)n));
   return lua_agad_end(L, &scope, 1);

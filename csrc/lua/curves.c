@@ -98,7 +98,7 @@ static int precision_recall(lua_State *L) { return push_curve(L, 0); }
 static int histogram(lua_State *L) {
   lua_agad_check_numbers(L, 1), lua_agad_check_numbers(L, 2);
   lua_Integer bins = luaL_optinteger(L, 3, 50);
-  luaL_argcheck(L, bins >= 1 && bins <= MOST_BINS, 3, "1 to 100000 bins");
+  luaL_argcheck(L, bins >= 1 && bins <= MOST_BINS, 3, "1 to 100000 bins expected");
   double *edges = take_block(L, (size_t)(bins + 1) * sizeof *edges);
   int64_t *normal = take_block(L, (size_t)bins * 2 * sizeof *normal), *bad = normal + bins, n;
   agad_error error;
@@ -153,7 +153,7 @@ static int thermometer(lua_State *L) {
   uint8_t *ordered = has_order ? at_data(at_empty(&n_order, 1, AT_U8, AT_CPU, AT_NCHW)) : NULL;
   for (int64_t i = 0; i < n_order && at_ok(); i++) {
     if (order[i] < 0 || order[i] >= of_test.count)
-      at_fail("thermometer: row %lld of %lld", (long long)order[i], (long long)of_test.count);
+      at_fail("thermometer: there is no row %lld among %lld", (long long)order[i], (long long)of_test.count);
     else ordered[i] = labels[order[i]];
   }
   if (at_ok() && agad_thermometer(&of_train, &of_test, has_order ? ordered : labels, o.batch, o.shuffles,
@@ -200,7 +200,7 @@ static int add_maps(lua_State *L) {
   for (int k = 0; k < 2 && at_ok(); k++)
     if (at_ndim(t[k]) != 3 || at_size(t[k], 1) != height || at_size(t[k], 2) != width ||
         at_size(t[k], 0) != at_size(maps, 0))
-      at_fail("localisation: %s are (count, %lld, %lld), as many as maps", k ? "masks" : "maps", (long long)height,
+      at_fail("localisation: %s must be (count, %lld, %lld), one mask per map", k ? "masks" : "maps", (long long)height,
               (long long)width);
   maps = at_to_layout(at_to(at_detach(maps), AT_F32, AT_CPU), AT_NCHW);
   masks = at_to_layout(at_to(masks, AT_U8, AT_CPU), AT_NCHW);

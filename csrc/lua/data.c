@@ -75,7 +75,7 @@ int lua_agad_push_sets(lua_State *L, data_images *train, data_images *test, cons
 
 int lua_agad_check_side(lua_State *L, int index) {
   lua_Integer side = luaL_checkinteger(L, index);
-  luaL_argcheck(L, side >= 1 && side <= DATA_MAX_SIDE, index, "a side has 1 to 65536 pixels");
+  luaL_argcheck(L, side >= 1 && side <= DATA_MAX_SIDE, index, "a side must be 1 to 65536 pixels");
   return (int)side;
 }
 
@@ -128,7 +128,7 @@ static int write_png(lua_State *L) {
     given = at_reshape(given, sizes, 3);
   }
   if (at_ok() && at_ndim(given) == 4)
-    at_fail("write_png: one picture, (channels, height, width); this has 4 dimensions");
+    at_fail("write_png: give one picture, (channels, height, width); this has 4 dimensions");
   if (at_ok() && !lua_agad_pictures(given, PICTURES_OR_ONE, "write_png", &p) &&
       data_png_write(path, p.pixels, p.channels, p.height, p.width, &error))
     at_fail_with(&error);
@@ -175,7 +175,7 @@ static const int64_t *origin_field(lua_State *L, int i, int64_t n) {
   int64_t count;
   if (lua_isnil(L, 4 + i)) return NULL;
   if (!lua_istable(L, 4 + i) && !lua_agad_test_tensor(L, 4 + i))
-    return at_fail("%s: a list or tensor of integers", name), NULL;
+    return at_fail("%s: give a list or tensor of integers", name), NULL;
   const int64_t *values = lua_agad_integers(L, 4 + i, &count);
   if (at_ok() && count != n) at_fail("%s: %lld values for %lld pictures", name, (long long)count, (long long)n);
   return values;

@@ -135,7 +135,7 @@ static int load_files(lua_State *L) {
   lua_agad_check_form(L, "load_files", &o.decode.form);
   watcher w = {L, 0, 0};
   if (lua_istable(L, 2) && lua_getfield(L, 2, "on_progress") != LUA_TNIL) {
-    if (!lua_isfunction(L, -1)) lua_agad_error(L, "load_files: on_progress is a function");
+    if (!lua_isfunction(L, -1)) lua_agad_error(L, "load_files: on_progress must be a function");
     w.function = lua_gettop(L);
     o.progress = on_progress;
     o.watcher = &w;
@@ -229,7 +229,7 @@ static int cifar(lua_State *L) {
   static const char *const kinds[] = {"fine", "coarse", NULL};
   const char *root = luaL_checkstring(L, 1);
   lua_Integer classes = luaL_checkinteger(L, 2);
-  luaL_argcheck(L, classes == 10 || classes == 100, 2, "10 or 100 classes");
+  luaL_argcheck(L, classes == 10 || classes == 100, 2, "10 or 100 classes expected");
   int coarse = luaL_checkoption(L, 3, "fine", kinds);
   data_form form = lua_agad_form(L, 4, "cifar");
   data_images *train = lua_agad_new_images(L), *test = lua_agad_new_images(L);

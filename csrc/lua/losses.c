@@ -10,7 +10,7 @@ static int call_loss(lua_State *L) {
   double target = 0;
   if (l->takes_target) {
     target = luaL_checknumber(L, 2);
-    luaL_argcheck(L, target == 0 || target == 1, 2, "the target is 0 or 1");
+    luaL_argcheck(L, target == 0 || target == 1, 2, "the target must be 0 or 1");
   } else b = lua_agad_check_tensor(L, 2);
   lua_agad_new_tensor(L);
   at_scope scope = at_open();

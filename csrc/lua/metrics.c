@@ -30,7 +30,7 @@ const double *lua_agad_numbers(lua_State *L, int index, int64_t *n) {
   for (int64_t i = 0; i < *n && at_ok(); i++) {
     int bad;
     values[i] = number_at(L, index, i, &bad);
-    if (bad) at_fail("item %lld of the list is no number", (long long)i + 1);
+    if (bad) at_fail("item %lld of the list is not a number", (long long)i + 1);
   }
   return at_ok() ? values : NULL;
 }
@@ -40,7 +40,7 @@ const int64_t *lua_agad_integers(lua_State *L, int index, int64_t *n) {
   int64_t *out = at_data(at_empty(n, 1, AT_I64, AT_CPU, AT_NCHW));
   for (int64_t i = 0; i < *n && at_ok(); i++) {
     out[i] = (int64_t)values[i];
-    if ((double)out[i] != values[i]) at_fail("item %lld is no integer", (long long)i + 1);
+    if ((double)out[i] != values[i]) at_fail("item %lld is not an integer", (long long)i + 1);
   }
   return at_ok() ? out : NULL;
 }

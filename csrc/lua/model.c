@@ -80,7 +80,7 @@ static json_t *read_json(lua_State *L, int index) {
   if (json_is_object(object)) return object;
   if (!object && json_kind(&where) == AGAD_OUT_OF_MEMORY) lua_agad_error(L, "JSON: out of memory");
   json_decref(object);
-  luaL_argerror(L, index, "a JSON object is needed");
+  luaL_argerror(L, index, "JSON object expected");
   return NULL;
 }
 

@@ -36,8 +36,8 @@ static int new_net(lua_State *L) {
   choice o = {AT_F32, AT_OTHER, AT_CHANNELS_LAST, AT_CPU};
   lua_agad_options(L, 2, "net", known, &o);
   if (o.compute == AT_OTHER) o.compute = o.dtype;
-  luaL_argcheck(L, o.dtype == AT_F32 || o.dtype == AT_F64, 2, "dtype is float32 or float64");
-  luaL_argcheck(L, o.compute == o.dtype || o.compute == AT_BF16, 2, "compute is dtype or bfloat16");
+  luaL_argcheck(L, o.dtype == AT_F32 || o.dtype == AT_F64, 2, "dtype must be float32 or float64");
+  luaL_argcheck(L, o.compute == o.dtype || o.compute == AT_BF16, 2, "compute must be dtype or bfloat16");
   void **box = lua_agad_new_box(L, LUA_NET);
   lua_net *object = lua_newuserdatauv(L, sizeof *object, 0); /* lives as long as the box */
   lua_setiuservalue(L, -2, 1);

@@ -87,7 +87,7 @@ static int match(lua_State *L, call *c, const overload *o, int top, int keywords
   while (given < top && lua_isnil(L, given + 1)) given++; /* f(x, nil) is f(x) */
   if (given < top) return refuse(c, "too many arguments", "", "", "");
   if (keywords && used + c->taken < count_keys(L, keywords))
-    return refuse(c, "a keyword does not belong here", "", "", "");
+    return refuse(c, "a keyword argument is not expected", "", "", "");
   return 1;
 }
 
@@ -187,7 +187,7 @@ static int no_overload(lua_State *L, const family *f, const problem *p, int keyw
 /* The overload that fits the arguments, or NULL with c->worst.  The first round only saves time. */
 static const overload *choose(lua_State *L, call *c, const family *f, int top, int keywords) {
   c->wrong = 0;
-  c->worst = (problem){"its arguments fit no way of calling it", "", "", "", NULL, -1, 0};
+  c->worst = (problem){"its arguments match none of its overloads", "", "", "", NULL, -1, 0};
   c->level = EXACT, c->foreign = 0;
   for (int i = 0; i < top && i < MAX_ARGS; i++) c->types[i] = (signed char)lua_type(L, i + 1);
   for (int i = 0; top <= MAX_ARGS && i < f->n && !c->wrong; i++)
@@ -288,7 +288,7 @@ static int call_overload(const overload *o, call *c, at_value *results) {
       for (int k = 0; k < v->n; k++) wrap(c->items + (v->items - c->items) + k);
   }
   const char *why = at_ok() && o->refuse ? o->refuse(o->op, c->values) : NULL;
-  if (why) at_fail("refused, libtorch does not survive it: %s", why);
+  if (why) at_fail("refused, libtorch would crash: %s", why);
   return at_op_call(o->op, c->values, o->n, results, MAX_RESULTS);
 }
 

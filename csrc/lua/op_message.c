@@ -62,17 +62,17 @@ static void name_dtypes(char *text, size_t size) {
   char one[64], two[32];
   char *at = strstr(text, "expected scalar type ");
   if (at && sscanf(at, "expected scalar type %31[A-Za-z0-9] but found %31[A-Za-z0-9]", one, two) == 2)
-    snprintf(at, size - (size_t)(at - text), "%s is needed, this tensor is %s; t:to(\"%s\")", dtype_name(one),
+    snprintf(at, size - (size_t)(at - text), "%s is needed, but this tensor is %s; use t:to(\"%s\")", dtype_name(one),
              dtype_name(two), dtype_name(one));
   else if (sscanf(text, "\"%63[^\"]\" not implemented for '%31[A-Za-z0-9]'", one, two) == 2)
-    snprintf(text, size, "%s takes no %s tensors", one, dtype_name(two));
+    snprintf(text, size, "%s does not support %s tensors", one, dtype_name(two));
 }
 
 /* What Python would be told to do, and what helps where the message alone does not. */
 static void add_hint(char *text, size_t size) {
   static const char *const instead[][2] = {
       {"backward through the graph a second time",
-       "an earlier backward has freed this graph; give that one {retain_graph = true}"},
+       "an earlier backward has freed this graph; call that one with {retain_graph = true}"},
       {"grad can be implicitly created only for scalar outputs",
        "a tensor of several numbers needs a gradient of its shape: t:backward(gradient), or t:sum():backward()"},
       {"does not require grad and does not have a grad_fn",
@@ -106,7 +106,8 @@ static void count_all_from_one(char *text, size_t size) {
              most);
   else if (sscanf(text, "select(): index %lld out of range for tensor of size %255[^\n]", &got, rest) == 2) {
     char whole[512];
-    snprintf(whole, sizeof whole, "there is no position %lld in a tensor of size %s", (long long)shift_out(got), rest);
+    snprintf(whole, sizeof whole, "index %lld is out of range for a tensor of size %s", (long long)shift_out(got),
+             rest);
     count_from_one(whole, text, size);
   } else {
     char whole[1024];

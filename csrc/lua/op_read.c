@@ -156,8 +156,7 @@ int read_value(lua_State *L, call *c, int index, const at_arg *arg, at_kind kind
     if (read_name(L, index, kind, out)) return 1;
     if (is_missing_device(L, index)) {
       c->wrong = 1;
-      return refuse(c, "there is no device '%s' here (agad.devices: how many there are)", lua_tostring(L, index), "",
-                    "");
+      return refuse(c, "there is no device '%s' (agad.devices is how many there are)", lua_tostring(L, index), "", "");
     }
     return mismatch(c, arg, expected[kind],
                     lua_type(L, index) == LUA_TSTRING ? lua_tostring(L, index) : luaL_typename(L, index));

@@ -1,8 +1,8 @@
-/* op_refuse.c: operators that kill the process in libtorch itself when they are given what fits their schema.
+/* op_refuse.c: operators in which libtorch itself crashes or never returns when given arguments that fit their schema.
  *
- * Found by spec/fuzz/operators.lua; spec/fuzz_spec.lua has a reproducer of each.  A check looks at the arguments and
- * says what is wrong with them, or NULL; where no cheap look tells good ones from bad, the operator is refused as a
- * whole.  Looked up once an overload: what is not in the table costs nothing.
+ * Found by spec/fuzz/operators.lua; spec/fuzz_spec.lua has a reproducer of each. A check looks at the arguments and
+ * returns what is wrong with them, or NULL; where no cheap check tells good ones from bad, the operator is refused
+ * altogether. Checks are looked up once per overload: an operator that is not in the table costs nothing.
  */
 #include "lua/op_read.h"
 
@@ -27,12 +27,12 @@ static const char *kernel_size(const at_op *op, const at_value *values, int tran
   if (!self || !weight || !kernel) return "self, weight and kernel_size are needed";
   int sides = kernel->n;
   if (at_ndim(weight) != sides + 2 || (at_ndim(self) != sides + 1 && at_ndim(self) != sides + 2))
-    return "weight has two dimensions more than kernel_size, self one or two";
+    return "weight must have two dimensions more than kernel_size, self one or two";
   for (int i = 0; i < sides; i++)
-    if (kernel->items[i].as.i != at_size(weight, 2 + i)) return "kernel_size is not weight's";
+    if (kernel->items[i].as.i != at_size(weight, 2 + i)) return "kernel_size must be that of weight";
   if (at_size(self, -1 - sides) != at_size(weight, transposed ? 0 : 1))
-    return "self has not as many channels as weight takes";
-  return at_dtype_of(self) == at_dtype_of(weight) ? NULL : "self and weight have different dtypes";
+    return "self must have as many channels as weight takes";
+  return at_dtype_of(self) == at_dtype_of(weight) ? NULL : "self and weight must have the same dtype";
 }
 
 static const char *convolution(const at_op *op, const at_value *values) { return kernel_size(op, values, 0); }
@@ -44,12 +44,12 @@ static const char *range(const at_op *op, const at_value *values) {
   const at_value *dtype = op_argument(op, values, "dtype"), *step = op_argument(op, values, "step");
   at_dtype as = out ? at_dtype_of(out) : dtype && dtype->kind == AT_DTYPE ? (at_dtype)dtype->as.i : AT_F32;
   int below_one = step && step->kind == AT_DOUBLE && step->as.d > -1 && step->as.d < 1;
-  return as <= AT_I64 && below_one ? "a step below 1 is 0 as an integer" : NULL;
+  return as <= AT_I64 && below_one ? "a step below 1 becomes 0 as an integer" : NULL;
 }
 
 static const char *align_to(const at_op *op, const at_value *values) {
   const at_value *order = op_argument(op, values, "order"), *at = op_argument(op, values, "ellipsis_idx");
-  return order && at && (at->as.i < 0 || at->as.i > order->n) ? "ellipsis_idx is outside of order" : NULL;
+  return order && at && (at->as.i < 0 || at->as.i > order->n) ? "ellipsis_idx must lie within order" : NULL;
 }
 
 static const char *align_tensors(const at_op *op, const at_value *values) {
@@ -59,31 +59,31 @@ static const char *align_tensors(const at_op *op, const at_value *values) {
 
 static const char *two_states(const at_op *op, const at_value *values) {
   const at_value *hx = op_argument(op, values, "hx");
-  return hx && hx->kind == AT_LIST && hx->n != 2 ? "hx is a list of two tensors" : NULL;
+  return hx && hx->kind == AT_LIST && hx->n != 2 ? "hx must be a list of two tensors" : NULL;
 }
 
-/* Reads `numel` numbers of input as floats, and searches without end where there is no step. */
+/* Reads `numel` numbers of input as floats, and searches for ever if there is no step. */
 static const char *choose_qparams(const at_op *op, const at_value *values) {
   const at_tensor *input = op_tensor(op, values, "input");
   const at_value *numel = op_argument(op, values, "numel"), *bins = op_argument(op, values, "n_bins"),
                  *ratio = op_argument(op, values, "ratio"), *bits = op_argument(op, values, "bit_width");
   if (!input || !numel || !bins || !ratio || !bits) return "all its arguments are needed";
-  if (at_dtype_of(input) != AT_F32 || !at_is_dense(input)) return "input is a dense float32 tensor";
-  if (numel->as.i < 1 || numel->as.i > at_numel(input)) return "numel is 1 to input's number of elements";
+  if (at_dtype_of(input) != AT_F32 || !at_is_dense(input)) return "input must be a dense float32 tensor";
+  if (numel->as.i < 1 || numel->as.i > at_numel(input)) return "numel must be 1 to input's number of elements";
   if (bins->as.i < 1 || bins->as.i > 1 << 20 || !(ratio->as.d >= 0 && ratio->as.d <= 1))
-    return "n_bins is at least 1, ratio 0 to 1";
-  return bits->as.i < 1 || bits->as.i > 8 ? "bit_width is 1 to 8" : NULL;
+    return "n_bins must be at least 1, ratio 0 to 1";
+  return bits->as.i < 1 || bits->as.i > 8 ? "bit_width must be 1 to 8" : NULL;
 }
 
 static const char *embedding_bag(const at_op *op, const at_value *values) {
   const at_value *mode = op_argument(op, values, "mode");
-  return mode && (mode->as.i < 0 || mode->as.i > 2) ? "mode is 0 (sum), 1 (mean) or 2 (max)" : NULL;
+  return mode && (mode->as.i < 0 || mode->as.i > 2) ? "mode must be 0 (sum), 1 (mean) or 2 (max)" : NULL;
 }
 
-/* Takes its sides from a sparse tensor, which has none in order. */
+/* Takes sizes and strides of a sparse tensor, which has no dense memory. */
 static const char *dense(const at_op *op, const at_value *values) {
   const at_tensor *self = op_tensor(op, values, "self");
-  return self && !at_is_dense(self) ? "self is a dense tensor" : NULL;
+  return self && !at_is_dense(self) ? "self must be a dense tensor" : NULL;
 }
 
 static int all(const at_tensor *condition) {
@@ -96,25 +96,25 @@ static const char *all_finite(const at_op *op, const at_value *values) {
   const at_tensor *self = op_tensor(op, values, "self");
   if (!self || !at_is_dense(self) || at_device_of(self) != AT_CPU) return NULL;
   int good = all(at_call("isfinite", "", (at_value[]){at_v(self)}, 1));
-  return at_ok() && !good ? "its input holds what is not finite" : NULL;
+  return at_ok() && !good ? "its input must be finite" : NULL;
 }
 
 /* Does not look at the sizes of its weights. */
 static const char *part(const at_op *op, const at_value *values) {
   (void)op, (void)values;
-  return "it is a part of another operator, which checks its arguments; call that one";
+  return "this is an internal part of another operator, which checks the arguments; call that one";
 }
 
-/* Such tensors have no memory in order, and half of the operators read it all the same: copy, index_copy_. */
+/* Packed tensors have no dense memory, and half of the operators read it all the same: copy, index_copy_. */
 static const char *packed(const at_op *op, const at_value *values) {
   (void)op, (void)values;
-  return "packed tensors are not offered; operators pack by themselves";
+  return "packed tensors are not supported; operators pack their weights themselves";
 }
 
-/* Writes a sparse self into out as if it had memory in order. */
+/* Writes a sparse self into out as if it had dense memory. */
 static const char *copied(const at_op *op, const at_value *values) {
   const at_tensor *self = op_tensor(op, values, "self"), *out = op_tensor(op, values, "out");
-  return self && out && !at_is_dense(self) ? "self is a dense tensor where there is an out" : NULL;
+  return self && out && !at_is_dense(self) ? "self must be a dense tensor when out is given" : NULL;
 }
 
 static int holds(const at_tensor *t, int64_t value) {
@@ -138,13 +138,14 @@ static const char *truncating(const at_op *op, const at_value *values) {
     return NULL;
   int minus_one =
       by ? at_dtype_of(by) <= AT_I64 && at_is_dense(by) && holds(by, -1) : other->kind == AT_INT && other->as.i == -1;
-  return minus_one ? "the least integer divided by -1 is no integer of its dtype" : NULL;
+  return minus_one ? "dividing the smallest integer of a dtype by -1 overflows" : NULL;
 }
 
 static const char *lcm(const at_op *op, const at_value *values) {
   const at_tensor *self = op_tensor(op, values, "self"), *other = op_tensor(op, values, "other");
-  return self && other && (holds_least(self) || holds_least(other)) ? "the least integer has no multiple in its dtype"
-                                                                    : NULL;
+  return self && other && (holds_least(self) || holds_least(other))
+             ? "the least common multiple of the smallest integer overflows its dtype"
+             : NULL;
 }
 
 /* LAPACK swaps the rows that they name, of LDL's two at a time where they are negative. */
@@ -164,18 +165,19 @@ static const char *pivots(const at_op *op, const at_value *values) {
   if (!p) p = op_tensor(op, values, "LU_pivots"), lu = op_tensor(op, values, "LU_data");
   const at_tensor *matrix = lu ? lu : ld;
   if (!p || !matrix || at_device_of(p) != AT_CPU || at_ndim(matrix) < 2) return NULL;
-  if (at_dtype_of(p) != AT_I32) return "pivots are int32 (t:int())";
-  if (!at_is_contiguous(p) || at_ndim(p) < 1) return "pivots are a contiguous list (t:contiguous())";
+  if (at_dtype_of(p) != AT_I32) return "pivots must be int32 (t:int())";
+  if (!at_is_contiguous(p) || at_ndim(p) < 1)
+    return "pivots must be contiguous, with at least one dimension (t:contiguous())";
   const int32_t *rows = at_data(p);
   int64_t n = at_size(matrix, -2), columns = at_size(matrix, -1), given = at_size(p, -1);
   if (given != (n < columns ? n : columns) || at_numel(p) * n * columns != at_numel(matrix) * given)
-    return "each matrix has as many pivots as rows, or columns where these are fewer";
+    return "each matrix needs as many pivots as rows or columns, whichever are fewer";
   for (int64_t i = 0; given && i < at_numel(p); i += given)
-    if (!are_pivots(rows + i, given, lu == NULL)) return "pivots are rows of the matrix, from 1";
+    if (!are_pivots(rows + i, given, lu == NULL)) return "pivots must be rows of the matrix, from 1";
   return NULL;
 }
 
-/* Draws until it has drawn count: never, where that is no number. */
+/* Draws until it has drawn count times, which is never if count is NaN. */
 static const char *binomial(const at_op *op, const at_value *values) {
   const at_tensor *count = op_tensor(op, values, "count"), *prob = op_tensor(op, values, "prob");
   if (!count || !prob || !at_is_dense(count) || !at_is_dense(prob)) return NULL;
@@ -183,7 +185,7 @@ static const char *binomial(const at_op *op, const at_value *values) {
              all(at_call("isfinite", "", (at_value[]){at_v(count)}, 1)) &&
              all(at_call("ge", "Scalar", (at_value[]){at_v(prob), at_vi(0)}, 2)) &&
              all(at_call("le", "Scalar", (at_value[]){at_v(prob), at_vi(1)}, 2));
-  return at_ok() && !good ? "count is finite and at least 0, prob 0 to 1" : NULL;
+  return at_ok() && !good ? "count must be finite and at least 0, prob 0 to 1" : NULL;
 }
 
 /* Reads, and in training writes, a number for each channel, whatever there is. */
@@ -192,16 +194,17 @@ static const char *batch_norm(const at_op *op, const at_value *values) {
   const at_tensor *input = op_tensor(op, values, "input");
   const at_value *training = op_argument(op, values, "training");
   if (!training) training = op_argument(op, values, "train");
-  if (!input || at_ndim(input) < 2) return "input has two dimensions or more";
+  if (!input || at_ndim(input) < 2) return "input must have at least two dimensions";
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     const at_tensor *t = op_tensor(op, values, names[i]);
-    if (t && (at_numel(t) != at_size(input, 1) || !at_is_dense(t))) return "one number for each channel is needed";
+    if (t && (at_numel(t) != at_size(input, 1) || !at_is_dense(t)))
+      return "weights and statistics need one number for each channel";
   }
   const at_tensor *gradient = op_tensor(op, values, "grad_out");
-  if (gradient && at_numel(gradient) != at_numel(input)) return "grad_out has input's shape";
+  if (gradient && at_numel(gradient) != at_numel(input)) return "grad_out must have input's shape";
   int in_training = !training || training->kind != AT_BOOL || training->as.i;
   if (!in_training && (!op_tensor(op, values, "running_mean") || !op_tensor(op, values, "running_var")))
-    return "out of training it needs running_mean and running_var";
+    return "running_mean and running_var are needed outside of training";
   return NULL;
 }
 
@@ -211,7 +214,7 @@ static const char *noise(const at_op *op, const at_value *values) {
   const at_tensor *out = op_tensor(op, values, "out");
   if (!self || !random) return NULL;
   int good = at_numel(random) == at_numel(self) && (!out || at_numel(out) == at_numel(self));
-  return good ? NULL : "noise and out have self's shape";
+  return good ? NULL : "noise and out must have self's shape";
 }
 
 /* Writes a range, a scale and a zero point: one, or one for each channel. */
@@ -222,13 +225,13 @@ static const char *observer(const at_op *op, const at_value *values) {
   const at_value *axis = op_argument(op, values, "ch_axis"), *each = op_argument(op, values, "per_row_fake_quant");
   int64_t n = 1;
   if (self && axis && each && each->kind == AT_BOOL && each->as.i) {
-    if (axis->as.i < 0 || axis->as.i >= at_ndim(self)) return "ch_axis is a dimension of self, from 1";
+    if (axis->as.i < 0 || axis->as.i >= at_ndim(self)) return "ch_axis must be a dimension of self, from 1";
     n = at_size(self, (int)axis->as.i);
   }
   for (int i = 0; i < 6; i++) {
     const at_tensor *t = op_tensor(op, values, names[i]);
     if (!t || !at_is_dense(t) || at_numel(t) != (i < 4 ? n : 1))
-      return "running_min, running_max, scale and zero_point have one number, or one for each channel";
+      return "running_min, running_max, scale and zero_point need one number, or one for each channel";
   }
   return NULL;
 }
@@ -238,9 +241,9 @@ static const char *combinations(const at_op *op, const at_value *values) {
   const at_value *r = op_argument(op, values, "r");
   const at_tensor *self = op_tensor(op, values, "self");
   if (!self || !r || r->kind != AT_INT) return NULL;
-  if (r->as.i > AT_MAX_DIM) return "r is at most 64";
+  if (r->as.i > AT_MAX_DIM) return "r must be at most 64";
   double r_grids = (double)r->as.i * pow((double)at_numel(self), (double)r->as.i);
-  return r_grids > INT32_MAX ? "r times numel^r is below 2^31" : NULL;
+  return r_grids > INT32_MAX ? "r times numel^r must be below 2^31" : NULL;
 }
 
 /* Makes a place for each part before it looks at whether there is anything to put there. */
@@ -248,7 +251,7 @@ static const char *parts(const at_op *op, const at_value *values) {
   const char *names[] = {"chunks", "sections"};
   for (int i = 0; i < 2; i++) {
     const at_value *n = op_argument(op, values, names[i]);
-    if (n && n->kind == AT_INT && n->as.i > 1 << 20) return "at most 2^20 parts";
+    if (n && n->kind == AT_INT && n->as.i > 1 << 20) return "at most 2^20 parts are allowed";
   }
   return NULL;
 }
@@ -258,34 +261,34 @@ static const char *powsum(const at_op *op, const at_value *values) {
   const at_value *dtype = op_argument(op, values, "dtype");
   const at_tensor *self = op_tensor(op, values, "self");
   int complex = self && (at_dtype_of(self) == AT_C64 || at_dtype_of(self) == AT_C128);
-  return complex && dtype && dtype->kind == AT_DTYPE && dtype->as.i == AT_BF16 ? "dtype is not bfloat16" : NULL;
+  return complex && dtype && dtype->kind == AT_DTYPE && dtype->as.i == AT_BF16 ? "dtype must not be bfloat16" : NULL;
 }
 
-/* Turns the sign of n, which is then still below 0, without end. */
+/* Negates n for ever, since the smallest integer stays negative. */
 static const char *power(const at_op *op, const at_value *values) {
   const at_value *n = op_argument(op, values, "n");
-  return n && n->kind == AT_INT && n->as.i == INT64_MIN ? "n is above the least integer" : NULL;
+  return n && n->kind == AT_INT && n->as.i == INT64_MIN ? "n must be above the smallest integer" : NULL;
 }
 
 /* Writes a number for each of self's into them as if they were contiguous. */
 static const char *log_sigmoid(const at_op *op, const at_value *values) {
   const at_tensor *output = op_tensor(op, values, "output"), *buffer = op_tensor(op, values, "buffer");
   if ((!output || at_is_contiguous(output)) && (!buffer || at_is_contiguous(buffer))) return NULL;
-  return "output and buffer are contiguous tensors (t:contiguous())";
+  return "output and buffer must be contiguous (t:contiguous())";
 }
 
 /* Looks for the next number that the dtype has: there is none. */
 static const char *random_from(const at_op *op, const at_value *values) {
   const at_value *from = op_argument(op, values, "from");
-  return from && from->kind == AT_INT && from->as.i == INT64_MAX ? "from is below the largest integer" : NULL;
+  return from && from->kind == AT_INT && from->as.i == INT64_MAX ? "from must be below the largest integer" : NULL;
 }
 
-/* Its loop over what lies outside does not end. */
+/* Its loop over the pixels outside of the picture never ends. */
 static const char *pool(const at_op *op, const at_value *values) {
   const at_value *kernel = op_argument(op, values, "kernel_size"), *by = op_argument(op, values, "dilation");
   for (int i = 0; kernel && i < kernel->n; i++)
     if (kernel->items[i].as.i > INT32_MAX || (by && i < by->n && by->items[i].as.i > INT32_MAX))
-      return "kernel_size and dilation are below 2^31";
+      return "kernel_size and dilation must be below 2^31";
   return NULL;
 }
 
@@ -298,19 +301,20 @@ static const char *strided(const at_op *op, const at_value *values) {
     last += ((double)size->items[i].as.i - 1) * (double)stride->items[i].as.i;
     elements *= (double)size->items[i].as.i;
   }
-  return last > 0x1p58 || last < 0 || elements > 0x1p58 ? "no memory is that large" : NULL;
+  return last > 0x1p58 || last < 0 || elements > 0x1p58 ? "size and stride reach beyond any memory" : NULL;
 }
 
-/* Believes what the lengths say. */
+/* Reads by the lengths without checking them. */
 static const char *segments(const at_op *op, const at_value *values) {
   const at_value *blind = op_argument(op, values, "unsafe");
-  return blind && blind->kind == AT_BOOL && blind->as.i ? "unsafe is false: its lengths are checked" : NULL;
+  return blind && blind->kind == AT_BOOL && blind->as.i ? "unsafe must be false, so that the lengths are checked"
+                                                        : NULL;
 }
 
 /* Writes a batch of matrices beyond an out whose memory is in another order. */
 static const char *triangle(const at_op *op, const at_value *values) {
   const at_tensor *out = op_tensor(op, values, "out");
-  return out && at_ndim(out) > 2 && !at_is_contiguous(out) ? "out is a contiguous tensor (t:contiguous())" : NULL;
+  return out && at_ndim(out) > 2 && !at_is_contiguous(out) ? "out must be contiguous (t:contiguous())" : NULL;
 }
 
 static const struct {

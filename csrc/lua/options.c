@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-/* Pushes a value as a message shows it: one line of printable text; of what is no number, text or boolean its type. */
+/* Pushes a value as a message shows it: one line of printable text; for all but numbers, strings and booleans, the
+ * type. */
 static const char *push_shown(lua_State *L, int index) {
   int type = lua_type(L, index);
   if (type != LUA_TNUMBER && type != LUA_TSTRING && type != LUA_TBOOLEAN) {

@@ -40,7 +40,7 @@ int lua_agad_check_dimension(lua_State *L, int index, const at_tensor *t) {
                   n ? lua_pushfstring(L,
                                       "there is no dimension %I; the last is %I, counted from 1, or from the end by -1",
                                       (LUAI_UACINT)d, (LUAI_UACINT)n)
-                    : "the tensor has no dimension");
+                    : "a 0-d tensor has no dimensions");
   return (int)(d > 0 ? d - 1 : n + d);
 }
 

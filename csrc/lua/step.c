@@ -356,7 +356,7 @@ static int set_rate(lua_State *L) {
   int place = step_find_update(s, luaL_checkstring(L, 2));
   double lr = luaL_checknumber(L, 3);
   luaL_argcheck(L, place >= 0, 2, "no such update");
-  luaL_argcheck(L, lr >= 0 && lr <= MOST, 3, "a step size is a number from 0");
+  luaL_argcheck(L, lr >= 0 && lr <= MOST, 3, "a learning rate must be a number from 0");
   s->updates[place].adam.lr = lr;
   return 0;
 }

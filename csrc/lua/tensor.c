@@ -179,7 +179,7 @@ static int item(lua_State *L) {
   at_tensor *t = lua_agad_check_tensor(L, 1);
   at_dtype dtype = at_dtype_of(t);
   if (at_numel(t) != 1)
-    return lua_agad_error(L, "item: a tensor of %I numbers has no single one; t:totable() gives all",
+    return lua_agad_error(L, "item: the tensor has %I numbers, not one; t:totable() gives all",
                           (LUAI_UACINT)at_numel(t));
   at_scope scope = at_open();
   if (dtype == AT_B8) lua_pushboolean(L, at_item_int(t) != 0);
@@ -318,7 +318,7 @@ static int pairs(lua_State *L) {
 }
 
 static int no_order(lua_State *L) {
-  return lua_agad_error(L, "tensors are not ordered in Lua; use t:lt(u), t:le(u), t:gt(u) or t:ge(u)");
+  return lua_agad_error(L, "tensors cannot be compared by order in Lua; use t:lt(u), t:le(u), t:gt(u) or t:ge(u)");
 }
 
 const char *lua_agad_nearest(lua_State *L, const char *word, int list) {
@@ -382,7 +382,9 @@ static int assign(lua_State *L) {
   else if (!strcmp(key, "grad") && (lua_isnil(L, 3) || lua_agad_test_tensor(L, 3)))
     at_set_gradient(t, lua_agad_test_tensor(L, 3));
   else
-    at_fail("a tensor's field '%s' cannot be set so; grad (a tensor or nil) and requires_grad (true, false) can", key);
+    at_fail(
+        "cannot set a tensor's '%s' to this; only grad (a tensor or nil) and requires_grad (true, false) can be set",
+        key);
   return lua_agad_end(L, &scope, 0);
 }
 

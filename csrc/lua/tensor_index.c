@@ -34,14 +34,14 @@ static int64_t position(const part *p, lua_Integer i) {
   if (at < 0) at += size;
   if (counts && at >= 0 && at < size) return at;
   int dim = p->dim + p->n_dims - at_ndim(p->view) + 1; /* of the whole tensor, from 1 */
-  if (i == 0) return at_fail("position 0 in dimension %d; positions are counted from 1, or from the end by -1", dim);
-  return at_fail("there is no position %lld in dimension %d, which has %lld%s", (long long)i, dim, (long long)size,
+  if (i == 0) return at_fail("index 0 in dimension %d; indices are counted from 1, or from the end by -1", dim);
+  return at_fail("index %lld is out of range: dimension %d has %lld%s", (long long)i, dim, (long long)size,
                  i == size + 1 && dim == 1 ? " (a loop over rows: pairs, or t:rows())" : "");
 }
 
 static int needs_dim(const part *p) {
   if (p->dim < at_ndim(p->view)) return 1;
-  at_fail("%d positions for a tensor of %d dimension%s", p->n_dims + 1, p->n_dims, p->n_dims == 1 ? "" : "s");
+  at_fail("%d indices for a tensor of %d dimension%s", p->n_dims + 1, p->n_dims, p->n_dims == 1 ? "" : "s");
   return 0;
 }
 
@@ -56,11 +56,12 @@ static void add_range(lua_State *L, int index, part *p) {
   lua_Integer item[3] = {1, -1, 1}, n = (lua_Integer)lua_rawlen(L, index);
   for (int i = 0; i < 3 && i < n; i++) {
     lua_rawgeti(L, index, i + 1);
-    if (!read_integer(L, -1, item + i)) at_fail("a range is {first, last} or {first, last, step}, of whole numbers");
+    if (!read_integer(L, -1, item + i))
+      at_fail("a range must be {first, last} or {first, last, step}, of whole numbers");
     lua_pop(L, 1);
   }
-  if (n > 3) at_fail("a range is {first, last} or {first, last, step}");
-  if (n >= 3 && item[2] < 1) at_fail("a range's step is at least 1; flip turns a dimension around");
+  if (n > 3) at_fail("a range must be {first, last} or {first, last, step}");
+  if (n >= 3 && item[2] < 1) at_fail("a range's step must be at least 1; flip reverses a dimension");
   if (!at_ok()) return;
   if (n == 1) item[1] = item[0];
   if (n > 0) {
@@ -76,12 +77,12 @@ static void add_tensor(part *p, at_tensor *t) {
   at_dtype dtype = at_dtype_of(t);
   int takes = dtype == AT_B8 ? at_ndim(t) : 1;
   if (dtype == AT_U8 || (dtype != AT_B8 && dtype > AT_I64)) { /* PyTorch once took uint8 as a mask */
-    at_fail("a tensor of positions is int64, a mask is bool (t:to(\"bool\")); this one is %s", at_dtype_name(dtype));
+    at_fail("an index tensor must be int64, a mask bool (t:to(\"bool\")); this one is %s", at_dtype_name(dtype));
     return;
   }
   if (dtype < AT_I64) t = at_to(t, AT_I64, at_device_of(t));
   if (p->dim + takes > at_ndim(p->view)) {
-    at_fail("a mask of %d dimensions for the %d that are left", takes, at_ndim(p->view) - p->dim);
+    at_fail("a mask of %d dimensions where %d are left to index", takes, at_ndim(p->view) - p->dim);
     return;
   }
   p->index[p->dim] = t;
@@ -103,7 +104,7 @@ static void add_item(lua_State *L, int index, part *p, int left) {
     if (at_ok()) p->view = at_call("select", "int", (at_value[]){at_v(p->view), at_vi(p->dim), at_vi(at)}, 3);
   } else if (lua_istable(L, index)) add_range(L, index, p);
   else
-    at_fail("a position is a whole number, a range {first, last}, a tensor or \"...\", not %s",
+    at_fail("an index must be a whole number, a range {first, last}, a tensor or \"...\", not %s",
             lua_agad_is_tensor(L, index) ? "a closed tensor" : luaL_typename(L, index));
 }
 
@@ -128,7 +129,7 @@ static void read_part(lua_State *L, int index, at_tensor *t, part *p) {
     return;
   }
   lua_Integer n = (lua_Integer)lua_rawlen(L, index);
-  if (n > MOST) at_fail("%lld positions for a tensor of %d dimensions", (long long)n, p->n_dims);
+  if (n > MOST) at_fail("%lld indices for a tensor of %d dimensions", (long long)n, p->n_dims);
   for (lua_Integer i = 1; i <= n && at_ok(); i++) {
     lua_rawgeti(L, index, i);
     add_item(L, lua_gettop(L), p, dimensions_after(L, index, i + 1));
@@ -190,7 +191,7 @@ int lua_agad_assign(lua_State *L) {
 /* #t: entries of the first dimension */
 int lua_agad_length(lua_State *L) {
   at_tensor *t = lua_agad_check_tensor(L, 1);
-  if (at_ndim(t) == 0) return lua_agad_error(L, "a tensor of no dimension has no length; its number is t:item()");
+  if (at_ndim(t) == 0) return lua_agad_error(L, "a 0-d tensor has no length; t:item() gives its number");
   lua_pushinteger(L, at_size(t, 0));
   return 1;
 }
@@ -198,7 +199,7 @@ int lua_agad_length(lua_State *L) {
 /* a .. b: joined along the first dimension */
 int lua_agad_concat(lua_State *L) {
   if (!lua_agad_is_tensor(L, 1) || !lua_agad_is_tensor(L, 2))
-    return lua_agad_error(L, "a tensor is joined by .. to a tensor only; for text use tostring(t)");
+    return lua_agad_error(L, ".. joins a tensor to a tensor only; for text use tostring(t)");
   at_value items[2] = {at_v(lua_agad_check_tensor(L, 1)), at_v(lua_agad_check_tensor(L, 2))};
   lua_agad_new_tensor(L);
   at_scope scope = at_open();

@@ -52,7 +52,7 @@ static void leaf(lua_State *L, int index, nest *n) {
   if (n->i) {
     int whole = 1;
     n->i[n->count] = lua_isboolean(L, index) ? lua_toboolean(L, index) : lua_tointegerx(L, index, &whole);
-    if (!whole) at_fail("item %lld is no integer", (long long)n->count + 1);
+    if (!whole) at_fail("item %lld is not an integer", (long long)n->count + 1);
   }
   n->count++;
 }
@@ -61,7 +61,7 @@ static void leaf(lua_State *L, int index, nest *n) {
 static void walk(lua_State *L, int index, int depth, nest *n) {
   if (depth == n->ndim) {
     if (is_leaf(L, index)) leaf(L, index, n);
-    else at_fail("item %lld is a table; the branches before it are not so deep", (long long)n->count + 1);
+    else at_fail("item %lld is a table; the branches before it are nested less deep", (long long)n->count + 1);
     return;
   }
   if (is_leaf(L, index)) {
@@ -71,7 +71,7 @@ static void walk(lua_State *L, int index, int depth, nest *n) {
   }
   int64_t length = (int64_t)lua_rawlen(L, index);
   if (length != n->sizes[depth]) {
-    at_fail("a table of %lld where the others of dimension %d have %lld", (long long)length, depth + 1,
+    at_fail("a table of length %lld where the others of dimension %d have %lld", (long long)length, depth + 1,
             (long long)n->sizes[depth]);
     return;
   }

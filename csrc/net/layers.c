@@ -45,8 +45,9 @@ static void expected(const layer_attribute *a, char *text, size_t size) {
                                       [LAYER_PAIR] = "one or two integers",
                                       [LAYER_NUMBER] = "a number",
                                       [LAYER_BOOLEAN] = "true or false",
-                                      [LAYER_SHAPE] = "a list of 1 to 3 positive integers, of at most 2^31 numbers",
-                                      [LAYER_TEXT] = "a text",
+                                      [LAYER_SHAPE] =
+                                          "a list of 1 to 3 positive integers, with a product of at most 2^31",
+                                      [LAYER_TEXT] = "a string",
                                       [LAYER_TABLE] = "a table"};
   int ranged = a->kind == LAYER_INTEGER || a->kind == LAYER_PAIR || a->kind == LAYER_NUMBER;
   int n = snprintf(text, size, "%s", kinds[a->kind]);
@@ -57,7 +58,7 @@ static void expected(const layer_attribute *a, char *text, size_t size) {
 static int refuse(const net_node *node, const layer_attribute *a, const json_t *v, agad_error *error) {
   char what[120];
   expected(a, what, sizeof what);
-  if (!v) return net_node_fail(node, error, "needs its attribute %s: %s", a->name, what);
+  if (!v) return net_node_fail(node, error, "the attribute %s is missing; give %s", a->name, what);
   char *value = json_text(v, JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(6));
   net_node_fail(node, error, "%s = %.40s is not %s", a->name, value ? value : "?", what);
   free(value);

@@ -69,10 +69,10 @@ static int set_groups(net_pass *pass, int64_t rows, const net_rows *groups, int 
     *to = groups[g];
     if (to->rows < 0) to->rows = rows - to->first;
     if (to->first != next || to->rows < 1)
-      return at_fail("net '%s': row group %d does not follow the one before", name, g + 1);
+      return at_fail("net '%s': row group %d does not start where the one before it ends", name, g + 1);
     if (to->set < 0 || to->set >= pass->plan->net->program->bn_sets)
-      return at_fail("net '%s': set %d of its batch norms; its program has %d (batch_norm's attribute sets)", name,
-                     to->set + 1, pass->plan->net->program->bn_sets);
+      return at_fail("net '%s': there is no set %d of batch norms; its program has %d (batch_norm's attribute sets)",
+                     name, to->set + 1, pass->plan->net->program->bn_sets);
     next += to->rows;
   }
   pass->n_groups = n;
@@ -130,7 +130,7 @@ static int input_fits(net_pass *pass, const at_tensor *x) {
   if (want->ndim == 3)
     at_fail("net '%s' takes [rows, %lld, %lld, %lld]; the tensor given has another shape",
             pass->plan->net->program->name, (long long)want->d[0], (long long)want->d[1], (long long)want->d[2]);
-  else at_fail("net '%s': the tensor given has another shape than its input", pass->plan->net->program->name);
+  else at_fail("net '%s': the tensor given does not have the shape of its input", pass->plan->net->program->name);
   return 0;
 }
 
@@ -241,7 +241,7 @@ void net_backward(net_pass *pass, at_tensor *const *dy, at_tensor **dx, at_tenso
   if (!at_ok()) return;
   const net_program *p = pass->plan->net->program;
   if (!pass->kept) {
-    at_fail("net '%s': backward without a forward pass that was kept for it", p->name);
+    at_fail("net '%s': backward needs a forward pass that was kept for it", p->name);
     return;
   }
   unsigned char *needed = at_calloc(p->n_nodes, 1);

@@ -106,7 +106,7 @@ static int share_tensors(net_program *program, int place, int params, int buffer
   for (int i = 1; name && i < place; i++)
     if (!strcmp(program->nodes[i].name, name)) other = program->nodes + i;
   if (!other)
-    return net_node_fail(node, error, "shares the tensors of '%.64s', which is no earlier node", name ? name : "?");
+    return net_node_fail(node, error, "shares the tensors of '%.64s', which is not an earlier node", name ? name : "?");
   int fits = other->layer == node->layer && other->n_params == node->n_params && other->n_buffers == node->n_buffers;
   for (int i = 0; fits && i < node->n_params; i++) {
     const net_param *a = program->params + node->param + i, *b = program->params + other->param + i;
@@ -114,7 +114,7 @@ static int share_tensors(net_program *program, int place, int params, int buffer
   }
   for (int i = 0; fits && i < node->n_buffers; i++)
     fits = program->buffers[node->buffer + i].sizes[0] == program->buffers[other->buffer + i].sizes[0];
-  if (!fits) return net_node_fail(node, error, "its tensors are not of the same shapes as those of %s", other->name);
+  if (!fits) return net_node_fail(node, error, "its tensors differ in shape from those of %s", other->name);
   program->n_params = params, program->n_buffers = buffers;
   node->param = other->param, node->buffer = other->buffer;
   node->shared = 1;
@@ -126,9 +126,10 @@ static int check_params(const net_program *program, const net_node *node, agad_e
     int64_t numbers = 1;
     for (int d = 0; d < program->params[i].ndim; d++)
       if (program->params[i].sizes[d] > NET_MAX_NUMBERS || (numbers *= program->params[i].sizes[d]) > NET_MAX_NUMBERS)
-        return net_node_fail(node, error, "its parameters of over 2^31 numbers are too large");
+        return net_node_fail(node, error, "its parameters are too large to allocate (over 2^31 numbers)");
   }
-  if (node->macs < 0 || node->macs > NET_MAX_MACS) return net_node_fail(node, error, "it would compute for too long");
+  if (node->macs < 0 || node->macs > NET_MAX_MACS)
+    return net_node_fail(node, error, "it needs too many operations; make the net or the pictures smaller");
   return 0;
 }
 
@@ -137,7 +138,7 @@ static int read_node(net_program *program, int place, agad_error *error) {
   node->json = json_array_get(json_object_get(program->json, "nodes"), (size_t)place - 1);
   snprintf(node->name, sizeof node->name, "node %d", place);
   const char *kind = json_string_value(json_object_get(node->json, "layer"));
-  if (!kind) return net_node_fail(node, error, "says no layer");
+  if (!kind) return net_node_fail(node, error, "its 'layer' is missing");
   node->layer = layer_find(kind);
   if (!node->layer) {
     char names[600];
@@ -149,7 +150,7 @@ static int read_node(net_program *program, int place, agad_error *error) {
     if (copy_name(node->name, json_string_value(name), "node", error)) return -1;
   } else name_node(program, place, node);
   for (int i = 1; i < place; i++)
-    if (!strcmp(program->nodes[i].name, node->name)) return net_node_fail(node, error, "the name is taken");
+    if (!strcmp(program->nodes[i].name, node->name)) return net_node_fail(node, error, "another node has this name");
   net_shape in[NET_MAX_INPUTS];
   if (read_inputs(program, place, node, in, error)) return -1;
   node->shape = in[0];
@@ -162,14 +163,14 @@ static int read_node(net_program *program, int place, agad_error *error) {
     if (node->shape.d[i] < 1)
       return net_node_fail(node, error, "its output would be empty; the picture is too small for this net");
     else if (node->shape.d[i] > NET_MAX_NUMBERS || (numbers *= node->shape.d[i]) > NET_MAX_NUMBERS)
-      return net_node_fail(node, error, "its output of over 2^31 numbers an image is too large");
+      return net_node_fail(node, error, "its output is too large to allocate (over 2^31 numbers per picture)");
   return check_params(program, node, error);
 }
 
 static int read_outputs(net_program *program, agad_error *error) {
   const json_t *list = json_object_get(program->json, "outputs");
   size_t n = json_array_size(list);
-  if (!n) return agad_fail(error, "names no output");
+  if (!n) return agad_fail(error, "its 'outputs' are missing");
   if (n > NET_MAX_OUTPUTS) return agad_fail(error, "has %d outputs; %d at most", (int)n, NET_MAX_OUTPUTS);
   program->outputs = base_calloc((int64_t)n, sizeof *program->outputs);
   if (!program->outputs) return agad_fail_as(error, AGAD_OUT_OF_MEMORY, "no memory for its outputs");
@@ -181,7 +182,8 @@ static int read_outputs(net_program *program, agad_error *error) {
       return agad_fail(error, "names two outputs '%s'", o->name);
     const json_t *node = json_object_get(v, "node");
     int64_t place = json_is_integer(node) ? json_integer_value(node) : -1;
-    if (place < 0 || place >= program->n_nodes) return agad_fail(error, "output %s is no node", o->name);
+    if (place < 0 || place >= program->n_nodes)
+      return agad_fail(error, "output %s does not name a node of the net by its number", o->name);
     o->node = (int)place;
     program->nodes[place].consumers++;
   }
@@ -189,12 +191,12 @@ static int read_outputs(net_program *program, agad_error *error) {
 }
 
 static int read_program(net_program *program, agad_error *error) {
-  if (!json_is_object(program->json)) return agad_fail(error, "is no JSON object");
+  if (!json_is_object(program->json)) return agad_fail(error, "is not a JSON object");
   if (copy_name(program->name, json_string_value(json_object_get(program->json, "name")), "net", error)) return -1;
   if (read_shape(json_object_get(program->json, "input"), &program->input, error)) return -1;
   const char *init = json_string_value(json_object_get(program->json, "init"));
   if (init && strcmp(init, "normal") && strcmp(init, "uniform"))
-    return agad_fail(error, "init is normal or uniform, not %.40s", init);
+    return agad_fail(error, "init must be normal or uniform, not %.40s", init);
   program->uniform_init = init && !strcmp(init, "uniform");
   size_t n = json_array_size(json_object_get(program->json, "nodes"));
   if (n < 1 || n > NET_MAX_NODES) return agad_fail(error, "needs 1 to %d nodes", NET_MAX_NODES);

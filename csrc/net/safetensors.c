@@ -51,22 +51,22 @@ static int read_entry(safetensors *f, const char *name, const json_t *v, agad_er
     if (!strcmp(dtype, dtypes[i].name)) e->dtype = dtypes[i].dtype, known = 1;
   if (!known) return agad_fail(error, "tensor %s has the unknown dtype '%s'", name, dtype ? dtype : "?");
   if (!json_is_array(shape) || json_array_size(shape) > 8)
-    return agad_fail(error, "tensor %s has no sound shape", name);
+    return agad_fail(error, "tensor %s has an invalid shape", name);
   int64_t size = (int64_t)at_element_size(e->dtype);
   for (int i = 0; i < e->ndim; i++) {
     const json_t *d = json_array_get(shape, (size_t)i);
     e->sizes[i] = json_integer_value(d);
     if (!json_is_integer(d) || (size = base_product(size, e->sizes[i], INT64_MAX)) < 0)
-      return agad_fail(error, "tensor %s has no sound shape", name);
+      return agad_fail(error, "tensor %s has an invalid shape", name);
   }
   const json_t *begin = json_array_get(offsets, 0), *end = json_array_get(offsets, 1);
   if (json_array_size(offsets) != 2 || !json_is_integer(begin) || !json_is_integer(end) ||
       json_integer_value(begin) < 0 || json_integer_value(end) < json_integer_value(begin))
-    return agad_fail(error, "tensor %s has no sound place", name);
+    return agad_fail(error, "tensor %s has an invalid position", name);
   e->begin = (uint64_t)json_integer_value(begin);
   e->end = (uint64_t)json_integer_value(end);
   if (e->end > f->data_size || e->end - e->begin != (uint64_t)size)
-    return agad_fail(error, "tensor %s lies outside the file; the file is cut short or damaged", name);
+    return agad_fail(error, "tensor %s lies outside the file; the file is truncated or damaged", name);
   f->n++;
   return 0;
 }
@@ -108,14 +108,15 @@ static int filled(safetensors *f) {
 
 static int read_header(safetensors *f, size_t size, agad_error *error) {
   uint64_t length;
-  if (size < 8) return agad_fail(error, "is no safetensors file (too short)");
+  if (size < 8) return agad_fail(error, "is not a safetensors file (too short)");
   memcpy(&length, f->bytes, 8); /* little-endian, as every machine this runs on */
-  if (length > MAX_HEADER || length > size - 8) return agad_fail(error, "is no safetensors file, or it is cut short");
+  if (length > MAX_HEADER || length > size - 8)
+    return agad_fail(error, "is not a safetensors file, or it is truncated");
   json_error_t where;
   f->header = json_read(f->bytes + 8, (size_t)length, JSON_REJECT_DUPLICATES, &where);
   if (!f->header && json_kind(&where) == AGAD_OUT_OF_MEMORY)
     return agad_fail_as(error, AGAD_OUT_OF_MEMORY, "cannot be read: no memory for its header");
-  if (!json_is_object(f->header)) return agad_fail(error, "is no safetensors file (its header is not JSON)");
+  if (!json_is_object(f->header)) return agad_fail(error, "is not a safetensors file (its header is not JSON)");
   f->data = f->bytes + 8 + length;
   f->data_size = size - 8 - length;
   f->entries = base_calloc((int64_t)json_object_size(f->header), sizeof *f->entries);
@@ -185,7 +186,7 @@ static json_t *describe(const named_tensor *named, const at_tensor *t, uint64_t 
   const char *dtype = NULL;
   for (int i = 0; i < N_DTYPES; i++)
     if (dtypes[i].dtype == at_dtype_of(t)) dtype = dtypes[i].name;
-  if (!dtype) return agad_fail(error, "tensor %s has a dtype that the format lacks", named->name), NULL;
+  if (!dtype) return agad_fail(error, "tensor %s has a dtype that safetensors files cannot hold", named->name), NULL;
   int64_t sizes[AT_MAX_DIM];
   int n = at_sizes(t, sizes), bad = 0;
   json_t *shape = json_array();
@@ -215,8 +216,8 @@ static int add_tensor(writer *w, const named_tensor *named, int place, uint64_t 
   w->sizes[place] = (size_t)at_nbytes(t);
   if (!at_ok()) return -1;
   if (!text_is_utf8(named->name, strlen(named->name)))
-    return agad_fail(error, "the name of tensor %s is no UTF-8", named->name);
-  if (json_object_get(w->header, named->name)) return agad_fail(error, "the name of tensor %s is taken", named->name);
+    return agad_fail(error, "the name of tensor %s is not UTF-8", named->name);
+  if (json_object_get(w->header, named->name)) return agad_fail(error, "two tensors have the name %s", named->name);
   json_t *described = describe(named, t, offset, error);
   return described ? json_put(w->header, named->name, described, error) : -1;
 }

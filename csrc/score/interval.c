@@ -50,7 +50,7 @@ int agad_auroc_interval(const double *scores, const uint8_t *anomalous, int64_t 
   if (resamples < 2 || resamples > MOST_RESAMPLES)
     return agad_fail(error, "auroc interval: %d resamples; give 2 to %d", resamples, MOST_RESAMPLES);
   if (!(level > 0 && level < 1)) return agad_fail(error, "auroc interval: level %g; give above 0 and below 1", level);
-  if (n > INT32_MAX) return agad_fail(error, "auroc interval: %lld scores; 2 thousand million at most", (long long)n);
+  if (n > INT32_MAX) return agad_fail(error, "auroc interval: %lld scores; at most 2^31 - 1", (long long)n);
   if (rank_new(&r, scores, anomalous, n, "auroc interval", error)) return -1;
   int32_t *group = base_alloc(n, 3 * sizeof *group);
   double *values = base_alloc(resamples, sizeof *values);

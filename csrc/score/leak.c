@@ -47,7 +47,8 @@ static sums *sums_of(const leak_pictures *p, agad_error *error) {
     int64_t row = p->rows ? p->rows[i] : i;
     if (agad_interrupt || row < 0 || row >= p->count) {
       if (agad_interrupt) agad_interrupted(error);
-      else agad_fail(error, "thermometer: row %lld of %lld pictures", (long long)row, (long long)p->count);
+      else
+        agad_fail(error, "thermometer: there is no row %lld among %lld pictures", (long long)row, (long long)p->count);
       free(all);
       return NULL;
     }
@@ -120,7 +121,7 @@ static int check(const leak_pictures *train, const leak_pictures *test, int64_t 
   if (shuffles < 0 || shuffles > MOST_SHUFFLES)
     return agad_fail(error, "thermometer: %d shuffles; give 0 to %d", shuffles, MOST_SHUFFLES);
   if (train->channels != test->channels || train->channels < 1 || train->channels > MAX_CHANNELS)
-    return agad_fail(error, "thermometer: training pictures have %d channels, test pictures %d; 1 to 3, and the same",
+    return agad_fail(error, "thermometer: training pictures have %d channels, test pictures %d; give the same, 1 to 3",
                      train->channels, test->channels);
   return 0;
 }

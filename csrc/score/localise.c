@@ -24,7 +24,7 @@ struct localiser {
 
 localiser *localise_new(int64_t n, int height, int width, agad_error *error) {
   if (n < 1 || height < 1 || width < 1 || height > DATA_MAX_SIDE || width > DATA_MAX_SIDE) {
-    agad_fail(error, "localisation: %lld maps of %d x %d", (long long)n, height, width);
+    agad_fail(error, "localisation: %lld maps of %d x %d cannot be held", (long long)n, height, width);
     return NULL;
   }
   int64_t area = base_product(height, width, INT32_MAX), room = area < 0 ? -1 : base_product(n, area, INT64_MAX / 16);
@@ -88,7 +88,7 @@ static void flood(localiser *l, const float *map, int32_t start) {
 int localise_add(localiser *l, const float *maps, const uint8_t *masks, int64_t count, agad_error *error) {
   int64_t area = (int64_t)l->height * l->width;
   if (count < 0 || count > (l->room - l->n_normal - l->n_defect) / area)
-    return agad_fail(error, "localisation: more maps than the %lld that were said", (long long)(l->room / area));
+    return agad_fail(error, "localisation: more maps than the %lld announced", (long long)(l->room / area));
   for (int64_t i = 0; i < count * area; i++)
     if (!isfinite(maps[i]))
       return agad_fail(error, "localisation: pixel %lld of map %lld is not finite; train the model again",
@@ -130,7 +130,7 @@ int localise_result(localiser *l, double max_fpr, localisation *out, agad_error 
   if (!(max_fpr > 0 && max_fpr <= 1))
     return agad_fail(error, "localisation: false-positive rate %g; give above 0 to 1", max_fpr);
   if (l->n_defect == 0 || l->n_normal == 0)
-    return agad_fail(error, "localisation: %lld defective and %lld normal pixels; it compares the two",
+    return agad_fail(error, "localisation: %lld defective and %lld normal pixels; both kinds are needed",
                      (long long)l->n_defect, (long long)l->n_normal);
   uint32_t *scratch = base_alloc(l->n_normal, sizeof *scratch);
   if (!scratch)

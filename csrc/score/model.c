@@ -85,9 +85,8 @@ static int has(const net_program *p, const char *name) {
   return 0;
 }
 
-/* Whether "discriminator.conv1.weight" is a tensor of the program "discriminator" among those of the file. What a
- * method keeps ("keep.centre.value") may be there though its score does not read it.  -1 where there is no memory to
- * tell. */
+/* Whether "discriminator.conv1.weight" is a tensor of the program "discriminator" among those of the file. Tensors that
+ * a method keeps ("keep.centre.value") are allowed even if its score does not read them. -1 if out of memory. */
 static int belongs(json_t *programs, const char *name) {
   const char *dot = strchr(name, '.'), *key = NULL;
   json_t *json;
@@ -104,14 +103,14 @@ static int belongs(json_t *programs, const char *name) {
   return 0;
 }
 
-/* Tensors beside the scorer's are those of the method's nets, where the file names them. */
+/* Tensors other than the scorer's must belong to the method's nets that the file names. */
 static int check_extra(const agad_model *m, const safetensors *f, agad_error *error) {
   json_t *programs = json_object_get(m->about, "programs");
   for (int i = 0; json_is_object(programs) && i < safetensors_count(f); i++) {
     const char *name = safetensors_name(f, i);
     int placed = has(m->net->program, name) ? 1 : belongs(programs, name);
     if (placed < 0) return no_memory(error);
-    if (!placed) return agad_fail(error, "there is no place for its tensor %s", name);
+    if (!placed) return agad_fail(error, "unexpected tensor %s, which the model's nets do not have", name);
   }
   return 0;
 }
@@ -128,12 +127,12 @@ static int sound_outputs(const net_program *p) {
 static int fill(agad_model *m, const safetensors *f, agad_error *error) {
   json_error_t where;
   const char *about = safetensors_metadata(f, ABOUT);
-  if (!about) return agad_fail(error, "is a safetensors file, but no agad model (its metadata lack '" ABOUT "')");
+  if (!about) return agad_fail(error, "is a safetensors file, but not an agad model (its metadata lack '" ABOUT "')");
   m->about = json_read(about, strlen(about), 0, &where);
   if (!m->about && json_kind(&where) == AGAD_OUT_OF_MEMORY) return no_memory(error);
   if (!m->about) return agad_fail(error, "its description is not JSON: %s", where.text);
   if (number(m->about, "format", 0) != FORMAT)
-    return agad_fail(error, "its format is %g, this agad reads %d", number(m->about, "format", 0), FORMAT);
+    return agad_fail(error, "its format is %g, but this agad reads %d", number(m->about, "format", 0), FORMAT);
   const json_t *program_json = json_object_get(m->about, "program"), *input = json_object_get(m->about, "input");
   if (!json_is_object(program_json))
     return agad_fail(error, "it has no scoring program; its score is a Lua function of its method and needs Lua");
@@ -142,10 +141,11 @@ static int fill(agad_model *m, const safetensors *f, agad_error *error) {
   net_program *program = net_program_parse(text, error);
   free(text);
   if (!program) return -1;
-  if (program->input.ndim != 3) return net_program_free(program), agad_fail(error, "its program takes no pictures");
+  if (program->input.ndim != 3)
+    return net_program_free(program), agad_fail(error, "its program does not take pictures");
   double batch = number(m->about, "eval_batch", 256);
   if (!sound_outputs(program) || !(batch >= 1 && batch <= 1 << 20))
-    return net_program_free(program), agad_fail(error, "its outputs, or its eval_batch, are not those of a model");
+    return net_program_free(program), agad_fail(error, "its outputs or its eval_batch are invalid");
   m->how = (score_input){json_number_value(json_array_get(input, 0)), json_number_value(json_array_get(input, 1)),
                          (int64_t)batch, NET_BN_RUNNING,
                          json_is_true(json_object_get(json_object_get(m->about, "config"), "deterministic"))};

@@ -6,7 +6,7 @@
 #include "base/memory.h"
 #include "score/sort.h"
 
-/* One message for all scores that are no numbers: how many, and which is the first. */
+/* One message for all scores that are not finite: how many there are, and which is the first. */
 static int refuse_not_finite(const double *scores, int64_t n, int64_t first, const char *what, agad_error *error) {
   int64_t bad = 0;
   for (int64_t i = first; i < n; i++) bad += !isfinite(scores[i]);
@@ -26,8 +26,8 @@ int rank_new(ranking *r, const double *scores, const uint8_t *anomalous, int64_t
   }
   r->n_normal = n - r->n_anomalous;
   if (r->n_anomalous == 0 || r->n_normal == 0)
-    return agad_fail(error, "%s is undefined for %lld anomalous and %lld normal scores: it compares the two; give both",
-                     what, (long long)r->n_anomalous, (long long)r->n_normal);
+    return agad_fail(error, "%s is undefined for %lld anomalous and %lld normal scores; both kinds are needed", what,
+                     (long long)r->n_anomalous, (long long)r->n_normal);
   r->memory = base_alloc(n, 2 * sizeof *r->memory);
   if (!r->memory) return agad_fail_as(error, AGAD_OUT_OF_MEMORY, "%s: no memory for %lld scores", what, (long long)n);
   uint64_t *normal = r->memory, *bad = normal + r->n_normal, *scratch = r->memory + n, *a = normal, *b = bad;

@@ -48,7 +48,7 @@ static agad *make(step_state *s) {
   if (g < 0 || d < 0 || gu < 0 || du < 0)
     return at_fail("method agad needs nets and updates named generator and discriminator"), NULL;
   if (s->nets[d].net->program->n_outputs != 2)
-    return at_fail("method agad: the discriminator gives two outputs, logits and latent"), NULL;
+    return at_fail("method agad: the discriminator must have two outputs, logits and latent"), NULL;
   agad *m = at_calloc(1, sizeof *m);
   if (!m) return NULL;
   *m = (agad){.generator = g,

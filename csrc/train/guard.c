@@ -24,7 +24,7 @@ void step_guard(step_state *s, const char *update, double below, int resets, at_
   int place = step_find_update(s, update);
   if (place < 0 || s->guard_update >= 0) {
     at_fail(place < 0 ? "guard_collapse: there is no update '%s'"
-                      : "guard_collapse: there is one already, not for %s too",
+                      : "guard_collapse: there can be only one, so none for update '%s'",
             update);
     return;
   }

@@ -99,7 +99,7 @@ static int fail_shapes(const int64_t *a, int a_dims, const int64_t *b, int b_dim
   for (int i = 0; i < 2; i++)
     for (int d = 0; d < dims[i] && strlen(text[i]) < 220; d++)
       snprintf(text[i] + strlen(text[i]), 32, "%s%lld", d ? ", " : "", (long long)sizes[i][d]);
-  return at_fail("loss: its tensors have one shape, not {%s} and {%s}", text[0], text[1]);
+  return at_fail("loss: its tensors must have the same shape, not {%s} and {%s}", text[0], text[1]);
 }
 
 at_tensor *loss_call(const loss *l, at_tensor *a, at_tensor *b, double target) {

@@ -20,7 +20,7 @@ method_options *options_new(const char *method, const char *json) {
   if (!values && json_kind(&where) == AGAD_OUT_OF_MEMORY) return no_memory(method), NULL;
   if (!json_is_object(values)) {
     json_decref(values);
-    return at_fail("method %s: its options are no JSON object: %s", method, where.text), NULL;
+    return at_fail("method %s: its options are not a JSON object: %s", method, where.text), NULL;
   }
   method_options *o = at_calloc(1, sizeof *o);
   if (!o) return json_decref(values), NULL;
@@ -57,7 +57,7 @@ static const json_t *find(const method_options *o, const char *path) {
 double option_number(const method_options *o, const char *path) {
   const json_t *value = find(o, path);
   if (json_is_number(value)) return json_number_value(value);
-  if (value) at_fail("method %s: option %s is no number", o->method, path);
+  if (value) at_fail("method %s: option %s is not a number", o->method, path);
   return NAN;
 }
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 static int set_name(char *to, const char *from) {
-  if (!*from || strlen(from) >= NET_NAME) return at_fail("step: a name of 1 to %d bytes is needed", NET_NAME - 1);
+  if (!*from || strlen(from) >= NET_NAME) return at_fail("step: a name must have 1 to %d bytes", NET_NAME - 1);
   strcpy(to, from);
   return 0;
 }
@@ -194,7 +194,8 @@ void step_set_option(step_state *s, const char *path, double value) {
 
 static int check_n_normal(int64_t n, const at_tensor *x) {
   if (n >= 1 && n <= at_size(x, 0)) return 0;
-  return at_fail("step: %lld normals in a batch of %lld rows", (long long)n, (long long)at_size(x, 0));
+  return at_fail("step: n_normal = %lld; give 1 to %lld, the rows of the batch", (long long)n,
+                 (long long)at_size(x, 0));
 }
 
 int step_set_n_normal(step_state *s, int64_t n) {

@@ -86,7 +86,7 @@ Triple bn_act(const Tensor &x_in, const Tensor &weight_in, const Tensor &bias_in
   Tensor weight = channels("weight", weight_in, x), bias = channels("bias", bias_in, x);
   void *rm = written("running_mean", running_mean, x);
   void *rv = written("running_var", running_var, x);
-  TORCH_CHECK(training || (rm && rv), "bn_act: running_mean and running_var are needed where training is false");
+  TORCH_CHECK(training || (rm && rv), "bn_act: running_mean and running_var are needed when training is false");
   TORCH_CHECK(!training || s.outer * s.inner > 1, "bn_act: more than 1 value per channel is needed to train, x is ",
               x.sizes());
   Tensor y = at::empty_like(x), mean = empty_channels(weight), invstd = empty_channels(weight);

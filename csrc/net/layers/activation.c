@@ -9,9 +9,10 @@ typedef struct leaky_relu {
   double slope; /* double: a float slope alone costs 4e-10 in 20 steps */
 } leaky_relu;
 
-static const layer_attribute leaky_relu_attributes[] = {
-    {"slope", LAYER_NUMBER, offsetof(leaky_relu, slope), .help = "below 0", .standard = 0.01, .max = LAYER_NO_LIMIT},
-    {NULL}};
+static const layer_attribute leaky_relu_attributes[] = {{"slope", LAYER_NUMBER, offsetof(leaky_relu, slope),
+                                                         .help = "slope for x below 0", .standard = 0.01,
+                                                         .max = LAYER_NO_LIMIT},
+                                                        {NULL}};
 
 static double leaky_relu_slope(const net_node *node) { return ((const leaky_relu *)node->attributes)->slope; }
 
@@ -39,7 +40,7 @@ static void tanh_backward(net_frame *f) {
   if (f->want_dx[0]) f->dx[0] = at_tanh_backward(f->dy, f->y);
 }
 
-LAYER(leaky_relu) = {.help = "max(x, slope x).",
+LAYER(leaky_relu) = {.help = "x above 0, slope * x below (PyTorch's LeakyReLU).",
                      .n_inputs = 1,
                      .attributes = leaky_relu_attributes,
                      .size = sizeof(leaky_relu),

@@ -16,12 +16,14 @@ typedef struct batch_norm {
 
 static const layer_attribute attributes[] = {
     {"momentum", LAYER_NUMBER, offsetof(batch_norm, momentum),
-     .help = "how far running statistics move towards the batch's", .standard = 0.1, .max = 1},
-    {"eps", LAYER_NUMBER, offsetof(batch_norm, eps), .help = "added to the variance", .standard = 1e-5,
-     .max = LAYER_NO_LIMIT},
-    {"affine", LAYER_BOOLEAN, offsetof(batch_norm, affine), .help = "with weight and bias", .standard = 1},
-    {"sets", LAYER_INTEGER, offsetof(batch_norm, sets), .help = "2: with a second set of weights and statistics",
-     .standard = 1, .min = 1, .max = NET_MAX_SETS},
+     .help = "weight of the batch's statistics in the running ones", .standard = 0.1, .max = 1},
+    {"eps", LAYER_NUMBER, offsetof(batch_norm, eps), .help = "added to the variance, so that it is not 0",
+     .standard = 1e-5, .max = LAYER_NO_LIMIT},
+    {"affine", LAYER_BOOLEAN, offsetof(batch_norm, affine), .help = "whether it learns a weight and a bias per channel",
+     .standard = 1},
+    {"sets", LAYER_INTEGER, offsetof(batch_norm, sets),
+     .help = "sets of weights and statistics, one of which each row group uses", .standard = 1, .min = 1,
+     .max = NET_MAX_SETS},
     {NULL}};
 
 _Static_assert(2 * NET_MAX_SETS <= NET_MAX_PARAMS, "a layer has room for the weight and bias of every set");
@@ -32,7 +34,7 @@ static int batch_norm_define(net_program *program, net_node *node, const net_sha
       {"weight_2", "bias_2", "running_mean_2", "running_var_2"},
   };
   const batch_norm *a = node->attributes;
-  if (in->ndim < 1) return net_node_fail(node, error, "takes {channels, …}, not one number a row");
+  if (in->ndim < 1) return net_node_fail(node, error, "needs an input {channels, …}, not one number per row");
   node->sets = (int)a->sets;
   for (int s = 0; s < node->sets; s++) {
     if (a->affine && (net_add_param(program, node, names[s][0], NET_INIT_SCALE, 1, &in->d[0], error) ||
@@ -121,7 +123,7 @@ static void batch_norm_backward(net_frame *f) {
   f->dx[0] = at_call("cat", "", (at_value[]){list, at_vi(0)}, 2);
 }
 
-LAYER(batch_norm) = {.help = "Batch norm over batch and pixels (PyTorch's BatchNorm2d).",
+LAYER(batch_norm) = {.help = "Batch normalisation over rows and pixels (PyTorch's BatchNorm2d).",
                      .n_inputs = 1,
                      .attributes = attributes,
                      .size = sizeof(batch_norm),

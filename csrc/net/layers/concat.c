@@ -12,13 +12,13 @@ static const char *sizes(const net_shape *s, char text[64]) {
 
 static int concat_define(net_program *program, net_node *node, const net_shape *in, agad_error *error) {
   (void)program;
-  if (in->ndim < 1) return net_node_fail(node, error, "takes {channels, …}, not one number a row");
+  if (in->ndim < 1) return net_node_fail(node, error, "needs inputs {channels, …}, not one number per row");
   for (int i = 1; i < node->n_inputs; i++) {
     int fits = in[i].ndim == in->ndim;
     for (int d = 1; fits && d < in->ndim; d++) fits = in[i].d[d] == in->d[d];
     char first[64], other[64];
     if (!fits)
-      return net_node_fail(node, error, "input %d is %s, the first %s: it differs in more than its channels", i + 1,
+      return net_node_fail(node, error, "input %d is %s, but the first is %s: only their channels may differ", i + 1,
                            sizes(in + i, other), sizes(in, first));
     node->shape.d[0] += in[i].d[0];
   }
@@ -40,7 +40,7 @@ static void concat_backward(net_frame *f) {
   }
 }
 
-LAYER(concat) = {.help = "Joins its inputs along the channels.",
+LAYER(concat) = {.help = "Concatenates its inputs along the channels.",
                  .n_inputs = -1,
                  .define = concat_define,
                  .forward = concat_forward,

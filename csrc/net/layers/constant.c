@@ -9,7 +9,7 @@ typedef struct constant {
 } constant;
 
 static const layer_attribute attributes[] = {
-    {"size", LAYER_SHAPE, offsetof(constant, size), .help = "its shape per image", .required = 1}, {NULL}};
+    {"size", LAYER_SHAPE, offsetof(constant, size), .help = "shape of the output per picture", .required = 1}, {NULL}};
 
 static int constant_define(net_program *program, net_node *node, const net_shape *in, agad_error *error) {
   int64_t numbers = 1;
@@ -31,7 +31,7 @@ static void constant_forward(net_frame *f) {
 
 static void constant_backward(net_frame *f) { (void)f; }
 
-LAYER(constant) = {.help = "A tensor that is kept with the net, the same for every image of this node's batch.",
+LAYER(constant) = {.help = "A tensor stored with the net: the same output for every picture.",
                    .n_inputs = 1,
                    .attributes = attributes,
                    .size = sizeof(constant),

@@ -12,25 +12,27 @@ typedef struct conv {
 
 /* clang-format off */
 #define OF_BOTH \
-  {"out", LAYER_INTEGER, offsetof(conv, out), .help = "channels of the output", \
+  {"out", LAYER_INTEGER, offsetof(conv, out), .help = "number of output channels", \
    .min = 1, .max = LAYER_LARGEST, .required = 1}, \
-  {"kernel", LAYER_PAIR, offsetof(conv, kernel), .help = "its sides", .standard = 3, .min = 1, .max = LAYER_LARGEST}, \
-  {"stride", LAYER_PAIR, offsetof(conv, stride), .help = "pixels from place to place", \
+  {"kernel", LAYER_PAIR, offsetof(conv, kernel), .help = "height and width of the kernel", \
+   .standard = 3, .min = 1, .max = LAYER_LARGEST}, \
+  {"stride", LAYER_PAIR, offsetof(conv, stride), .help = "step of the kernel in pixels", \
    .standard = 1, .min = 1, .max = LAYER_LARGEST}, \
-  {"padding", LAYER_PAIR, offsetof(conv, padding), .help = "pixels of 0 around the picture", .max = LAYER_LARGEST}, \
-  {"bias", LAYER_BOOLEAN, offsetof(conv, bias), .help = "a number for each channel is added"}
+  {"padding", LAYER_PAIR, offsetof(conv, padding), .help = "pixels of zeros added on each side", \
+   .max = LAYER_LARGEST}, \
+  {"bias", LAYER_BOOLEAN, offsetof(conv, bias), .help = "whether it adds a learned number per output channel"}
 /* clang-format on */
 
 static const layer_attribute conv_attributes[] = {OF_BOTH, {NULL}};
 static const layer_attribute conv_transpose_attributes[] = {
     OF_BOTH,
     {"output_padding", LAYER_PAIR, offsetof(conv, output_padding),
-     .help = "pixels that the output is larger by, below stride", .max = LAYER_LARGEST},
+     .help = "pixels added to one side of the output, fewer than stride", .max = LAYER_LARGEST},
     {NULL}};
 
 static int define(net_program *program, net_node *node, const net_shape *in, int transposed, agad_error *error) {
   const conv *a = node->attributes;
-  if (in->ndim != 3) return net_node_fail(node, error, "takes {channels, height, width}");
+  if (in->ndim != 3) return net_node_fail(node, error, "needs an input {channels, height, width}");
   node->shape = (net_shape){3, {a->out}};
   for (int i = 0; i < 2; i++) {
     int64_t size = in->d[i + 1], k = a->kernel[i], s = a->stride[i], p = a->padding[i];

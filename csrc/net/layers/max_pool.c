@@ -10,16 +10,16 @@ typedef struct max_pool {
 } max_pool;
 
 static const layer_attribute attributes[] = {{"kernel", LAYER_PAIR, offsetof(max_pool, kernel),
-                                              .help = "sides of the window", .standard = 2, .min = 1,
+                                              .help = "height and width of the window", .standard = 2, .min = 1,
                                               .max = LAYER_LARGEST},
                                              {"stride", LAYER_PAIR, offsetof(max_pool, stride),
-                                              "pixels from window to window; 0 = the kernel", .max = LAYER_LARGEST},
+                                              "step of the window in pixels, 0 = the kernel", .max = LAYER_LARGEST},
                                              {NULL}};
 
 static int max_pool_define(net_program *program, net_node *node, const net_shape *in, agad_error *error) {
   max_pool *a = node->attributes;
   (void)program;
-  if (in->ndim != 3) return net_node_fail(node, error, "takes {channels, height, width}");
+  if (in->ndim != 3) return net_node_fail(node, error, "needs an input {channels, height, width}");
   for (int i = 0; i < 2; i++) {
     if (a->stride[i] == 0) a->stride[i] = a->kernel[i];
     if (in->d[i + 1] < a->kernel[i])
@@ -40,7 +40,7 @@ static void max_pool_backward(net_frame *f) {
   if (f->want_dx[0]) f->dx[0] = at_max_pool_backward(f->dy, f->x[0], f->save[0], a->kernel, a->stride);
 }
 
-LAYER(max_pool) = {.help = "The largest of each window (PyTorch's MaxPool2d).",
+LAYER(max_pool) = {.help = "The largest value of each window (PyTorch's MaxPool2d).",
                    .n_inputs = 1,
                    .attributes = attributes,
                    .size = sizeof(max_pool),

@@ -22,9 +22,10 @@ typedef struct op {
 } op;
 
 static const layer_attribute attributes[] = {
-    {"op", LAYER_TEXT, offsetof(op, name), .help = "the operator's name", .required = 1},
-    {"overload", LAYER_TEXT, offsetof(op, overload), .help = "which of its overloads"},
-    {"args", LAYER_TABLE, offsetof(op, args), .help = "what is no tensor, by the names of the operator's schema"},
+    {"op", LAYER_TEXT, offsetof(op, name), .help = "name of the operator", .required = 1},
+    {"overload", LAYER_TEXT, offsetof(op, overload), .help = "overload of the operator"},
+    {"args", LAYER_TABLE, offsetof(op, args),
+     .help = "arguments that are not tensors, by their names in the operator's schema"},
     {NULL}};
 
 static int scalar_value(op_call *call, const json_t *v, at_value *out) {
@@ -59,7 +60,8 @@ static int arrange(op_call *call, const net_node *node, at_tensor *const *x) {
     at_value *v = call->values + i;
     v->kind = AT_UNSUPPORTED; /* the default, unless set */
     if (given) {
-      if (scalar_value(call, given, v)) return at_fail("%s: argument %s cannot be read", node->name, arg->name);
+      if (scalar_value(call, given, v))
+        return at_fail("%s: argument %s has a value that cannot be passed", node->name, arg->name);
     } else if (arg->kind == AT_TENSOR && used < node->n_inputs) {
       *v = at_v(x[used++]);
     } else if (arg->kind == AT_LIST && arg->item == AT_TENSOR && used == 0) {
@@ -68,7 +70,7 @@ static int arrange(op_call *call, const net_node *node, at_tensor *const *x) {
       v->kind = AT_LIST, v->items = call->items + call->n_items, v->n = node->n_inputs;
       for (; used < node->n_inputs; used++) call->items[call->n_items++] = at_v(x[used]);
     } else if (!arg->has_default && !arg->optional) {
-      return at_fail("%s: the operator needs its argument %s", node->name, arg->name);
+      return at_fail("%s: the operator's argument %s is missing", node->name, arg->name);
     }
   }
   return used == node->n_inputs
@@ -81,7 +83,7 @@ static at_tensor *run(const net_node *node, at_tensor *const *x) {
   at_value result = {0};
   if (arrange(&call, node, x)) return NULL;
   if (at_op_call(((const op *)node->attributes)->found, call.values, call.n, &result, 1) < 1) return NULL;
-  if (result.kind != AT_TENSOR) return at_fail("%s: the operator gives no tensor", node->name), NULL;
+  if (result.kind != AT_TENSOR) return at_fail("%s: the operator does not return a tensor", node->name), NULL;
   return result.as.tensor;
 }
 
@@ -97,11 +99,11 @@ static int op_define(net_program *program, net_node *node, const net_shape *in, 
   for (int i = 0; i < node->n_inputs; i++) {
     int64_t numbers = 1;
     for (int d = 0; d < in[i].ndim; d++) numbers *= in[i].d[d];
-    if (numbers > 1 << 27) return net_node_fail(node, error, "its input of over 2^27 numbers an image is too large");
+    if (numbers > 1 << 27) return net_node_fail(node, error, "its input is too large (over 2^27 numbers per picture)");
   }
   for (int i = 0; i < at_op_args(a->found); i++)
     if (at_op_arg(a->found, i)->written)
-      return net_node_fail(node, error, "an operator that writes into its arguments");
+      return net_node_fail(node, error, "the operator writes into its arguments, which a layer must not do");
   at_scope scope = at_open();
   int mode = at_grad_mode(0);
   at_tensor *x[NET_MAX_INPUTS];
@@ -113,7 +115,7 @@ static int op_define(net_program *program, net_node *node, const net_shape *in, 
   at_tensor *y = run(node, x);
   int64_t sizes[AT_MAX_DIM];
   int n = at_sizes(y, sizes);
-  if (at_ok() && (n < 1 || n > 4 || sizes[0] != 1)) at_fail("its result does not have one row an image");
+  if (at_ok() && (n < 1 || n > 4 || sizes[0] != 1)) at_fail("its result does not have one row per picture");
   for (int i = 1; i < n && i < 4; i++) node->shape.d[i - 1] = sizes[i];
   node->shape.ndim = at_ok() ? n - 1 : 0;
   at_grad_mode(mode);
@@ -138,7 +140,7 @@ static void op_backward(net_frame *f) {
     if (f->want_dx[i]) f->dx[i] = grads[k++];
 }
 
-LAYER(op) = {.help = "Any operator of libtorch.",
+LAYER(op) = {.help = "Any operator of libtorch, by name.",
              .n_inputs = -1,
              .attributes = attributes,
              .size = sizeof(op),
