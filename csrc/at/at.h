@@ -1,12 +1,13 @@
 /* at.h: libtorch in plain C.
  *
- * Scopes and one sticky error.  Every at_tensor* made by a call belongs to the innermost open scope of the thread;
- * at_close frees all of them but those that were kept.
- * How failures are reported, here and wherever this header is used: the first one (C++ exception, no memory, bad
- * argument) is remembered with its kind; from then on calls do nothing and return NULL, a failed scalar is NaN, a failed
- * size 1, a failed status -1, and at_close returns -1.  Side effects of the caller's own are preceded by at_ok(), so C
- * reads like the formula, with one check at the end.  What a call was given to keep or to release it has taken over,
- * also when it fails.  No exception leaves this header, and it knows nothing of Lua.
+ * Scopes: every at_tensor* that a call returns belongs to the innermost open scope of the thread; at_close frees all of
+ * them except those that were kept.
+ * Errors, here and wherever this header is used: each thread has one sticky error. The first failure (C++ exception,
+ * out of memory, bad argument) is remembered with its kind. From then on calls do nothing and return NULL; a failed
+ * scalar is NaN, a failed size 1, a failed status -1, and at_close returns -1. So C code reads like the formula, with
+ * one check at the end; before side effects of its own it checks at_ok().
+ * A call takes over what it is given to keep or to release, even if it fails. No exception leaves these functions, and
+ * they know nothing of Lua.
  */
 #ifndef AGAD_AT_H
 #define AGAD_AT_H
@@ -30,13 +31,13 @@ typedef enum at_dtype {
   /* clang-format off */
   AT_U8 = 0, AT_I8 = 1, AT_I16 = 2, AT_I32 = 3, AT_I64 = 4, AT_F16 = 5, AT_F32 = 6, AT_F64 = 7,
   AT_C64 = 9, AT_C128 = 10, AT_B8 = 11, AT_BF16 = 15,
-  AT_OTHER = 127 /* others have no name here, but are as good */
+  AT_OTHER = 127 /* any other dtype: it works, but has no name here */
   /* clang-format on */
 } at_dtype;
 
 typedef enum at_layout { AT_NCHW = 0, AT_CHANNELS_LAST = 1 } at_layout;
 
-/* A device is -1 for the processor, n >= 0 for cuda:n. */
+/* Devices are numbers: -1 is the CPU, n >= 0 is cuda:n. */
 #define AT_CPU (-1)
 
 #define AT_MAX_DIM 64
@@ -49,26 +50,26 @@ typedef struct at_scope {
 } at_scope;
 
 at_scope at_open(void);
-/* Frees what the scope owns.  0, or -1 after a failure: with `error` the message is handed out and the
- * failure is cleared, with NULL it stays for the enclosing scope. */
+/* Frees what the scope owns. Returns 0, or -1 after a failure: if `error` is given, the failure moves into it and is
+ * cleared; if it is NULL, the failure stays for the enclosing scope. */
 int at_close(at_scope *scope, agad_error *error);
 int at_ok(void);
 /* Remembers a failure (the first one stays); returns -1. */
 int at_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int at_interrupted(void);                  /* the same for a loop that agad_interrupt ends */
 int at_fail_with(const agad_error *error); /* the same with the message and the kind of another failure */
-/* base_calloc of base/memory.h for C that reports by the sticky error: where there is no memory it is set, and NULL is
- * returned; after a failure, too. */
+/* base_calloc of base/memory.h, but out of memory sets the sticky error. Returns NULL then, and after any earlier
+ * failure. */
 void *at_calloc(int64_t n, size_t element);
-agad_kind at_failed_as(void); /* of the failure that is pending */
+agad_kind at_failed_as(void); /* the kind of the pending failure */
 /* Takes a tensor out of its scope (returns it), or hands a kept one to the current scope. */
 at_tensor *at_keep(at_tensor *t);
-at_tensor *at_give(at_tensor *t);           /* NULL, and the tensor is freed, where there is no memory for that */
+at_tensor *at_give(at_tensor *t);           /* out of memory: frees the tensor and returns NULL */
 void at_free(at_tensor *t);                 /* NULL is fine; only for kept tensors */
-void at_free_list(at_tensor **list, int n); /* those of a list from at_calloc, and the list; NULL is fine */
+void at_free_list(at_tensor **list, int n); /* the tensors of a list from at_calloc, and the list; NULL is fine */
 at_tensor *at_alias(const at_tensor *t);    /* a second handle of the same tensor */
-/* A handle in memory of the caller's, such as an object of a scripting language: at_move_in takes the tensor out of
- * t (whose handle is gone then) and returns the handle in `place`; at_move_out ends it.  Nothing else frees it. */
+/* A handle in the caller's memory, such as a Lua userdata: at_move_in moves the tensor of t into `place`, frees the
+ * handle t and returns the new one, which only at_move_out ends. */
 typedef struct at_place {
   void *room[2];
 } at_place;
@@ -90,7 +91,7 @@ int at_is_contiguous(const at_tensor *t);
 int at_sizes(const at_tensor *t, int64_t sizes[AT_MAX_DIM]); /* returns ndim, at most AT_MAX_DIM */
 double at_item(const at_tensor *t);                          /* of one element; NaN after a failure */
 int64_t at_item_int(const at_tensor *t);
-void *at_data(const at_tensor *t); /* of a dense tensor on the processor; NULL otherwise */
+void *at_data(const at_tensor *t); /* of a dense tensor on the CPU; NULL otherwise */
 int at_requires_grad(const at_tensor *t);
 int64_t at_version_of(const at_tensor *t);             /* counts the changes made in place to its memory */
 const char *at_dtype_name(at_dtype dtype);             /* "float32" … */
@@ -140,8 +141,8 @@ void at_add_(at_tensor *a, const at_tensor *b, double alpha);
 void at_mul_scalar_(at_tensor *a, double s);
 void at_lerp_(at_tensor *a, const at_tensor *end, const at_tensor *weight);
 
-/* While on, oneDNN computes all convolutions of the processor: its sums do not depend on a picture's place among the
- * others of a batch, to the bit, as those of a product of matrices may.  Returns what was set before; of this thread. */
+/* While on, oneDNN computes all convolutions on the CPU, so that a picture's result does not depend on its place in the
+ * batch, to the bit; with a matrix product it may. Applies to this thread; returns the previous setting. */
 int at_rows_alike(int on);
 at_tensor *at_convolution(const at_tensor *x, const at_tensor *w, const at_tensor *bias, const int64_t stride[2],
                           const int64_t padding[2], int transposed, const int64_t output_padding[2]);
@@ -149,7 +150,7 @@ at_tensor *at_convolution(const at_tensor *x, const at_tensor *w, const at_tenso
 void at_convolution_backward(at_tensor **dx, at_tensor **dw, at_tensor **db, const at_tensor *dy, const at_tensor *x,
                              const at_tensor *w, const int64_t stride[2], const int64_t padding[2], int transposed,
                              const int64_t output_padding[2]);
-/* training: batch statistics, and the running ones (may be NULL) move by momentum. */
+/* training: uses the statistics of the batch, and moves the running ones (may be NULL) by momentum. */
 at_tensor *at_batch_norm(at_tensor **mean, at_tensor **invstd, const at_tensor *x, const at_tensor *w,
                          const at_tensor *b, at_tensor *running_mean, at_tensor *running_var, int training,
                          double momentum, double eps);
@@ -220,9 +221,11 @@ typedef struct at_arg {
   int may_be_empty; /* a list whose default has no item */
 } at_arg;
 
-/* "add", "Tensor"; "agad::bn_act", "".  NULL: there is none, or, where !at_ok(), a failure. */
+/* For example "add", "Tensor" or "agad::bn_act", "". NULL if there is no such operator, or (!at_ok()) after a
+ * failure. */
 const at_op *at_op_find(const char *name, const char *overload);
-/* How many were written to `out`, `max` at most, or -1; aten:: unless the name has a namespace. */
+/* Writes at most `max` overloads of a name to `out` and returns their number, or -1. The namespace is aten:: unless the
+ * name has one. */
 int at_op_overloads(const char *name, const at_op **out, int max);
 /* Every operator of the dispatcher that has a schema. */
 void at_op_each(void (*visit)(void *context, const char *name, const char *overload, const char *schema),
@@ -235,8 +238,8 @@ int at_op_returns(const at_op *op);
  * Writes up to `max` results (tensors belong to the scope; lists are valid until the next call) and
  * returns their number, or -1. */
 int at_op_call(const at_op *op, const at_value *values, int n, at_value *results, int max);
-/* A number (AT_INT, AT_DOUBLE, AT_BOOL) where an operator takes a tensor: 0-d, and as in Python it does not decide
- * the dtype of the result. */
+/* A number (AT_INT, AT_DOUBLE, AT_BOOL) where an operator takes a tensor: a 0-d tensor that, as in Python, does not
+ * decide the dtype of the result. */
 at_tensor *at_number(const at_value *v);
 /* One tensor result of an operator by name: the short way for C. */
 at_tensor *at_call(const char *name, const char *overload, const at_value *values, int n);
@@ -262,24 +265,24 @@ int at_grad_mode(int on); /* returns what it was */
 int at_grad_enabled(void);
 void at_set_requires_grad(at_tensor *t, int on);
 at_tensor *at_gradient(const at_tensor *t);                    /* t.grad, or NULL without a failure */
-void at_set_gradient(at_tensor *t, const at_tensor *gradient); /* NULL: it has none any more */
+void at_set_gradient(at_tensor *t, const at_tensor *gradient); /* NULL removes it */
 void at_backward(const at_tensor *output, const at_tensor *grad, int retain_graph);
 /* out[i] = d output / d inputs[i]; NULL where unused when allow_unused. */
 int at_grad(at_tensor **out, const at_tensor *output, const at_tensor *grad, at_tensor *const *inputs, int n,
             int retain_graph, int create_graph, int allow_unused);
 
-/* Calls f with the gradient of t whenever one is computed (gradient mode off, inside a scope); a tensor that it returns
- * takes the gradient's place.  `release(context)` is called when the hook dies, also on failure. */
+/* Calls f with the gradient of t whenever one is computed (gradient mode off, inside a scope); a tensor that f returns
+ * replaces the gradient. `release(context)` is called when the hook dies, also on failure. */
 typedef at_tensor *(*at_hook_fn)(void *context, at_tensor *gradient);
 int at_hook(const at_tensor *t, at_hook_fn f, void *context, void (*release)(void *), unsigned *id);
 void at_unhook(const at_tensor *t, unsigned id);
 
-/* One autograd node with a backward of the caller's.  grad_out[i] may be NULL (no gradient came);
- * grad_in[i] is wanted where needed[i]; it is called with gradient mode off, inside a scope, once. */
+/* The backward of one autograd node, called once, with gradient mode off, inside a scope. grad_out[i] may be NULL (no
+ * gradient); grad_in[i] is to be set where needed[i]. */
 typedef int (*at_backward_fn)(void *context, at_tensor *const *grad_out, int n_out, at_tensor **grad_in,
                               const int *needed, int n_in);
-/* Makes outputs (computed without gradient mode) results of a node over inputs.  Returns the outputs that
- * belong to the graph in `outputs`; `release(context)` is called when the node dies, also on failure. */
+/* Makes `outputs`, computed with gradient mode off, the results of a node over `inputs`: replaces them by tensors that
+ * belong to the graph. `release(context)` is called when the node dies, also on failure. */
 int at_node(const char *name, at_tensor *const *inputs, int n_in, at_tensor **outputs, int n_out,
             at_backward_fn backward, void *context, void (*release)(void *));
 
@@ -297,15 +300,15 @@ at_tensor *at_exchange_random(int device, const at_tensor *state);
 
 /* ---- arenas and memory ----------------------------------------------------------------------- */
 
-/* Memory that is used again: while an arena is current, tensors of the thread come from it, and their
- * memory goes back to it, not to the system.  It lives until it is freed and its last tensor is gone. */
+/* Reused memory: while an arena is current, the thread's tensors are allocated from it, and their memory returns to it,
+ * not to the system. It lives until it is freed and its last tensor is gone. */
 at_arena *at_arena_new(void);
 void at_arena_free(at_arena *arena);
 at_arena *at_arena_use(at_arena *arena); /* returns the one that was current; NULL = none */
 typedef struct at_memory_use {
   int64_t tensors, bytes, peak;
 } at_memory_use;
-at_memory_use at_memory(void); /* handles alive; bytes of the processor alive, and most */
+at_memory_use at_memory(void); /* handles alive; bytes in use on the CPU, and their peak */
 void at_device_memory(int device, int64_t *bytes, int64_t *peak); /* of cuda:n; 0, 0 where nothing is known */
 
 /* ---- devices, threads, versions --------------------------------------------------------------- */

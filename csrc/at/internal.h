@@ -15,7 +15,7 @@
 #include <utility>
 #include <vector>
 
-/* The checked allocator for C++: where there is no memory it throws, and the entry of at.h reports it. */
+/* The checked allocator for C++: throws when out of memory; the function of at.h that was called reports it. */
 inline void *at_take(size_t n, size_t element = 1) {
   void *block = n > (size_t)PTRDIFF_MAX ? nullptr : base_alloc((int64_t)n, element);
   if (!block) throw std::bad_alloc();
@@ -34,7 +34,7 @@ template <class T, class U> bool operator==(const at_taker<T> &, const at_taker<
 template <class T, class U> bool operator!=(const at_taker<T> &, const at_taker<U> &) { return false; }
 template <class T> using at_list = std::vector<T, at_taker<T>>;
 
-/* For what `new` makes: a base of its class. */
+/* The base class of what is made with `new`. */
 struct at_taken {
   static void *operator new(size_t size) { return at_take(size); }
   static void *operator new(size_t, void *place) { return place; }
@@ -83,7 +83,7 @@ inline at_thread_state &at_thread() { return at_thread_here ? *at_thread_here : 
 at_tensor *at_wrap(at::Tensor t);
 /* Remembers the exception in flight; only inside a catch block. */
 void at_caught();
-/* A failure on its way through libtorch, which knows exceptions only: it keeps its kind. */
+/* Carries a failure with its kind through libtorch, which knows only exceptions. */
 struct at_failure : std::runtime_error {
   agad_kind kind;
   explicit at_failure(const agad_error &error) : std::runtime_error(error.message), kind(error.kind) {}

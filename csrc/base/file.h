@@ -1,8 +1,8 @@
-/* file.h: whole files.
+/* file.h: reading and writing whole files.
  *
- * Reading takes ordinary files only, and no more than a limit.  Writing goes beside the target, to a name of its own
- * that ends with FILE_ASIDE, is flushed to disk and renamed: a kill leaves the old file whole, a failure leaves
- * nothing, and of several writers the last one wins, each with a whole file.
+ * Only regular files are read, and only up to a limit. A file is written under a temporary name beside its target that
+ * ends with FILE_ASIDE, flushed to disk and renamed: a process that is killed leaves the old file intact, a failure
+ * leaves nothing behind, and of several writers the last one wins, with a whole file.
  */
 #ifndef AGAD_BASE_FILE_H
 #define AGAD_BASE_FILE_H
@@ -14,15 +14,16 @@
 
 #define FILE_ASIDE ".agad-part"
 
-/* The bytes of a file and their number; free() them.  NULL after an error, whose message is a reason that reads well
- * after "PATH: ".  `max_bytes` < 0: no limit.  One byte more than the file has is allocated, and is 0. */
+/* Returns the bytes of a file, followed by a zero byte, and sets *n to their number; free() them. NULL after an error,
+ * whose message is to follow "PATH: ". `max_bytes` < 0: no limit. */
 uint8_t *file_read(const char *path, int64_t max_bytes, size_t *n, agad_error *error);
 
-/* Writes the parts one after the other in place of what is at `path`.  0, or -1 ("PATH: cannot be written: …"). */
+/* Replaces the file at `path` by the parts, one after the other. 0, or -1 ("PATH: cannot be written: …"). */
 int file_replace(const char *path, const void *const *parts, const size_t *sizes, int n, agad_error *error);
 
-/* The same step by step, for what is written piece by piece.  Each gives 0 or an errno, which file_failed words; `path`
- * is the caller's and stays until the end.  After an error it is abandoned: by file_commit itself, else by the caller. */
+/* The same in steps, for files that are written piece by piece. Each returns 0 or an errno, which file_failed turns
+ * into a message; `path` must stay valid until the end. After an error of file_commit the file is already abandoned;
+ * after any other, the caller abandons it. */
 typedef struct file_new {
   int fd; /* open for reading too, so that it can be mapped; -1: none */
   char *aside;
@@ -34,7 +35,7 @@ int file_commit(file_new *f);                                  /* flushes, renam
 void file_abandon(file_new *f);                                /* removes what was written; idempotent */
 int file_failed(const char *path, int why, agad_error *error); /* -1, "PATH: cannot be written: …" */
 
-/* Removes what killed writers left in the folder of `path` a day ago or earlier. */
+/* Removes temporary files in the folder of `path` that killed writers left behind, once they are a day old. */
 void file_sweep(const char *path);
 
 #endif

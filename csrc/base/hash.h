@@ -5,13 +5,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* XXH64 of n bytes with a seed: fixed for ever, it is stored. */
+/* XXH64 of n bytes with a seed. Hashes are stored in files, so the algorithm must never change. */
 uint64_t base_hash(const void *bytes, size_t n, uint64_t seed);
 
 /* Its 16 hexadecimal digits and a zero. */
 void base_hash_digits(uint64_t hash, char digits[17]);
 
-/* The same of bytes that come piece by piece. */
+/* The same for bytes that come piece by piece. */
 typedef struct base_hasher {
   uint64_t state[11]; /* XXH64_state_t's */
 } base_hasher;

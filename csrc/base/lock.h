@@ -1,7 +1,7 @@
 /* lock.h: a kernel lock on a file, which keeps out every other holder, in this process too.
  *
  * The lock ends when its descriptor is closed or its process ends, in whatever way.  On a file system without locks
- * everybody gets one.  The holder may remove the file before closing it.
+ * everybody gets the lock.  The holder may remove the file before closing it.
  */
 #ifndef AGAD_BASE_LOCK_H
 #define AGAD_BASE_LOCK_H
@@ -10,9 +10,8 @@
 
 enum { FILE_LOCK_HELD = -2 };
 
-/* Locks the file at `path`, which is made where there is none, and does not wait.  A descriptor that closing gives up;
- * FILE_LOCK_HELD where somebody has the lock; -1 after an error, whose message is a reason that reads well after
- * "PATH: ". */
+/* Locks the file at `path`, creating it if needed, without waiting.  Returns a descriptor (close() releases the lock),
+ * FILE_LOCK_HELD if somebody has the lock, or -1 after an error, whose message is to follow "PATH: ". */
 int file_lock(const char *path, agad_error *error);
 
 #endif

@@ -1,6 +1,6 @@
 /* random.h: xoshiro256**, seeded by splitmix64 from a seed and the names of a stream.
  *
- * Streams of one seed are independent: whoever draws asks for (seed, purpose, index), so that nothing
+ * Streams of one seed are independent: each use asks for its own (seed, purpose, index), so that nothing
  * depends on how much was drawn elsewhere. Integers only: the same numbers on every processor.
  */
 #ifndef AGAD_BASE_RANDOM_H

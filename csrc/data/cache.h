@@ -1,10 +1,10 @@
-/* cache.h: rows of decoded pictures in one mapping: of memory, or of a file that other runs read.
+/* cache.h: rows of decoded pictures in one memory mapping: anonymous, or of a file that other runs can read.
  *
- * Both have one layout (cache.c), so a loader fills them alike. A file is written as base/file.h
- * says, so that a kill leaves nothing under the final name. Its disk space is taken before it is filled. Readers map it
- * privately: the kernel pages it, so it may be larger than memory, and writing to the pictures stays with the
- * writer. What a file is worth is told by its key (the caller's), its length and the checksum of all but the
- * pixels; pixels that went bad on disk are not noticed.
+ * Both have the same layout (cache.c), so a loader fills them in the same way. A file is written as in base/file.h, so
+ * a process that is killed leaves nothing under the final name; its disk space is reserved before it is filled. Readers
+ * map it privately: the kernel pages it, so it may be larger than memory, and changes to the pictures stay in the
+ * process that makes them. A file is accepted if its key (given by the caller), its length and the checksum of
+ * everything but the pixels agree; pixels that went bad on disk are not noticed.
  */
 #ifndef AGAD_DATA_CACHE_H
 #define AGAD_DATA_CACHE_H
@@ -20,32 +20,33 @@ typedef struct cache_header {
   char magic[8];
   uint64_t checksum; /* of the header from here on and of the rows' numbers */
   uint64_t key;
-  int64_t capacity, count; /* rows there is room for, rows there are */
+  int64_t capacity, count; /* rows allocated, rows filled */
   int64_t skipped;
   int32_t channels, height, width, n_examples;
   char examples[CACHE_EXAMPLES][1024]; /* why files were skipped: the first ones */
 } cache_header;
 
 typedef struct cache_rows {
-  cache_header *header;                          /* the mapping's beginning; NULL: nothing is held */
+  cache_header *header;                          /* start of the mapping; NULL: there is none */
   int64_t *kept, *heights, *widths, *file_bytes; /* (capacity) */
   uint8_t *pixels;                               /* (capacity, channels, height, width) */
   size_t bytes;                                  /* of the mapping */
-  file_new file;                                 /* that is being filled; its fd is -1: none */
+  file_new file;                                 /* the file that is being filled; fd -1: none */
 } cache_rows;
 
-/* Room for `capacity` rows, all zero, in memory (path NULL) or in a new file, which takes the place of path; the string stays until the commit. */
+/* Makes room for `capacity` rows of zeros, in memory (path NULL) or in a new file, which replaces `path` at the commit;
+ * the string must stay valid until then. */
 int cache_create(cache_rows *rows, const char *path, uint64_t key, int64_t capacity, int channels, int height,
                  int width, agad_error *error);
 
-/* Gives what lies behind row `count` back and, where rows lie in a file, puts it in place (keep 0: removes it).
- * A failure of that is -1 with its reason, and the rows stay whole. */
+/* Releases the space after row `count` and moves a file into place (keep 0: removes it). -1 with a reason if that
+ * fails; the rows stay valid. */
 int cache_commit(cache_rows *rows, int keep, agad_error *error);
 
-/* An existing file. 0, or -1 where there is none with this key that is whole. */
+/* Opens an existing file. 0, or -1 if there is no intact one with this key. */
 int cache_open(cache_rows *rows, const char *path, uint64_t key);
 
-/* Gives everything back; a file that was not committed is removed. May run twice. */
+/* Releases everything and removes a file that was not committed. May be called twice. */
 void cache_close(cache_rows *rows);
 
 #endif

@@ -17,9 +17,9 @@ typedef struct data_superclasses {
   int of[CIFAR_FINE]; /* for each class its superclass, as the records say */
 } data_superclasses;
 
-/* classes: 10 or 100; coarse: CIFAR-100's superclasses are the labels (and there are no superclasses then). Looks
- * in ROOT/cifar10 (cifar100), ROOT/cifar-10-batches-bin (cifar-100-binary), and there below ROOT/cifar10. Sets have
- * classes. */
+/* classes: 10 or 100; coarse: CIFAR-100's superclasses are the labels, and `above` stays empty. Looks in ROOT/cifar10,
+ * ROOT/cifar-10-batches-bin and ROOT/cifar10/cifar-10-batches-bin (cifar100, cifar-100-binary). Both sets get class
+ * names. */
 int data_cifar(const char *root, int classes, int coarse, data_images *train, data_images *test,
                data_superclasses *above, agad_error *error);
 void data_superclasses_free(data_superclasses *above);

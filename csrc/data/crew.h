@@ -1,8 +1,8 @@
-/* crew.h: a loop over items on worker threads, watched by the thread that calls.
+/* crew.h: a loop over items on worker threads, watched by the calling thread.
  *
  * Workers take the next item from a shared counter, so items begin in order and one for each thread is in
  * flight. The caller sleeps, wakes ten times a second, reports progress and looks at agad_interrupt. Workers
- * take no signals and never touch what belongs to the host. All have ended when crew_run returns.
+ * block signals and never touch objects of the host. All have ended when crew_run returns.
  */
 #ifndef AGAD_DATA_CREW_H
 #define AGAD_DATA_CREW_H

@@ -3,8 +3,8 @@
  * What comes out is what Pillow's exif_transpose, convert("RGB") or ("L") and resize give: alpha is dropped,
  * palettes become RGB, CMYK is read as Adobe writes it (inverted), grey from colour is the luma, EXIF's
  * orientation is undone. One exception: 16 bits become 8 by rounding, v / 257, not by dropping the low byte.
- * Damage that the libraries call a warning is none here, but a file that is cut short is an error.
- * Limits are checked before memory is taken. Messages are reasons that read well after "PATH: ".
+ * Damage about which the libraries only warn is accepted, but a truncated file is an error.
+ * Limits are checked before memory is allocated. Messages are to follow "PATH: ".
  */
 #ifndef AGAD_DATA_DECODE_H
 #define AGAD_DATA_DECODE_H

@@ -1,4 +1,4 @@
-/* folder.h: which pictures lie in a folder, and what a look at a file's first bytes tells. */
+/* folder.h: finds the pictures in a folder, and tells grey pictures from coloured ones by their headers. */
 #ifndef AGAD_DATA_FOLDER_H
 #define AGAD_DATA_FOLDER_H
 
@@ -9,17 +9,17 @@
 typedef struct folder_list {
   char **paths; /* relative to the folder, sorted by their bytes */
   int64_t n;
-  char **problems; /* one line each, in no order that means something: folders that cannot be read, loops */
+  char **problems; /* one line each, in no particular order: folders that cannot be read, loops of links */
   int64_t n_problems;
 } folder_list;
 
-/* All pictures below a folder, by the endings of formats.c. Links are followed; one back to a folder that it
- * lies in is a problem, as is a broken link to a picture. Names with a leading dot are passed over. -1 when
- * the folder itself cannot be read, or when interrupted. */
+/* Finds all pictures below a folder, by the file name extensions of formats.c. Links are followed; a link to a folder
+ * that contains it is a problem, as is a broken link to a picture. Names with a leading dot are skipped. -1 if the
+ * folder itself cannot be read, or when interrupted. */
 int folder_find(const char *folder, folder_list *out, agad_error *error);
 void folder_free(folder_list *list);
 
-/* 1 for a grey picture, 3 for another one, 0 when its header does not tell, -1 where there was no memory to look. */
+/* 1 for a grey picture, 3 for any other, 0 if its header does not tell, -1 if out of memory. */
 int picture_channels(const char *path);
 
 #endif

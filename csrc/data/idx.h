@@ -1,7 +1,7 @@
-/* idx.h: the IDX format of MNIST, plain or gzip, with any elements, and the two sets that come in it.
+/* idx.h: the IDX format of MNIST, plain or gzipped, with elements of any type, and the two data sets that come in it.
  *
  * A file is refused when its magic, sizes or length do not agree with each other; counts come from
- * the headers. Memory grows with what was really read, so a header alone cannot ask for gigabytes.
+ * the headers. Memory grows as data is read, so a header alone cannot ask for gigabytes.
  */
 #ifndef AGAD_DATA_IDX_H
 #define AGAD_DATA_IDX_H
@@ -28,7 +28,7 @@ typedef struct data_array {
   void *values; /* in the machine's byte order; malloc'ed */
 } data_array;
 
-/* Any IDX file, as its header says it is. */
+/* Reads any IDX file, with the type and the sizes of its header. */
 int data_idx_read(const char *path, data_array *out, agad_error *error);
 
 /* An images file (uint8, three dimensions) into set->pixels, one channel. */
@@ -37,8 +37,8 @@ int data_idx_images(const char *path, data_images *set, agad_error *error);
 /* A labels file (uint8, one dimension); *labels is malloc'ed, (count). */
 int data_idx_labels(const char *path, int32_t **labels, int64_t *count, agad_error *error);
 
-/* name: "mnist" or "fashion-mnist". Looks for the four files, gzip or not, in ROOT/NAME, ROOT/NAME/raw
- * and where torchvision puts them (ROOT/MNIST/raw, ROOT/FashionMNIST/raw). Sets have classes. */
+/* name: "mnist" or "fashion-mnist". Looks for the four files, gzipped or not, in ROOT/NAME, ROOT/NAME/raw and where
+ * torchvision puts them (ROOT/MNIST/raw, ROOT/FashionMNIST/raw). Both sets get class names. */
 int data_mnist(const char *name, const char *root, data_images *train, data_images *test, agad_error *error);
 
 #endif

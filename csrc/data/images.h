@@ -36,11 +36,11 @@ void data_images_free(data_images *set);
 /* Copies the names. */
 int data_images_set_classes(data_images *set, const char *const *names, int n, agad_error *error);
 
-/* To a size, a fit and channels: the same bytes as decode.h makes of files with these pixels.  Masks take the nearest
- * pixel. */
+/* Brings a set to a size, fit and channels, with the same bytes that decode.h makes of files with these pixels. Masks
+ * take the nearest pixel. */
 int data_images_bring(data_images *set, const data_form *form, agad_error *error);
 
-/* channels 1: luma; channels 3: grey thrice. */
+/* channels 1: luma; channels 3: grey three times. */
 int data_images_set_channels(data_images *set, int channels, agad_error *error);
 
 /* Grey from colour: 0.299 r + 0.587 g + 0.114 b, rounded. */

@@ -1,10 +1,10 @@
-/* loader.h: many picture files into rows, on worker threads, through a file of decoded rows where one is named.
+/* loader.h: loads many picture files into rows on worker threads, with a cache file of decoded rows if one is named.
  *
- * Each picture is decoded into its place, so memory is that of the rows and of one picture a thread; the order of
- * the rows is that of the paths, whatever the threads do. Files that cannot be read are left out and counted,
- * and rows close up behind them. Which files those are, which are named in messages and every byte of the result
- * depend on the files alone. Channels that are not given are 1 when the headers of all files say grey, else 3: a
- * quick pass over the headers tells before the first picture is decoded.
+ * Each picture is decoded into its place, so memory holds the rows and one picture per thread; rows are in the order of
+ * the paths, whatever the threads do. Files that cannot be read are left out and counted, and the rows close up. Which
+ * files those are, which of them messages name, and every byte of the result depend on the files alone. If channels are
+ * not given, they are 1 if the headers of all files say grey, else 3: a quick pass over the headers decides before the
+ * first picture is decoded.
  */
 #ifndef AGAD_DATA_LOADER_H
 #define AGAD_DATA_LOADER_H
@@ -16,7 +16,7 @@ typedef struct loader_options {
   decode_options decode;
   int mask;          /* one channel, the nearest pixel, 1 where any channel is over 0 */
   int threads;       /* 0: one for each core */
-  int strict;        /* the first file that cannot be read is the error */
+  int strict;        /* fail at the first file that cannot be read */
   const char *cache; /* the file of decoded rows; NULL: none */
   int (*progress)(void *watcher, int64_t done, int64_t n); /* on the caller's thread; not 0: stop; or NULL */
   void *watcher;
@@ -30,9 +30,9 @@ typedef struct loader_result {
 
 int loader_run(const char *const *paths, int64_t n, const loader_options *o, loader_result *out, agad_error *error);
 
-/* What a file of decoded rows belongs to: XXH64 over the options, and over path (below the folder that all paths
- * share), size and time of change of every file. The bytes themselves are not read: a file changed without a
- * change of size and time is not noticed. */
+/* The key of a cache file: XXH64 over the options, and over path (relative to the folder that all paths share), size
+ * and modification time of every file. The bytes themselves are not read: a change that keeps size and time is not
+ * noticed. */
 uint64_t loader_key(const char *const *paths, int64_t n, const loader_options *o);
 
 #endif

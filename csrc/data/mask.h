@@ -1,5 +1,5 @@
-/* mask.h: which pixels of a picture are marked, at another size: each is the nearest one, where data_resample puts
- * the pictures of that fit, so that a mask lies on its picture.
+/* mask.h: resizes masks: each pixel takes the nearest one, placed as data_resample places pictures with the same
+ * fit, so that a mask stays aligned with its picture.
  */
 #ifndef AGAD_DATA_MASK_H
 #define AGAD_DATA_MASK_H

@@ -1,7 +1,7 @@
-/* place.h: how a picture comes to a size: the fits and filters, and which part of it lands where.
+/* place.h: how a picture is brought to a size: the fits and filters, and which part of it lands where.
  *
- * One arithmetic for pictures (resample.h) and masks (mask.h), so that a mask lies on its picture.  It is exact:
- * positions are fractions of whole numbers.
+ * Pictures (resample.h) and masks (mask.h) share this arithmetic, so that a mask stays aligned with its picture. It is
+ * exact: positions are fractions of whole numbers.
  */
 #ifndef AGAD_DATA_PLACE_H
 #define AGAD_DATA_PLACE_H

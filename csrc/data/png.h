@@ -1,4 +1,5 @@
-/* png.h: PNG out: 8 bits, grey or RGB, beside the target, then renamed: a kill leaves the old file whole.  In: formats.h.
+/* png.h: writes PNG files, 8 bits, grey or RGB, as in base/file.h: a process that is killed leaves the old file
+ * intact. Reading: formats.h.
  */
 #ifndef AGAD_DATA_PNG_H
 #define AGAD_DATA_PNG_H

@@ -14,7 +14,7 @@ typedef struct raster {
 /* What a decoder may do. */
 typedef struct raster_limits {
   int64_t max_pixels;
-  int height, width; /* a picture may come smaller than the file has it, not smaller than this; 0: never smaller */
+  int height, width; /* a picture may be decoded at a smaller scale, but not smaller than this; 0: at full scale */
 } raster_limits;
 
 /* Refuses sizes over the limits, in one line that names the option. */

@@ -28,7 +28,7 @@ typedef struct data_batch {
   int64_t n, n_normal;
 } data_batch;
 
-/* k = min(max(min_anom, round(gamma * batch)), floor(batch / 2)), protocol: 0 when gamma is 0. */
+/* k = min(max(min_anom, round(gamma * batch)), floor(batch / 2)); 0 if gamma is 0. */
 int64_t data_anomalies_per_batch(int64_t batch, int64_t min_anom, double gamma);
 
 /* Copies the row numbers; k is cut to floor(batch / 2), and to 0 without anomalies. NULL on error. */

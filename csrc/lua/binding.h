@@ -3,9 +3,9 @@
  * lua_error jumps over C frames: whatever they hold then is lost.  So a binding checks its arguments and makes the Lua
  * objects of its results (closed) first; then it opens a scope, computes and fills them, and `return lua_agad_end(L,
  * &scope, n)` closes the scope and raises the sticky error as its last act.  While a scope is open, or C holds memory,
- * nothing of Lua's that raises, allocates or runs Lua code is called: lua_rawget*, lua_to*, lua_next and pushing what
- * is no string, table or userdata are fine.  Tables of results are made after the scope.  All else happens inside
- * lua_agad_protected, also in callbacks from libtorch, whose frames no error may cross.
+ * nothing of Lua's that raises, allocates or runs Lua code is called: lua_rawget*, lua_to*, lua_next and pushing
+ * anything but strings, tables and userdata are fine.  Tables of results are made after the scope.  All else happens
+ * inside lua_agad_protected, also in callbacks from libtorch, whose frames no error may cross.
  * __gc and __close are one function that may run twice.
  */
 #ifndef AGAD_LUA_BINDING_H
@@ -19,7 +19,7 @@
 #include <lua.h>
 
 /* ---- errors ---- */
-/* Pushes "FILE:LINE: " of the caller; where that is a file of the module, of who called it from outside. */
+/* Pushes "FILE:LINE: " of the calling Lua code outside of the module's own files. */
 void lua_agad_where(lua_State *L);
 int lua_agad_error(lua_State *L, const char *format, ...); /* as luaL_error, from there */
 int lua_agad_raise(lua_State *L, const agad_error *error); /* does not return; an interruption is core.interruption */
@@ -27,8 +27,8 @@ int lua_agad_raise(lua_State *L, const agad_error *error); /* does not return; a
  * interruption stays one.  -1 */
 int lua_agad_caught(lua_State *L, const char *what, const char *name);
 int lua_agad_end(lua_State *L, at_scope *scope, int results); /* closes; returns `results` or raises */
-/* Calls f(argument as light userdata, the value at `index` or (0) nil) and drops its results.  0, or -1 where it raised:
- * the error is then the sticky one, as lua_agad_caught makes it.  Raises nothing. */
+/* Calls f(argument as light userdata, the value at `index` or (0) nil) and drops its results.  0, or -1 if it raised,
+ * which makes its error the sticky one, as lua_agad_caught does.  Raises nothing. */
 int lua_agad_protected(lua_State *L, lua_CFunction f, void *argument, int index, const char *what, const char *name);
 
 /* ---- tensors: tensor.c ---- */
@@ -45,7 +45,7 @@ void lua_agad_push_tensor(lua_State *L, at_tensor *t);
 void lua_agad_push_alias(lua_State *L, const at_tensor *t);
 void lua_agad_collect(lua_State *L);                       /* a full collection, counted */
 at_tensor *lua_agad_check_tensor(lua_State *L, int index); /* raises; never NULL */
-at_tensor *lua_agad_test_tensor(lua_State *L, int index);  /* NULL when it is none (or closed) */
+at_tensor *lua_agad_test_tensor(lua_State *L, int index);  /* NULL if it is not a tensor (or closed) */
 int lua_agad_is_tensor(lua_State *L, int index);           /* closed or not */
 /* The name in the list at `list` (0: of all operators) that a mistyped one means, left on the stack; NULL: none. */
 const char *lua_agad_nearest(lua_State *L, const char *word, int list);
@@ -56,7 +56,7 @@ lua_State *lua_agad_set_caller(lua_State *L, lua_agad_state *state);
 void lua_agad_forget_callbacks(lua_State *L, lua_agad_state *state);
 
 #define LUA_GENERATOR "agad.generator"
-at_generator *lua_agad_test_generator(lua_State *L, int index); /* NULL when it is none (or closed) */
+at_generator *lua_agad_test_generator(lua_State *L, int index); /* NULL if it is not a generator (or closed) */
 
 /* ---- values ---- */
 void lua_agad_push_printable(lua_State *L, const char *text, size_t n); /* one line, as base/text.h has it */
@@ -77,7 +77,7 @@ void lua_agad_release(lua_State *L, int index);
 void lua_agad_type(lua_State *L, const char *name, const luaL_Reg *methods, void (*close)(void *));
 
 /* ---- nets: net.c ---- */
-net *lua_agad_check_net(lua_State *L, int index); /* raise when it is none */
+net *lua_agad_check_net(lua_State *L, int index); /* raise if it is not one */
 net_plan *lua_agad_check_plan(lua_State *L, int index);
 
 /* ---- parts of the module: each adds its functions to the table on the top of the stack ---- */

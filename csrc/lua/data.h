@@ -15,10 +15,8 @@ const int64_t *lua_agad_integers(lua_State *L, int index, int64_t *n);
 /* n labels, each 0 (normal) or 1 (anomalous). */
 const uint8_t *lua_agad_labels(lua_State *L, int index, int64_t n);
 
-/* Makes an agad_error the scope's failure; -1. */
-
-/* Arguments: a number of pixels; what pictures are brought to: {height=, width=, channels=, fit=, filter=}, all of
- * which may be left out. The check is part of that: for who reads a form among other options. */
+/* Arguments: a side in pixels; the form that pictures are brought to: {height=, width=, channels=, fit=, filter=}, all
+ * optional. lua_agad_check_form is the check of lua_agad_form, for code that reads a form among other options. */
 int lua_agad_check_side(lua_State *L, int index);
 data_form lua_agad_form(lua_State *L, int index, const char *who);
 void lua_agad_check_form(lua_State *L, const char *who, const data_form *form);

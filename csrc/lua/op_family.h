@@ -10,7 +10,7 @@ typedef struct overload {
   int n, in_place, has_out; /* writes its first argument; takes the result as a keyword */
   int tensors;              /* results, where all are single tensors; 0: none is a tensor or a list; -1: else */
   unsigned char shifts[MAX_ARGS];
-  int least; /* so many arguments must be given */
+  int least; /* the number of arguments that must be given */
   refusal refuse;
   unsigned short takes[MAX_ARGS]; /* the Lua types that can be read exactly, 1 << LUA_T… each */
 } overload;

@@ -37,7 +37,7 @@ int lua_agad_end_reworded(lua_State *L, at_scope *scope, int results); /* lua_ag
 typedef const char *(*refusal)(const at_op *op, const at_value *values);
 refusal refusal_of(const char *name, const at_op *op);
 const char *refuse_recurrent(const at_op *op, const at_value *values); /* op_refuse_rnn.c */
-/* The value of an argument by its name; NULL: it has none, or (of a tensor) it is none. */
+/* The value of an argument by its name; NULL: there is no such argument, or (op_tensor) it is not a tensor. */
 const at_value *op_argument(const at_op *op, const at_value *values, const char *name);
 at_tensor *op_tensor(const at_op *op, const at_value *values, const char *name);
 

@@ -1,4 +1,4 @@
-/* options.h: tables of options from Lua: one array says which there are, and reads them into a struct.
+/* options.h: tables of options from Lua: one array lists the options and reads them into a struct.
  *
  *   static const option known[] = {
  *       OPTION_INTEGER("batch", score_input, batch, 1, INT64_MAX), OPTION_FLAG("padded", score_input, padded),
@@ -6,9 +6,9 @@
  *   score_input how = {.batch = 256};                       the defaults
  *   lua_agad_options(L, 3, "score", known, &how);           of the table at 3; nil and none have no options
  *
- * Raises for an unknown name, with those that are known in the array's order (write it in the alphabet's), for a value
- * of another kind and for one out of range, in one line that names option, value and what to give.  Nothing is
- * converted but whole numbers: 3.0 is an integer, "3" is none.  Read before a scope is open.
+ * Raises one line for an unknown name (it lists the known ones in the order of the array, so sort that by name) and for
+ * a value of another kind or out of range (it names the option, the value and what to give). Nothing is converted but
+ * whole numbers: 3.0 is an integer, "3" is not. Call it before a scope is open.
  */
 #ifndef AGAD_LUA_OPTIONS_H
 #define AGAD_LUA_OPTIONS_H

@@ -1,6 +1,6 @@
-/* positions.h: dimensions and positions are counted from 1 in Lua, from 0 in libtorch: the one place where they change.
+/* positions.h: dimensions and positions are counted from 1 in Lua, from 0 in libtorch; they are converted only here.
  *
- * 1, 2, … from the front, -1, -2, … from the end; 0 is refused.  Numbers inside tensors never change.
+ * 1, 2, … from the front, -1, -2, … from the end; 0 is refused. Numbers inside tensors are never converted.
  */
 #ifndef AGAD_LUA_POSITIONS_H
 #define AGAD_LUA_POSITIONS_H
@@ -11,9 +11,9 @@ typedef enum shift { PLAIN, DIMENSION, POSITION, STOP } shift; /* STOP: the end 
 
 /* How an integer argument of an operator is read, by its name in the schema: the one list of names that shift. */
 shift shift_of(const char *op, const char *arg);
-/* As libtorch counts; 0: the number is 0, which is none. */
+/* Converts a number to libtorch's count. Returns 0 if it is 0, which is invalid. */
 int shift_in(int64_t *i, shift kind);
-/* A number of libtorch's as Lua counts. */
+/* Converts a number of libtorch's to Lua's count. */
 int64_t shift_out(int64_t i);
 /* What is counted, in the plural, for messages. */
 const char *shift_counts(shift kind);

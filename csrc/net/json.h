@@ -1,5 +1,6 @@
-/* json.h: what jansson lacks: text in memory of this project's (its own may come from a host's allocator, which free()
- * does not know), and whether a text was not read for want of memory. */
+/* json.h: what jansson lacks: text in memory of this project's own (jansson's may come from a host's allocator,
+ * which free() does not know), and telling a lack of memory from a syntax error.
+ */
 #ifndef AGAD_NET_JSON_H
 #define AGAD_NET_JSON_H
 
@@ -9,7 +10,7 @@
 
 /* The text of a value, with json_dumps's flags; free() it.  NULL: no memory. */
 char *json_text(const json_t *value, size_t flags);
-/* json_loadb.  jansson reports an allocation that fails within a string as an error of syntax, so a text is refused only
+/* json_loadb.  jansson reports an allocation that fails within a string as a syntax error, so a text is refused only
  * when it fails twice. */
 json_t *json_read(const char *text, size_t n, size_t flags, json_error_t *where);
 /* Of a text that jansson refused: AGAD_OUT_OF_MEMORY, or AGAD_FAILED where where->text says what is wrong with it. */

@@ -1,11 +1,11 @@
-/* layer.h: what a layer is.  One small file a layer under layers/; it registers itself with LAYER, and no other file
- * names it: what others must know of a layer is a property in its table.
+/* layer.h: what a layer is. Each layer is one small file under layers/ that registers itself with LAYER; no other file
+ * names it. What other code must know about a layer is a property in its table.
  *
- * `attributes` says what it reads from the program, into a struct of its own; `define` checks what the table cannot
- * say, and sets shape, parameters and MACs.  forward sets f->y, and f->save[] where its backward needs more than inputs
- * and output.  Under gradient mode (f->eager) it must use stock operators only, out of place: net_eager differentiates
- * through it.  backward sets f->dx[i] where want_dx[i], and f->dw[j] where want_dw (NULL: parameter j had no part in
- * it); all tensors belong to the scope.
+ * `attributes` describes what the layer reads from the program into a struct of its own; `define` checks what the table
+ * cannot express, and sets shape, parameters and MACs. forward sets f->y, and f->save[] if its backward needs more than
+ * inputs and output. Under gradient mode (f->eager) it must use stock operators only, out of place: net_eager
+ * differentiates through it. backward sets f->dx[i] where want_dx[i], and f->dw[j] where want_dw (NULL: the output does
+ * not depend on parameter j); all tensors belong to the scope.
  */
 #ifndef AGAD_NET_LAYER_H
 #define AGAD_NET_LAYER_H
@@ -16,7 +16,7 @@
 #include <math.h>
 #include <stddef.h>
 
-/* How batch norm treats a range of rows (decision 3 of the design: row groups). */
+/* How batch norm normalises a group of rows: by their own statistics, by the running statistics, or not at all. */
 typedef enum net_bn { NET_BN_BATCH, NET_BN_RUNNING, NET_BN_BYPASS } net_bn;
 
 typedef struct net_rows {
@@ -44,7 +44,7 @@ typedef struct net_frame {
   int want_dx[NET_MAX_INPUTS], want_dw;
 } net_frame;
 
-/* An attribute: its kind is the type of the field that it is read into, at `place` of the layer's struct. */
+/* The kind of an attribute gives the type of the field that it is read into, at `place` in the layer's struct. */
 typedef enum layer_kind {
   LAYER_INTEGER, /* int64_t */
   LAYER_PAIR,    /* int64_t[2]; one integer stands for both */
@@ -64,7 +64,7 @@ typedef struct layer_attribute {
   size_t place;
   const char *help;          /* one line */
   double standard, min, max; /* of integers, pairs and numbers: default and range; of booleans: default */
-  int required;              /* there is no default; comes first in the table, and is positional in Lua */
+  int required;              /* it has no default, comes first in the table, and is positional in Lua */
 } layer_attribute;
 
 typedef struct layer {

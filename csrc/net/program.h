@@ -40,8 +40,8 @@ typedef struct net_node {
   int consumers;
   int param, n_params;   /* place of the first parameter */
   int buffer, n_buffers; /* place of the first buffer (running statistics) */
-  int shared;            /* they are an earlier node's ("shares"), whose rows alone move its statistics */
-  int sets;              /* of how many sets of its tensors a group of rows chooses one; 0: it has no such sets */
+  int shared;            /* its tensors are an earlier node's ("shares"); only that one moves their statistics */
+  int sets;              /* number of sets of its tensors, one of which each row group uses; 0: none */
   net_shape shape;
   int64_t macs;     /* per image */
   void *attributes; /* what its layer read from the program */
@@ -69,7 +69,7 @@ typedef struct net_program {
   json_t *json;
 } net_program;
 
-/* NULL and error->message (net, node and reason) when the program is not sound. */
+/* NULL and error->message (net, node and reason) if the program is invalid. */
 net_program *net_program_parse(const char *json, agad_error *error);
 void net_program_free(net_program *program);
 char *net_program_text(const net_program *program);                   /* canonical JSON; free() it; NULL: no memory */

@@ -3,7 +3,7 @@
  * A file is a little-endian 64-bit length, a JSON header of that length, and the data.  Files are read whole
  * and checked whole: sizes, offsets, gaps and overlaps, and, where the writer left one, a checksum: XXH64 of the
  * header, with the digits of the checksum as zeros, and of the data.
- * They are written beside their target and renamed, so that a kill leaves the old one.
+ * They are written beside their target and renamed, so that a process that is killed leaves the old file intact.
  */
 #ifndef AGAD_NET_SAFETENSORS_H
 #define AGAD_NET_SAFETENSORS_H
@@ -19,7 +19,7 @@ typedef struct named_tensor {
   const at_tensor *tensor;
 } named_tensor;
 
-/* NULL and one line in error->message (path and reason) when it is no sound file. */
+/* NULL and one line in error->message (path and reason) if the file is invalid. */
 safetensors *safetensors_open(const char *path, agad_error *error);
 void safetensors_close(safetensors *f);
 int safetensors_count(const safetensors *f);

@@ -1,4 +1,4 @@
-/* agad.h: the C face of libagad.so: a saved model opened, asked and closed.  It needs no Lua.
+/* agad.h: the C API of libagad.so, which opens, runs and closes saved models.  It needs no Lua.
  *
  *   agad_error error;
  *   agad_model *model = agad_model_open("cloth.safetensors", &error);

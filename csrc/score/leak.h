@@ -1,9 +1,9 @@
-/* leak.h: does a batch give its label away? The thermometer: a detector that looks at no picture.
+/* leak.h: does a batch give its label away? The thermometer: a detector that never looks at a picture.
  *
  * A batch is six numbers: the mean and the standard deviation of each channel over all its pixels (grey: two).
  * Every picture of a batch gets the distance of these numbers to those of random batches of normal training
  * pictures, each divided by its standard deviation over such batches. Where its AUROC is far above .5, a network
- * whose batch norm sees the test batch can tell the classes without a defect (protocol, section 4).
+ * whose batch norm sees the test batch can tell the classes without a defect.
  */
 #ifndef AGAD_SCORE_LEAK_H
 #define AGAD_SCORE_LEAK_H

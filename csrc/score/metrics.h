@@ -1,7 +1,7 @@
-/* metrics.h: what is read off anomaly scores: higher score = more anomalous, label 1 = anomalous.
+/* metrics.h: measures of anomaly scores: higher score = more anomalous, label 1 = anomalous.
  *
  * Exact, in double, O(n log n) or better; equal scores are one threshold. A score that is not a finite number,
- * or labels of one class only, are errors: no figure is made from them. Where a measure is undefined
+ * or labels of one class only, are errors: no measure is computed from them. Where a measure is undefined
  * for a threshold (no prediction), it is 0, as in scikit-learn.
  */
 #ifndef AGAD_SCORE_METRICS_H

@@ -1,4 +1,4 @@
-/* model.h: a saved model inside the library: what the bindings use beside agad.h. */
+/* model.h: a saved model inside the library: what the bindings use besides agad.h. */
 #ifndef AGAD_SCORE_MODEL_H
 #define AGAD_SCORE_MODEL_H
 

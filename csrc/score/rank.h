@@ -1,5 +1,6 @@
-/* rank.h: both classes' scores in order, and the walk over groups of equal scores from the highest down, which
- * every measure is read off. */
+/* rank.h: the scores of both classes in order, and a walk over groups of equal scores from the highest down, from
+ * which every measure is computed.
+ */
 #ifndef AGAD_SCORE_RANK_H
 #define AGAD_SCORE_RANK_H
 

@@ -1,5 +1,5 @@
-/* stages.h: the C stages that there are, by name.  One of another method is a file with its list "METHOD.NAME" and a
- * line here and in stages.c.
+/* stages.h: the C stages by name. To add those of another method, write a file with their list (names are
+ * "METHOD.NAME") and add a line here and in stages.c.
  */
 #ifndef AGAD_TRAIN_STAGES_H
 #define AGAD_TRAIN_STAGES_H
@@ -11,7 +11,7 @@ typedef struct stage_entry {
   stage_fn run;
 } stage_entry;
 
-extern const stage_entry agad_stages[]; /* the last one's name is NULL; so in every list */
+extern const stage_entry agad_stages[]; /* ended by a name of NULL, as every such list */
 
 int guard_collapse(step_state *s, void *arg);
 

@@ -66,8 +66,8 @@ struct step_state {
  * NULL with the sticky error set. */
 step_state *step_new(const char *method, const char *family, const char *options_json);
 void step_free(step_state *s);
-/* Each returns the place, or -1 with the sticky error set, and then nothing was added: what a stage was to release is
- * still the caller's. */
+/* Each returns the place of the new entry, or -1 with the sticky error set; then nothing was added, and the `arg` of a
+ * stage still belongs to the caller. */
 int step_add_net(step_state *s, const char *name, net *n, net_plan *plan);
 int step_add_update(step_state *s, const char *name, const char *const *nets, int n_nets, adam_options adam,
                     gradient_options gradient);
@@ -80,7 +80,7 @@ int step_add_stage(step_state *s, const char *name, stage_fn run, void *arg, voi
  * redrawn by step_spare: guard.c. */
 void step_guard(step_state *s, const char *update, double below, int resets, at_generator *g);
 void step_spare(step_state *s, at_generator *g);
-void step_guard_free(step_state *s); /* there is no guard any more */
+void step_guard_free(step_state *s); /* removes the guard */
 
 /* Random states of the step's own.  Lua stages draw from default generators: an exchange before one and another after
  * it keeps what the user draws and what the step draws apart. */

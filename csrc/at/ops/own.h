@@ -1,8 +1,8 @@
-/* own.h: what an operator of our own needs beside its arithmetic (csrc/cpu/NAME.c).
+/* own.h: what an operator of our own needs besides its arithmetic (csrc/cpu/NAME.c).
  *
  * An operator is one file NAME.cpp here: checks, layout, memory and threads, and AGAD_OPERATOR, which declares it to
  * the dispatcher.  C calls it as at_call("agad::NAME", …), Lua as agad.NAME; csrc/cuda/NAME.cu adds the GPU's kernel.
- * spec/kernels_spec.lua fails until spec/kernels/NAME.lua says its cases.  It has no autograd formula (a net's pass is
+ * spec/kernels_spec.lua fails until spec/kernels/NAME.lua lists its cases.  It has no autograd formula (a net's pass is
  * its own autograd node): it runs with gradients on, but going backward through it is an error, not a zero gradient.
  */
 #ifndef AGAD_AT_OPS_OWN_H
@@ -32,8 +32,8 @@ inline bool own_is_declared(const char *name) {
 
 constexpr int64_t own_grain = 32768; /* elements; a tensor below that stays on one thread */
 
-/* body(begin, end) over 0..n, one thread per own_grain elements.  What a call computes may not depend on how the
- * range is cut: so results do not depend on the number of threads. */
+/* body(begin, end) over 0..n, one thread per own_grain elements.  What a call computes must not depend on how
+ * the range is cut, so that results do not depend on the number of threads. */
 template <class Body> void own_parallel(size_t n, int64_t elements, const Body &body) {
   if (n == 0 || elements == 0) return;
   int64_t grain = elements <= own_grain ? int64_t(n) : std::max<int64_t>(1, n * own_grain / elements);
