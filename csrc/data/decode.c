@@ -80,6 +80,19 @@ static void to_grey(raster *r) {
   r->channels = 1;
 }
 
+/* A pixel is marked where any channel is above 0, or from half on where the format is lossy. */
+static void to_marks(raster *r, int lossy) {
+  size_t n = (size_t)r->height * r->width;
+  const uint8_t *in = r->pixels;
+  uint8_t least = lossy ? 128 : 1;
+  for (size_t i = 0; i < n; i++, in += r->channels) {
+    uint8_t most = in[0];
+    for (int c = 1; c < r->channels; c++) most = in[c] > most ? in[c] : most;
+    r->pixels[i] = most >= least ? 255 : 0;
+  }
+  r->channels = 1;
+}
+
 static int to_planes(raster *r, const data_form *form, decoded *out, agad_error *error) {
   if (form->channels == 1 && r->channels == 3) to_grey(r);
   out->channels = form->channels ? form->channels : r->channels;
@@ -124,8 +137,9 @@ static int check_form(const data_form *f, agad_error *error) {
 int decode_memory(const uint8_t *bytes, size_t n, const decode_options *o, decoded *out, agad_error *error) {
   memset(out, 0, sizeof *out);
   int64_t max_bytes = o->max_bytes ? o->max_bytes : DECODE_MAX_BYTES;
-  raster_limits limits = {o->max_pixels ? o->max_pixels : DECODE_MAX_PIXELS, o->fast_decode ? o->form.height : 0,
-                          o->fast_decode ? o->form.width : 0};
+  int fast = o->fast_decode && !o->mask;
+  raster_limits limits = {o->max_pixels ? o->max_pixels : DECODE_MAX_PIXELS, fast ? o->form.height : 0,
+                          fast ? o->form.width : 0, o->mask};
   if (check_form(&o->form, error)) return -1;
   if (n == 0) return agad_fail(error, "is empty (0 bytes); copy it again");
   if (n > (uint64_t)max_bytes)
@@ -134,6 +148,7 @@ int decode_memory(const uint8_t *bytes, size_t n, const decode_options *o, decod
   raster r = {0};
   const data_format *format = data_format_of(bytes, n);
   int status = format ? format->raster(bytes, n, &limits, &r, error) : no_picture(bytes, n, error);
+  if (!status && o->mask) to_marks(&r, format->lossy);
   if (!status) status = turn_upright(&r, error);
   if (!status) status = to_planes(&r, &o->form, out, error);
   free(r.pixels);

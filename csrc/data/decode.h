@@ -3,6 +3,7 @@
  * What comes out is what Pillow's exif_transpose, convert("RGB") or ("L") and resize give: alpha is dropped,
  * palettes become RGB, CMYK is read as Adobe writes it (inverted), grey from colour is the luma, EXIF's
  * orientation is undone. One exception: 16 bits become 8 by rounding, v / 257, not by dropping the low byte.
+ * Masks are not made of such pictures but of the values in the file (mask.h).
  * Damage about which the libraries only warn is accepted, but a truncated file is an error.
  * Limits are checked before memory is allocated. Messages are to follow "PATH: ".
  */
@@ -21,6 +22,7 @@
 typedef struct decode_options {
   data_form form;
   int fast_decode;               /* scaled JPEG decoding where a picture shrinks by 2 or more: changes pixels */
+  int mask;                      /* one channel, 255 where a pixel is marked, else 0 (mask.h); not for fast_decode */
   int64_t max_pixels, max_bytes; /* 0: DECODE_MAX_PIXELS, DECODE_MAX_BYTES */
 } decode_options;
 

@@ -17,6 +17,7 @@ typedef struct data_format {
   /* 1 for grey, 3 for all else, from a header that begins with these bytes; 0 if they are too few or invalid, -1 if out
    * of memory. */
   int (*channels)(const uint8_t *bytes, size_t n);
+  int lossy; /* sharp edges are not kept: a mask is marked from half of the range on, not above 0 */
 } data_format;
 
 /* All of them, ended by NULL. */

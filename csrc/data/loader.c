@@ -150,6 +150,7 @@ static int settle_size(loader *l, agad_error *error) {
   failure first = {.row = -1};
   l->height = l->decode.form.height;
   l->width = l->decode.form.width;
+  l->decode.mask = l->o->mask;
   if (l->o->mask) l->decode.form.height = l->decode.form.width = l->decode.form.channels = 0;
   if (l->height) return 0;
   for (; l->first < l->n; l->first++) {
@@ -227,7 +228,7 @@ static int decode_all(loader *l, uint64_t key, loader_result *out, agad_error *e
   if (run(l, load_one, 1, error)) return -1;
   if (was_refused(l, error)) return -1;
   close_up(l);
-  if (l->n && !l->rows.header->count)
+  if (l->n && !l->rows.header->count && !l->o->mask)
     return agad_fail(error, "load: none of %lld files can be read; the first one: %.800s", (long long)l->n,
                      l->skipped[0].error.message);
   out->source = (int)commit(l, out);

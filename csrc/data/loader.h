@@ -14,7 +14,7 @@
 
 typedef struct loader_options {
   decode_options decode;
-  int mask;          /* one channel, the nearest pixel, 1 where any channel is over 0 */
+  int mask;          /* one channel, the nearest pixel, 1 where it is marked (mask.h); there may be no row left */
   int threads;       /* 0: one for each core */
   int strict;        /* fail at the first file that cannot be read */
   const char *cache; /* the file of decoded rows; NULL: none */

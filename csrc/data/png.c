@@ -27,6 +27,7 @@ typedef struct png_job {
   const uint8_t *bytes;
   size_t left, size;
   int64_t max_pixels;
+  int mask;
   int failed; /* reading: error says why; writing: an errno */
   int no_memory;
   raster *out;
@@ -90,12 +91,15 @@ static void skip_chunks(png_structp png) {
   png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, names, (int)(sizeof names / 5));
 }
 
-/* Asks libpng for 8-bit grey or RGB, whatever the file holds. */
-static void set_transforms(png_structp png, png_infop info) {
+/* Asks libpng for 8-bit grey or RGB, whatever the file holds; for a mask only that a pixel begins at a byte. */
+static void set_transforms(png_structp png, png_infop info, int mask) {
   png_byte depth = png_get_bit_depth(png, info), color = png_get_color_type(png, info);
-  if (color == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(png);
-  if (color == PNG_COLOR_TYPE_GRAY && depth < 8) png_set_expand_gray_1_2_4_to_8(png);
-  if (depth == 16) png_set_scale_16(png);
+  if (mask) png_set_packing(png);
+  else {
+    if (color == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(png);
+    if (color == PNG_COLOR_TYPE_GRAY && depth < 8) png_set_expand_gray_1_2_4_to_8(png);
+    if (depth == 16) png_set_scale_16(png);
+  }
   png_set_strip_alpha(png);
   png_set_interlace_handling(png);
   png_read_update_info(png, info);
@@ -129,6 +133,32 @@ static void start_reading(png_job *job) {
   png_read_info(job->png, job->info);
 }
 
+static int is_black(const png_color *c) { return !(c->red | c->green | c->blue); }
+
+/* Index 0 of a palette is what is not marked, whatever the colours. But where its colour is not black and that of
+ * another used index is, the program that wrote the file may have sorted the palette. */
+static void check_palette(png_job *job, const uint8_t *pixels, size_t n) {
+  png_colorp colours;
+  int n_colours, used[256] = {0};
+  if (!png_get_PLTE(job->png, job->info, &colours, &n_colours) || n_colours < 1 || is_black(colours)) return;
+  for (size_t i = 0; i < n; i++) used[pixels[i]] = 1;
+  for (int i = 1; i < n_colours; i++)
+    if (used[i] && is_black(colours + i))
+      give_up(job, "is a mask in doubt: colour 0 of its palette is not black, but another one is; save it in grey");
+}
+
+/* Pixels of `size` bytes become one grey value: 255 where any bit is set. */
+static void mark_pixels(raster *r, size_t size) {
+  size_t n = (size_t)r->height * r->width;
+  const uint8_t *in = r->pixels;
+  for (size_t i = 0; i < n; i++, in += size) {
+    uint8_t any = 0;
+    for (size_t b = 0; b < size; b++) any |= in[b];
+    r->pixels[i] = any ? 255 : 0;
+  }
+  r->channels = 1;
+}
+
 /* What stands between setjmp and the last call of libpng. */
 static int read_pixels(png_job *job) {
   raster *out = job->out;
@@ -138,17 +168,21 @@ static int read_pixels(png_job *job) {
   if (data_raster_size(height, width, job->max_pixels, job->error)) return job->failed = -1;
   if (!can_hold(job->size, (int64_t)width * height))
     give_up(job, "is a PNG file that announces more pixels than its bytes can hold; copy it again");
-  set_transforms(job->png, job->info);
+  set_transforms(job->png, job->info, job->mask);
   out->width = out->file_width = (int)width;
   out->height = out->file_height = (int)height;
   out->channels = png_get_channels(job->png, job->info);
-  if ((out->channels != 1 && out->channels != 3) ||
-      png_get_rowbytes(job->png, job->info) != (size_t)width * out->channels)
+  size_t pixel = (size_t)out->channels * (png_get_bit_depth(job->png, job->info) == 16 ? 2 : 1);
+  if ((out->channels != 1 && out->channels != 3) || png_get_rowbytes(job->png, job->info) != width * pixel)
     png_error(job->png, "neither grey nor RGB");
-  out->pixels = base_alloc((int64_t)width * height, (size_t)out->channels);
-  if (make_rows(job, out->pixels, out->height, (size_t)width * out->channels)) return -1;
+  out->pixels = base_alloc((int64_t)width * height, pixel);
+  if (make_rows(job, out->pixels, out->height, width * pixel)) return -1;
   png_read_image(job->png, job->rows);
   png_read_end(job->png, NULL);
+  if (!job->mask) return 0;
+  if (png_get_color_type(job->png, job->info) == PNG_COLOR_TYPE_PALETTE)
+    check_palette(job, out->pixels, (size_t)width * height);
+  mark_pixels(out, pixel);
   return 0;
 }
 
@@ -168,7 +202,9 @@ static void close_reading(png_job *job) {
 
 static int png_raster(const uint8_t *bytes, size_t n, const raster_limits *limits, raster *out, agad_error *error) {
   memset(out, 0, sizeof *out);
-  png_job job = {.error = error, .bytes = bytes, .left = n, .size = n, .max_pixels = limits->max_pixels, .out = out};
+  png_job job = {.error = error, .bytes = bytes, .left = n, .size = n, .out = out};
+  job.max_pixels = limits->max_pixels;
+  job.mask = limits->mask;
   int status = open_reading(&job) || read_pixels(&job) ? -1 : 0;
   if (job.no_memory || !job.info)
     status = agad_fail_as(error, AGAD_OUT_OF_MEMORY, "cannot be read: no memory for its pixels");
@@ -197,7 +233,7 @@ static int png_channels(const uint8_t *bytes, size_t n) {
   return channels;
 }
 
-const data_format data_png = {"PNG", {"png"}, is_png, png_raster, png_channels};
+const data_format data_png = {"PNG", {"png"}, is_png, png_raster, png_channels, 0};
 
 /* ---- writing ---- */
 

@@ -15,6 +15,7 @@ typedef struct raster {
 typedef struct raster_limits {
   int64_t max_pixels;
   int height, width; /* a picture may be decoded at a smaller scale, but not smaller than this; 0: at full scale */
+  int mask; /* 1: formats that have more than 8 bits or palettes give 255 where the value in the file is not 0, else 0 */
 } raster_limits;
 
 /* Refuses sizes over the limits, in one line that names the option. */

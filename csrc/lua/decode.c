@@ -101,11 +101,12 @@ static int resize(lua_State *L) {
   return lua_agad_end(L, &scope, 1);
 }
 
-/* formats() -> {{name=, endings={...}}, ...}: of picture files, as messages and file names have them */
+/* formats() -> {{name=, lossy=, endings={...}}, ...}: of picture files, as messages and file names have them */
 static int formats(lua_State *L) {
   lua_newtable(L);
   for (int i = 0; data_formats[i]; i++) {
-    lua_createtable(L, 0, 2);
+    lua_createtable(L, 0, 3);
+    lua_pushboolean(L, data_formats[i]->lossy), lua_setfield(L, -2, "lossy");
     lua_pushstring(L, data_formats[i]->name), lua_setfield(L, -2, "name");
     lua_newtable(L);
     for (int k = 0; data_formats[i]->endings[k]; k++)

@@ -71,6 +71,7 @@ static void break_file(const char *path, uint64_t number) {
       copy[base_random_below(&r, base_random_below(&r, 2) ? n : 64)] = (uint8_t)base_random_next(&r);
     if (is_png && base_random_below(&r, 2)) repair(copy);
     small.form.fit = (data_fit)(i % 3), small.form.filter = (data_filter)(i % 2);
+    small.mask = i % 5 == 0;
     try(copy, n, &small);
   }
 }

@@ -13,6 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
   decode_options o = {
       .form.fit = (data_fit)(knob[0] % 3), .form.filter = (data_filter)(knob[0] / 3 % 2), .fast_decode = knob[0] >> 7};
   o.form.channels = channels_of(knob[1]);
+  o.mask = knob[0] >> 6 & 1;
   o.max_pixels = 1 << 18;
   if (knob[2]) {
     o.form.height = 1 + knob[3] + (knob[2] % 16 == 1) * 1000;
@@ -28,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
     CHECK(!out.pixels);
     return 0;
   }
-  CHECK(o.form.channels || out.channels == header);
+  CHECK(o.form.channels || out.channels == (o.mask ? 1 : header));
   CHECK(!o.form.channels || out.channels == o.form.channels);
   CHECK(!o.form.height || (out.height == o.form.height && out.width == o.form.width));
   touch(out.pixels, (size_t)out.channels * out.height * out.width);

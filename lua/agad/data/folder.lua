@@ -6,6 +6,7 @@ local formats = require "agad.data.formats"
 local layout = require "agad.data.layout"
 local lfs = require "lfs"
 local luv = require "luv"
+local mask_names = require "agad.data.mask_names"
 local pictures = require "agad.data.pictures"
 local sets = require "agad.data.set"
 local fail = sets.fail
@@ -36,7 +37,7 @@ local function note_empty(dir, found, notes)
     for name in lfs.dir(parent) do
       local path = parent .. "/" .. name
       if name:sub(1, 1) ~= "." and not filled[name] and not formats.is_picture(name) and
-         name:lower() ~= "ground_truth" and lfs.attributes(path, "mode") == "directory" then
+         not mask_names.folder(name) and lfs.attributes(path, "mode") == "directory" then
         empty[#empty + 1], filled[name] = name, true
       end
     end
@@ -54,21 +55,17 @@ local function labels_of(classes)
   return label
 end
 
--- The masks of the anomalous pictures. If one is missing, none are used, as its defective pixels are unknown.
-local function find_masks(dir, found, normal, o, notes)
-  if not found.masks then return nil end
-  local masks, missing = {}, {}
-  local function look(i, picture)
-    if picture[2] == normal then return end
-    local path = layout.mask(found.masks, picture[1], picture[2])
-    if path then masks[i] = dir .. "/" .. path else missing[#missing + 1] = picture[1] end
+-- The pictures below a folder, and their masks: picture -> list of paths, or nil if there are none.
+local function pictures_of(dir, o, notes)
+  local base, masks = without_slash(dir), nil
+  local found, of = mask_names.split(base, list(dir, o, notes), o, notes)
+  if #found == 0 then fail("%s: there are only masks in this folder, no pictures", dir) end
+  if of then masks = {} end
+  for picture, paths in pairs(of or {}) do
+    for i, path in ipairs(paths) do paths[i] = base .. "/" .. path end
+    masks[picture] = paths
   end
-  for i, picture in ipairs(found.test) do look(#found.train + i, picture) end
-  if #found.test == 0 then for i, picture in ipairs(found.train) do look(i, picture) end end
-  if #missing == 0 then return masks end
-  local text = ("%d of the pictures have no mask in ground_truth, for example %s"):format(#missing, missing[1])
-  if o.strict then fail("%s: %s", dir, text) end
-  notes[#notes + 1] = text .. "; no masks are used"
+  return found, masks
 end
 
 -- One folder, by its layout.
@@ -76,16 +73,19 @@ function folder.one(dir, given)
   if type(dir) ~= "string" or dir == "" then fail("folder: give the path of a folder") end
   local o, notes = check("folder", given, pictures.options), {}
   local base = without_slash(dir)
-  local found = layout.of(base, list(dir, o, notes))
+  local paths, masks = pictures_of(dir, o, notes)
+  local found = layout.of(base, paths)
   table.move(found.notes, 1, #found.notes, #notes + 1, notes)
   note_empty(base, found, notes)
   if #found.train == 0 then fail("%s: there are no training pictures in %s", dir, base .. "/train") end
   local label, normal = labels_of(found.classes), sets.normal_of(found.classes)
-  local rows = {paths = {}, labels = {}, train = #found.train, masks = find_masks(base, found, normal, o, notes)}
+  local rows = {paths = {}, labels = {}, train = #found.train, masks = masks and {}, normal = label[normal],
+    needs_masks = o.strict}
   for _, part in ipairs {found.train, found.test} do
     for _, picture in ipairs(part) do
       local i = #rows.paths + 1
       rows.paths[i], rows.labels[i] = base .. "/" .. picture[1], label[picture[2]]
+      if masks and (part == found.test or #found.test == 0) then rows.masks[i] = masks[picture[1]] end
     end
   end
   local name = pictures.base(dir)
@@ -111,18 +111,20 @@ function folder.two(normals, anomalies, given)
   end
   local o, notes = check("folders", given, pictures.options), {}
   refuse_overlap(normals, anomalies)
-  local rows, class_of, seen = {paths = {}, labels = {}}, {}, {}
-  for _, path in ipairs(list(normals, o, notes)) do
+  local rows, class_of, seen = {paths = {}, labels = {}, normal = 0, needs_masks = o.strict}, {}, {}
+  for _, path in ipairs((pictures_of(normals, o, notes))) do
     table.insert(rows.paths, without_slash(normals) .. "/" .. path)
     table.insert(class_of, "normal")
   end
-  local kinds = {}
-  for _, path in ipairs(list(anomalies, o, notes)) do
+  local kinds, found, masks = {}, pictures_of(anomalies, o, notes)
+  rows.masks = masks and {}
+  for _, path in ipairs(found) do
     local kind = path:match "^([^/]+)/" or "anomaly"
     if kind == "normal" then fail("%s: a kind of defect cannot be called normal; rename that subfolder", anomalies) end
     if not seen[kind] then seen[kind] = true; kinds[#kinds + 1] = kind end
     table.insert(rows.paths, without_slash(anomalies) .. "/" .. path)
     table.insert(class_of, kind)
+    if masks then rows.masks[#rows.paths] = masks[path] end
   end
   table.sort(kinds)
   local classes = {"normal", table.unpack(kinds)}

@@ -7,7 +7,7 @@ local formats = {patterns = {}}
 local endings = {}
 for _, format in ipairs(core.data.formats()) do
   for _, ending in ipairs(format.endings) do
-    endings[ending] = true
+    endings[ending] = format
     table.insert(formats.patterns, "*." .. ending)
   end
 end
@@ -16,6 +16,9 @@ end
 formats.patterns = table.concat(formats.patterns, ", ")
 
 --- Whether a file of this name is treated as a picture.
-function formats.is_picture(name) return endings[name:lower():match "%.([^.]*)$"] or false end
+function formats.is_picture(name) return endings[name:lower():match "%.([^.]*)$"] ~= nil end
+
+--- Whether a picture of this name is of a format that blurs edges, and so cannot have just two colours.
+function formats.is_lossy(name) return endings[name:lower():match "%.([^.]*)$"].lossy end
 
 return formats

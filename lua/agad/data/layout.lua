@@ -1,9 +1,10 @@
 -- Finds the split and the class of each picture in a folder from the names of the subfolders that hold it. These
 -- layouts are recognised, in this order:
---   {train,test}/CLASS/*   split; ground_truth/CLASS/NAME_mask.png (or NAME.png) are masks
---   CLASS/*                no split; masks as above
+--   {train,test}/CLASS/*   split
+--   CLASS/*                no split
 --   *                      no split, one class "normal"
--- Subfolders of a class belong to the class. The names train, test and ground_truth may be in upper or lower case.
+-- Subfolders of a class belong to the class. The names train and test may be in upper or lower case. Masks were taken
+-- out before (mask_names.lua).
 
 local sets = require "agad.data.set"
 local sorted_keys = require("agad.base.values").keys
@@ -13,20 +14,12 @@ local layout, NO_TEST = {}, "there are no test pictures; train is split at rando
 
 local function starts(path) return path:match "^([^/]+)/(.+)$" end
 
-local function stem(path) return path:match "([^/]+)%.[^./]*$" or path:match "[^/]+$" end
-
 -- Adds a note about ignored pictures: their number and the first names.
 local function passed_over(notes, list, why)
   if #list == 0 then return end
   local names = table.concat(list, ", ", 1, math.min(3, #list))
   notes[#notes + 1] = ("%d picture%s ignored: %s (%s%s)"):format(#list, #list == 1 and " is" or "s are", why, names,
     #list > 3 and ", …" or "")
-end
-
--- ground_truth/scratch/017_mask.png -> masks["scratch/017"]
-local function mask_key(rest)
-  local class, path = starts(rest)
-  if class then return class .. "/" .. stem(path):gsub("_mask$", "") end
 end
 
 -- Groups pictures by their first folder; those in no folder are `loose`.
@@ -98,21 +91,13 @@ end
 
 --- Sorts the pictures of a folder into splits and classes.
 -- @param dir string the folder, for messages
--- @param paths list relative paths, sorted
--- @return table train, test (lists of {path, class}; test empty: no split), masks ("class/name" -> path, or nil),
---   classes (sorted), notes; class_folders: the folders in which to look for empty classes
+-- @param paths list relative paths of pictures, sorted
+-- @return table train, test (lists of {path, class}; test empty: no split), classes (sorted), notes; class_folders: the
+--   folders in which to look for empty classes
 -- @raise the folder contains data sets
 function layout.of(dir, paths)
   local found = {train = {}, test = {}, notes = {}, class_folders = {}}
   local folders, loose = by_folder(paths)
-  local truth, truth_name = take(folders, "ground_truth")
-  if truth then
-    found.masks = {}
-    for _, rest in ipairs(truth) do
-      local key = mask_key(rest)
-      if key then found.masks[key] = truth_name .. "/" .. rest end
-    end
-  end
   local train, train_name = take(folders, "train")
   local test, test_name = take(folders, "test")
   if train and (test or not next(folders)) then
@@ -132,11 +117,5 @@ function layout.of(dir, paths)
   found.classes = sorted_keys(seen)
   return found
 end
-
---- The mask of a picture: its path, or nil.
--- @param masks table as `layout.of` gives it
--- @param path string the picture's relative path
--- @param class string
-function layout.mask(masks, path, class) return masks[class .. "/" .. stem(path)] end
 
 return layout

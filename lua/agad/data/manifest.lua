@@ -143,13 +143,14 @@ local function plan(name, rows, split)
   end
   table.sort(classes)
   for i, class in ipairs(classes) do label[class] = i - 1 end
-  local list = {paths = {}, labels = {}, masks = rows.mask and {}}
+  local normal = sets.normal_of(classes)
+  local list = {paths = {}, labels = {}, masks = rows.mask and {}, normal = label[normal]}
   local function add(part)
     for i, of in ipairs(rows.split) do
       if of == part then
         local at = #list.paths + 1
         list.paths[at], list.labels[at] = rows.path[i], label[rows.label[i]]
-        if rows.mask then list.masks[at] = rows.mask[i] end
+        if rows.mask and rows.mask[i] then list.masks[at] = {rows.mask[i]} end
       end
     end
   end

@@ -1,10 +1,10 @@
--- From files to splits: decoding by the core, masks, skipped files. The options are those of all sets made of files.
+-- From files to splits: decoding by the core, skipped files. The options are those of all sets made of files.
 
-local agad = require "agad"
 local core = require "agad.core"
 local errors = require "agad.base.errors"
 local lfs = require "lfs"
 local luv = require "luv"
+local masks = require "agad.data.masks"
 local sets = require "agad.data.set"
 local some = require("agad.data.options").some
 local user_cache = require("agad.base.places").cache
@@ -38,35 +38,43 @@ local function options_of(o, more)
   return given
 end
 
--- Masks, one per row, zero for a row without one. `wanted` holds the rows' paths of masks, {} if none is needed.
-local function read_masks(name, rows, wanted, loaded, o)
-  local paths, at = {}, {}
-  for i, row in ipairs(rows) do
-    if wanted[row] then paths[#paths + 1], at[#at + 1] = wanted[row], i - 1 end
-  end
-  local shape = loaded.images.shape
-  local masks = agad.zeros({#rows, shape[3], shape[4]}, {dtype = "uint8"})
-  if #paths == 0 then return masks end
-  local read = core.data.load_files(paths, options_of(o, {mask = true, strict = true, channels = 1,
-    height = shape[3], width = shape[4]}))
-  local index = core.from_table(at, "int64")
-  for _, side in ipairs {"height", "width"} do
-    local differs = read[side]:ne(loaded[side]:index_select(1, index)):totable()
-    for i, other in ipairs(differs) do
-      if other == true or other == 1 then
-        fail("%s: the mask %s has a different %s than its picture %s", name, paths[i], side, rows.paths[at[i] + 1])
-      end
-    end
-  end
-  return masks:index_copy(1, index, read.images:squeeze(2))
+-- How many bits the values of a PNG file have; 8 for any other file.
+local function bits_of(path)
+  local file = io.open(path, "rb")
+  local head = file and file:read(25) or ""
+  if file then file:close() end
+  return head:sub(1, 4) == "\137PNG" and head:byte(25) or 8
 end
 
-local function split_of(loaded, rows, masks, first, n)
+-- A note if no picture is bright: in 16-bit files, if the values have at most 14 bits; in others, only if all pictures
+-- are nearly black.
+local function note_dark(images, paths, notes)
+  local deep = bits_of(paths[1]) == 16
+  local limit, n = deep and 64 or 16, images.shape[1]
+  if images:narrow(1, 1, math.min(n, 16)):max():item() > limit then return end
+  local most = images:max():item()
+  if most > limit then return end
+  local text = ("no picture is brighter than %d of 255, so that %d grey levels are left"):format(most, most + 1)
+  if most == 0 then
+    notes[#notes + 1] = "all pictures are black: every pixel is 0 of 255"
+  elseif deep then
+    local bits = 8
+    while ((1 << bits) + 127) // 257 < most do bits = bits + 1 end
+    notes[#notes + 1] = ("%s: these 16-bit files seem to hold %d-bit values; multiply them by %d first " ..
+      "(magick IN.png -evaluate multiply %d OUT.png)"):format(text, bits, 1 << 16 - bits, 1 << 16 - bits)
+  else
+    notes[#notes + 1] = ("%s; stretch the pictures first (magick IN.png -evaluate multiply %d OUT.png)"):format(text,
+      255 // most)
+  end
+end
+
+local function split_of(loaded, rows, marks, first, n)
   if n == 0 then return nil end
-  local function part(t) return t and t:narrow(1, first, n) end
+  local function part(t) return t:narrow(1, first, n) end
+  local marked = marks and part(marks):max():item() > 0
   local function cut(list) return table.move(list, first, first + n - 1, 1, {}) end
   return {
-    images = part(loaded.images), labels = core.from_table(cut(rows.labels), "int64"), masks = part(masks),
+    images = part(loaded.images), labels = core.from_table(cut(rows.labels), "int64"), masks = marked and part(marks) or nil,
     paths = cut(rows.paths),
     origin = {height = part(loaded.height), width = part(loaded.width), file_bytes = part(loaded.file_bytes)},
   }
@@ -76,38 +84,37 @@ end
 -- @param name string what the set is called, for messages
 -- @param places list the folders or the file that they come from
 -- @param rows table paths, labels (from 0): lists, training pictures first; train: how many of these; masks: row ->
---   path (rows without one have no defect), or nil where there are no masks at all
+--   list of paths, or nil (it has no mask); masks is nil where there are no masks at all; normal: the label that is
+--   normal by default, or nil; needs_masks: an anomalous picture without a mask is an error
 -- @param o table checked options (`pictures.options`)
 -- @param notes list to which notes are added
 -- @return table train
 -- @return table test, or nil
--- @raise none of them can be read, sizes that differ where no size is given, a mask that does not fit
+-- @raise none of them can be read, sizes that differ where no size is given; with strict, a file that cannot be used
 function pictures.read(name, places, rows, o, notes)
   local where = places[1]
   local loaded = core.data.load_files(rows.paths, options_of(o, {cache = cache_path(places, o),
     on_progress = o.on_progress or nil}))
   if loaded.note then notes[#notes + 1] = loaded.note end
-  local kept, train = {paths = rows.paths, labels = rows.labels}, rows.train
-  local first = loaded.kept:totable()
+  local kept, first = rows, loaded.kept:totable()
   if #first < #rows.paths then
     notes[#notes + 1] = ("%d of %d pictures cannot be read and were skipped: %s%s"):format(loaded.skipped, #rows.paths,
       table.concat(loaded.examples, "; ", 1, math.min(3, #loaded.examples)), loaded.skipped > 3 and "; …" or "")
-    kept, train = {paths = {}, labels = {}}, 0
+    kept = {paths = {}, labels = {}, train = 0, masks = rows.masks and {}, normal = rows.normal,
+      needs_masks = rows.needs_masks}
     for i, row in ipairs(first) do
       kept.paths[i], kept.labels[i] = rows.paths[row + 1], rows.labels[row + 1]
-      if row < rows.train then train = i end
+      if rows.masks then kept.masks[i] = rows.masks[row + 1] end
+      if row < rows.train then kept.train = i end
     end
   end
-  if train == 0 then fail("%s: none of the training pictures can be read; %s", where, loaded.examples[1]) end
-  local masks
-  if rows.masks then
-    for i, row in ipairs(first) do kept[i] = row + 1 end
-    masks = read_masks(name, kept, rows.masks, loaded, o)
-  end
-  local has_train_masks = false
-  for row in pairs(rows.masks or {}) do has_train_masks = has_train_masks or row <= rows.train end
-  return split_of(loaded, kept, has_train_masks and masks or nil, 1, train),
-    split_of(loaded, kept, masks, train + 1, #first - train)
+  if kept.train == 0 then fail("%s: none of the training pictures can be read; %s", where, loaded.examples[1]) end
+  note_dark(loaded.images, kept.paths, notes)
+  local shape = loaded.images.shape
+  local marks = kept.masks and masks.read(name, kept, loaded, options_of(o, {mask = true, channels = 1,
+    height = shape[3], width = shape[4]}), notes)
+  return split_of(loaded, kept, marks, 1, kept.train),
+    split_of(loaded, kept, marks, kept.train + 1, #first - kept.train)
 end
 
 --- The last part of a path, for a set's name.

@@ -30,6 +30,18 @@ function methods:label_of(class)
   fail("%s has no class %s; its classes: %s", self.name, tostring(class), table.concat(self.classes, ", "))
 end
 
+-- Adds a note of classes whose names differ only in case, of which one may be a mistake.
+local function note_case(classes, notes)
+  local first, found = {}, {}
+  for _, class in ipairs(classes) do
+    local lower = class:lower()
+    if first[lower] then found[#found + 1] = first[lower] .. " and " .. class else first[lower] = class end
+  end
+  if #found == 0 then return end
+  notes[#notes + 1] = ("the names of these classes differ only in case: %s; if they are one class, give it one name")
+    :format(table.concat(found, ", "))
+end
+
 -- The constructor call as text: the path, then only the options that differ from their defaults.
 local function call_text(name, place, o, known)
   local given = {}
@@ -54,13 +66,14 @@ function sets.new(o)
   for key, value in pairs(o.options) do
     if type(value) ~= "function" then kept[key] = type(value) == "string" and printable(value) or value end
   end
-  local name, classes = printable(o.name), {}
+  local name, classes, notes = printable(o.name), {}, o.notes or {}
   for i, class in ipairs(o.classes) do classes[i] = printable(class) end
+  note_case(classes, notes)
   return setmetatable({
     name = name, train = o.train, test = o.test, unsplit = not o.test or nil, classes = classes, options = kept,
     channels = shape[2], height = shape[3], width = shape[4], superclasses = o.superclasses,
     normal = o.normal and printable(o.normal),
-    holdout = o.holdout, batch = o.batch or few and 64 or nil, notes = o.notes and #o.notes > 0 and o.notes or nil,
+    holdout = o.holdout, batch = o.batch or few and 64 or nil, notes = #notes > 0 and notes or nil,
     call = call_text(o.call, o.place, kept, o.known),
     info = {name = name, classes = classes, channels = shape[2], height = shape[3], width = shape[4],
       train = shape[1], test = o.test and o.test.images.shape[1] or 0},

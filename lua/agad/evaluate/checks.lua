@@ -64,18 +64,30 @@ function checks.shortcuts(task, auroc)
   return best, all, {}
 end
 
---- Pixel AUROC and PRO (up to a false-positive rate of .3) of the error maps.
+-- The rows whose defective pixels are known: all but those of anomalous pictures whose masks mark nothing.
+local function located(rows, task)
+  local marked, known = task.test.masks:flatten(2):any(2):totable(), {}
+  for _, row in ipairs(rows) do
+    local is = marked[row + 1]
+    if task.test.anomalous[row + 1] == 0 or is == true or is == 1 then known[#known + 1] = row end
+  end
+  return known
+end
+
+--- Pixel AUROC and PRO (up to a false-positive rate of .3) of the error maps. An anomalous picture without a mask, or
+-- with one that marks nothing, is left out, as its defective pixels are unknown.
 -- @return table pixel_auroc, pro, regions; or nil
--- @return string the reason
+-- @return string the reason; or, with a result, a note of what was left out, if anything
 function checks.localisation(source, task, result, batch)
   local masks = task.test.masks
   if not masks then return nil, "the test pictures have no masks" end
   local shape = masks.shape
-  local localiser = core.metrics.localiser(shape[1], shape[2], shape[3])
+  local known = located(result.rows, task)
+  local localiser = core.metrics.localiser(#known, shape[2], shape[3])
   local how = columns.how(source, result.column, batch)
-  local defective, pixels = 0, #result.rows * shape[2] * shape[3]
-  for first = 1, #result.rows, batch do
-    local rows = table.move(result.rows, first, math.min(first + batch - 1, #result.rows), 1, {})
+  local defective, pixels = 0, #known * shape[2] * shape[3]
+  for first = 1, #known, batch do
+    local rows = table.move(known, first, math.min(first + batch - 1, #known), 1, {})
     local maps = scorer.maps(result.net, tasks.pictures(task.test, rows), how)
     if not maps then return nil, "the method gives no error map" end
     local here = masks:index_select(1, core.from_table(rows, "int64"))
@@ -85,7 +97,10 @@ function checks.localisation(source, task, result, batch)
   if defective == 0 or defective == pixels then
     return nil, ("%d defective and %d normal pixels, but both are needed"):format(defective, pixels - defective)
   end
-  return localiser:result(MAX_FPR)
+  local left_out = #result.rows - #known
+  return localiser:result(MAX_FPR), left_out > 0 and ("%d of the %d anomalous test pictures %s left out, as their " ..
+    "masks are missing or mark nothing"):format(left_out, task.counts.test_anomalies, left_out == 1 and "is" or "are")
+    or nil
 end
 
 return checks

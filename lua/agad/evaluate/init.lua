@@ -94,7 +94,7 @@ local function measure_own(row, source, task, config, result, o)
   add(notes, more)
   local located, reason = checks.localisation(source, task, result, batch)
   row.pixel_auroc, row.pro = located and located.pixel_auroc or null, located and located.pro or null
-  if not located then table.insert(notes, "pixel_auroc, pro: " .. reason) end
+  if reason then table.insert(notes, "pixel_auroc, pro: " .. reason) end
 end
 
 --- Computes all columns that are available.

@@ -230,6 +230,18 @@ function task.load(path, set)
   return assemble(set, o, chosen)
 end
 
+--- How many normals a task with these options holds out, in words. It is not made: no picture is copied.
+-- @param set set from agad.data
+-- @param o table as of `agad.task.new`
+-- @return string one line; nil if none are held out
+-- @raise as `agad.task.new`
+function task.about_holdout(set, o)
+  local chosen = choose(set, checked(set, o))
+  local held = #chosen.held_out
+  return held > 0 and ("training holds out %d of %d normals for the threshold"):format(held, held + #chosen.normals)
+    or nil
+end
+
 --- Pictures of some rows (from 0) of a split.
 -- @param from table a split of a set or a task
 -- @param rows list

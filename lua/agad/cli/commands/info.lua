@@ -55,9 +55,12 @@ local function of_net(agad, name, given, out)
   return row
 end
 
+-- The row of a data set, and how many normals a training would hold out: a text, or nil if that cannot be told.
 local function of_data(args, config)
   local named = {command = "info", data = args.thing, root = args.root, quiet = args.quiet}
-  return require("agad.data.inspect").set(common.load(named, config), {out = args.out})
+  local set = common.load(named, config)
+  local known, held_out = errors.try(require("agad").task.about_holdout, set, {normal = config.normal})
+  return require("agad.data.inspect").set(set, {out = args.out}), known and held_out or nil
 end
 
 -- Text --------------------------------------------------------------------------------------------
@@ -159,12 +162,12 @@ end
 
 local function run(args)
   local agad = require "agad"
-  local thing, mode, row = args.thing, lfs.attributes(args.thing, "mode"), nil
+  local thing, mode, row, held_out = args.thing, lfs.attributes(args.thing, "mode"), nil, nil
   local given = common.given(args)
   local is_net = agad.nn.is_known(thing)
   local is_run = mode == "directory" and lfs.attributes(thing .. "/config.json")
   if common.contains(agad.data.names, thing) or agad.data.is_path(thing) and not is_run then
-    row = of_data(args, common.prepare(given))
+    row, held_out = of_data(args, common.prepare(given))
   elseif is_net or thing:find "%.lua$" and mode == "file" then row = of_net(agad, thing, given, args.out)
   elseif mode == "file" or is_run then
     common.prepare(given)
@@ -177,6 +180,7 @@ local function run(args)
     common.fail(("--out works for data sets and nets only; %s is a %s"):format(thing, row.kind), 2)
   end
   if args.json then common.print_json(row) return end
+  if held_out then table.insert(row.notes, held_out) end
   print_row(row, thing:gsub("/+$", ""))
   if args.method then io.stdout:write("\n", options.describe(common.usage(methods.load, args.method)), "\n") end
 end

@@ -18,6 +18,8 @@ local function train(args)
   local task = agad.task.new(set, task_options)
   local run = agad.trainer(task, run_options, {dir = dir, resume = args.resume})
   local show = progress.new {quiet = args.quiet}
+  local held_out = agad.task.about_holdout(set, task_options)
+  if held_out then show {kind = "note", text = held_out} end
 
   local interrupted = false
   run:fit(function(e)
