@@ -23,9 +23,10 @@ end
 
 -- "017_mask_2" -> "017", "2"; "017_mask" -> "017", ""; nil for a name that does not end as those of masks do.
 local function base_of(stem)
-  local base, word, number = stem:match "^(.+)[_%-%. ](%a+)[_%-%. ]?(%d*)$"
-  if not base or not words[word:lower()] then return nil end
-  if word:lower() == "truth" then base = base:match "^(.+)[_%-%. ][gG][rR][oO][uU][nN][dD]$" end
+  local word = stem:match "(%a+)[_%-%. ]?%d*$"
+  if not word or not words[word:lower()] then return nil end
+  local base, number = stem:match("^(.+)[_%-%. ]" .. word .. "[_%-%. ]?(%d*)$")
+  if base and word:lower() == "truth" then base = base:match "^(.+)[_%-%. ][gG][rR][oO][uU][nN][dD]$" end
   return base, number
 end
 
@@ -44,16 +45,23 @@ end
 
 local function stem_of(path) return path:match "^(.*[^/])%.[^./]*$" or path end
 
+-- "test/hole/017.png" -> "test/hole/", "017"
 local function parts_of(path)
-  local dirs = {}
-  for dir in path:gmatch "([^/]+)/" do dirs[#dirs + 1] = dir end
-  return dirs, stem_of(path):match "[^/]+$"
+  local above, file = path:match "^(.-)([^/]*)$"
+  return above, stem_of(file)
 end
 
+local function dirs_of(above)
+  local dirs = {}
+  for dir in above:gmatch "([^/]+)/" do dirs[#dirs + 1] = dir end
+  return dirs
+end
+
+-- The folders but for the one in place k: "hole/".
 local function without(dirs, k)
-  local rest = table.move(dirs, 1, #dirs, 1, {})
-  table.remove(rest, k)
-  return rest
+  local rest = {}
+  for i, dir in ipairs(dirs) do if i ~= k then rest[#rest + 1] = dir .. "/" end end
+  return table.concat(rest)
 end
 
 -- Adds a note: how many these are, and the first of them.
@@ -86,24 +94,30 @@ local function places_of(paths)
   end, tops.test and "test" or "train"
 end
 
--- Splits paths into those in a folder that is called as folders of masks are, and all others.
+-- The folder of masks among these folders: k, its place among them; path; kind; place; rest: the others, "hole/"; or
+-- false.
+local function folder_of_masks(above, place_of)
+  local dirs = dirs_of(above)
+  for k, dir in ipairs(dirs) do
+    local kind, place = names.folder(dir), place_of(k, dirs)
+    if kind then
+      if place == "split" and kind == "perhaps" then kind = "likely" end         -- no class that would be lost
+      if place == "class" and kind == "likely" then kind = "perhaps" end
+      return {k = k, path = table.concat(dirs, "/", 1, k), kind = kind, place = place, rest = without(dirs, k),
+        deeper = #dirs > k}
+    end
+  end
+  return false
+end
+
+-- Splits paths into those in a folder that is called as folders of masks are, {path, stem, folder}, and all others.
 local function candidates_of(paths, place_of)
   local found, others, known = {}, {}, {}
   for _, path in ipairs(paths) do
     local above = path:match "^.*/" or ""
-    local k = known[above]
-    if k == nil then
-      k = false
-      for i, dir in ipairs((parts_of(path))) do k = k or names.folder(dir) and i end
-      known[above] = k
-    end
-    if k then
-      local dirs, stem = parts_of(path)
-      local kind, place = names.folder(dirs[k]), place_of(k, dirs)
-      if place == "split" and kind == "perhaps" then kind = "likely" end         -- no class that would be lost
-      if place == "class" and kind == "likely" then kind = "perhaps" end
-      found[#found + 1] = {path = path, k = k, dirs = without(dirs, k), stem = stem, kind = kind, place = place,
-        folder = table.concat(dirs, "/", 1, k)}
+    if known[above] == nil then known[above] = folder_of_masks(above, place_of) end
+    if known[above] then
+      found[#found + 1] = {path = path, stem = select(2, parts_of(path)), folder = known[above]}
     else
       others[#others + 1] = path
     end
@@ -111,9 +125,8 @@ local function candidates_of(paths, place_of)
   return found, others
 end
 
-local function key_of(k, dirs, stem) return ("%d/%s/%s"):format(k, table.concat(dirs, "/"), stem) end
-
--- The masks by the names that their pictures may have; those in a folder called like a picture come second.
+-- The masks by k and the paths that their pictures may have but for their folder in place k: "1:hole/017"; those in a
+-- folder called like a picture come second.
 local function index_of(masks)
   local exact, several = {}, {}
   local function put(into, key, mask, rule, number)
@@ -121,44 +134,46 @@ local function index_of(masks)
     table.insert(into[key], {mask = mask, rule = rule, number = number})
   end
   for _, mask in ipairs(masks) do
-    put(exact, key_of(mask.k, mask.dirs, mask.stem), mask, "name", "")
+    local rest = mask.folder.k .. ":" .. mask.folder.rest
+    put(exact, rest .. mask.stem, mask, "name", "")
     local base, number = base_of(mask.stem)
-    if base then put(exact, key_of(mask.k, mask.dirs, base), mask, "word", number) end
-    local last = #mask.dirs
-    if last >= mask.k then
-      put(several, key_of(mask.k, without(mask.dirs, last), mask.dirs[last]), mask, "several", mask.stem)
-    end
+    if base then put(exact, rest .. base, mask, "word", number) end
+    if mask.folder.deeper then put(several, rest:sub(1, -2), mask, "several", mask.stem) end
   end
   return {exact, several}
 end
 
--- Calls f(entry, instead) for the entries of the index that fit a picture; instead: its folder in the place of the
--- masks' folder, or "" if it has none there.
-local function each_fit(index, path, f)
-  local dirs, stem = parts_of(path)
-  local function look(k, rest, instead)
-    for _, entry in ipairs(index[key_of(k, rest, stem)] or {}) do f(entry, instead) end
+-- What stands before a picture's name in such an index, for each place k in which masks have their folder: a list of
+-- {prefix, instead}; instead: its folder in that place, or "" if it has none there.
+local function prefixes_of(above, ks)
+  local dirs, list = dirs_of(above), {}
+  for _, k in ipairs(ks) do
+    if k <= #dirs + 1 then list[#list + 1] = {k .. ":" .. above, ""} end
+    if k <= #dirs then list[#list + 1] = {k .. ":" .. without(dirs, k), dirs[k]} end
   end
-  for k = 1, #dirs + 1 do
-    look(k, dirs, "")
-    if k <= #dirs then look(k, without(dirs, k), dirs[k]) end
-  end
+  return list
 end
 
 -- Gives each mask that fits pictures the list of them: mask.fits = {{path, where, number, instead}, …}.
 local function fit(masks, pictures, tested)
-  for _, mask in ipairs(masks) do mask.fits = nil end
+  local ks = {}
+  for _, mask in ipairs(masks) do mask.fits, ks[mask.folder.k] = nil, true end
+  ks = sorted_keys(ks)
   for _, index in ipairs(index_of(masks)) do
-    local fits = {}
+    local fits, prefixes = {}, {}
     local function add(path, entry, instead)
       local mask = entry.mask
-      if mask.fits or mask.place == "split" and instead ~= "" and instead:lower() ~= tested then return end
+      if mask.fits or mask.folder.place == "split" and instead ~= "" and instead:lower() ~= tested then return end
       fits[mask] = fits[mask] or {}
       table.insert(fits[mask], {path = path, where = mask.path:match "^.*/" .. entry.rule, number = entry.number,
         instead = instead})
     end
     for _, path in ipairs(pictures) do
-      each_fit(index, path, function(entry, instead) add(path, entry, instead) end)
+      local above, stem = parts_of(path)
+      if not prefixes[above] then prefixes[above] = prefixes_of(above, ks) end
+      for _, prefix in ipairs(prefixes[above]) do
+        for _, entry in ipairs(index[prefix[1] .. stem] or {}) do add(path, entry, prefix[2]) end
+      end
     end
     for mask, list in pairs(fits) do mask.fits = list end
   end
@@ -176,8 +191,9 @@ end
 local function decide(dir, candidates, o, notes)
   local folders, masks, pictures, taken, kept = {}, {}, {}, {}, {}
   for _, mask in ipairs(candidates) do
-    local group = folders[mask.folder] or {kind = mask.kind, fitting = 0}
-    folders[mask.folder], group[#group + 1] = group, mask
+    local folder = mask.folder
+    local group = folders[folder.path] or {kind = folder.kind, fitting = 0}
+    folders[folder.path], group[#group + 1] = group, mask
     group.fitting = group.fitting + (mask.fits and 1 or 0)
   end
   for _, name in ipairs(sorted_keys(folders)) do
@@ -204,27 +220,33 @@ end
 
 -- Masks beside their pictures ---------------------------------------------------------------------
 
--- The pictures of each stem: a list.
-local function by_stem(paths)
-  local groups = {}
-  for _, path in ipairs(paths) do
+-- The pictures by their stems: the first of each, and all of those that several have: a list.
+local function by_stem(pictures)
+  local first, twins = {}, {}
+  for _, path in ipairs(pictures) do
     local stem = stem_of(path)
-    local group = groups[stem]
-    if group then group[#group + 1] = path else groups[stem] = {path} end
+    if first[stem] then
+      twins[stem] = twins[stem] or {first[stem]}
+      table.insert(twins[stem], path)
+    else
+      first[stem] = path
+    end
   end
-  return groups
+  return first, twins
 end
 
 -- Takes NAME_mask.png beside NAME.png out of the pictures; give(picture, mask, where, number).
 local function beside_by_name(pictures, give, notes)
-  local groups, rest, taken = by_stem(pictures), {}, {}
+  local first, twins, rest, taken = nil, nil, {}, {}
   for _, path in ipairs(pictures) do
-    local above, file = path:match "^(.-)([^/]*)$"
-    local base, number = base_of(stem_of(file))
-    local owners = base and groups[above .. base]
-    if owners then
+    local above, stem = parts_of(path)
+    local base, number = base_of(stem)
+    if base and not first then first, twins = by_stem(pictures) end
+    if base and first[above .. base] then
       taken[#taken + 1] = path
-      for _, owner in ipairs(owners) do give(owner, path, above .. "word", number) end
+      for _, owner in ipairs(twins[above .. base] or {first[above .. base]}) do
+        give(owner, path, above .. "word", number)
+      end
     else
       rest[#rest + 1] = path
     end
@@ -236,16 +258,14 @@ end
 
 -- Takes NAME.png of at most two colours beside NAME.jpg out of the pictures.
 local function beside_by_pixels(dir, pictures, o, give, notes)
-  local groups, unsure, is_mask, taken, kept = {}, {}, {}, {}, {}
-  for _, group in pairs(by_stem(pictures)) do
-    if #group > 1 then
-      groups[#groups + 1] = group
-      for _, path in ipairs(group) do if not formats.is_lossy(path) then unsure[#unsure + 1] = path end end
-    end
+  local _, twins = by_stem(pictures)
+  local unsure, is_mask, taken, kept = {}, {}, {}, {}
+  for _, group in pairs(twins) do
+    for _, path in ipairs(group) do if not formats.is_lossy(path) then unsure[#unsure + 1] = path end end
   end
   if #unsure == 0 then return pictures end
   for i, is in ipairs(two_coloured(dir, unsure, o)) do is_mask[unsure[i]] = is or nil end
-  for _, group in ipairs(groups) do
+  for _, group in pairs(twins) do
     local owners, masks = {}, {}
     for _, path in ipairs(group) do table.insert(is_mask[path] and masks or owners, path) end
     if #masks == 0 then table.move(owners, 1, #owners, #kept + 1, kept) end
@@ -254,14 +274,13 @@ local function beside_by_pixels(dir, pictures, o, give, notes)
       for _, owner in ipairs(owners) do give(owner, mask, "pixels", "") end
     end
   end
+  if #taken == 0 then return pictures end
   local rest = {}
   for _, path in ipairs(pictures) do if not is_mask[path] then rest[#rest + 1] = path end end
   note(notes, taken, "file of at most two colours beside a picture of the same name is taken for its mask",
     "files of at most two colours beside pictures of the same names are taken for their masks")
-  if #taken > 0 then
-    note(notes, kept, "", "files of the same names as others beside them have more than two colours and are taken for " ..
-      "pictures")
-  end
+  note(notes, kept, nil, "files of the same names as others beside them have more than two colours and are taken for " ..
+    "pictures")
   return rest
 end
 
@@ -269,9 +288,9 @@ end
 
 -- The masks of each picture: all that fit, where they are parts of one mask; none where that is in doubt.
 local function choose(given, pictures, notes)
-  local chosen, doubted, groups = {}, {}, by_stem(pictures)
+  local chosen, doubted, _, twins = {}, {}, by_stem(pictures)
   for _, picture in ipairs(pictures) do
-    local list, sure, numbers, paths = given[picture], #groups[stem_of(picture)] == 1, {}, {}
+    local list, sure, numbers, paths = given[picture], not twins[stem_of(picture)], {}, {}
     for i, m in ipairs(list or {}) do
       sure = sure and not m.shared and m.where == list[1].where and not numbers[m.number]
       numbers[m.number], paths[i] = true, m.path
@@ -315,7 +334,7 @@ function names.split(dir, paths, o, notes)
     local first, shared = nil, false
     for _, f in ipairs(mask.fits or {}) do
       first = first or f.instead
-      shared = shared or mask.place ~= "inner" and f.instead ~= first
+      shared = shared or mask.folder.place ~= "inner" and f.instead ~= first
     end
     for _, f in ipairs(mask.fits or {}) do give(f.path, mask.path, f.where, f.number, shared) end
     if not first then alone[#alone + 1] = mask.path end

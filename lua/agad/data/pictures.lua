@@ -50,7 +50,7 @@ end
 -- are nearly black.
 local function note_dark(images, paths, notes)
   local deep = bits_of(paths[1]) == 16
-  local limit, n = deep and 64 or 16, images.shape[1]
+  local limit, n = deep and 64 or 3, images.shape[1]
   if images:narrow(1, 1, math.min(n, 16)):max():item() > limit then return end
   local most = images:max():item()
   if most > limit then return end
