@@ -110,18 +110,16 @@ describe("MVTec's layout", function()
     assert.same({0, 0, 1, 1}, masks:select(1, 3):select(2, 1):totable())
   end)
 
-  it("goes without masks where one is missing, and says so", function()
-    local set = folder(tree.of(files {["test/hole/002.png"] = 22}))
-    assert.is_nil(set.test.masks)
-    has(notes(set), "1 of the pictures have no mask in ground_truth, for example test/hole/002.png; no masks are used")
-    has(refused(folder, tree.of(files {["test/hole/002.png"] = 22}), {strict = true}), "have no mask in ground_truth")
-  end)
-
-  it("refuses a mask of another size than its picture", function()
-    local dir = tree.of(files())
+  it("leaves a picture without a usable mask to itself, and says so", function()
+    local dir = tree.of(files {["test/hole/002.png"] = 22})
     tree.picture(dir .. "/ground_truth/hole/001_mask.png", 255, 8, 9)
-    has(refused(folder, dir),
-      "ground_truth/hole/001_mask.png has a different width than its picture", "test/hole/001.png")
+    local set = folder(dir)
+    assert.same({64, 0, 64, 0, 0}, set.test.masks:to("int64"):sum({2, 3}):totable())
+    has(notes(set), "anomalous test pictures that have no mask: 1 of 4, for example " .. dir .. "/test/hole/002.png",
+      "1 mask has another size than its picture: " .. dir .. "/ground_truth/hole/001_mask.png has 8 x 9 pixels, its " ..
+      "picture " .. dir .. "/test/hole/001.png has 8 x 8",
+      "masks: 2 of the 4 anomalous test pictures have one that is used")
+    has(refused(folder, dir, {strict = true}), "the mask " .. dir .. "/ground_truth/hole/001_mask.png has 8 x 9 pixels")
   end)
 
   it("is refused one folder too high", function()

@@ -269,8 +269,8 @@ static void metatable(lua_State *L, const char *name, lua_CFunction close) {
 
 void lua_agad_open_loader(lua_State *L) {
   static const luaL_Reg functions[] = {
-      {"list", list},   {"load_files", load_files}, {"two_coloured", two_coloured}, {"read_idx", read_idx},
-      {"cifar", cifar}, {NULL, NULL}};
+      {"list", list},         {"load_files", load_files}, {"two_coloured", two_coloured},
+      {"read_idx", read_idx}, {"cifar", cifar},           {NULL, NULL}};
   metatable(L, LUA_LOADED, free_loaded);
   metatable(L, LUA_LISTED, free_listed);
   metatable(L, LUA_SUPERCLASSES, free_superclasses);

@@ -1,6 +1,7 @@
 --- Data sets, pictures and samplers.
 -- A set has `train` and `test`, each {images = uint8 tensor (count, channels, height, width), labels = int64
--- tensor (count), masks = uint8 tensor (count, height, width) or nil}, and `classes`, the list of their names.
+-- tensor (count), masks = uint8 tensor (count, height, width) or nil}, and `classes`, the list of their names. An
+-- anomalous picture whose mask marks nothing is one whose defective pixels are not known.
 -- Labels count from 0: label i is class classes[i + 1]. A set of files also has `paths`, and `origin` {height, width,
 -- file_bytes} of the files before resizing. If there is no test split, `unsplit` is true, all pictures are in `train`,
 -- and a task splits them at random from its seed. `normal`, if present, names the class that is normal by default.
@@ -29,9 +30,20 @@ for _, name in ipairs(named.names) do data[named.call(name)] = function(o) retur
 --   DIR/{train,test}/CLASS/*   split into train and test
 --   DIR/CLASS/*                no split: a task splits it at random from its seed
 --   DIR/*                      one class, normal; no anomalies
--- Masks, if there are any, are DIR/ground_truth/CLASS/NAME_mask.png (MVTec AD), or NAME.png. A class named good, normal
--- or ok, in upper or lower case, is the normal class by default. Files that cannot be read are skipped and listed in
--- the set's notes. Decoded pictures are kept in a cache file, so that loading them again is fast.
+-- A class named good, normal or ok, in upper or lower case, is the normal class by default. Files that cannot be read
+-- are skipped and listed in the set's notes. Decoded pictures are kept in a cache file, so that loading them again is
+-- fast.
+-- Files that are masks are never pictures. They are, with NAME for the picture's name without its extension:
+--   DIR/ground_truth/CLASS/NAME_mask.png   or NAME.png (MVTec AD); also DIR/ground_truth/test/CLASS/…
+--   DIR/ground_truth/CLASS/NAME/*.png      several masks of one picture, which are united (MVTec LOCO)
+--   CLASS/gt/NAME.png                      beside CLASS/NAME or CLASS/rgb/NAME (MVTec 3D-AD); also mask or masks
+--   NAME_mask.png                          beside the picture; also _gt, _label, _seg, with - . or a space for _
+--   NAME.png                               beside NAME.jpg, if it has at most two colours (Real-IAD)
+-- Subfolders of a class count: the mask of test/hole/a/0.png is ground_truth/hole/a/0_mask.png. A pixel is marked where
+-- its value is above 0, whatever the number of bits (in a palette: its index; in JPEG: from 128 on); alpha marks
+-- nothing. A mask that is missing, cannot be read, has another size than its picture, or may belong to several pictures
+-- is not used: its picture gets a mask that marks nothing and, if it is anomalous, is left out of pixel AUROC and PRO.
+-- All that is decided in this way is told in the set's notes.
 -- @param dir string
 -- @param o table size (side length; nil: as in the files, which must then be of one size), channels (1, 3; nil: as in
 --   the files), fit ("resize", "crop", "pad"), filter ("bilinear", "area"), fast_decode (false; true: decode large
@@ -39,7 +51,8 @@ for _, name in ipairs(named.names) do data[named.call(name)] = function(o) retur
 --   cache (true: ~/.cache/agad/decoded; false; or a path), max_pixels, max_bytes (limits for one file), on_progress
 --   (function(done, total); false: nothing is shown)
 -- @return set
--- @raise there is no such folder, it has no pictures, or none of them can be read
+-- @raise there is no such folder, it has no pictures, or none of them can be read; with strict also: a mask that cannot
+--   be read or has another size, an anomalous picture without a mask
 function data.folder(dir, o) return folder.one(dir, o) end
 
 --- Two folders: one of normal pictures, and one of anomalies with a subfolder for each kind of defect. No split.
@@ -51,7 +64,7 @@ function data.folders(normals, anomalies, o) return folder.two(normals, anomalie
 
 --- A list of pictures: a CSV file with the header `path,label[,split][,mask]` (RFC 4180).
 -- Paths are relative to the file's folder and may not lead outside it. split is train or test, in all lines or in none;
--- an empty mask means that no pixel is defective.
+-- an empty mask means that there is none. Masks are read as those of `agad.data.folder` are.
 -- @param path string
 -- @param o table as for `agad.data.folder`, and outside (false; true: paths may lead outside the folder)
 -- @return set classes: the labels, sorted

@@ -35,8 +35,8 @@ local likely = {gt = true, mask = true, masks = true}
 
 --- Whether a folder is called as folders of masks are.
 -- @param name string
--- @return string "certain" (it holds nothing but masks), "likely" (it does if pictures of the same names lie beside it),
---   "perhaps" (likewise, if its files have at most two colours), or nil
+-- @return string "certain" (it holds nothing but masks), "likely" (it does if pictures of the same names lie beside
+--   it), "perhaps" (likewise, if its files have at most two colours), or nil
 function names.folder(name)
   local lower = name:lower()
   if certain[lower] then return "certain" end
@@ -212,9 +212,9 @@ local function decide(dir, candidates, o, notes)
   end
   note(notes, taken, "file in a folder of masks, beside pictures of the same names, is taken for a mask",
     "files in folders of masks, beside pictures of the same names, are taken for masks")
-  note(notes, kept, "folder is called as folders of masks are, but its files have more than two colours and are taken " ..
-    "for pictures", "folders are called as folders of masks are, but their files have more than two colours and are " ..
-    "taken for pictures")
+  note(notes, kept,
+    "folder is called as folders of masks are, but its files have more than two colours and are taken for pictures",
+    "folders are called as folders of masks are, but their files have more than two colours and are taken for pictures")
   return masks, pictures
 end
 
@@ -279,8 +279,8 @@ local function beside_by_pixels(dir, pictures, o, give, notes)
   for _, path in ipairs(pictures) do if not is_mask[path] then rest[#rest + 1] = path end end
   note(notes, taken, "file of at most two colours beside a picture of the same name is taken for its mask",
     "files of at most two colours beside pictures of the same names are taken for their masks")
-  note(notes, kept, nil, "files of the same names as others beside them have more than two colours and are taken for " ..
-    "pictures")
+  note(notes, kept, nil,
+    "files of the same names as others beside them have more than two colours and are taken for pictures")
   return rest
 end
 
@@ -297,9 +297,9 @@ local function choose(given, pictures, notes)
     end
     if list and sure then chosen[picture] = paths elseif list then doubted[#doubted + 1] = picture end
   end
-  note(notes, doubted, "picture's mask is not used, as it is in doubt: several files may be its mask, or its mask that " ..
-    "of several pictures", "pictures' masks are not used, as they are in doubt: several files may be the mask of one " ..
-    "picture, or one the mask of several")
+  note(notes, doubted,
+    "picture's mask is not used, as it is in doubt: several files fit the picture, or its mask fits several pictures",
+    "pictures' masks are not used, as they are in doubt: several files fit one picture, or one fits several pictures")
   return chosen
 end
 

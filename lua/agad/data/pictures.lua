@@ -74,8 +74,8 @@ local function split_of(loaded, rows, marks, first, n)
   local marked = marks and part(marks):max():item() > 0
   local function cut(list) return table.move(list, first, first + n - 1, 1, {}) end
   return {
-    images = part(loaded.images), labels = core.from_table(cut(rows.labels), "int64"), masks = marked and part(marks) or nil,
-    paths = cut(rows.paths),
+    images = part(loaded.images), labels = core.from_table(cut(rows.labels), "int64"),
+    masks = marked and part(marks) or nil, paths = cut(rows.paths),
     origin = {height = part(loaded.height), width = part(loaded.width), file_bytes = part(loaded.file_bytes)},
   }
 end
