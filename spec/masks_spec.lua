@@ -217,7 +217,8 @@ describe("masks beside their pictures", function()
   end)
 
   it("are no pictures, where they are named like them", function()
-    for _, name in ipairs {"0_mask.png", "0_GT.png", "0-label.png", "0 seg.png", "0.mask.png", "0_groundtruth.PNG"} do
+    for _, name in ipairs {"0_mask.png", "0_GT.png", "0-label.png", "0 seg.png", "0.mask.png", "0_groundtruth.PNG",
+      "mask_0.png"} do
       local set = expects({["test/hole/0.png"] = 3}, {["test/hole/0.png"] = 20, ["test/hole/" .. name] = mask(3)})
       has(notes(set), "1 file named like the picture beside it, and a mask, is taken for its mask (test/hole/" .. name)
     end
@@ -226,7 +227,7 @@ describe("masks beside their pictures", function()
     assert.same({["good/0.png"] = 0, ["bad/1.png"] = 5}, counts(folder(dir), dir))
   end)
 
-  it("are no pictures, where two files have one name and one of them two colours", function()
+  it("are no pictures, where two files have one name and one of them looks like a mask", function()
     local dir = tree.of {["OK/a/0.jpg"] = stored "grey.jpg", ["NG/a/1.jpg"] = stored "grey.jpg",
       ["NG/a/1.png"] = mask(5), ["NG/b/2.jpg"] = stored "grey.jpg", ["NG/b/2.png"] = stored "rgb8.png"}
     local set = folder(dir, {size = 16, channels = 1})
@@ -236,8 +237,8 @@ describe("masks beside their pictures", function()
       return list
     end)())
     has(notes(set),
-      "1 file of at most two colours beside a picture of the same name is taken for its mask (NG/a/1.png)",
-      "2 files of the same names as others beside them have more than two colours and are taken for pictures",
+      "1 file of black and one other colour, beside a picture of the same name, is taken for its mask (NG/a/1.png)",
+      "2 files of the same names as others beside them do not look like masks and are taken for pictures",
       "1 mask has another size than its picture: ")
   end)
 
@@ -248,16 +249,18 @@ describe("masks beside their pictures", function()
     assert.same({"bad", "good", "mask"}, set.classes)
     assert.equal(5, set.info.train)
     assert.is_nil(set.notes)
+    expects({["test/label/0.png"] = 3, ["test/hole/0.png"] = 5}, {["test/label/0.png"] = 20, ["test/hole/0.png"] = 21,
+      ["ground_truth/label/0_mask.png"] = mask(3), ["ground_truth/hole/0_mask.png"] = mask(5)})
     local photo, files = stored "rgb8.png", {}
     for i = 1, 3 do files[("mask/%d.png"):format(i)], files[("bare/%d.png"):format(i)] = photo, photo end
     set = folder(tree.of(files))
     assert.same({"bare", "mask"}, set.classes)
     assert.equal(6, set.info.train)
-    has(notes(set), "1 folder is called as folders of masks are, but its files have more than two colours and are " ..
+    has(notes(set), "1 folder is called as folders of masks are, but its files do not look like masks and are " ..
       "taken for pictures (mask)")
   end)
 
-  it("are found as a class of two colours with the names of the others", function()
+  it("are found as a class that looks like masks and has the names of others", function()
     local photo = stored "rgb8.png"
     local dir = tree.of {["images/1.png"] = photo, ["images/2.png"] = photo, ["masks/1.png"] = mask(3),
       ["masks/2.png"] = mask(0)}

@@ -1,4 +1,4 @@
-/* mask.c: nearest pixels; pictures of two colours. */
+/* mask.c: nearest pixels; pictures that look like masks. */
 #include "data/mask.h"
 
 #include <stdlib.h>
@@ -31,8 +31,15 @@ typedef struct search {
 
 enum { NO_MEMORY = 2 };
 
+static int is_all(const decoded *d, size_t at, uint8_t value) {
+  size_t plane = (size_t)d->height * d->width;
+  for (int c = 0; c < d->channels; c++)
+    if (d->pixels[c * plane + at] != value) return 0;
+  return 1;
+}
+
 /* Compares every pixel with the first one and with the first that differs from it. */
-static int is_two_coloured(const decoded *d) {
+static int is_mask_like(const decoded *d) {
   size_t plane = (size_t)d->height * d->width, second = 0;
   for (size_t i = 1; i < plane; i++) {
     int like_first = 1, like_second = second > 0;
@@ -45,7 +52,7 @@ static int is_two_coloured(const decoded *d) {
     if (second) return 0;
     second = i;
   }
-  return 1;
+  return is_all(d, 0, 0) || is_all(d, second, second ? 0 : 255);
 }
 
 static int look_at(void *context, int64_t i) {
@@ -53,12 +60,12 @@ static int look_at(void *context, int64_t i) {
   decoded d = {0};
   agad_error error;
   int failed = decode_file(s->paths[i], &s->decode, &d, &error);
-  s->out[i] = failed ? error.kind == AGAD_OUT_OF_MEMORY ? NO_MEMORY : 0 : is_two_coloured(&d);
+  s->out[i] = failed ? error.kind == AGAD_OUT_OF_MEMORY ? NO_MEMORY : 0 : is_mask_like(&d);
   free(d.pixels);
   return s->out[i] == NO_MEMORY;
 }
 
-int data_two_coloured(const char *const *paths, int64_t n, const decode_options *o, uint8_t *out, agad_error *error) {
+int data_mask_like(const char *const *paths, int64_t n, const decode_options *o, uint8_t *out, agad_error *error) {
   search s = {.paths = paths, .decode = {.max_pixels = o->max_pixels, .max_bytes = o->max_bytes}, .out = out};
   crew_job job = {.n = n, .work = look_at, .context = &s};
   memset(out, 0, (size_t)n);

@@ -11,9 +11,9 @@
 #include "data/decode.h"
 #include "data/resample.h"
 
-/* Whether each of n pictures has at most two colours, as masks do and photographs do not: 1 or 0 into out; 0 for a
- * file that cannot be read. -1 when interrupted, or without memory. */
-int data_two_coloured(const char *const *paths, int64_t n, const decode_options *o, uint8_t *out, agad_error *error);
+/* Whether each of n pictures looks like a mask: black and at most one other colour, or white throughout. 1 or 0 into
+ * out; 0 for a file that cannot be read. -1 when interrupted, or without memory. */
+int data_mask_like(const char *const *paths, int64_t n, const decode_options *o, uint8_t *out, agad_error *error);
 
 /* Into out (height, width): 1 where any channel is over 0, 0 elsewhere. */
 void data_mask(const resample_source *in, uint8_t *out, int height, int width, data_fit fit);

@@ -153,16 +153,16 @@ static int load_files(lua_State *L) {
   return 1;
 }
 
-/* two_coloured(paths[, options]) -> {boolean, ...} */
-static int two_coloured(lua_State *L) {
+/* mask_like(paths[, options]) -> {boolean, ...} */
+static int mask_like(lua_State *L) {
   int64_t n;
   lua_settop(L, 2);
   loader_options o = {0};
-  lua_agad_options(L, 2, "two_coloured", load_options, &o);
+  lua_agad_options(L, 2, "mask_like", load_options, &o);
   const char **paths = check_paths(L, 1, &n);
   uint8_t *found = lua_newuserdatauv(L, (size_t)n + 1, 0);
   agad_error error;
-  if (data_two_coloured(paths, n, &o.decode, found, &error)) return lua_agad_raise(L, &error);
+  if (data_mask_like(paths, n, &o.decode, found, &error)) return lua_agad_raise(L, &error);
   lua_createtable(L, n < INT32_MAX ? (int)n : 0, 0);
   for (int64_t i = 0; i < n; i++) lua_pushboolean(L, found[i]), lua_rawseti(L, -2, i + 1);
   return 1;
@@ -268,9 +268,8 @@ static void metatable(lua_State *L, const char *name, lua_CFunction close) {
 }
 
 void lua_agad_open_loader(lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"list", list},         {"load_files", load_files}, {"two_coloured", two_coloured},
-      {"read_idx", read_idx}, {"cifar", cifar},           {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"list", list},         {"load_files", load_files}, {"mask_like", mask_like},
+                                       {"read_idx", read_idx}, {"cifar", cifar},           {NULL, NULL}};
   metatable(L, LUA_LOADED, free_loaded);
   metatable(L, LUA_LISTED, free_listed);
   metatable(L, LUA_SUPERCLASSES, free_superclasses);

@@ -15,6 +15,7 @@
 #include "data/folder.h"
 #include "data/idx.h"
 #include "data/loader.h"
+#include "data/mask.h"
 #include "data/png.h"
 #include "base/hash.h"
 #include "base/random.h"
@@ -173,6 +174,9 @@ static void loads(void) {
     touch_rows(&result, kept);
   }
   CHECK(calls > 0);
+  uint8_t like_masks[FILES];
+  decode_options plain = {0};
+  CHECK(!data_mask_like(paths, FILES, &plain, like_masks, &error) && !like_masks[4]);
   loader_options strict = {.strict = 1, .threads = 3, .decode.form.height = 4, .decode.form.width = 4};
   CHECK(loader_run(paths, FILES, &strict, &result, &error) && strstr(error.message, "/004.png"));
   loader_options uneven_sizes = {.threads = 3};

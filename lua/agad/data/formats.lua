@@ -18,7 +18,7 @@ formats.patterns = table.concat(formats.patterns, ", ")
 --- Whether a file of this name is treated as a picture.
 function formats.is_picture(name) return endings[name:lower():match "%.([^.]*)$"] ~= nil end
 
---- Whether a picture of this name is of a format that blurs edges, and so cannot have just two colours.
+--- Whether a picture of this name is of a format that blurs edges, so that it never has just two colours.
 function formats.is_lossy(name) return endings[name:lower():match "%.([^.]*)$"].lossy end
 
 return formats

@@ -38,7 +38,7 @@ for _, name in ipairs(named.names) do data[named.call(name)] = function(o) retur
 --   DIR/ground_truth/CLASS/NAME/*.png      several masks of one picture, which are united (MVTec LOCO)
 --   CLASS/gt/NAME.png                      beside CLASS/NAME or CLASS/rgb/NAME (MVTec 3D-AD); also mask or masks
 --   NAME_mask.png                          beside the picture; also _gt, _label, _seg, with - . or a space for _
---   NAME.png                               beside NAME.jpg, if it has at most two colours (Real-IAD)
+--   NAME.png                               beside NAME.jpg, if it is black and one other colour (Real-IAD)
 -- Subfolders of a class count: the mask of test/hole/a/0.png is ground_truth/hole/a/0_mask.png. A pixel is marked where
 -- its value is above 0, whatever the number of bits (in a palette: its index; in JPEG: from 128 on); alpha marks
 -- nothing. A mask that is missing, cannot be read, has another size than its picture, or may belong to several pictures

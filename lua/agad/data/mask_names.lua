@@ -4,7 +4,7 @@
 --   KIND/gt/NAME.png                   beside KIND/NAME or KIND/rgb/NAME
 --   ground_truth/KIND/NAME/000.png, …  several masks of one picture, as in MVTec LOCO
 --   NAME_mask.png, NAME_mask_1.png     beside NAME
---   NAME.png                           beside NAME.jpg, where it has at most two colours, as in Real-IAD
+--   NAME.png                           beside NAME.jpg, where it is black and one other colour, as in Real-IAD
 -- A mask is never a picture. One whose picture is in doubt is not used.
 
 local core = require "agad.core"
@@ -21,8 +21,10 @@ for word in ("mask masks gt truth groundtruth label labels seg segmentation segm
   words[word] = true
 end
 
--- "017_mask_2" -> "017", "2"; "017_mask" -> "017", ""; nil for a name that does not end as those of masks do.
+-- "017_mask_2" -> "017", "2"; "017_mask" and "mask_017" -> "017", ""; nil for a name that is not like those of masks.
 local function base_of(stem)
+  local first, behind = stem:match "^(%a+)[_%-%. ](.+)$"
+  if first and words[first:lower()] then return behind, "" end
   local word = stem:match "(%a+)[_%-%. ]?%d*$"
   if not word or not words[word:lower()] then return nil end
   local base, number = stem:match("^(.+)[_%-%. ]" .. word .. "[_%-%. ]?(%d*)$")
@@ -36,7 +38,7 @@ local likely = {gt = true, mask = true, masks = true}
 --- Whether a folder is called as folders of masks are.
 -- @param name string
 -- @return string "certain" (it holds nothing but masks), "likely" (it does if pictures of the same names lie beside
---   it), "perhaps" (likewise, if its files have at most two colours), or nil
+--   it), "perhaps" (likewise, if its files look like masks), or nil
 function names.folder(name)
   local lower = name:lower()
   if certain[lower] then return "certain" end
@@ -72,10 +74,11 @@ local function note(notes, list, one, many)
     table.concat(list, ", ", 1, math.min(3, #list)), #list > 3 and ", …" or "")
 end
 
-local function two_coloured(dir, list, o)
+-- Whether files look like masks: black and at most one other colour, or white throughout.
+local function mask_like(dir, list, o)
   local full = {}
   for i, path in ipairs(list) do full[i] = dir .. "/" .. path end
-  return core.data.two_coloured(full, {max_pixels = o.max_pixels or nil, max_bytes = o.max_bytes or nil})
+  return core.data.mask_like(full, {max_pixels = o.max_pixels or nil, max_bytes = o.max_bytes or nil})
 end
 
 -- Folders of masks --------------------------------------------------------------------------------
@@ -179,11 +182,11 @@ local function fit(masks, pictures, tested)
   end
 end
 
--- Whether most of a folder's files have at most two colours.
+-- Whether most of a folder's files look like masks.
 local function looks_like_masks(dir, group, o)
   local some, yes, n = {}, 0, math.min(SAMPLE, #group)
   for i = 1, n do some[i] = group[(i - 1) * #group // n + 1].path end
-  for _, is in ipairs(two_coloured(dir, some, o)) do yes = yes + (is and 1 or 0) end
+  for _, is in ipairs(mask_like(dir, some, o)) do yes = yes + (is and 1 or 0) end
   return 2 * yes > n
 end
 
@@ -213,8 +216,8 @@ local function decide(dir, candidates, o, notes)
   note(notes, taken, "file in a folder of masks, beside pictures of the same names, is taken for a mask",
     "files in folders of masks, beside pictures of the same names, are taken for masks")
   note(notes, kept,
-    "folder is called as folders of masks are, but its files have more than two colours and are taken for pictures",
-    "folders are called as folders of masks are, but their files have more than two colours and are taken for pictures")
+    "folder is called as folders of masks are, but its files do not look like masks and are taken for pictures",
+    "folders are called as folders of masks are, but their files do not look like masks and are taken for pictures")
   return masks, pictures
 end
 
@@ -256,7 +259,7 @@ local function beside_by_name(pictures, give, notes)
   return rest
 end
 
--- Takes NAME.png of at most two colours beside NAME.jpg out of the pictures.
+-- Takes NAME.png that looks like a mask, beside NAME.jpg, out of the pictures.
 local function beside_by_pixels(dir, pictures, o, give, notes)
   local _, twins = by_stem(pictures)
   local unsure, is_mask, taken, kept = {}, {}, {}, {}
@@ -264,23 +267,23 @@ local function beside_by_pixels(dir, pictures, o, give, notes)
     for _, path in ipairs(group) do if not formats.is_lossy(path) then unsure[#unsure + 1] = path end end
   end
   if #unsure == 0 then return pictures end
-  for i, is in ipairs(two_coloured(dir, unsure, o)) do is_mask[unsure[i]] = is or nil end
+  for i, is in ipairs(mask_like(dir, unsure, o)) do is_mask[unsure[i]] = is or nil end
   for _, group in pairs(twins) do
     local owners, masks = {}, {}
     for _, path in ipairs(group) do table.insert(is_mask[path] and masks or owners, path) end
     if #masks == 0 then table.move(owners, 1, #owners, #kept + 1, kept) end
     for _, mask in ipairs(masks) do
-      if #owners == 0 then is_mask[mask] = nil else taken[#taken + 1] = mask end  -- pictures of two colours
+      if #owners == 0 then is_mask[mask] = nil else taken[#taken + 1] = mask end  -- pictures of few colours
       for _, owner in ipairs(owners) do give(owner, mask, "pixels", "") end
     end
   end
   if #taken == 0 then return pictures end
   local rest = {}
   for _, path in ipairs(pictures) do if not is_mask[path] then rest[#rest + 1] = path end end
-  note(notes, taken, "file of at most two colours beside a picture of the same name is taken for its mask",
-    "files of at most two colours beside pictures of the same names are taken for their masks")
+  note(notes, taken, "file of black and one other colour, beside a picture of the same name, is taken for its mask",
+    "files of black and one other colour, beside pictures of the same names, are taken for their masks")
   note(notes, kept, nil,
-    "files of the same names as others beside them have more than two colours and are taken for pictures")
+    "files of the same names as others beside them do not look like masks and are taken for pictures")
   return rest
 end
 

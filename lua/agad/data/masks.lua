@@ -87,6 +87,7 @@ local function report(name, rows, marks, bad, shape, notes)
       "%d masks of anomalous pictures mark nothing" .. size)
   end
   note(notes, marked, "1 mask of a normal picture marks something", "%d masks of normal pictures mark something")
+  if n == 0 then return end
   notes[#notes + 1] = ("masks: %d of the %d %s have one%s"):format(used, n, what, used == n and "" or
     " that is used; anomalous ones without are left out of pixel AUROC and PRO")
 end
