@@ -41,7 +41,11 @@ if [ -n "${LIBTORCH:-}" ]; then
   fi
   echo "libtorch $(version "$dir") at $dir" >&2
 else
-  root=${XDG_CACHE_HOME:-$HOME/.cache}/agad/libtorch-2.11.0
+  case ${XDG_CACHE_HOME:-} in
+  /*) root=$XDG_CACHE_HOME;;
+  *)  case ${HOME:-} in /*) root=$HOME/.cache;; *) refuse "HOME is not set; set it, or give LIBTORCH=/path";; esac;;
+  esac
+  root=$root/agad/libtorch-2.11.0
   dir=$root/torch
   if [ "${1:-}" = --check ]; then exec "$here/fetch.py" --check "$root" 2>/dev/null; fi
   [ "$(uname -sm)" = "Linux x86_64" ] || refuse "the pinned wheels are for Linux on x86-64; give LIBTORCH=/path"

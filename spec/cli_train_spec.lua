@@ -233,7 +233,7 @@ end)
 describe("pictures on disk", function()
   local core, tree = require "agad.core", dofile "spec/support/tree.lua"
   local function row_of(arguments)
-    local status, out, err = agad(arguments, "XDG_CACHE_HOME=cache")
+    local status, out, err = agad(arguments, "XDG_CACHE_HOME=" .. dir .. "/cache")
     assert.equal(0, status, err)
     return core.json_decode(out), err
   end

@@ -1,6 +1,7 @@
 /* host.c: the machine that the process runs on: Ctrl-C, the terminal, the clock, the processor. */
 #include "lua/binding.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -57,6 +58,17 @@ static int terminal_width(lua_State *L) {
   return 1;
 }
 
+/* output_failed() -> nil, or why something written to standard output was lost; "closed": its reader is gone */
+static int output_failed(lua_State *L) {
+  errno = 0;
+  if (!fflush(stdout) && !ferror(stdout)) return 0;
+  int reason = errno ? errno : write(1, "", 0) < 0 ? errno : 0;
+  struct pollfd fd = {.fd = 1, .events = POLLOUT};
+  int closed = reason == EPIPE || (poll(&fd, 1, 0) > 0 && (fd.revents & POLLERR));
+  lua_pushstring(L, closed ? "closed" : reason ? strerror(reason) : "a write failed; the disk may be full");
+  return 1;
+}
+
 static int clock_seconds(lua_State *L) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
@@ -86,6 +98,7 @@ static const luaL_Reg functions[] = {{"arm_interrupt", arm_interrupt},
                                      {"isatty", is_a_tty},
                                      {"wait_input", wait_input},
                                      {"terminal_width", terminal_width},
+                                     {"output_failed", output_failed},
                                      {"clock", clock_seconds},
                                      {"processor", processor},
                                      {NULL, NULL}};

@@ -1,6 +1,11 @@
 --- agad: adversarial generative anomaly detection. `require "agad"` returns a table and sets no globals.
 -- Every operator of libtorch is a function of it (agad.rand(3, 4), agad.softmax(t, 2)) and a method of tensors.
 
+-- Other versions of Lua read this file too, so that they come to this line.
+if _VERSION ~= "Lua 5.4" then
+  error("agad needs Lua 5.4; this is " .. (jit and jit.version or _VERSION), 0)     -- luacheck: ignore 113
+end
+
 local core = require "agad.core"
 local options = require "agad.base.options"
 
@@ -138,7 +143,7 @@ function agad.from_string(bytes, o)
     error(("from_string: %d bytes do not hold a whole number of %s values (%d bytes each)"):format(#bytes, dtype,
       each), 2)
   end
-  local size = o and o.size or {#bytes // each}
+  local size = o and o.size or {math.tointeger(#bytes / each)}
   local ok, t = core.try(core.from_string, bytes, dtype, size)
   if not ok then error(t, 2) end
   return t

@@ -1,6 +1,17 @@
 -- The program `agad`: runs a subcommand, a script, Lua code (-e), or the REPL. Its exit status is 0 if all went well,
 -- 1 if it failed (with one line on stderr), 2 for wrong usage, and 130 if it was interrupted. Set AGAD_TRACEBACK=1 to
 -- see where an error came from.
+-- The launcher passes the folder of the libraries as the first argument. Other versions of Lua must be able to read this
+-- file, so that they can report the check below.
+
+if _VERSION ~= "Lua 5.4" then
+  io.stderr:write("agad: agad needs Lua 5.4; this is ", jit and jit.version or _VERSION, "\n")   -- luacheck: ignore 113
+  os.exit(1)
+end
+
+local folder = arg[0]:match "^(.*)/agad/main%.lua$"
+local modules = dofile(folder .. "/agad/cli/modules.lua")
+modules.open(folder, table.remove(arg, 1))
 
 -- Tensors are short-lived objects with finalisers; generational collection keeps up with them, incremental does not.
 collectgarbage "generational"
@@ -26,6 +37,7 @@ local function script(path)
   local chunk, reason = loadfile(path)
   if not chunk then common.fail(common.one_line(reason)) end
   require "agad"
+  modules.beside(path)
   interrupt.arm()
   chunk(with_arguments(path, 2))
 end
@@ -92,9 +104,11 @@ if not ok then
     say(common.message(result))
   end
 end
-local flushed, reason = io.stdout:flush()
-if not flushed and status == 0 then
-  say("standard output cannot be written: " .. reason)
+local core = package.loaded["agad.core"]
+local flushed, lost = io.stdout:flush()
+if core then lost = core.output_failed() elseif flushed then lost = nil end
+if lost and status == 0 then
+  if lost ~= "closed" then say("standard output cannot be written: " .. lost) end
   status = 1
 end
 os.exit(status, true)

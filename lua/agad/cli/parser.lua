@@ -7,6 +7,7 @@
 -- load is required inside `run`.
 
 local argparse = require "argparse"
+local common = require "agad.cli.common"
 local lfs = require "lfs"
 local options = require "agad.options"
 local words = require("agad.base.options").words
@@ -86,12 +87,19 @@ parser.later = {"bench", "teach"}
 function parser.build(fail)
   local p = argparse("agad", "Trains detectors of anomalies in pictures, and scores pictures.")
   p:epilog(epilog):command_target "command"
-  p:help_max_width(79)
   local function refuse(self, message) fail(message, self) end
+  local function helps(c)
+    c:help_max_width(79)
+    c:add_help {action = function()
+      io.stdout:write(c:get_help(), "\n")
+      common.fail("", 0)
+    end}
+  end
+  helps(p)
   for _, name in ipairs(parser.commands) do
     local its = parser.command(name)
     local c = p:command(name, its.help)
-    c:help_max_width(79)
+    helps(c)
     c.error = refuse
     its.arguments(c, add)
     everywhere(c)

@@ -111,9 +111,8 @@ end
 -- Reading -----------------------------------------------------------------------------------------
 
 local function history_file()
-  local state = os.getenv "XDG_STATE_HOME"
-  if not state or state == "" then state = (os.getenv "HOME" or "") .. "/.local/state" end
-  return pcall(require("agad.base.folder").make, state .. "/agad") and state .. "/agad/history" or ""
+  local state = require("agad.base.places").state()
+  return state and pcall(require("agad.base.folder").make, state .. "/agad") and state .. "/agad/history" or ""
 end
 
 -- A function that reads a line at the terminal: text, false after Ctrl-C, nil at the end; one that keeps the history.

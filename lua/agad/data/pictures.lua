@@ -15,13 +15,14 @@ local pictures = {}
 --- The options of sets that are read from files of pictures.
 pictures.options = some "size channels fit filter fast_decode strict cache max_pixels max_bytes on_progress"
 
--- The cache file for these paths and options; the core checks whether it still matches the pictures. If its folder
--- cannot be written, there is no cache.
+-- The cache file for these paths and options; the core checks whether it still matches the pictures. If it has no
+-- folder, or that cannot be made, there is no cache.
 local function cache_path(places, o)
   if not o.cache then return nil end
   if o.cache ~= true then return o.cache end
-  local dir = user_cache() .. "/agad/decoded"
-  if not pcall(require("agad.base.folder").make, dir) then return nil end
+  local dir = user_cache()
+  dir = dir and dir .. "/agad/decoded"
+  if not dir or not pcall(require("agad.base.folder").make, dir) then return nil end
   local key = {}
   for i, place in ipairs(places) do key[i] = luv.fs_realpath(place) or place end
   for _, name in ipairs {"size", "channels", "fit", "filter", "fast_decode", "max_pixels", "max_bytes"} do

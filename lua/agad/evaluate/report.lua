@@ -127,13 +127,16 @@ end
 -- @raise standard output cannot be written
 function report.print(row, o) report.out(report.text(row, o)) end
 
---- Prints a text and a newline at once.
+--- Prints a text and a newline at once. Once the reader of a pipe has left (`agad … | head -1`), nothing is printed;
+-- the program then ends with status 1.
 -- @param text string
 -- @raise standard output cannot be written (its disk is full, for example)
 function report.out(text)
   local ok, reason = io.stdout:write(text, "\n")
   if ok then ok, reason = io.stdout:flush() end
-  if not ok then error("standard output cannot be written: " .. reason, 0) end
+  if not ok and require("agad.core").output_failed() ~= "closed" then
+    error("standard output cannot be written: " .. reason, 0)
+  end
 end
 
 return report

@@ -1,0 +1,219 @@
+-- An environment that works against the program: module paths of others, closed streams, no home, no place for
+-- temporary files, another Lua, another locale.
+-- To add a case: run(shell command) in the folder; AGAD is the program, and the result status, stdout and stderr.
+
+local agad = require "agad"
+local lfs = require "lfs"
+local cli = dofile "spec/support/cli.lua"
+local dir, write, read = cli.dir, cli.write, cli.read
+local root, build = lfs.currentdir(), os.getenv "AGAD_BUILD" or "build"
+
+-- Without what make and test.sh set for the specs themselves.
+local clean = "env -u LUA_PATH_5_4 -u LUA_CPATH_5_4 -u LUA_PATH -u LUA_CPATH -u LUA_INIT "
+
+lfs.mkdir(dir .. "/set")
+for i = 1, 4 do
+  agad.core.data.write_png(("%s/set/%d.png"):format(dir, i), agad.full({1, 8, 8}, i * 40, {dtype = "uint8"}))
+end
+
+local function run(command)
+  local _, _, status = os.execute(("cd '%s' && AGAD='%s' && { %s\n} > out 2> err"):format(dir, cli.launcher, command))
+  return status, read(dir .. "/out"), read(dir .. "/err")
+end
+
+local function gives(out, command)
+  local status, stdout, err = run(command)
+  assert.same({0, out, ""}, {status, stdout, err}, command)
+end
+
+local function fails(message, command)
+  local status, out, err = run(command)
+  assert.same({1, "", "agad: " .. message .. "\n"}, {status, out, err}, command)
+end
+
+local function has(program) return (os.execute(("command -v %s > /dev/null"):format(program))) end
+
+local function module_folder(path, text)
+  lfs.mkdir(dir .. "/" .. path)
+  for _, name in ipairs {"lfs", "luv", "argparse", "readline", "agad", "mine"} do
+    write(("%s/%s/%s.lua"):format(dir, path, name), text)
+  end
+  lfs.mkdir(("%s/%s/agad"):format(dir, path))
+  write(("%s/%s/agad/core.lua"):format(dir, path), text)
+end
+
+describe("modules", function()
+  setup(function()
+    module_folder("shadow", 'print "taken from here"; return {here = true}')
+    write(dir .. "/shadow/s.lua",
+      'local m, agad = require "mine", require "agad"; print(m.here, agad.ones(2):sum():item())')
+  end)
+
+  it("of the program are never taken from the current folder", function()
+    for _, arguments in ipairs {"info weave --json", "train --help"} do
+      local status, out, err = run(("cd shadow; %s $AGAD %s"):format(clean, arguments))
+      assert.same({0, ""}, {status, err}, arguments)
+      assert.not_matches("taken from here", out)
+    end
+    gives("function\n", "cd shadow; " .. clean .. "$AGAD -e 'print(type(require(\"luv\").spawn))'")
+  end)
+
+  it("of a user's script are taken from its own folder and from the current one", function()
+    gives("taken from here\ntrue\t2.0\n", clean .. "$AGAD shadow/s.lua")
+    gives("taken from here\ntrue\t2.0\n", "cd shadow; " .. clean .. "$AGAD s.lua")
+    gives("taken from here\n", "cd shadow; " .. clean .. "$AGAD -e 'require \"mine\"'")
+    gives("taken from here\n", "cd shadow; echo 'm = require \"mine\"' | " .. clean .. "$AGAD")
+  end)
+
+  it("of a user's script prefer what LUA_PATH names", function()
+    lfs.mkdir(dir .. "/lib")
+    write(dir .. "/lib/mine.lua", "return {here = 'lib'}")
+    for _, path in ipairs {"$PWD/lib/?.lua", "$PWD/lib/?.lua;;", ";;$PWD/lib/?.lua", "lib/?.lua"} do
+      gives("lib\t2.0\n", clean .. ('LUA_PATH="%s" $AGAD shadow/s.lua'):format(path))
+    end
+    gives("lib\t2.0\n", clean .. 'LUA_PATH=/nowhere/?.lua LUA_PATH_5_4="$PWD/lib/?.lua" $AGAD shadow/s.lua')
+  end)
+
+  it("are found where LUA_PATH and LUA_CPATH name another Lua's, without ;;", function()
+    for i, path in ipairs {"/home/me/torch/share/lua/5.1/?.lua;./?.lua", "$PWD/?.lua", "shadow/?.lua", ";"} do
+      local set = ('%s LUA_PATH%s="%s" LUA_CPATH=/home/me/torch/lib/lua/5.1/?.so '):format(clean,
+        i == 2 and "_5_4" or "", path)
+      gives("function\n", "cd shadow; " .. set .. "$AGAD -e 'print(type(require(\"lfs\").dir))'")
+    end
+    write(dir .. "/lfs.so", "no library")
+    gives("1\n", clean .. "LUA_CPATH='./?.so' $AGAD -e 'print(1)'")
+  end)
+
+  it("that the program needs are those that the Lua files require", function()
+    local needed, found = dofile("lua/agad/cli/modules.lua").needed, {}
+    local lines = io.popen "grep -rhoE \"require\\(? ?[\\\"'][^\\\"']+\" lua"
+    for line in lines:lines() do
+      local name = line:match "[\"'](.*)$"
+      if not name:find "^agad" then found[name] = true end
+    end
+    lines:close()
+    assert.same(needed, found)
+  end)
+end)
+
+describe("LUA_INIT", function()
+  it("is not run", function()
+    write(dir .. "/init.lua", "print 'from LUA_INIT' error 'fails'")
+    for _, name in ipairs {"LUA_INIT", "LUA_INIT_5_4"} do
+      gives("1\n", ("%s='@%s/init.lua' $AGAD -e 'print(1)'"):format(name, dir))
+      gives("1\n", ("%s='error(1)' AGAD_LUA=lua5.4 $AGAD -e 'print(1)'"):format(name))
+    end
+  end)
+
+  it("and LUA_PATH reach the programs that a script starts", function()
+    gives("x\ty\n", clean .. "LUA_INIT=x LUA_PATH=y $AGAD -e " ..
+      [['os.execute("printf \"%s\\t%s\\n\" \"$LUA_INIT\" \"$LUA_PATH\"")']])
+  end)
+end)
+
+describe("another Lua", function()
+  it("is refused as AGAD_LUA, and so is what is no Lua", function()
+    for _, name in ipairs {"/nonexistent", "true"} do
+      fails(("agad needs Lua 5.4; AGAD_LUA=%s is no Lua that can be run"):format(name),
+        ("AGAD_LUA=%s $AGAD"):format(name))
+    end
+    gives("1\n", "AGAD_LUA=lua5.4 $AGAD -e 'print(1)'")
+    for program, name in pairs {["lua5.1"] = "Lua 5.1", ["lua5.3"] = "Lua 5.3", luajit = "Lua 5.1"} do
+      if has(program) then
+        fails(("agad needs Lua 5.4; AGAD_LUA=%s is %s"):format(program, name), ("AGAD_LUA=%s $AGAD"):format(program))
+      end
+    end
+  end)
+
+  it("that requires agad reads which one is needed", function()
+    local any = false
+    for program, name in pairs {["lua5.1"] = "Lua 5%.1", ["lua5.3"] = "Lua 5%.3", luajit = "LuaJIT 2"} do
+      if has(program) then
+        any = true
+        local status, _, err = run(("export LUA_PATH='%s/lua/?.lua;%s/lua/?/init.lua;;' LUA_CPATH='%s/%s/lib/?.so;;'\n"
+          .. "%s -e 'require \"agad\"'"):format(root, root, root, build, program))
+        assert.equal(1, status)
+        assert.matches("^" .. program:gsub("%p", "%%%0") .. ": agad needs Lua 5%.4; this is " .. name, err)
+      end
+    end
+    if not any then pending "no other Lua is installed (lua5.1, lua5.3, luajit)" end
+  end)
+end)
+
+describe("a standard stream that is closed", function()
+  it("does not hinder a command that does without it", function()
+    local _, whole = run "$AGAD info set --json"
+    gives(whole, "$AGAD info set --json <&- 2>&-")
+    gives("", "$AGAD <&-")
+    gives("1\n", "$AGAD -e 'print(1)' <&- 2>&-")
+  end)
+
+  it("makes output that cannot be written an error", function()
+    for _, arguments in ipairs {"info set --json", "info set", "-e 'print(1)'", "train --help", "--version"} do
+      fails("standard output cannot be written: Bad file descriptor", "$AGAD " .. arguments .. " >&-")
+    end
+    assert.equal(1, (run "$AGAD info set --json <&- >&- 2>&-"))
+    gives("", "$AGAD -e 'x = 1' <&- >&- 2>&-")
+  end)
+
+  it("is not taken by a file that the program opens", function()
+    run "$AGAD -e 'f = io.open(\"f\", \"w\") print \"lost\" io.stderr:write \"lost\" f:close()' >&- 2>&-"
+    assert.equal("", read(dir .. "/f"))
+  end)
+
+  it("is reported like a full device, also where single lines are lost", function()
+    if not lfs.attributes "/dev/full" then return pending "there is no /dev/full" end
+    fails("standard output cannot be written: No space left on device", "$AGAD -e 'print(1)' > /dev/full")
+    fails("standard output cannot be written: No space left on device", "$AGAD info set --json > /dev/full")
+  end)
+end)
+
+describe("a pipe whose reader has left", function()
+  it("ends the program quietly", function()
+    local lines = "'for i = 1, 1e5 do print(i) end'"
+    gives("1\n", ("$AGAD -e %s | head -n 1"):format(lines))
+    gives("agad 0.1.0", "$AGAD --version | head -c 10")
+    -- where the signal is ignored, as in services, the write fails instead
+    gives("1\n1\n", ("trap '' PIPE; { $AGAD -e %s; echo $? > status; } | head -n 1; cat status"):format(lines))
+  end)
+end)
+
+describe("without a home", function()
+  local homes = {"env -u HOME -u XDG_CACHE_HOME -u AGAD_DATA", "env -u XDG_CACHE_HOME -u AGAD_DATA HOME=/nonexistent",
+    "env -u XDG_CACHE_HOME -u AGAD_DATA HOME=/etc/passwd", "env -u AGAD_DATA HOME= XDG_CACHE_HOME=",
+    "env -u HOME -u AGAD_DATA XDG_CACHE_HOME=relative XDG_STATE_HOME=relative"}
+
+  it("pictures are read, scripts run, and nothing is written anywhere", function()
+    for _, home in ipairs(homes) do
+      gives("nil\tnil\n4\n2000\n", home .. [[ $AGAD -e 'p = require "agad.base.places" print(p.cache(), p.state())
+        print(data.folder("set").train.images:size(1)) print(data.weave({train_defects = 0}).train.images:size(1))']])
+    end
+    for _, path in ipairs {dir .. "/relative", dir .. "/.cache", "/.cache/agad", "/nonexistent"} do
+      assert.is_nil(lfs.attributes(path), path)
+    end
+  end)
+
+  it("a data set has no folder, and one line says so", function()
+    for i, arguments in ipairs {"fetch mnist", "fetch", "info mnist"} do
+      fails("there is no folder for data sets, as HOME names no folder; set AGAD_DATA, or give root",
+        ("%s $AGAD %s"):format(homes[i], arguments))
+    end
+  end)
+
+  it("the variables that name folders still count", function()
+    local where = "'p = require \"agad.base.places\" print(p.cache(), p.state(), p.data())'"
+    gives("/c\t/s\t/c/agad/data\n", "env -u AGAD_DATA -u HOME XDG_CACHE_HOME=/c XDG_STATE_HOME=/s $AGAD -e " .. where)
+    gives(("%s/.cache\t%s/.local/state\t/d\n"):format(dir, dir),
+      "env -u XDG_STATE_HOME XDG_CACHE_HOME=relative HOME=$PWD AGAD_DATA=/d $AGAD -e " .. where)
+  end)
+
+  it("temporary files lie in TMPDIR if that is an absolute path", function()
+    local make = "$AGAD -e 'print((require(\"agad.base.places\").temporary():gsub(\"%w+$\", \"\")))'"
+    gives(dir .. "/agad-\n", "TMPDIR=$PWD " .. make)
+    gives("/tmp/agad-\n", "TMPDIR=relative " .. make .. "; rm -f /tmp/agad-??????")
+    fails("cannot create a temporary file in /nonexistent: no such file or directory; set TMPDIR to a folder that can "
+      .. "be written", "TMPDIR=/nonexistent " .. make)
+  end)
+end)
+
+teardown(cli.remove)
