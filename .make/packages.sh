@@ -54,6 +54,7 @@ for set in "$@"; do
   pip) { have python3 && python3 -c 'import pip' 2> /dev/null; } || have pip3 || need python3-pip;;
   test)
     have curl || like curl
+    { have localedef && [ -f /usr/share/i18n/locales/de_DE ]; } || like locales
     [ -z "$(lua_modules busted.runner)" ] && have busted || need lua-busted;;
   lint)
     have luacheck || need lua-check

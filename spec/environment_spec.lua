@@ -216,4 +216,92 @@ describe("without a home", function()
   end)
 end)
 
+describe("a locale with decimal commas and an order of its own", function()
+  -- de_DE is made in the folder, so that nothing has to be installed for all users
+  local made = os.execute(("mkdir -p '%s/locales' && localedef -i de_DE -f UTF-8 '%s/locales/de_DE.UTF-8' 2> /dev/null")
+    :format(dir, dir))
+  local german = ("LOCPATH='%s/locales' "):format(dir)
+  local function both(chunk)
+    if not made then return pending "there is no localedef with the locale de_DE (Debian: apt-get install locales)" end
+    write(dir .. "/l.lua", "assert(os.setlocale(arg[1])) local agad = require 'agad'\n" .. chunk)
+    local plain = {run(german .. "$AGAD l.lua C")}
+    local foreign = {run(german .. "LC_ALL=de_DE.UTF-8 $AGAD l.lua de_DE.UTF-8")}
+    assert.same(plain, foreign)
+    assert.equal(0, plain[1], plain[3])
+    return plain[2]
+  end
+
+  it("is the one that scripts get", function()
+    if not made then return pending "there is no localedef" end
+    gives("0,5\ttrue\n", german .. "$AGAD -e 'assert(os.setlocale \"de_DE.UTF-8\") print(0.5, \"B\" > \"a\")'")
+  end)
+
+  it("changes no number that is shown", function()
+    local out = both [[
+      local say = function(...) io.write(table.concat({...}, "\n"), "\n") end
+      say(tostring(agad.tensor {0.5, 1.25, -3}), tostring(agad.tensor(0.1)), agad.tensor(2.5):summary())
+      say(tostring(agad.tensor({1e9, 0.5})), tostring(agad.complex(agad.tensor {.5}, agad.tensor {-1.5})))
+      say(tostring(agad.nn.leaky_relu(0.2)), tostring(agad.task.one_vs_rest(agad.data.weave(), {gamma = 0.05})))
+      local values, report, text = require "agad.base.values", require "agad.evaluate.report", require "agad.base.text"
+      say(values.show {0.5, b = 1.5, B = 2.0}, report.text {auroc_plain = 0.75, aupr = 0.5, preset = "plain"})
+      say(text.format("%5.2f %d%% %s %q %g|%-8.3f|", 0.5, 3, 1.5, "0,5", 2.5, 1 / 3), text.of(2.0), text.of "0,5")
+      for _, wrong in ipairs {{gamma = 1.5}, {gamma = "0,5;1"}, {holdout = "0,5"}, {holdout = -0.5}} do
+        say(select(2, pcall(agad.task.one_vs_rest, agad.data.weave(), wrong)))
+      end
+      say(select(2, pcall(agad.nn.batch_norm, 3, {eps = -0.5})), select(2, pcall(agad.metrics.quantile, {1}, 1.5)))
+      say(select(2, pcall(agad.nn.builder({1, 4, 4}).leaky_relu, agad.nn.builder({1, 4, 4}), "x")))
+    ]]
+    if made then
+      assert.matches("0.5000   1.2500  -3.0000", out, 1, true)
+      assert.matches("{0.5, B = 2.0, b = 1.5}", out, 1, true)
+      assert.matches(' 0.50 3% 1.5 "0,5" 2.5|0.333   |', out, 1, true)
+      assert.matches("holdout = \"0,5\": a number is needed", out, 1, true)
+    end
+  end)
+
+  it("changes no file, no hash, no order", function()
+    local out = both [[
+      local core, options = agad.core, require "agad.base.configuration"
+      print(core.json_encode {a = 0.1, B = 1e300, list = {0.25, 3}}, core.json_decode "[0.5, 2.5e-3]"[2] * 1e3 == 2.5)
+      local config = options.resolve(require("agad.train.method").load "agad", {gamma = "linear:0:.5:3", lr = "0.003"})
+      print(options.hash(config), options.canonical(config))
+      agad.save("t.safetensors", {a = agad.tensor {0.5}, B = agad.tensor {1.5}})
+      agad.save("t.npy", agad.tensor {0.5, 0.25})
+      print((io.open("t.safetensors", "rb"):read "a"):gsub("[^%g ]", "."), agad.load("t.npy"):sum():item() == 0.75)
+      local b = agad.nn.builder {1, 8, 8}
+      print(core.json_encode(b:conv(2, {kernel = 3}):batch_norm({eps = 0.25}):leaky_relu(0.3):build "n"))
+      for _, name in ipairs {"a", "B", "c", "Ä"} do
+        os.execute(("mkdir -p 'classes/%s' && cp set/1.png 'classes/%s/'"):format(name, name))
+      end
+      print(table.concat(agad.data.folder("classes", {cache = false}).classes, " "))
+      print(table.concat(require("agad.base.values").keys {a = 1, B = 1, c = 1, ["Ä"] = 1, [1.5] = 1}, " ", 2))
+    ]]
+    if made then
+      assert.matches('{"B":1.0000000000000001e300,"a":0.10000000000000001,"list":[0.25,3]}', out, 1, true)
+      assert.matches("\nB a c Ä\nB a c Ä\n", out, 1, true)
+    end
+  end)
+
+  it("reaches neither gnuplot nor the runs of a campaign", function()
+    local out = both [[
+      local log = {}
+      for i = 1, 3 do log[i] = {step = i, losses = {a = 0.25 * i}} end
+      if os.execute "command -v gnuplot > /dev/null" then
+        agad.plot.losses(log, "l.svg")
+        print(io.open("l.svg"):read "a")
+      end
+      io.open("program", "w"):write("#!/bin/sh\nshift; printf '%s ' \"$@\" >> arguments; exit 1\n"):close()
+      os.execute "chmod +x program; rm -f arguments; rm -rf runs"
+      local spec = {data = "weave", dir = "runs", options = {lr = 0.1 + 0.2, gamma = {schedule = "linear", from = 0.0,
+        to = 0.5}, lambda = {adv = 1.5}}, grid = {holdout = {0.25}}}
+      require("agad.train.campaign").run(spec, {program = "./program"})
+      print(io.open("arguments"):read "a")
+    ]]
+    if made then
+      assert.matches("--set gamma=linear:0.0:0.5 --set holdout=0.25 --set lambda.adv=1.5 --set lr=0.30000000000000004",
+        out, 1, true)
+    end
+  end)
+end)
+
 teardown(cli.remove)

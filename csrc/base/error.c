@@ -2,8 +2,6 @@
 
 #include "base/text.h"
 
-#include <stdio.h>
-
 volatile int agad_interrupt = 0;
 
 /* A text that was cut may end within a character, which would make it no UTF-8. */
@@ -16,7 +14,7 @@ static size_t whole_characters(const char *text, size_t n) {
 int agad_vfail(agad_error *error, const char *format, va_list args) {
   char text[sizeof error->message];
   if (!error) return -1;
-  int length = vsnprintf(text, sizeof text, format, args);
+  int length = text_vprint(text, sizeof text, format, args);
   size_t n = length < 0 ? 0 : (size_t)length < sizeof text ? (size_t)length : whole_characters(text, sizeof text - 1);
   text_printable(error->message, sizeof error->message, text, n);
   error->kind = AGAD_FAILED;

@@ -1,5 +1,7 @@
 #include "base/text.h"
 
+#include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -37,4 +39,36 @@ size_t text_printable(char *out, size_t size, const char *bytes, size_t n) {
   }
   if (size) out[used] = 0;
   return used;
+}
+
+static locale_t point;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static void make_point(void) { point = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0); }
+
+/* Without memory for a locale, uselocale(0) changes nothing. */
+locale_t text_locale_begin(void) {
+  pthread_once(&once, make_point);
+  return uselocale(point);
+}
+
+void text_locale_end(locale_t before) { uselocale(before); }
+
+int text_vprint(char *out, size_t size, const char *format, va_list args) {
+  locale_t before = text_locale_begin();
+  int length = vsnprintf(out, size, format, args);
+  text_locale_end(before);
+  return length;
+}
+
+int text_print(char *out, size_t size, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  int length = text_vprint(out, size, format, args);
+  va_end(args);
+  return length;
+}
+
+const char *text_number(char out[40], double value) {
+  text_print(out, 40, floor(value) == value && fabs(value) < 1e14 ? "%.1f" : "%.14g", value);
+  return out;
 }

@@ -110,7 +110,7 @@ int lua_agad_caught(lua_State *L, const char *what, const char *name) {
   else if (lua_isinteger(L, -1)) /* lua_tostring would make a string of it */
     message = number, snprintf(number, sizeof number, "%lld", (long long)lua_tointeger(L, -1));
   else if (lua_type(L, -1) == LUA_TNUMBER)
-    message = number, snprintf(number, sizeof number, "%.14g", lua_tonumber(L, -1));
+    message = number, text_print(number, sizeof number, "%.14g", lua_tonumber(L, -1));
   if (interrupted) at_interrupted();
   else at_fail("%s%s%s%s", name ? what : "", name ? name : "", name ? ": " : "", message);
   lua_pop(L, 1);

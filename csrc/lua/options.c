@@ -1,6 +1,8 @@
 /* options.c: see options.h. */
 #include "lua/options.h"
 
+#include "base/text.h"
+
 #include <string.h>
 
 /* Pushes a value as a message shows it: one line of printable text; for all but numbers, strings and booleans, the
@@ -10,6 +12,10 @@ static const char *push_shown(lua_State *L, int index) {
   if (type != LUA_TNUMBER && type != LUA_TSTRING && type != LUA_TBOOLEAN) {
     lua_pushfstring(L, "a %s", lua_agad_is_tensor(L, index) ? "tensor" : luaL_typename(L, index));
     return lua_tostring(L, -1);
+  }
+  if (type == LUA_TNUMBER && !lua_isinteger(L, index)) {
+    char number[40];
+    return lua_pushstring(L, text_number(number, lua_tonumber(L, index)));
   }
   size_t n;
   const char *text = luaL_tolstring(L, index, &n);
@@ -56,8 +62,9 @@ static const char *range(lua_State *L, const option *o) {
     return lua_pushfstring(L, "a whole number from %I to %I", (LUAI_UACINT)o->least, (LUAI_UACINT)o->most);
   }
   if (isinf(o->low)) return "a number";
-  if (isinf(o->high)) return lua_pushfstring(L, "a number from %f", (LUAI_UACNUMBER)o->low);
-  return lua_pushfstring(L, "a number from %f to %f", (LUAI_UACNUMBER)o->low, (LUAI_UACNUMBER)o->high);
+  char low[40], high[40];
+  if (isinf(o->high)) return lua_pushfstring(L, "a number from %s", text_number(low, o->low));
+  return lua_pushfstring(L, "a number from %s to %s", text_number(low, o->low), text_number(high, o->high));
 }
 
 static const char *choices(lua_State *L, const option *o) {

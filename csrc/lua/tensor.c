@@ -11,6 +11,8 @@
 #include "lua/positions.h"
 #include "lua/tensor_parts.h"
 
+#include "base/text.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -258,7 +260,7 @@ static void write_number(const at_tensor *t, char *text, size_t size) {
   at_scope scope = at_open();
   if (dtype == AT_B8) snprintf(text, size, at_item_int(t) ? "true " : "false ");
   else if (dtype <= AT_I64) snprintf(text, size, "%lld ", (long long)at_item_int(t));
-  else snprintf(text, size, "%.6g ", at_item(t));
+  else text_print(text, size, "%.6g ", at_item(t));
   agad_error error;
   if (at_close(&scope, &error)) text[0] = 0;
 }

@@ -1,19 +1,31 @@
 #include "net/json.h"
 
 #include "base/memory.h"
+#include "base/text.h"
+
+/* jansson heeds the locale's point, but not one of several bytes. */
+static size_t dump(const json_t *value, char *text, size_t n, size_t flags) {
+  locale_t before = text_locale_begin();
+  size_t length = json_dumpb(value, text, n, flags);
+  text_locale_end(before);
+  return length;
+}
 
 char *json_text(const json_t *value, size_t flags) {
-  size_t n = json_dumpb(value, NULL, 0, flags);
+  size_t n = dump(value, NULL, 0, flags);
   char *text = n ? base_alloc((int64_t)n + 1, 1) : NULL;
   if (!text) return NULL;
-  if (json_dumpb(value, text, n, flags) != n) return free(text), NULL;
+  if (dump(value, text, n, flags) != n) return free(text), NULL;
   text[n] = 0;
   return text;
 }
 
 json_t *json_read(const char *text, size_t n, size_t flags, json_error_t *where) {
+  locale_t before = text_locale_begin();
   json_t *value = json_loadb(text, n, flags, where);
-  return value ? value : json_loadb(text, n, flags, where);
+  if (!value) value = json_loadb(text, n, flags, where);
+  text_locale_end(before);
+  return value;
 }
 
 /* Where an allocation fails jansson says so, or nothing at all. */

@@ -7,6 +7,7 @@
 #include "net/layer.h"
 
 #include "base/memory.h"
+#include "base/text.h"
 #include "net/json.h"
 
 #include <stdio.h>
@@ -51,8 +52,8 @@ static void expected(const layer_attribute *a, char *text, size_t size) {
                                       [LAYER_TABLE] = "a table"};
   int ranged = a->kind == LAYER_INTEGER || a->kind == LAYER_PAIR || a->kind == LAYER_NUMBER;
   int n = snprintf(text, size, "%s", kinds[a->kind]);
-  if (ranged && a->max < LAYER_NO_LIMIT) snprintf(text + n, size - (size_t)n, " from %.10g to %.10g", a->min, a->max);
-  else if (ranged) snprintf(text + n, size - (size_t)n, " of at least %.10g", a->min);
+  if (ranged && a->max < LAYER_NO_LIMIT) text_print(text + n, size - (size_t)n, " from %.10g to %.10g", a->min, a->max);
+  else if (ranged) text_print(text + n, size - (size_t)n, " of at least %.10g", a->min);
 }
 
 static int refuse(const net_node *node, const layer_attribute *a, const json_t *v, agad_error *error) {

@@ -8,6 +8,7 @@ end
 
 local core = require "agad.core"
 local options = require "agad.base.options"
+local sort = require("agad.base.text").sort
 
 core.set_own_files((debug.getinfo(1, "S").source:gsub("init%.lua$", "")))
 
@@ -36,7 +37,7 @@ local function nearest_operator(name, list)
     for method in pairs(core.tensor_methods) do if not method:find "^_" then seen[method] = true end end
     operator_names = {}
     for known in pairs(seen) do operator_names[#operator_names + 1] = known end
-    table.sort(operator_names)
+    sort(operator_names)
   end
   return options.nearest(name, list or operator_names, not list)
 end

@@ -5,12 +5,15 @@
 -- not decided yet (a data set's size, the number of threads) is absent, and null in the text.
 
 local base = require "agad.base.options"
+local less = require("agad.base.text").less
+local format = require("agad.base.text").format
+local sort = require("agad.base.text").sort
 
 local options = {nearest = base.nearest, option = base.option}
 
 local typed, show, words, hint = base.typed, base.show, base.words, base.hint
 
-local function fail(form, ...) error(form:format(...), 0) end
+local function fail(form, ...) error(format(form, ...), 0) end
 
 -- Definitions -----------------------------------------------------------------------------------
 
@@ -80,7 +83,7 @@ local function own_options(method)
     end
   end
   walk(method.options, "")
-  table.sort(list, function(a, b) return a.name < b.name end)
+  table.sort(list, function(a, b) return less(a.name, b.name) end)
   return list
 end
 
@@ -136,7 +139,7 @@ local function convert_scheduled(named, name, v)
     for other, its in pairs(named) do
       if its.group == "method" and its.kind == "number" then can[#can + 1] = other end
     end
-    table.sort(can)
+    sort(can)
     fail("schedule.%s: this option cannot have a schedule; known: %s (for gamma, give the schedule as its value)", name,
       words(can))
   end
@@ -265,7 +268,7 @@ function options.hash(config)
     if name == "schedule" then for _, of in pairs(v) do functions = functions or type(of) == "function" end end
     if functions then unfit[#unfit + 1] = name end
   end
-  table.sort(unfit)
+  sort(unfit)
   if unfit[1] then fail("%s: a Lua function cannot be hashed; use a named schedule", unfit[1]) end
   return core.hash(core.json_encode(options.hashed(config)))
 end

@@ -10,11 +10,15 @@
 --     -- o is {size = 28, fit = "resize"}: the first choice is the default
 -- In a configuration, definitions may be nested: that of augment.flip is known.augment.flip.
 
+local format = require("agad.base.text").format
+local number = require("agad.base.text").number
+local sort = require("agad.base.text").sort
+
 local options = {}
 
 local option_type = {__name = "agad.option"}
 
-local function fail(form, ...) error(form:format(...), 0) end
+local function fail(form, ...) error(format(form, ...), 0) end
 
 -- Text ------------------------------------------------------------------------------------------
 
@@ -26,7 +30,7 @@ function options.show(v)
     for i, x in ipairs(v) do parts[i] = options.show(x) end
     return "{" .. table.concat(parts, ", ") .. "}"
   end
-  if math.type(v) == "float" then return ("%.14g"):format(v) end
+  if math.type(v) == "float" then return format("%.14g", v) end
   return type(v) == "userdata" and require("agad.base.values").brief(v) or tostring(v)
 end
 local show = options.show
@@ -79,7 +83,7 @@ end
 -- @return string
 function options.hint(name, names)
   local known = table.move(names, 1, #names, 1, {})
-  table.sort(known)
+  sort(known)
   local near = type(name) == "string" and options.nearest(name, known)
   return ("%s; known: %s"):format(near and ("; did you mean %s?"):format(near) or "", table.concat(known, ", "))
 end
@@ -92,13 +96,13 @@ local function contains(list, v)
 end
 
 local function range_text(d)
-  if d.min and d.below then return ("at least %s and below %s"):format(d.min, d.below) end
-  if d.min and d.max then return ("between %s and %s"):format(d.min, d.max) end
-  if d.above and d.below then return ("above %s and below %s"):format(d.above, d.below) end
-  if d.min then return ("at least %s"):format(d.min) end
-  if d.above then return ("above %s"):format(d.above) end
-  if d.max then return ("at most %s"):format(d.max) end
-  return ("below %s"):format(d.below)
+  if d.min and d.below then return format("at least %s and below %s", d.min, d.below) end
+  if d.min and d.max then return format("between %s and %s", d.min, d.max) end
+  if d.above and d.below then return format("above %s and below %s", d.above, d.below) end
+  if d.min then return format("at least %s", d.min) end
+  if d.above then return format("above %s", d.above) end
+  if d.max then return format("at most %s", d.max) end
+  return format("below %s", d.below)
 end
 
 local function check_range(key, d, v)
@@ -126,7 +130,7 @@ local convert = {}
 options.convert = convert
 
 function convert.number(key, d, v)
-  local n = type(v) ~= "boolean" and tonumber(v) or nil
+  local n = type(v) ~= "boolean" and number(v) or nil
   if not n then fail("%s = %s: a number is needed", key, show(v)) end
   n = n + 0.0
   if n ~= n or n - n ~= 0 then fail("%s = %s: a finite number is needed", key, show(v)) end
@@ -134,7 +138,7 @@ function convert.number(key, d, v)
 end
 
 function convert.integer(key, d, v)
-  local n = type(v) ~= "boolean" and math.tointeger(tonumber(v))
+  local n = type(v) ~= "boolean" and math.tointeger(number(v))
   if not n then fail("%s = %s: a whole number is needed", key, show(v)) end
   if d.choices and not contains(d.choices, n) then
     fail("%s = %s: it must be one of %s", key, show(n), words(d.choices))
@@ -217,7 +221,7 @@ function options.option(o)
   d.kind = o.kind or kind_of(o)
   if d.kind == "list" and not d.of then d.of = math.type((o.default or {})[1]) and "number" or "string" end
   if d.kind == "choice" and d.default == nil and not o.kind then d.default = o.choices[1] end
-  if type(d.kind) ~= "function" and not convert[d.kind] then fail("option: there is no kind %s", tostring(d.kind)) end
+  if type(d.kind) ~= "function" and not convert[d.kind] then fail("option: there is no kind %s", d.kind) end
   serial = serial + 1
   d.order = serial
   if d.default ~= nil and d.default ~= false then d.default = options.typed("default", d, d.default) end

@@ -1,6 +1,63 @@
--- Text for people: line breaks and printable names.
+-- Text: numbers and order that do not depend on the locale, line breaks, printable names.
+--
+-- A host or a script may have called os.setlocale, after which Lua writes 0,5 and orders text by a language's rules.
+-- What agad writes, reads and sorts stays the same: numbers have a point, and text is in the order of its bytes.
 
 local text = {}
+
+-- What the locale puts between the whole and the fraction of a number; nil for a point.
+local function foreign_point()
+  local written = tostring(0.5)
+  return written ~= "0.5" and written:match "^0(.+)5$":gsub("%p", "%%%0") or nil
+end
+
+--- As tostring, but a number has a point in every locale.
+-- @return string
+function text.of(v)
+  local point = math.type(v) == "float" and foreign_point()
+  if not point then return tostring(v) end
+  return (tostring(v):gsub(point, ".", 1))
+end
+
+--- As string.format, but numbers have a point in every locale.
+-- @param form string
+-- @return string
+function text.format(form, ...)
+  local point = foreign_point()
+  if not point then return form:format(...) end
+  local given, n = table.pack(...), 0
+  return (form:gsub("%%([-+ #0]*%d*%.?%d*)(.)", function(how, kind)
+    if kind == "%" then return "%" end
+    n = n + 1
+    local written = ("%" .. how .. kind):format(given[n])
+    return math.type(given[n]) and written:gsub(point, ".", 1) or written
+  end))
+end
+
+--- As tonumber, but a text with a comma is no number in any locale.
+-- @return number|nil
+function text.number(v)
+  if type(v) == "string" and v:find "[^%s%w.+-]" then return nil end
+  return tonumber(v)
+end
+
+--- Whether one text comes before another in the order of their bytes.
+-- @param a string
+-- @param b string
+-- @return boolean
+function text.less(a, b)
+  local collation = os.setlocale(nil, "collate")
+  if collation == "C" or collation == "POSIX" then return a < b end
+  for i = 1, math.min(#a, #b) do
+    local x, y = a:byte(i), b:byte(i)
+    if x ~= y then return x < y end
+  end
+  return #a < #b
+end
+
+--- Sorts a list of texts by their bytes.
+-- @param list table
+function text.sort(list) table.sort(list, text.less) end
 
 --- Breaks a line at spaces into lines of at most `width` columns, all but the first indented by `hang`.
 function text.wrap(line, width, hang)

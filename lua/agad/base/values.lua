@@ -1,5 +1,7 @@
 -- The keys of tables in order, and Lua values as the text that the REPL shows.
 
+local text = require "agad.base.text"
+
 local values = {}
 
 --- The keys of a table in ascending order; keys of different types are ordered as text.
@@ -10,7 +12,7 @@ function values.keys(t)
   for key in pairs(t) do keys[#keys + 1] = key end
   table.sort(keys, function(a, b)
     if math.type(a) and math.type(b) then return a < b end
-    return tostring(a) < tostring(b)
+    return text.less(text.of(a), text.of(b))
   end)
   return keys
 end
@@ -21,7 +23,7 @@ function values.show(v, width, depth, inner)
   local meta = getmetatable(v)
   if inner and type(v) == "userdata" and v.summary then return v:summary() end    -- a tensor in a table
   local named = meta and meta.__tostring and meta ~= require("agad.core").list_metatable
-  if type(v) ~= "table" or named then return tostring(v) end
+  if type(v) ~= "table" or named then return text.of(v) end
   depth, width = depth or 3, width or 79
   if depth == 0 then return next(v) == nil and "{}" or "{…}" end
   local parts, hidden = {}, 0
@@ -39,13 +41,13 @@ function values.show(v, width, depth, inner)
   if hidden > 0 then parts[#parts + 1] = ("… %d more"):format(hidden) end
   local line = "{" .. table.concat(parts, ", ") .. "}"
   if (utf8.len(line) or #line) <= width and not line:find("\n") then return line end
-  for i, text in ipairs(parts) do parts[i] = "  " .. text:gsub("\n", "\n  ") end
+  for i, part_text in ipairs(parts) do parts[i] = "  " .. part_text:gsub("\n", "\n  ") end
   return "{\n" .. table.concat(parts, ",\n") .. "\n}"
 end
 
 --- A value in few words, for a message: a text, number or boolean itself, or else the type of the value.
 function values.brief(v)
-  if type(v) == "string" or type(v) == "number" or type(v) == "boolean" then return tostring(v) end
+  if type(v) == "string" or type(v) == "number" or type(v) == "boolean" then return text.of(v) end
   return v == nil and "nil" or "a " .. (require("agad.core").is_tensor(v) and "tensor" or type(v))
 end
 

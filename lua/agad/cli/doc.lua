@@ -16,6 +16,7 @@
 local lfs = require "lfs"
 local public = require "agad.base.public"
 local wrap = require("agad.base.text").wrap
+local sort = require("agad.base.text").sort
 
 local doc = {}
 
@@ -117,7 +118,7 @@ end
 local function walk(dir, root)
   local names = {}
   for name in lfs.dir(dir) do if name:sub(1, 1) ~= "." then names[#names + 1] = name end end
-  table.sort(names)
+  sort(names)
   for _, name in ipairs(names) do
     local path = dir .. "/" .. name
     if lfs.attributes(path, "mode") == "directory" then walk(path, root)
@@ -132,7 +133,7 @@ function doc.refresh()
   local root = here and here:match("^(.*)/cli/doc%.lua$")
   if root then walk(root, root) end
   for _, entry in ipairs(require "agad.nn.docs") do if not index.by_name[entry.name] then add(entry) end end
-  table.sort(index.names)
+  sort(index.names)
 end
 
 local function by_function(f)

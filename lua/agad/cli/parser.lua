@@ -11,6 +11,7 @@ local common = require "agad.cli.common"
 local lfs = require "lfs"
 local options = require "agad.options"
 local words = require("agad.base.options").words
+local sort = require("agad.base.text").sort
 
 local parser, add = {}, {}
 
@@ -62,7 +63,7 @@ local MODULE = "agad.cli.commands."
 local function list()
   local names, here = {}, package.searchpath(MODULE .. "train", package.path):gsub("/[^/]*$", "")
   for file in lfs.dir(here) do names[#names + 1] = file:match "^(.*)%.lua$" end
-  table.sort(names)
+  sort(names)
   return names
 end
 

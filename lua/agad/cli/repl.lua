@@ -7,6 +7,7 @@ local errors = require "agad.base.errors"
 local interrupt = require "agad.base.interrupt"
 local message = require "agad.cli.common".message
 local values = require "agad.base.values"
+local sort = require("agad.base.text").sort
 
 local repl = {}
 
@@ -104,7 +105,7 @@ function repl.candidates(text, env)
       if mark ~= ":" or ok and type(field) == "function" then list[#list + 1] = path .. mark .. name end
     end
   end
-  table.sort(list)
+  sort(list)
   return list
 end
 

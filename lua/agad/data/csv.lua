@@ -1,8 +1,10 @@
 -- Comma-separated values by RFC 4180: quoted fields, "" for a quote inside one, CRLF or LF, a UTF-8 BOM.
 
+local format = require("agad.base.text").format
+
 local csv = {}
 
-local function fail(form, ...) error(form:format(...), 0) end
+local function fail(form, ...) error(format(form, ...), 0) end
 
 -- One quoted field that opens at `at`: its text, where it ends, and the lines that it crosses.
 local function quoted(name, text, at, line)

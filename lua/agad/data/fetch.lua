@@ -13,10 +13,11 @@ local make_folder = require("agad.base.folder").make
 local sorted_keys = require("agad.base.values").keys
 local transfer = require "agad.data.transfer"
 local uv = require "luv"
+local format = require("agad.base.text").format
 
 local fetch, option = {}, options.option
 
-local function fail(...) error(string.format(...), 0) end
+local function fail(...) error(format(...), 0) end
 
 local known = {
   root = option {kind = "string"}, force = option {default = false}, from = option {kind = "string"},
@@ -26,7 +27,7 @@ local known = {
 local function checked(o)
   o = options.check("fetch", o, known)
   if o.from and not tostring(o.from):find "^https?://[^/%s]" then
-    fail("fetch: from = %s is not a URL; give http://… or https://…", tostring(o.from))
+    fail("fetch: from = %s is not a URL; give http://… or https://…", o.from)
   end
   return o
 end
@@ -49,7 +50,7 @@ function fetch.source(name, o)
   local about = named.about(name)
   if about and about.not_fetched then fail("%s %s", name, about.not_fetched) end
   local names = sorted_keys(sources)
-  return fail("fetch: there is no data set %s%s", tostring(name), options.hint(name, names))
+  return fail("fetch: there is no data set %s%s", name, options.hint(name, names))
 end
 
 local function absolute(path)

@@ -9,6 +9,7 @@ local luv = require "luv"
 local mask_names = require "agad.data.mask_names"
 local pictures = require "agad.data.pictures"
 local sets = require "agad.data.set"
+local sort = require("agad.base.text").sort
 local fail = sets.fail
 
 local folder = {}
@@ -42,7 +43,7 @@ local function note_empty(dir, found, notes)
       end
     end
   end
-  table.sort(empty)
+  sort(empty)
   if #empty > 0 then
     notes[#notes + 1] = ("%s without pictures: %s"):format(#empty == 1 and "a class" or "classes",
       table.concat(empty, ", "))
@@ -126,7 +127,7 @@ function folder.two(normals, anomalies, given)
     table.insert(class_of, kind)
     if masks then rows.masks[#rows.paths] = masks[path] end
   end
-  table.sort(kinds)
+  sort(kinds)
   local classes = {"normal", table.unpack(kinds)}
   local label = labels_of(classes)
   for i, class in ipairs(class_of) do rows.labels[i] = label[class] end

@@ -4,6 +4,7 @@
 
 local core = require "agad.core"
 local printable = require("agad.base.text").printable
+local format = require("agad.base.text").format
 
 local inspect = {}
 
@@ -200,7 +201,7 @@ local function warnings(set, row)
   for _, c in ipairs(row.classes) do
     local s = c.shortcut
     if s and s ~= core.null and s.auroc >= SHORTCUT then
-      far[#far + 1] = ("%s (%s, AUROC %.2f)"):format(c.name, s.name, s.auroc)
+      far[#far + 1] = format("%s (%s, AUROC %.2f)", c.name, s.name, s.auroc)
     end
   end
   if #far > 0 then

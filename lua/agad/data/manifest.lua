@@ -9,6 +9,7 @@ local options = require "agad.base.options"
 local pictures = require "agad.data.pictures"
 local sets = require "agad.data.set"
 local some = require("agad.data.options").some
+local sort = require("agad.base.text").sort
 local check, fail = options.check, sets.fail
 
 local manifest = {options = some "outside"}
@@ -141,7 +142,7 @@ local function plan(name, rows, split)
   for _, class in ipairs(rows.label) do
     if not label[class] then label[class] = 0; classes[#classes + 1] = class end
   end
-  table.sort(classes)
+  sort(classes)
   for i, class in ipairs(classes) do label[class] = i - 1 end
   local normal = sets.normal_of(classes)
   local list = {paths = {}, labels = {}, masks = rows.mask and {}, normal = label[normal]}

@@ -12,6 +12,7 @@
 -- verified archive and is only a list of class names.
 
 local lfs = require "lfs"
+local sort = require("agad.base.text").sort
 
 local named = {names = {}}
 
@@ -20,7 +21,7 @@ for file in lfs.dir(here) do
   local name = file:match "^([^.].*)%.lua$"
   if name then table.insert(named.names, name) end
 end
-table.sort(named.names)
+sort(named.names)
 
 local known = {}
 for _, name in ipairs(named.names) do known[name] = true end

@@ -1,11 +1,12 @@
 -- What all data sets have in common: the object, and how it is printed.
 
-local printable = require("agad.base.text").printable
+local text = require "agad.base.text"
+local format, printable = text.format, text.printable
 
 local sets = {}
 
 --- Raises one line.
-function sets.fail(form, ...) error(form:format(...), 0) end
+function sets.fail(form, ...) error(format(form, ...), 0) end
 local fail = sets.fail
 
 --- The size and format that the core converts pictures to, from the options of a set.
@@ -25,9 +26,9 @@ function set_type.__tostring(set) return set.call end
 -- @return integer the label
 -- @raise no such class, with the list of classes
 function methods:label_of(class)
-  local name = printable(tostring(math.type(class) == "float" and math.tointeger(class) or class))
+  local name = printable(text.of(math.type(class) == "float" and math.tointeger(class) or class))
   for i, known in ipairs(self.classes) do if known == name then return i - 1 end end
-  fail("%s has no class %s; its classes: %s", self.name, tostring(class), table.concat(self.classes, ", "))
+  fail("%s has no class %s; its classes: %s", self.name, class, table.concat(self.classes, ", "))
 end
 
 -- Adds a note of classes whose names differ only in case, of which one may be a mistake.
@@ -47,10 +48,10 @@ local function call_text(name, place, o, known)
   local given = {}
   for key, value in pairs(o) do
     if value ~= known[key].default then
-      given[#given + 1] = ("%s = %s"):format(key, type(value) == "string" and ("%q"):format(value) or tostring(value))
+      given[#given + 1] = format("%s = %s", key, type(value) == "string" and ("%q"):format(value) or value)
     end
   end
-  table.sort(given)
+  text.sort(given)
   local list = #given > 0 and "{" .. table.concat(given, ", ") .. "}"
   if not place then return ("agad.data.%s%s"):format(name, list or "()") end
   return ("agad.data.%s(%s%s)"):format(name, place, list and ", " .. list or "")

@@ -45,7 +45,7 @@ local function take_labels(key, given, n)
   local most = 0
   for i, label in ipairs(list) do
     if math.type(label) ~= "integer" or label < 0 then
-      fail("tensors: %s: item %d is %s; labels are whole numbers from 0", key, i, tostring(label))
+      fail("tensors: %s: item %d is %s; labels are whole numbers from 0", key, i, label)
     end
     most = math.max(most, label)
   end

@@ -10,6 +10,7 @@ local errors = require "agad.base.errors"
 local interrupt = require "agad.base.interrupt"
 local lfs = require "lfs"
 local uv = require "luv"
+local format = require("agad.base.text").format
 
 local transfer = {}
 
@@ -17,7 +18,7 @@ local CUTS = 5                                   -- connections to one place tha
 
 local packages = {curl = "curl", gzip = "gzip", tar = "tar", sha256sum = "coreutils"}
 
-local function fail(...) error(string.format(...), 0) end
+local function fail(...) error(format(...), 0) end
 
 local function absent(program)
   fail("the program %s is missing; install the package %s (apt-get install %s)", program, packages[program] or program,

@@ -5,6 +5,7 @@ local columns = require "agad.evaluate.columns"
 local core = require "agad.core"
 local scorer = require "agad.evaluate.scorer"
 local tasks = require "agad.task"
+local format = require("agad.base.text").format
 
 local checks = {}
 
@@ -39,10 +40,10 @@ function checks.leak(source, task, result, batch)
   leak.order_difference = order_difference(source, task, result, batch)
   leak.order_invariant = leak.order_difference <= TOLERANCE
   if result.column.bn == "batch" and leak.thermometer > LEAKS then
-    notes[1] = ("leak: batch statistics alone reach an AUROC of %.2f without a network; with bn_eval = batch the " ..
-      "network can use them"):format(leak.thermometer)
+    notes[1] = format("leak: batch statistics alone reach an AUROC of %.2f without a network; with bn_eval = batch " ..
+      "the network can use them", leak.thermometer)
   elseif not leak.order_invariant and result.column.bn ~= "batch" then
-    notes[1] = ("leak: scores change by %.1e (relative) with order or batch size"):format(leak.order_difference)
+    notes[1] = format("leak: scores change by %.1e (relative) with order or batch size", leak.order_difference)
   end
   return leak, notes
 end
@@ -57,9 +58,9 @@ function checks.shortcuts(task, auroc)
   local all, best = core.data.shortcut(task.test.images, task.test.anomalous, task.test.origin), nil
   for _, s in ipairs(all) do if not best or s.auroc > best.auroc then best = s end end
   if best.auroc >= SEPARATES or auroc and best.auroc > auroc then
-    return best, all, {("shortcut: %s of the picture alone reaches %.2f%s: the classes may differ by camera, light " ..
-      "or file, not by defect"):format(best.name, best.auroc, auroc and best.auroc > auroc and ", more than the model"
-      or "")}
+    local more = auroc and best.auroc > auroc and ", more than the model" or ""
+    return best, all, {format("shortcut: %s of the picture alone reaches %.2f%s: the classes may differ by camera, " ..
+      "light or file, not by defect", best.name, best.auroc, more)}
   end
   return best, all, {}
 end

@@ -1,9 +1,15 @@
 -- Plots: loss curves, drawn by gnuplot, and grids of pictures. A file is written beside its target and then renamed; if
 -- gnuplot fails, its own message is passed on.
 
+local core = require "agad.core"
+local format = require("agad.base.text").format
+local places = require "agad.base.places"
+local sort = require("agad.base.text").sort
+local transfer = require "agad.data.transfer"
+
 local plot = {}
 
-local function fail(form, ...) error(form:format(...), 0) end
+local function fail(form, ...) error(format(form, ...), 0) end
 
 -- A palette that colour-blind readers can distinguish (Okabe and Ito).
 local colours = {"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"}
@@ -14,7 +20,6 @@ local terminals = {
 }
 
 local function quote(text) return "'" .. text:gsub("'", "''") .. "'" end
-local function shell(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
 
 --- Runs a gnuplot script that plots to `path` (.png, .svg, .pdf), or as characters to stdout for "-".
 -- @param script string gnuplot's commands; the terminal and the output are set before them
@@ -23,39 +28,38 @@ function plot.gnuplot(script, path)
   local ending = path == "-" and "-" or path:lower():match("%.(%a+)$")
   local term = terminals[ending]
   if path == "-" then
-    term = ("dumb size %d,24"):format(math.min(120, require("agad.core").terminal_width()))
+    term = ("dumb size %d,24"):format(math.min(120, core.terminal_width()))
   end
   if not term then fail("cannot plot to %s: the name must end in .png, .svg or .pdf", path) end
   if not os.execute("command -v gnuplot > /dev/null 2>&1") then
     fail("plots need gnuplot, which is not installed; on Debian: apt-get install gnuplot-nox")
   end
-  local target = path ~= "-" and path .. ".new" or nil
-  local words = os.tmpname()
-  io.stdout:flush()
-  local pipe = assert(io.popen(("gnuplot 2> %s%s"):format(shell(words), target and " > /dev/null" or ""), "w"))
-  pipe:write("set terminal ", term, "\n")
-  if target then pipe:write("set output ", quote(target), "\n") end
-  pipe:write(script, "\n")
-  local ok = pipe:close()
-  local file = io.open(words)
-  local said = file and file:read "a" or ""
-  if file then file:close() end
-  os.remove(words)
-  if ok and target then
-    local reason
+  local target, file = path ~= "-" and path .. ".new" or nil, places.temporary()
+  local out, status, said, reason = {}, nil, nil, nil
+  local ok, err = pcall(function()
+    core.file_replace(file, ("set terminal %s\n%s%s\n"):format(term,
+      target and "set output " .. quote(target) .. "\n" or "", script))
+    -- -d: what the user has in ~/.gnuplot is not read
+    status, said = transfer.run("gnuplot", {"-d", file}, function(bytes) out[#out + 1] = bytes end)
+  end)
+  os.remove(file)
+  if not ok then error(err, 0) end
+  if status == 0 and target then
     ok, reason = os.rename(target, path)
-    if not ok then said = said ~= "" and said or reason end
+  elseif status == 0 then
+    io.stdout:write(table.concat(out))
   end
-  if not ok then
+  if status ~= 0 or not ok then
     if target then os.remove(target) end
-    fail("cannot plot to %s: gnuplot reports: %s", path, (said:gsub("^%s+", ""):gsub("%s*\n%s*", " "):gsub("%s+$", "")))
+    local words = table.concat(said, " "):gsub("^%s+", ""):gsub("%s+", " ")
+    fail("cannot plot to %s: gnuplot reports: %s", path, words ~= "" and words or reason or "status " .. status)
   end
 end
 
 -- The records of a log: a list of tables, a run directory, or its log.jsonl.
 local function records(log)
   if type(log) == "table" then return log end
-  local lfs, core = require "lfs", require "agad.core"
+  local lfs = require "lfs"
   local path = lfs.attributes(log, "mode") == "directory" and log .. "/log.jsonl" or log
   local file, reason = io.open(path)
   if not file then fail("cannot read the log: %s", reason) end
@@ -86,14 +90,14 @@ function plot.losses(log, path, o)
       for name, v in pairs(r.losses) do
         if finite(v) and (not wanted or wanted[name]) then
           if not curves[name] then curves[name] = {}; names[#names + 1] = name end
-          table.insert(curves[name], ("%d %.9g"):format(r.step, v))
+          table.insert(curves[name], format("%d %.9g", r.step, v))
           positive = positive and v > 0
         end
       end
     end
   end
   if #names == 0 then fail("there are no losses to plot in %s", type(log) == "string" and log or "this log") end
-  table.sort(names)
+  sort(names)
   local script = {
     "set title " .. quote(o.title or "Losses") .. " noenhanced",
     "set xlabel 'step'; set key outside right noenhanced; set border 3; set tics nomirror",
@@ -127,7 +131,7 @@ local function heat_table()                       -- (3, 256), one column a colo
       list[#list + 1] = a + (b - a) * (at - j + 1)
     end
   end
-  return require("agad.core").from_table(list):reshape {3, 256}
+  return core.from_table(list):reshape {3, 256}
 end
 
 --- A map as a picture in heat colours.
@@ -145,7 +149,6 @@ end
 
 -- The outer border of a mask, drawn over an enlarged picture.
 local function outlined(t, mask, zoom)
-  local core = require "agad.core"
   local inside = zoomed(mask:to("float32"):unsqueeze(1), zoom)
   local thick = math.max(1, zoom // 3)
   local border = inside:max_pool2d({2 * thick + 1, 2 * thick + 1}, {1, 1}, {thick, thick}) - inside
@@ -158,7 +161,6 @@ end
 -- @param path string a PNG
 -- @param o table side (128): the approximate side of each picture in the grid
 function plot.grid(rows, path, o)
-  local core = require "agad.core"
   local cat, pad = core.operator "cat", core.operator "constant_pad_nd"
   local zoom = math.max(1, (o and o.side or 128) // rows[1][1][1]:size(3))
   local lines = {}

@@ -1,6 +1,7 @@
 --- Results as text of at most 80 columns: the columns of AUROC, the checks to read them with, notes.
 
 local wrap = require("agad.base.text").wrap
+local format = require("agad.base.text").format
 
 local report = {}
 
@@ -35,11 +36,11 @@ local columns = {
 }
 
 local function is_number(v) return type(v) == "number" end
-local function figure(v) return is_number(v) and ("%.4f"):format(v) or "-" end
+local function figure(v) return is_number(v) and format("%.4f", v) or "-" end
 
 local function interval(row)
   local v = row.auroc_interval
-  return type(v) == "table" and ("%.4f-%.4f"):format(v.low, v.high) or "-"
+  return type(v) == "table" and format("%.4f-%.4f", v.low, v.high) or "-"
 end
 
 -- A description of the column called `auroc` if it is not that of a preset.
@@ -86,7 +87,7 @@ end
 local function facts_of(row, list)
   local facts = {}
   for _, f in ipairs(list) do
-    if is_number(row[f[1]]) then facts[#facts + 1] = f[2]:format(row[f[1]]) end
+    if is_number(row[f[1]]) then facts[#facts + 1] = format(f[2], row[f[1]]) end
   end
   return facts
 end
@@ -94,10 +95,10 @@ end
 local function beside(row)
   local facts = facts_of(row, {{"pixel_auroc", "pixel AUROC %.4f"}, {"pro", "PRO %.4f"}})
   if type(row.shortcut) == "table" then
-    facts[#facts + 1] = ("shortcut %s %.4f"):format(row.shortcut.name, row.shortcut.auroc)
+    facts[#facts + 1] = format("shortcut %s %.4f", row.shortcut.name, row.shortcut.auroc)
   end
   if type(row.leak) == "table" then
-    facts[#facts + 1] = ("thermometer %.4f"):format(row.leak.thermometer)
+    facts[#facts + 1] = format("thermometer %.4f", row.leak.thermometer)
     facts[#facts + 1] = row.leak.order_invariant and "scores do not depend on the batch" or "scores depend on the batch"
   end
   if type(row.selected) == "table" then facts[#facts + 1] = ("weights of epoch %d"):format(row.selected.epoch) end

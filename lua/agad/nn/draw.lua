@@ -2,12 +2,14 @@
 
 local core = require "agad.core"
 local nn = require "agad.nn"
+local places = require "agad.base.places"
 
 local draw = {}
 
 local colours = {conv = "lightblue", conv_transpose = "lightcyan", batch_norm = "lightgrey", max_pool = "wheat",
   concat = "palegreen", op = "thistle"}
 
+local function shell(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
 local function quoted(text) return '"' .. text:gsub('[\\"]', "\\%0") .. '"' end
 
 -- The label of a node: its name, its kernel or operator, and its output shape.
@@ -57,9 +59,9 @@ function draw.svg(program, path)
     core.file_replace(base .. ".dot", graph)
     return base .. ".dot"
   end
-  local source, drawn = os.tmpname(), os.tmpname()
+  local source, drawn = places.temporary(), places.temporary()
   core.file_replace(source, graph)
-  local pipe = io.popen(("dot -Tsvg -o %s %s 2>&1"):format(drawn, source))
+  local pipe = io.popen(("dot -Tsvg -o %s %s 2>&1"):format(shell(drawn), shell(source)))
   local message = pipe:read "a"
   local ok = pipe:close()
   local file = ok and io.open(drawn, "rb")

@@ -3,6 +3,8 @@
 local core = require "agad.core"
 local errors = require "agad.base.errors"
 local options = require "agad.base.options"
+local format = require("agad.base.text").format
+local sort = require("agad.base.text").sort
 
 local nn = {}
 for name, f in pairs(require "agad.nn.builder") do nn[name] = f end
@@ -37,7 +39,7 @@ function nn.names()
     local name = file:match "^(.*)%.lua$"
     if name then list[#list + 1] = (name:gsub("_plus_plus$", "++")) end
   end
-  table.sort(list)
+  sort(list)
   return list
 end
 
@@ -65,7 +67,7 @@ function nn.check_generator(net, program, shape)
   end
 end
 
-local function fail(form, ...) error(form:format(...), 0) end
+local function fail(form, ...) error(format(form, ...), 0) end
 
 -- The value that the net's file returns.
 local function load_net(name)
@@ -96,7 +98,7 @@ local function build_and_options(name)
   if type(known) ~= "table" then fail("net %s: its options must be a table, not a %s", name, type(known)) end
   for key, d in pairs(known) do
     if not options.is(d) then
-      fail("net %s: its option %s must be made by agad.base.options.option", name, tostring(key))
+      fail("net %s: its option %s must be made by agad.base.options.option", name, key)
     end
   end
   return made.build, known
@@ -170,7 +172,7 @@ return setmetatable(nn, {__index = function(_, name)
   if made == nil then
     local list = {}
     for known in pairs(layers) do list[#list + 1] = known end
-    table.sort(list)
+    sort(list)
     local meant = options.nearest(name, list)
     if meant then error(("agad.nn has no '%s'; did you mean %s?"):format(name, meant), 2) end
   end

@@ -8,6 +8,7 @@ local agad = require "agad"
 local attributes = require "agad.nn.attributes"
 local core = require "agad.core"
 local options = require "agad.base.options"
+local text = require "agad.base.text"
 local option = options.option
 
 local layers = {}
@@ -20,11 +21,11 @@ layer.__name = "agad.layer"
 
 local function show(v)
   if type(v) == "string" then return ("%q"):format(v) end
-  if type(v) ~= "table" then return tostring(v) end
+  if type(v) ~= "table" then return text.of(v) end
   local parts, names = {}, {}
   for i, x in ipairs(v) do parts[i] = show(x) end
   for name in pairs(v) do if type(name) == "string" then names[#names + 1] = name end end
-  table.sort(names)
+  text.sort(names)
   for _, name in ipairs(names) do parts[#parts + 1] = name .. " = " .. show(v[name]) end
   return "{" .. table.concat(parts, ", ") .. "}"
 end
@@ -124,7 +125,7 @@ layer.__index = function(self, name) return layer[name] or rawget(self, "tensors
 function layer:parameters()
   local list, names = {}, {}
   for name, t in pairs(self.tensors) do if t.requires_grad then names[#names + 1] = name end end
-  table.sort(names)
+  text.sort(names)
   for i, name in ipairs(names) do list[i] = {name = name, tensor = self.tensors[name]} end
   for i, child in ipairs(self.layers or {}) do
     for _, p in ipairs(child:parameters()) do list[#list + 1] = {name = i .. "." .. p.name, tensor = p.tensor} end

@@ -3,10 +3,12 @@
 local options = require "agad.base.options"
 local printable = require("agad.base.text").printable
 local random = require "agad.base.random"
+local format = require("agad.base.text").format
+local text_of = require("agad.base.text").of
 
 local classes = {}
 
-local function fail(form, ...) error(form:format(...), 0) end
+local function fail(form, ...) error(format(form, ...), 0) end
 
 local function own(superclass, set)               -- the labels of a superclass, from 0
   local labels = {}
@@ -45,7 +47,7 @@ function classes.labels(set, key, wanted)
   end
   local labels, said, seen = {}, {}, {}
   for _, given in ipairs(names) do
-    local name = tostring(math.type(given) == "float" and math.tointeger(given) or given)
+    local name = text_of(math.type(given) == "float" and math.tointeger(given) or given)
     for _, label in ipairs(find(set, name) or unknown(set, key, name)) do
       if not seen[label] then labels[#labels + 1], seen[label] = label, true end
     end

@@ -13,6 +13,7 @@ local options = require "agad.base.configuration"
 local random = require "agad.base.random"
 local schedule = require "agad.task.schedule"
 local split = require "agad.task.split"
+local format = require("agad.base.text").format
 
 local task = {}
 
@@ -20,7 +21,7 @@ local methods = {}
 local task_type = {__name = "agad.task", __index = methods}
 function task_type.__tostring(t) return t.call end
 
-local function fail(form, ...) error(form:format(...), 0) end
+local function fail(form, ...) error(format(form, ...), 0) end
 
 -- Options -----------------------------------------------------------------------------------------
 
@@ -30,8 +31,7 @@ local function take_form(o, set)
     local own = set.options and set.options[name]
     if own ~= nil and o[name] ~= nil and tostring(o[name]) ~= tostring(own) then
       fail("%s = %s: the pictures of %s were read with %s; give this option to the data set instead", name,
-        tostring(o[name]), set.name,
-        tostring(own))
+        o[name], set.name, own)
     end
     if own ~= nil then o[name] = own end
   end
@@ -42,7 +42,7 @@ local function checked(set, given, protocol)
   local o = options.merge({}, given or {})
   o.protocol = o.protocol or protocol
   if protocol and o.protocol ~= protocol then
-    fail("agad.task.%s: protocol = %s; use agad.task.new for other protocols", protocol, tostring(o.protocol))
+    fail("agad.task.%s: protocol = %s; use agad.task.new for other protocols", protocol, o.protocol)
   end
   if o.normal == nil and o.protocol ~= "leave_one_out" and o.anomaly == nil then o.normal = set.normal end
   if o.holdout == nil then o.holdout = set.holdout or 0.0 end
@@ -67,7 +67,7 @@ end
 -- The constructor call as text: normal or anomaly, gamma and seed, and other options that differ from their defaults.
 local function call_text(set, o)
   local function show(v)
-    if type(v) ~= "table" then return math.type(v) and ("%.14g"):format(v) or ("%q"):format(v) end
+    if type(v) ~= "table" then return math.type(v) and format("%.14g", v) or ("%q"):format(v) end
     local parts = {}
     for i, x in ipairs(v) do parts[i] = ("%q"):format(x) end
     return "{" .. table.concat(parts, ", ") .. "}"
@@ -174,7 +174,7 @@ local function assemble(set, o, chosen)
   t.anomalies = table.move(t.pool, 1, a, 1, {})
   if wanted > a then
     local text = "gamma = %g asks for %d known anomalies, but the train split has %d; all of them are used"
-    notes[#notes + 1] = text:format(largest, wanted, a)
+    notes[#notes + 1] = format(text, largest, wanted, a)
   end
   if o.test_set == "ganomaly" and a > 0 then
     t.notes[#t.notes + 1] = ("%d of the test pictures were also trained on as known anomalies (force = true)"):format(a)
@@ -270,7 +270,7 @@ function methods:count_at(gamma) return (known_anomalies(gamma, #self.normals, #
 -- @raise an option differs from the task's
 function methods:check(config)
   local function text(v)
-    if type(v) == "number" then return ("%.14g"):format(v) end
+    if type(v) == "number" then return format("%.14g", v) end
     return type(v) == "function" and tostring(v) or core.json_encode(v)
   end
   for name, own in pairs(self.options) do

@@ -6,12 +6,13 @@ local core = require "agad.core"
 local errors = require "agad.base.errors"
 local printable = require("agad.base.text").printable
 local options = require "agad.base.configuration"
+local format = require("agad.base.text").format
 
 local manifest = {}
 
 local KIND, VERSION = "agad.task", 1
 
-local function fail(form, ...) error(form:format(...), 0) end
+local function fail(form, ...) error(format(form, ...), 0) end
 
 local lists = {"normal_labels", "normals", "held_out", "pool", "test_rows"}
 
@@ -70,7 +71,7 @@ local function parse(path)
   if not ok then fail("%s: the manifest is damaged: %s", path, m) end
   if type(m) ~= "table" or m.kind ~= KIND then fail("%s: this is not the manifest of a task", path) end
   if m.version ~= VERSION then
-    fail("%s: the manifest has version %s, but this version of agad reads version %d", path, tostring(m.version),
+    fail("%s: the manifest has version %s, but this version of agad reads version %d", path, m.version,
       VERSION)
   end
   if m.checksum ~= checksum(m) then fail("%s: its checksum is wrong; the manifest is damaged or was edited", path) end
@@ -99,7 +100,7 @@ local function check_rows(path, m, n_train, n_classes)
     local below, seen = name == "normal_labels" and n_classes or n_train, {}
     for _, row in ipairs(m[name]) do
       if math.type(row) ~= "integer" or row < 0 or row >= below or seen[row] then
-        fail("%s: %s has %s, which is not a row of this data set or is listed twice", path, name, tostring(row))
+        fail("%s: %s has %s, which is not a row of this data set or is listed twice", path, name, row)
       end
       seen[row] = true
     end

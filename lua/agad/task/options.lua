@@ -4,10 +4,11 @@ require "agad.data.options"                      -- listed first; a task has the
 local configuration = require "agad.base.configuration"
 local options = require "agad.base.options"
 local schedule = require "agad.task.schedule"
+local format = require("agad.base.text").format
 
 local option, items, show = options.option, options.items, options.show
 
-local function fail(form, ...) error(form:format(...), 0) end
+local function fail(form, ...) error(format(form, ...), 0) end
 
 -- Classes ---------------------------------------------------------------------------------------
 

@@ -10,6 +10,8 @@
 -- The first three as text: "0.05", "0,0,0.01,0.05" and "linear:0:0.1:10".
 
 local typed = require("agad.base.options").convert.number
+local format = require("agad.base.text").format
+local number_of = require("agad.base.text").number
 
 local schedule = {}
 
@@ -24,7 +26,7 @@ local FORMS = "constant:V, linear:FROM:TO:EPOCHS, cosine:FROM:TO:EPOCHS, step:FR
   .. "or one value per epoch: 0,0.05"
 local KEYS = {schedule = true, value = true, from = true, to = true, epochs = true}
 
-local function fail(key, form, ...) error(key .. ": " .. form:format(...), 0) end
+local function fail(key, form, ...) error(key .. ": " .. format(form, ...), 0) end
 
 local function parse_named(key, text)
   local parts = {}
@@ -49,7 +51,7 @@ local function check_list(key, v, number)
   for i, x in ipairs(v) do list[i] = number(x) end
   for name in pairs(v) do
     if math.type(name) ~= "integer" or name < 1 or name > #list then
-      fail(key, "a list with one value per epoch cannot have the key %s", tostring(name))
+      fail(key, "a list with one value per epoch cannot have the key %s", name)
     end
   end
   while #list > 1 and list[#list] == list[#list - 1] do list[#list] = nil end   -- it holds on anyway
@@ -59,7 +61,7 @@ end
 local function check_named(key, v, number)
   for name in pairs(v) do
     if not KEYS[name] then
-      fail(key, "unknown key %s; a schedule has schedule, from, to, epochs and value", tostring(name))
+      fail(key, "unknown key %s; a schedule has schedule, from, to, epochs and value", name)
     end
   end
   local name = v.schedule
@@ -68,14 +70,14 @@ local function check_named(key, v, number)
   elseif name == "constant" then
     return number(v.value or v.from or fail(key, "schedule constant needs value"))
   elseif not shapes[name] then
-    fail(key, "there is no schedule %s; give constant, linear, cosine or step", tostring(name))
+    fail(key, "there is no schedule %s; give constant, linear, cosine or step", name)
   end
   if v.from == nil or v.to == nil then fail(key, "schedule %s needs from and to: %s", name, FORMS) end
   local result = {schedule = name, from = number(v.from), to = number(v.to)}
   if type(v.epochs) ~= "userdata" and v.epochs ~= nil then          -- JSON's null: not given
-    result.epochs = math.tointeger(tonumber(v.epochs))
+    result.epochs = math.tointeger(number_of(v.epochs))
     if not result.epochs or result.epochs < 1 then
-      fail(key, "schedule %s: epochs = %s; a whole number of at least 1 is needed", name, tostring(v.epochs))
+      fail(key, "schedule %s: epochs = %s; a whole number of at least 1 is needed", name, v.epochs)
     end
   elseif name == "step" then
     fail(key, "schedule step needs epochs: the number of epochs with the first value")
@@ -92,7 +94,7 @@ end
 -- @raise the schedule is unknown or incomplete, or a value is out of range
 function schedule.check(key, v, number)
   if type(v) == "function" then return v end
-  if type(v) == "string" and not tonumber(v) then v = parse(key, v) end
+  if type(v) == "string" and not number_of(v) then v = parse(key, v) end
   if type(v) ~= "table" then return number(v) end
   if v.schedule ~= nil then return check_named(key, v, number) end
   if #v == 0 then fail(key, "an empty list is not a schedule; give %s", FORMS) end
@@ -131,8 +133,8 @@ function schedule.value(spec, epoch, epochs)
   if type(spec) == "function" then
     local value = spec(epoch, epochs)
     if type(value) ~= "number" or value ~= value or value - value ~= 0 then
-      error(("schedule: the function returned %s in epoch %d; a finite number is needed"):format(tostring(value),
-        epoch), 0)
+      error(format("schedule: the function returned %s in epoch %d; a finite number is needed", tostring(value), epoch),
+        0)
     end
     return value + 0.0
   end
@@ -156,14 +158,14 @@ end
 -- @param spec number|list|table|function
 -- @return string
 function schedule.text(spec)
-  if type(spec) == "number" then return ("%.14g"):format(spec) end
+  if type(spec) == "number" then return format("%.14g", spec) end
   if type(spec) == "function" then return "function" end
   if spec.schedule then
-    return ("{schedule = %q, from = %.14g, to = %.14g%s}"):format(spec.schedule, spec.from, spec.to,
+    return format("{schedule = %q, from = %.14g, to = %.14g%s}", spec.schedule, spec.from, spec.to,
       spec.epochs and ", epochs = " .. spec.epochs or "")
   end
   local parts = {}
-  for i, v in ipairs(spec) do parts[i] = ("%.14g"):format(v) end
+  for i, v in ipairs(spec) do parts[i] = format("%.14g", v) end
   return "{" .. table.concat(parts, ", ") .. "}"
 end
 

@@ -2,6 +2,8 @@
 
 local core = require "agad.core"
 local options = require "agad.base.options"
+local less = require("agad.base.text").less
+local format = require("agad.base.text").format
 
 local option = options.option
 
@@ -18,7 +20,7 @@ local function as_picture(t, o)
   end
   if t.dtype == "uint8" and not low and not high then return t:cpu():contiguous() end
   low, high = low or 0, high or 1
-  if low >= high or low ~= low or high ~= high then error(("low = %g must be below high = %g"):format(low, high), 0) end
+  if low >= high or low ~= low or high ~= high then error(format("low = %g must be below high = %g", low, high), 0) end
   local scaled = (t:detach():to "float64" - low) * (255 / (high - low))
   return scaled:nan_to_num(0):clamp(0, 255):round():to "uint8":cpu():contiguous()
 end
@@ -44,7 +46,7 @@ function files.save(path, what, o)
       if type(name) ~= "string" then error(("save: %s: every tensor needs a name"):format(path), 2) end
       list[#list + 1] = {name = name, tensor = t}
     end
-    table.sort(list, function(a, b) return a.name < b.name end)
+    table.sort(list, function(a, b) return less(a.name, b.name) end)
     return core.save(path, list, core.json_encode(o.metadata))
   elseif kind == "npy" and not is_table then return require("agad.tensor.npy").write(path, what)
   elseif kind == "png" and not is_table then return core.data.write_png(path, as_picture(what, o)) end

@@ -10,6 +10,7 @@
 
 local agad = require "agad"
 local options = require "agad.base.options"
+local format = require("agad.base.text").format
 
 local option = options.option
 
@@ -61,7 +62,7 @@ return function(f, inputs, o)
       local got = own and own[j] or 0.0
       local apart = math.abs(got - numeric)
       if apart ~= apart or apart > atol + rtol * math.abs(numeric) then
-        error(("gradcheck: input %d, element %d: the gradient is %.9g, but finite differences give %.9g"):format(
+        error(format("gradcheck: input %d, element %d: the gradient is %.9g, but finite differences give %.9g",
           places[k], j, got,
           numeric), 2)
       end

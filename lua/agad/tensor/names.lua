@@ -4,6 +4,7 @@
 local core = require "agad.core"
 local options = require "agad.base.options"
 local values = require "agad.base.values"
+local sort = require("agad.base.text").sort
 
 local names = {}
 
@@ -20,7 +21,7 @@ local function choice(name, key, value, known)
   if n then return n end
   local list = {}
   for other in pairs(known) do list[#list + 1] = values.brief(other) end
-  table.sort(list)
+  sort(list)
   core.fail(("%s: %s = %s; it must be one of %s"):format(name, key, values.brief(value), table.concat(list, ", ")))
 end
 

@@ -2,12 +2,13 @@
 -- Big-endian numbers, Fortran order and unsigned integers of 16 and 32 bits are converted to what tensors support.
 
 local core = require "agad.core"
+local format = require("agad.base.text").format
 
 local npy = {}
 
 local MAGIC = "\x93NUMPY"
 
-local function fail(path, form, ...) error(path .. ": " .. form:format(...), 0) end
+local function fail(path, form, ...) error(path .. ": " .. format(form, ...), 0) end
 
 -- By NumPy type: the dtype that the bytes are read as and, for unsigned types, the one to convert to and a mask that
 -- removes the sign.

@@ -2,6 +2,8 @@
 -- helps; `…` stands for the middle of a tensor with over a thousand elements; lines are at most as wide as the
 -- terminal. Dtype, shape and device follow at the end.
 
+local format = require("agad.base.text").format
+
 local text = {}
 
 local MOST, EDGE, DIGITS = 1000, 3, 4
@@ -31,7 +33,7 @@ local function number_format(values)
     return function(v)
       if v ~= v then return "nan" end
       if not finite(v) then return v > 0 and "inf" or "-inf" end
-      return (form:format(v / (scale or 1)))
+      return format(form, v / (scale or 1))
     end, scale
   end
   if largest == 0 or whole and largest < 1e6 then return plain "%.0f" end
@@ -44,7 +46,7 @@ local function number_format(values)
   return plain(("%%.%df"):format(math.max(0, math.min(DIGITS, DIGITS - 1 - math.min(low, top)))))
 end
 
-local function complex_format(v) return ("%.4g%+.4gi"):format(v[1], v[2]) end
+local function complex_format(v) return format("%.4g%+.4gi", v[1], v[2]) end
 
 -- The first and the last few along every dimension, where there are too many elements: positions, 0 for what is left
 -- out.
@@ -139,7 +141,7 @@ function text.of(t, footer, columns)
     return cells
   end
   local lines, blocks, dims = {}, {}, #t.shape
-  if scale then lines[1] = ("%g *"):format(scale) end
+  if scale then lines[1] = format("%g *", scale) end
   local function walk(values, d, path)
     if d == dims then blocks[#blocks + 1] = {rows = {cells_of(values, d)}, path = path} return end
     if d == dims - 1 then

@@ -11,23 +11,25 @@ local methods = require "agad.train.method"
 local options = require "agad.base.configuration"
 local make_folder = require("agad.base.folder").make
 local sorted_keys = require("agad.base.values").keys
+local format = require("agad.base.text").format
+local sort = require("agad.base.text").sort
 
 local campaign = {}
 
 local known = {"data", "dir", "grid", "options", "root"}
 
-local function fail(form, ...) error("campaign: " .. form:format(...), 0) end
+local function fail(form, ...) error("campaign: " .. format(form, ...), 0) end
 
 -- Every combination of the grid's values, the last key fastest; keys in the order of their names.
 local function combinations(grid)
   local keys, list = {}, {{}}
   for key, values in pairs(grid) do
     if type(key) ~= "string" or type(values) ~= "table" or #values == 0 then
-      fail("grid.%s must be a list of values", tostring(key))
+      fail("grid.%s must be a list of values", key)
     end
     keys[#keys + 1] = key
   end
-  table.sort(keys)
+  sort(keys)
   for _, key in ipairs(keys) do
     local longer = {}
     for _, before in ipairs(list) do
@@ -50,9 +52,12 @@ local function assignments(o, prefix, into)
     if type(v) == "function" then fail("%s is a Lua function; campaigns take named schedules only", full) end
     if type(v) == "table" and #v == 0 and not v.schedule then assignments(v, full .. ".", into)
     else
-      local text = tostring(v)
+      local function text_of(one) return math.type(one) == "float" and core.json_encode(one) or tostring(one) end
+      local text = text_of(v)
       if type(v) == "table" then
-        text = v.schedule and table.concat({v.schedule, v.value or v.from, v.to, v.epochs}, ":") or table.concat(v, ",")
+        local parts, named = {}, v.schedule and {v.schedule, v.value or v.from, v.to, v.epochs}
+        for i, one in ipairs(named or v) do parts[i] = text_of(one) end
+        text = table.concat(parts, named and ":" or ",")
       end
       into[#into + 1] = "--set"
       into[#into + 1] = full .. "=" .. text
@@ -122,7 +127,7 @@ local function start(program, spec, run, done)
     handle:close()
     ended(code)
   end)
-  if not handle then fail("%s cannot be started: %s", program, tostring(reason)) end
+  if not handle then fail("%s cannot be started: %s", program, reason) end
   run.handle = handle
   for i, pipe in ipairs {out, err} do
     pipe:read_start(function(_, data)

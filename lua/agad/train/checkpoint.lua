@@ -6,6 +6,7 @@ local agad = require "agad"
 local core = require "agad.core"
 local options = require "agad.base.configuration"
 local phase = require "agad.train.phase"
+local text = require "agad.base.text"
 
 local checkpoint = {}
 
@@ -26,7 +27,7 @@ end
 local function sorted_list(tensors)
   local list = {}
   for name, t in pairs(tensors) do list[#list + 1] = {name = name, tensor = t} end
-  table.sort(list, function(a, b) return a.name < b.name end)
+  table.sort(list, function(a, b) return text.less(a.name, b.name) end)
   return list
 end
 
@@ -55,7 +56,7 @@ function checkpoint.save(run)
     run = core.json_encode(at)})
 end
 
-local function text_of(v) return v == nil and "not set" or type(v) == "table" and core.json_encode(v) or tostring(v) end
+local function text_of(v) return v == nil and "not set" or type(v) == "table" and core.json_encode(v) or text.of(v) end
 
 -- The differences between two configurations ("lr = 0.0002, now 0.0001"), without those that a resumed run may have.
 local function differences(before, now)
@@ -71,7 +72,7 @@ local function differences(before, now)
     end
   end
   compare(options.hashed(before), options.hashed(now), "")
-  table.sort(found)
+  text.sort(found)
   return found
 end
 

@@ -7,6 +7,7 @@
 -- of stages: `before`, `after` and `replace` are tables {STAGE'S NAME = stage}, and `without` is a list of names.
 
 local options = require "agad.base.options"
+local format = require("agad.base.text").format
 
 local extension = {}
 
@@ -41,7 +42,7 @@ local function changed_stages(stages, change, fail)
   end
   local function check(key, name)
     if known[name] then return end
-    fail(": %s: there is no stage %s%s", key, tostring(name), options.hint(name, names))
+    fail(": %s: there is no stage %s%s", key, name, options.hint(name, names))
   end
   for key in pairs(changes) do
     if change[key] ~= nil and type(change[key]) ~= "table" then fail(": '%s' must be a table", key) end
@@ -79,7 +80,7 @@ end
 local function changed_phases(base, own, where)
   local list, left = {}, copy(own)
   for i, phase in ipairs(base) do
-    local function fail(form, ...) error(("method %s: phase %s"):format(where, phase.name) .. form:format(...), 0) end
+    local function fail(form, ...) error(("method %s: phase %s"):format(where, phase.name) .. format(form, ...), 0) end
     local change = phase.name and own[phase.name]
     list[i] = change == nil and phase or changed_phase(phase, change, fail)
     left[phase.name or i] = nil

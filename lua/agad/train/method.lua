@@ -23,6 +23,8 @@ local extension = require "agad.train.extension"
 local options = require "agad.base.configuration"
 local lfs = require "lfs"
 local scores = require "agad.evaluate.scores"
+local format = require("agad.base.text").format
+local sort = require("agad.base.text").sort
 
 local method = {}
 
@@ -30,7 +32,7 @@ local method = {}
 function method.names()
   local list, here = {}, package.searchpath("agad.methods.agad", package.path):gsub("/[^/]*$", "")
   for file in lfs.dir(here) do list[#list + 1] = file:match("^(.*)%.lua$") end
-  table.sort(list)
+  sort(list)
   return list
 end
 
@@ -64,7 +66,7 @@ local keys = {
 local function names_in(t)
   local list = {}
   for name in pairs(t) do list[#list + 1] = tostring(name) end
-  table.sort(list)
+  sort(list)
   return list
 end
 
@@ -91,20 +93,20 @@ local phase_keys = {name = true, epochs = true, updates = true, step = true, sta
 
 local function check_phase(m, phase, where)
   where = ("method %s: phase %s"):format(where, is_table(phase) and tostring(phase.name or "without a name"))
-  local function fail(form, ...) error(where .. form:format(...), 0) end
+  local function fail(form, ...) error(where .. format(form, ...), 0) end
   if not is_table(phase) then fail " must be a table" end
   check_known(phase, phase_keys, where)
   if #m.phases > 1 and not is_text(phase.name) then fail ": it lacks 'name'" end
   if not is_table(phase.updates) or not next(phase.updates) then fail " lacks 'updates'" end
   for name, update in pairs(phase.updates) do
     if not is_table(update) or not is_table(update.nets) or #update.nets == 0 then
-      fail(": update %s lacks 'nets', a list of names", tostring(name))
+      fail(": update %s lacks 'nets', a list of names", name)
     end
   end
   local epochs = phase.epochs or "epochs"
   local _, named = options.schema(m)
   if not named[epochs] or named[epochs].kind ~= "integer" then
-    fail(": epochs = %s does not name an integer option of the method", tostring(epochs))
+    fail(": epochs = %s does not name an integer option of the method", epochs)
   end
   for _, key in ipairs {"start", "rate"} do
     if phase[key] ~= nil and type(phase[key]) ~= "function" then fail(": '%s' must be a function", key) end

@@ -3,6 +3,7 @@
 -- resized window stays tidy.
 
 local sorted_keys = require("agad.base.values").keys
+local format = require("agad.base.text").format
 
 local progress = {}
 
@@ -19,7 +20,7 @@ end
 --- Seconds as a person reads them: 4.2 s, 1:05, 2:03:10.
 function progress.duration(seconds)
   if seconds ~= seconds or seconds == math.huge then return "-:--" end
-  if seconds < 9.95 then return ("%.1f s"):format(seconds) end
+  if seconds < 9.95 then return format("%.1f s", seconds) end
   local s = math.floor(seconds + 0.5)
   if s < 60 then return ("%d s"):format(s) end
   if s < 3600 then return ("%d:%02d"):format(s // 60, s % 60) end
@@ -42,11 +43,11 @@ end
 local function number(v)                          -- always six columns or fewer: 123456, 12.34, 0.0123
   if v ~= v then return "nan" end
   local a = math.abs(v)
-  if a >= 1000 then return ("%.0f"):format(v) end
-  if a >= 100 then return ("%.1f"):format(v) end
-  if a >= 10 then return ("%.2f"):format(v) end
-  if a >= 0.001 or a == 0 then return ("%.3f"):format(v) end
-  return ("%.0e"):format(v)
+  if a >= 1000 then return format("%.0f", v) end
+  if a >= 100 then return format("%.1f", v) end
+  if a >= 10 then return format("%.2f", v) end
+  if a >= 0.001 or a == 0 then return format("%.3f", v) end
+  return format("%.0e", v)
 end
 
 local short = {{"generator", "G"}, {"discriminator", "D"}}
@@ -74,7 +75,7 @@ function progress.line(e, total, width, unicode)
   local tail = {
     e.losses and next(e.losses) and losses(e.losses) or nil,
     e.eta and progress.duration(e.eta) .. " left" or "",
-    e.images_per_second and ("%.0f images/s"):format(e.images_per_second) or nil,
+    e.images_per_second and format("%.0f images/s", e.images_per_second) or nil,
   }
   local order = {}                                -- on the line: losses, images/s, time left
   for _, i in ipairs {1, 3, 2} do if tail[i] and tail[i] ~= "" then order[#order + 1] = i end end
@@ -138,7 +139,7 @@ function on.epoch(self, e)
   if self.live or not step then return end
   local parts = {("%sepoch %d/%d"):format(e.phase and e.phase .. " " or "", e.epoch, self.total.epochs)}
   if step.losses and next(step.losses) then parts[#parts + 1] = losses(step.losses) end
-  if step.images_per_second then parts[#parts + 1] = ("%.0f images/s"):format(step.images_per_second) end
+  if step.images_per_second then parts[#parts + 1] = format("%.0f images/s", step.images_per_second) end
   if step.eta and step.eta > 0 then parts[#parts + 1] = progress.duration(step.eta) .. " left" end
   self:print(table.concat(parts, "  "))
 end

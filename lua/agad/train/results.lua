@@ -9,6 +9,8 @@ local report = require "agad.evaluate.report"
 local scorer = require "agad.evaluate.scorer"
 local selection = require "agad.train.selection"
 local tasks = require "agad.task"
+local less = require("agad.base.text").less
+local format = require("agad.base.text").format
 
 local run = {}
 
@@ -88,7 +90,7 @@ function run:measure(on_event)
     local result = evaluate.column(source, self.task, evaluate.columns[name], batch)
     entry["auroc_" .. name] = result and result.auroc or core.null
     if name ~= "paper_like" then
-      parts[#parts + 1] = result and ("%s %.4f"):format(name, result.auroc) or name .. " -"
+      parts[#parts + 1] = result and format("%s %.4f", name, result.auroc) or name .. " -"
     end
   end
   select_epoch(self, source, entry)
@@ -159,7 +161,7 @@ function run:save(path)
   for name, tensor in pairs(self.best and self.best.tensors or self:tensors(false)) do
     if not scored[name] then more[#more + 1] = {name = name, tensor = tensor} end
   end
-  table.sort(more, function(a, b) return a.name < b.name end)
+  table.sort(more, function(a, b) return less(a.name, b.name) end)
   core.model_save(path, core.json_encode(about), average, more)
 end
 

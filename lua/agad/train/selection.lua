@@ -1,5 +1,6 @@
 --- Selection of an epoch: `selection = best_val` keeps the weights of the best epoch, chosen without test labels.
 
+local format = require("agad.base.text").format
 local columns = require "agad.evaluate.columns"
 local core = require "agad.core"
 local scorer = require "agad.evaluate.scorer"
@@ -13,8 +14,8 @@ function selection.check(config, task)
   if config.selection ~= "best_val" and config.patience == 0 then return end
   if #task.held_out == 0 or config.evaluate_every == 0 then
     local what = config.patience > 0 and "patience" or "selection = best_val"
-    error(("%s needs held-out normals and evaluations: set holdout (now %g) and evaluate_every (now %d) above 0")
-      :format(what, task.options.holdout or 0, config.evaluate_every), 0)
+    error(format("%s needs held-out normals and evaluations: set holdout (now %g) and evaluate_every (now %d) above 0",
+      what, task.options.holdout or 0, config.evaluate_every), 0)
   end
 end
 

@@ -10,6 +10,7 @@ local interrupt = require "agad.base.interrupt"
 local methods = require "agad.train.method"
 local options = require "agad.base.configuration"
 local phase = require "agad.train.phase"
+local format = require("agad.base.text").format
 local printable = require("agad.base.text").printable
 local results = require "agad.train.results"
 local rundir = require "agad.train.rundir"
@@ -148,7 +149,7 @@ end
 local function check_finite(self)
   for name, value in pairs(self.losses) do
     if value ~= value or value - value ~= 0 then
-      error(("training stopped: loss %s is %s in step %d%s"):format(name, value, self.steps, last_good(self)), 0)
+      error(format("training stopped: loss %s is %s in step %d%s", name, value, self.steps, last_good(self)), 0)
     end
   end
 end

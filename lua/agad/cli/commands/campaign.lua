@@ -2,10 +2,11 @@
 
 local common = require "agad.cli.common"
 local interrupt = require "agad.base.interrupt"
+local format = require("agad.base.text").format
 
-local function text(v) return type(v) == "number" and ("%.6g"):format(v) or tostring(v) end
+local function text(v) return type(v) == "number" and format("%.6g", v) or tostring(v) end
 
-local function figure(row, name) return type(row[name]) == "number" and ("%.4f"):format(row[name]) or "-" end
+local function figure(row, name) return type(row[name]) == "number" and format("%.4f", row[name]) or "-" end
 
 local function print_table(runs, keys)
   local head = {"run", table.unpack(keys)}

@@ -6,8 +6,9 @@ local interrupt = require "agad.base.interrupt"
 local named = require "agad.data.named"
 local progress = require "agad.train.progress"
 local sorted_keys = require("agad.base.values").keys
+local format = require("agad.base.text").format
 
-local function megabytes(bytes) return ("%.1f MB"):format(bytes / 1e6) end
+local function megabytes(bytes) return format("%.1f MB", bytes / 1e6) end
 
 local function list(fetch, args)
   local rows = fetch.list {root = args.root, sources = args.sources}
@@ -32,7 +33,7 @@ local function shower(quiet)
     if e.kind == "unpack" then return show:draw("unpacking " .. e.file, true) end
     if e.file ~= file then file, began, first = e.file, clock(), e.bytes end
     local seconds = math.max(clock() - began, 0.1)
-    local tail = ("%s%s  %.1f MB/s"):format(megabytes(e.bytes), e.total and " of " .. megabytes(e.total) or "",
+    local tail = format("%s%s  %.1f MB/s", megabytes(e.bytes), e.total and " of " .. megabytes(e.total) or "",
       (e.bytes - first) / 1e6 / seconds)
     local room = show:width() - #e.file - #tail - 4
     local bar = ""

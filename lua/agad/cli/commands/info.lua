@@ -9,6 +9,9 @@ local named_sets = require "agad.data.named"
 local methods = require "agad.train.method"
 local options = require "agad.options"
 local sorted_keys = require("agad.base.values").keys
+local format = require("agad.base.text").format
+local sort = require("agad.base.text").sort
+local text_of = require("agad.base.text").of
 
 local function read_json(path)
   local file = io.open(path)
@@ -86,7 +89,7 @@ local function print_classes(classes)
   local lines = {{"class", "train", "test", "best shortcut", "AUROC"}}
   for _, c in ipairs(classes) do
     local s = type(c.shortcut) == "table" and c.shortcut or {name = "-"}
-    lines[#lines + 1] = {c.name, cell(c.train), cell(c.test), s.name, s.auroc and ("%.2f"):format(s.auroc) or "-"}
+    lines[#lines + 1] = {c.name, cell(c.train), cell(c.test), s.name, s.auroc and format("%.2f", s.auroc) or "-"}
   end
   common.print_table(lines)
 end
@@ -99,10 +102,10 @@ local function flat(v, prefix, into)
     local text = tostring(v)
     if type(v) == "table" then
       local items = {}
-      for i, x in ipairs(v) do items[i] = type(x) == "table" and table.concat(flat(x, nil, {}), " ") or tostring(x) end
+      for i, x in ipairs(v) do items[i] = type(x) == "table" and table.concat(flat(x, nil, {}), " ") or text_of(x) end
       text = table.concat(items, type(v[1]) == "table" and ", " or ",")
     end
-    if math.type(v) == "float" then text = ("%.6g"):format(v) end
+    if math.type(v) == "float" then text = format("%.6g", v) end
     into[#into + 1] = (prefix and prefix .. "=" or "") .. text
   end
   return into
@@ -149,7 +152,7 @@ local function print_row(row, thing)
   for key, v in pairs(row) do
     if not below[key] and type(v) ~= "userdata" then keys[#keys + 1] = key end
   end
-  table.sort(keys)
+  sort(keys)
   if row.config then keys[#keys + 1] = "config" end
   for _, key in ipairs(keys) do
     if key ~= "notes" then print_fact(key, words_of(key, row[key])) end

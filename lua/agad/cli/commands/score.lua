@@ -5,6 +5,7 @@ local common = require "agad.cli.common"
 local errors = require "agad.base.errors"
 local printable = require("agad.base.text").printable
 local interrupt = require "agad.base.interrupt"
+local format = require("agad.base.text").format
 
 local function verdict(row)
   if type(row.anomalous) ~= "boolean" then return "-" end
@@ -39,7 +40,7 @@ local function run(args)
       row.map = printable(to)
     end
     if args.json then common.print_json(row)
-    else lines[#lines + 1] = {("%.5g"):format(row.score), verdict(row), path} end
+    else lines[#lines + 1] = {format("%.5g", row.score), verdict(row), path} end
   end
   for _, path in ipairs(paths) do
     local ok, rows = errors.try(model.score, model, {path})
