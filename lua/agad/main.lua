@@ -1,8 +1,8 @@
 -- The program `agad`: runs a subcommand, a script, Lua code (-e), or the REPL. Its exit status is 0 if all went well,
 -- 1 if it failed (with one line on stderr), 2 for wrong usage, and 130 if it was interrupted. Set AGAD_TRACEBACK=1 to
 -- see where an error came from.
--- The launcher passes the folder of the libraries as the first argument. Other versions of Lua must be able to read this
--- file, so that they can report the check below.
+-- The launcher passes the folder of the libraries as the first argument. Other versions of Lua must be able to read
+-- this file, so that they report the check below.
 
 if _VERSION ~= "Lua 5.4" then
   io.stderr:write("agad: agad needs Lua 5.4; this is ", jit and jit.version or _VERSION, "\n")   -- luacheck: ignore 113
