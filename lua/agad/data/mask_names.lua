@@ -9,6 +9,7 @@
 
 local core = require "agad.core"
 local formats = require "agad.data.formats"
+local sort = require("agad.base.text").sort
 local sorted_keys = require("agad.base.values").keys
 
 local names = {}
@@ -69,7 +70,7 @@ end
 -- Adds a note: how many these are, and the first of them.
 local function note(notes, list, one, many)
   if #list == 0 then return end
-  table.sort(list)
+  sort(list)
   notes[#notes + 1] = ("%d %s (%s%s)"):format(#list, #list == 1 and one or many,
     table.concat(list, ", ", 1, math.min(3, #list)), #list > 3 and ", …" or "")
 end
@@ -327,7 +328,7 @@ function names.split(dir, paths, o, notes)
     masks, back = decide(dir, candidates, o, notes)
     if #back > 0 then
       table.move(back, 1, #back, #pictures + 1, pictures)
-      table.sort(pictures)
+      sort(pictures)
       fit(masks, pictures, tested)
     end
   end

@@ -2,8 +2,8 @@
 -- with `--- @name agad.data.NAME(o)`, and a table:
 --   title     one line, for lists
 --   options   name -> option: those that it takes (`agad.data.options`)
---   read      function(o, root) that returns what `sets.new` takes besides name and options: train, test, classes, …; root is the
---             folder of the data sets, if the set has that option
+--   read      function(o, root) that returns what `sets.new` takes besides name and options: train, test, classes, …;
+--             root is the folder of the data sets, if the set has that option
 --   fetch     {folder, places, files, archive}; or instead not_fetched, the reason why there is nothing to fetch
 -- `sha256` and `bytes` of a file are those of its content; for a *.gz file, those of the unpacked content, as the gzip
 -- files of different servers differ. `sha256` of an archive is that of the archive itself. `download` is the
