@@ -301,16 +301,38 @@ describe("pictures on disk", function()
   end)
 end)
 
-describe("Ctrl-C", function()
-  it("ends a training after its step, saves the model, and gives 130", function()
-    local status, out, err = cli.interrupted(
-      "train weave --epochs 5000 --limit 64 --batch 16 --threads 1 --quiet --out i.st", "i.run/log.jsonl")
-    assert.equal("agad: interrupted; the model trained so far is in i.st\n", err)
-    assert.same({130, ""}, {status, out})
-    local model = require("agad").model.open(dir .. "/i.st")
-    assert.is_true(model.info.steps >= 1)
+describe("a training that is asked to end", function()
+  local command = "train weave --epochs 5000 --limit 64 --batch 16 --threads 1 --quiet --out i.st"
+  after_each(function() os.execute(("rm -rf %s/i.*"):format(dir)) end)
+
+  for _, case in ipairs {{"INT", 130}, {"TERM", 143}, {"HUP", 129}} do
+    local signal, expected = table.unpack(case)
+    it(("by SIG%s ends after its step, saves the model, and gives %d"):format(signal, expected), function()
+      local status, out, err = cli.interrupted(command, "i.run/log.jsonl", signal)
+      assert.equal("agad: interrupted; the model trained so far is in i.st\n", err)
+      assert.same({expected, ""}, {status, out})
+      local model = require("agad").model.open(dir .. "/i.st")
+      assert.is_true(model.info.steps >= 1)
+      assert.is_truthy(lfs.attributes(dir .. "/i.run/state.safetensors"))
+    end)
+  end
+
+  it("twice has saved its checkpoint at least", function()
+    local status, out, err = cli.interrupted(command, "i.run/log.jsonl", "TERM", "TERM")
+    assert.matches("^agad: interrupted; [^\n]+\n$", err)
+    assert.same({143, ""}, {status, out})
     assert.is_truthy(lfs.attributes(dir .. "/i.run/state.safetensors"))
-    os.execute(("rm -rf %s/i.*"):format(dir))
+  end)
+
+  it("by a signal that it was started to ignore goes on", function()
+    cli.write(dir .. "/ignore.lua", [[
+      local agad, luv = require "agad", require "luv"
+      luv.kill(luv.os_getpid(), "sighup")
+      print(agad.core.interrupted(), agad.core.end_requested())]])
+    local _, out = agad("ignore.lua", "trap '' HUP;")
+    assert.equal("false\tnil\n", out)
+    local status, heard = agad "ignore.lua"
+    assert.same({0, "true\t1\n"}, {status, heard})
   end)
 end)
 

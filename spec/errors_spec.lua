@@ -151,8 +151,8 @@ describe("an interruption", function()
     ends(1, "agad: x: interrupted: No such file or directory\n", 'agad.model.open "x: interrupted"')
     ends(1, "agad: method mine: the start function of phase train: my: interrupted\n",
       [[run {method = method {look = quiet, start = function() error("my: interrupted", 0) end}}]])
-    ends(1, "agad: step 1: stage look: my: interrupted; there is no earlier checkpoint (checkpoint_steps and " ..
-      "checkpoint_minutes turn them on)\n",
+    ends(1, "agad: step 1: stage look: my: interrupted; there is no earlier checkpoint (checkpoint_steps " ..
+      "sets how often one is written)\n",
       [[run({method = method {look = function() error("my: interrupted", 0) end}}):fit(quiet)]])
   end)
 end)

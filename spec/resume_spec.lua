@@ -41,6 +41,25 @@ describe("a resumed run", function()
     end
   end)
 
+  it("that was stopped amid the batches of one update ends as one that never stopped", function()
+    local o, count = with {accumulate = 2, checkpoint_steps = 0}, 0
+    local undisturbed = agad.trainer(task, o):fit(quiet)
+    local run = agad.trainer(task, o, {dir = path "amid"})
+    run:fit(function(e)
+      count = count + (e.kind == "step" and 1 or 0)
+      return count == 1 and e.kind == "step" and "stop" or nil
+    end)
+    assert.equal(2, run.steps)                          -- the update's second batch was its last
+    run:close()
+    local again = agad.trainer(task, o, {dir = path "amid", resume = true}):fit(quiet)
+    again:close()
+    assert.same({undisturbed.steps, 0}, {again.steps, furthest(undisturbed, again)})
+    run = agad.trainer(task, o, {dir = path "amid"})
+    has(refused(run.fit, run, function(e) if e.kind == "step" then run:checkpoint() end end), "checkpoint of step 1",
+      "accumulates 2 batches")
+    run:close()
+  end)
+
   it("that had finished trains no more and gives the same row", function()
     local dir = path "finished"
     local run = agad.trainer(task, with(), {dir = dir}):fit(quiet)
@@ -52,6 +71,23 @@ describe("a resumed run", function()
     assert.equal(0, steps)
     ended(again)
     again:close()
+  end)
+
+  it("whose last evaluation was interrupted evaluates that epoch again, and ends as one that was not", function()
+    local dir = path "evaluation"
+    core.arm_interrupt()
+    local run = agad.trainer(task, with(), {dir = dir})
+    run:fit(function(e)
+      if e.kind == "epoch" and e.epoch == 2 then luv.kill(luv.os_getpid(), "sigint") end   -- before its evaluation
+    end)
+    assert.is_true(core.interrupted())
+    core.interrupt_clear()
+    assert.same({true, 1, 2, 1}, {run.interrupted, #run.history, run.epoch, run.done})
+    run:close()
+    local again = agad.trainer(task, with(), {dir = dir, resume = true}):fit(quiet)
+    again:close()
+    assert.equal(3, #again.history)
+    ended(again)
   end)
 
   -- The training in a process of its own: status and what it printed. It counts Lua's instructions in hundreds from the
@@ -109,6 +145,38 @@ describe("a resumed run", function()
     end
   end)
 
+  it("that was killed without any options for checkpoints goes on after an epoch that it finished", function()
+    local dir = path "default"
+    local o = with {epochs = 500, checkpoint_steps = 0, evaluate_every = 0, selection = "last"}
+    scratch.write(path "default.lua", [[
+      local agad, luv = require "agad", require "luv"
+      local small = dofile "spec/support/small_run.lua"
+      local run = agad.trainer(small.task, agad.core.json_decode(arg[2]), {dir = arg[1]})
+      run:fit(function(e) if e.kind == "step" and e.epoch == 4 then luv.kill(luv.os_getpid(), "sigkill") end end)]])
+    os.execute(("%s %s %s '%s'"):format(os.getenv "AGAD" or "build/agad", path "default.lua", dir, core.json_encode(o)))
+    local run = agad.trainer(task, o, {dir = dir, resume = true})
+    assert.is_true(run.done >= 1 and run.done <= 3, run.done)
+    assert.equal(run.steps, run.done * run.sampler:batches())
+    run:close()
+    assert.same({}, run.notes)
+  end)
+
+  it("is refused where pictures have changed under the same names", function()
+    require("agad.base.folder").make(path "parts/good")
+    local function folder(grey)
+      for i = 1, 24 do
+        agad.data.write_png(path("parts/good/" .. i .. ".png"), agad.full({1, 16, 16}, grey + i, {dtype = "uint8"}))
+      end
+      return agad.task.new(agad.data.folder(path "parts"), {holdout = 0})
+    end
+    local o = {epochs = 1, batch = 8, net = "spec/support/small_net.lua", threads = 1, min_anom = 0}
+    local run = agad.trainer(folder(100), o, {dir = path "changed"}):fit(quiet)
+    run:close()
+    agad.trainer(folder(100), o, {dir = path "changed", resume = true}):close()
+    has(refused(agad.trainer, folder(101), o, {dir = path "changed", resume = true}), "cannot resume",
+      "the training pictures have changed since those it was started with")
+  end)
+
   it("names what differs in another configuration, and other data", function()
     local dir = path "other"
     local run = agad.trainer(task, with {epochs = 1}, {dir = dir}):fit(quiet)
@@ -123,9 +191,10 @@ describe("a resumed run", function()
     fine:close()
   end)
 
-  it("starts afresh where there is none", function()
+  it("starts afresh where there is none, and says so", function()
     local run = agad.trainer(task, with {epochs = 1}, {dir = path "none", resume = true})
     assert.equal(0, run.steps)
+    assert.same({("there is no checkpoint in %s; training starts from the beginning"):format(path "none")}, run.notes)
     run:close()
   end)
 end)

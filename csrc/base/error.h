@@ -34,7 +34,7 @@ int agad_fail_as(agad_error *error, agad_kind kind, const char *format, ...) __a
 int agad_interrupted(agad_error *error); /* the same for a loop that agad_interrupt ends */
 int agad_vfail(agad_error *error, const char *format, va_list args);
 
-/* Set by the host's SIGINT handler, polled by every long C loop; the host clears and interprets it. */
+/* Set by the host's handlers of signals (Ctrl-C, a request to end), polled by every long C loop; the host clears and interprets it. */
 extern volatile int agad_interrupt;
 
 #ifdef __cplusplus

@@ -19,7 +19,7 @@
 #include "data/folder.h"
 #include "data/mask.h"
 
-#define KEY_VERSION 1 /* changes with the options, and with what the decoder makes of a file */
+#define KEY_VERSION 2 /* changes with the options, and with what the decoder makes of a file */
 
 typedef struct failure {
   int64_t row;
@@ -265,9 +265,12 @@ uint64_t loader_key(const char *const *paths, int64_t n, const loader_options *o
   base_hasher_add(&key, options, sizeof options);
   for (int64_t i = 0; i < n; i++) {
     struct stat info;
-    int64_t about[3] = {-1, 0, 0};
-    if (!stat(paths[i], &info))
-      about[0] = info.st_size, about[1] = info.st_mtim.tv_sec, about[2] = info.st_mtim.tv_nsec;
+    int64_t about[5] = {-1}; /* the time of change too: a copy may bring its time of modification with it */
+    if (!stat(paths[i], &info)) {
+      about[0] = info.st_size;
+      about[1] = info.st_mtim.tv_sec, about[2] = info.st_mtim.tv_nsec;
+      about[3] = info.st_ctim.tv_sec, about[4] = info.st_ctim.tv_nsec;
+    }
     base_hasher_add(&key, paths[i] + shared, strlen(paths[i] + shared) + 1);
     base_hasher_add(&key, about, sizeof about);
   }

@@ -1,4 +1,4 @@
-/* host.c: the machine that the process runs on: Ctrl-C, the terminal, the clock, the processor. */
+/* host.c: the machine that the process runs on: signals, the terminal, the clock, the processor. */
 #include "lua/binding.h"
 
 #include <errno.h>
@@ -10,11 +10,31 @@
 #include <time.h>
 #include <unistd.h>
 
-/* ---- Ctrl-C: the handler sets a flag that C loops poll and the host interprets ---- */
+/* ---- Ctrl-C and the requests to end: the handlers set a flag that C loops poll and the host interprets ---- */
+
+enum { ENOUGH = 3 }; /* requests to end before the system's own action is taken */
+
+static volatile sig_atomic_t requests, request;
 
 static void on_interrupt(int signal_number) {
   (void)signal_number;
   agad_interrupt = 1;
+}
+
+static void on_request(int signal_number) {
+  agad_interrupt = 1;
+  request = signal_number;
+  if (++requests < ENOUGH) return;
+  signal(signal_number, SIG_DFL);
+  raise(signal_number);
+}
+
+/* One that was ignored when the program began, as under nohup, stays so. */
+static void handle_request(int signal_number) {
+  struct sigaction action = {.sa_handler = on_request}, before;
+  if (sigaction(signal_number, NULL, &before) || before.sa_handler == SIG_IGN) return;
+  sigemptyset(&action.sa_mask);
+  sigaction(signal_number, &action, NULL);
 }
 
 static int arm_interrupt(lua_State *L) {
@@ -22,7 +42,16 @@ static int arm_interrupt(lua_State *L) {
   struct sigaction action = {.sa_handler = on_interrupt};
   sigemptyset(&action.sa_mask);
   sigaction(SIGINT, &action, NULL);
+  handle_request(SIGTERM);
+  handle_request(SIGHUP);
   return 0;
+}
+
+/* end_requested() -> the number of the signal (SIGTERM or SIGHUP) that has asked the program to end, or nil */
+static int end_requested(lua_State *L) {
+  if (request) lua_pushinteger(L, request);
+  else lua_pushnil(L);
+  return 1;
 }
 
 static int interrupted(lua_State *L) {
@@ -94,6 +123,7 @@ static int processor(lua_State *L) {
 
 static const luaL_Reg functions[] = {{"arm_interrupt", arm_interrupt},
                                      {"interrupted", interrupted},
+                                     {"end_requested", end_requested},
                                      {"interrupt_clear", interrupt_clear},
                                      {"isatty", is_a_tty},
                                      {"wait_input", wait_input},

@@ -1,6 +1,6 @@
 -- The program `agad`: runs a subcommand, a script, Lua code (-e), or the REPL. Its exit status is 0 if all went well,
--- 1 if it failed (with one line on stderr), 2 for wrong usage, and 130 if it was interrupted. Set AGAD_TRACEBACK=1 to
--- see where an error came from.
+-- 1 if it failed (with one line on stderr), 2 for wrong usage, and 130 if it was interrupted (143 by SIGTERM, 129 by
+-- SIGHUP). Set AGAD_TRACEBACK=1 to see where an error came from.
 -- The launcher passes the folder of the libraries as the first argument. Other versions of Lua must be able to read
 -- this file, so that they report the check below.
 
@@ -94,7 +94,7 @@ local status = ok and (math.type(result) and result or 0) or 1
 if not ok then
   if errors.is_interruption(result) then
     say "interrupted"
-    status = 130
+    status = interrupt.status()
   elseif common.is_failure(result) then
     if result.message ~= "" then say(result.message) end
     status = result.status

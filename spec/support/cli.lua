@@ -16,11 +16,13 @@ function cli.agad(arguments, before)
   return status, cli.read(dir .. "/out"), cli.read(dir .. "/err")
 end
 
---- Runs it likewise, but sends Ctrl-C as soon as the file that the pattern names holds something.
-function cli.interrupted(arguments, file)
+--- Runs it likewise, but sends it signals (default: Ctrl-C) as soon as the file that the pattern names holds something.
+function cli.interrupted(arguments, file, ...)
+  local kills = {}
+  for i, signal in ipairs(... and {...} or {"INT"}) do kills[i] = ("kill -%s $pid"):format(signal) end
   local command = ([[cd %s; rm -f out err; %s %s > out 2> err & pid=$!
     for i in $(seq 6000); do [ -s %s ] && break; sleep .05; done
-    kill -INT $pid; wait $pid; exit $?]]):format(dir, launcher, arguments, file)
+    %s; wait $pid; exit $?]]):format(dir, launcher, arguments, file, table.concat(kills, "; "))
   local _, _, status = os.execute(command)
   return status, cli.read(dir .. "/out"), cli.read(dir .. "/err")
 end

@@ -1,6 +1,7 @@
 -- Ctrl-C in Lua code of the program: the signal handler in C sets a flag, loops in C poll it, and the hook here turns
--- it into an error in Lua code that would otherwise run on. Code that handles the flag itself, such as a training that
--- stops after its step, suspends the hook (`interrupt.hold`). C and Lua raise the same value (`agad.base.errors`).
+-- it into an error in Lua code that would otherwise run on. SIGTERM and SIGHUP do the same, and then the program ends.
+-- Code that handles the flag itself, such as a training that stops after its step, suspends the hook
+-- (`interrupt.hold`). C and Lua raise the same value (`agad.base.errors`).
 
 local interrupt = {}
 
@@ -16,7 +17,11 @@ function interrupt.check()
   end
 end
 
---- Makes Ctrl-C set the flag instead of ending the process, and stop Lua code.
+--- The exit status of an interrupted program: 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
+function interrupt.status() return 128 + (require("agad.core").end_requested() or 2) end
+
+--- Makes Ctrl-C, SIGTERM and SIGHUP set the flag instead of ending the process, and stop Lua code. The third SIGTERM or
+-- SIGHUP ends the process at once.
 -- It may be called repeatedly. Code in other coroutines is not stopped until it yields.
 function interrupt.arm()
   require("agad.core").arm_interrupt()

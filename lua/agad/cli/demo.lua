@@ -3,6 +3,7 @@
 
 local common = require "agad.cli.common"
 local errors = require "agad.base.errors"
+local interrupt = require "agad.base.interrupt"
 local lfs = require "lfs"
 local plot = require "agad.evaluate.plot"
 local progress = require "agad.train.progress"
@@ -100,7 +101,7 @@ function demo.run(o)
   core.interrupt_clear()
   local path = o.out .. "/weave.safetensors"
   run:save(path)
-  if run.interrupted then common.fail("interrupted; the model trained so far is in " .. path, 130) end
+  if run.interrupted then common.fail("interrupted; the model trained so far is in " .. path, interrupt.status()) end
   local row = run:evaluate(show)
   show:clear()
 

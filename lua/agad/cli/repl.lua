@@ -142,6 +142,7 @@ local function terminal(env)
     installed = true
     while not done do
       local ready = core.wait_input(0)
+      if core.end_requested() then break end
       if core.interrupted() then
         -- The handler stays: lua-readline closes its stream before readline restores the terminal with it,
         -- which is safe only after a finished line. Installing it again starts an empty one.
@@ -182,7 +183,7 @@ function repl.run()
   core.arm_interrupt()
   while true do
     local line = read(text and "    > " or "agad> ")
-    if line == nil then break end
+    if line == nil or core.end_requested() then break end
     text = line and (text and text .. "\n" .. line or line)
     if text then
       local question = text:find "^%s*%?"
@@ -193,7 +194,8 @@ function repl.run()
       end
     end
   end
-  if text and not live and not run(text, env) then status = 1 end
+  if core.end_requested() then status = interrupt.status()
+  elseif text and not live and not run(text, env) then status = 1 end
   save()
   return status
 end

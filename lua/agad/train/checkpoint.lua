@@ -4,17 +4,20 @@
 
 local agad = require "agad"
 local core = require "agad.core"
+local manifest = require "agad.task.manifest"
 local options = require "agad.base.configuration"
 local phase = require "agad.train.phase"
 local text = require "agad.base.text"
 
 local checkpoint = {}
 
--- A hash of the rows that a run trains on, by which a changed folder is noticed.
-local function fingerprint(task)
+--- Hashes by which changed data are noticed: of the rows that a run trains on, and of the pictures and labels.
+-- @param task task
+-- @return table rows, pictures
+function checkpoint.fingerprint(task)
   local parts = {}
   for _, name in ipairs {"normals", "held_out", "anomalies"} do parts[#parts + 1] = table.concat(task[name], ",") end
-  return core.hash(table.concat(parts, ";"))
+  return {rows = core.hash(table.concat(parts, ";")), pictures = manifest.content(task.train).hash}
 end
 
 -- The live tensors of a run, not copies: copying into them restores the run.
@@ -46,7 +49,7 @@ function checkpoint.save(run)
   end
   for _, name in ipairs(kept) do at[name] = run[name] end
   at.phase, at.seconds = run.phase, run:seconds_so_far()
-  at.sampler, at.task = run.sampler:state(), fingerprint(run.task)
+  at.sampler, at.data = run.sampler:state(), run.fingerprint
   if run.best then
     for name, t in pairs(run.best.tensors) do tensors["best." .. name] = t end
     at.best = {epoch = run.best.epoch, value = run.best.value, criterion = run.best.criterion}
@@ -86,9 +89,12 @@ local function check(run, path, metadata)
       "without --resume"):format(run.dir, table.concat(differing, "; ")), 0)
   end
   local at = core.json_decode(metadata.run)
-  if at.task ~= fingerprint(run.task) then
-    error(("cannot resume %s: the training pictures are not those it was started with; restore them, or train " ..
-      "without --resume"):format(run.dir), 0)
+  local now = run.fingerprint
+  local changed = at.data and (at.data.rows ~= now.rows and "the training split differs from the one" or
+    at.data.pictures ~= now.pictures and "the training pictures have changed since those")
+  if not at.data or changed then
+    error(("cannot resume %s: %s it was started with; restore them, or train without --resume"):format(run.dir,
+      changed or "its checkpoint does not record the pictures that"), 0)
   end
   return at
 end

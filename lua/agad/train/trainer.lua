@@ -117,11 +117,15 @@ function trainer.new(task, given, o)
   self.per_batch, self.known = k, known
   self.sampler = core.data.sampler(task.normals, task:anomalies_at(gamma), size, k, phase.seed(config, 2))
   if #task.normals < size - k then
-    self.notes[1] = ("there are only %d normals for a batch of %d, so that each epoch is one step with a smaller batch")
-      :format(#task.normals, config.batch)
+    table.insert(self.notes, ("there are only %d normals for a batch of %d, so that each epoch is one step with a "
+      .. "smaller batch"):format(#task.normals, config.batch))
   end
   if o and o.dir then
+    self.fingerprint = checkpoint.fingerprint(task)
     local earlier = o.resume and rundir.reopen(o.dir)
+    if o.resume and not earlier then
+      table.insert(self.notes, ("there is no checkpoint in %s; training starts from the beginning"):format(o.dir))
+    end
     self.rundir = earlier or rundir.create(o.dir, options.canonical(config))
     self.dir = self.rundir.path
     local ok, reason = pcall(function() if earlier then checkpoint.resume(self) end end)
@@ -142,7 +146,7 @@ end
 -- Words for an error message: the last good checkpoint of a failed run.
 local function last_good(self)
   return self.saved and ("; the last good checkpoint, %s/state.safetensors, is of step %d"):format(self.dir, self.saved)
-    or "; there is no earlier checkpoint (checkpoint_steps and checkpoint_minutes turn them on)"
+    or "; there is no earlier checkpoint (checkpoint_steps sets how often one is written)"
 end
 
 -- Stops the run if a loss is NaN or infinite; the error names the loss and the last good checkpoint.
@@ -226,16 +230,35 @@ local function try_checkpoint(self, on_event)
   on_event {kind = "note", text = self.unsaved}
 end
 
--- Writes a checkpoint if one is due, by steps or by minutes.
-local function checkpoint_if_due(self, on_event)
-  local c = self.config
-  if self.steps % c.accumulate ~= 0 or not self.rundir then return end
-  local by_steps = c.checkpoint_steps > 0 and self.steps % c.checkpoint_steps == 0
-  local by_minutes = c.checkpoint_minutes > 0 and core.clock() - self.saved_at >= 60 * c.checkpoint_minutes
-  if not by_steps and not by_minutes then return end
+-- Whether no update is half accumulated: only there can a run be stopped and resumed.
+local function is_between_updates(self)
+  return (self.steps - self.phase_began) % self.config.accumulate == 0 or self.done == phase.epochs(self)
+end
+
+local function save_now(self, on_event)
   self.losses = self.step:losses()
   check_finite(self)
   try_checkpoint(self, on_event)
+end
+
+-- Writes a checkpoint if one is due after a step, by steps or by minutes.
+local function checkpoint_if_due(self, on_event)
+  local c = self.config
+  if not self.rundir or not is_between_updates(self) then return end
+  local by_steps = c.checkpoint_steps > 0 and self.steps % c.checkpoint_steps == 0
+  local by_minutes = c.checkpoint_minutes > 0 and core.clock() - self.saved_at >= 60 * c.checkpoint_minutes
+  if by_steps or by_minutes then save_now(self, on_event) end
+end
+
+local SHARE, BYTES, BYTES_PER_SECOND = .01, 16, 3e8  -- of a parameter: its value, average and two moments
+
+-- Writes a checkpoint at the end of an epoch where that costs at most a hundredth of the time: for the first one, of
+-- the time that the phase will take, and else of the time since the last one.
+local function checkpoint_epoch(self, on_event)
+  if not self.rundir or self.config.checkpoint_minutes == 0 or not is_between_updates(self) then return end
+  local cost = self.save_seconds or self.info.params * BYTES / BYTES_PER_SECOND
+  local time = self.saved and core.clock() - self.saved_at or self.train_seconds * phase.epochs(self) / self.done
+  if cost <= SHARE * time then save_now(self, on_event) end
 end
 
 local known_callbacks = {
@@ -264,21 +287,32 @@ local function out_of_patience(self, entry)
   return self.stale >= self.config.patience
 end
 
-local function end_epoch(self, on_event, gamma)
-  local config = self.config
-  self.sampler:next_epoch()
-  self.step:spare(phase.seed(config, 1000 + self.epoch))
-  self.done = self.epoch
-  on_event {kind = "epoch", phase = self:phase_name(), epoch = self.epoch, gamma = gamma, anomalies = self.known,
-    losses = self.losses}
-  if not phase.is_last(self) or config.evaluate_every == 0 or self.epoch % config.evaluate_every ~= 0 then return end
-  local entry = self:measure(on_event)
+-- The epoch's evaluation where one is due; true if Ctrl-C ended it, as if the epoch were still to be ended.
+local function evaluate_epoch(self, on_event)
+  local every = self.config.evaluate_every
+  if not phase.is_last(self) or every == 0 or self.epoch % every ~= 0 then return false end
+  local ok, entry = pcall(self.measure, self, on_event)
+  if not ok and errors.is_interruption(entry) then return true end
+  if not ok then error(entry, 0) end
   on_event {kind = "evaluated", epoch = self.epoch, entry = entry}
   if out_of_patience(self, entry) then
     self.stopped = true
     on_event {kind = "note", text = ("stopped after epoch %d: %d evaluations without improvement on held-out normals")
       :format(self.epoch, self.stale)}
   end
+  return false
+end
+
+-- Ends an epoch; returns whether Ctrl-C kept it from that.
+local function end_epoch(self, on_event, gamma)
+  on_event {kind = "epoch", phase = self:phase_name(), epoch = self.epoch, gamma = gamma, anomalies = self.known,
+    losses = self.losses}
+  if evaluate_epoch(self, on_event) then return true end
+  self.sampler:next_epoch()
+  self.step:spare(phase.seed(self.config, 1000 + self.epoch))
+  self.done = self.epoch
+  checkpoint_epoch(self, on_event)
+  return core.interrupted()
 end
 
 --- The name of the current phase; nil if the method has only one.
@@ -292,6 +326,7 @@ local function fit_phase(self, on_event)
     batches = math.ceil(total / math.max(1, epochs)), config = config, device = self.device}
   local function log(step) return step % config.log_every == 0 or step == last or step == 1 end
   local before, away = self.train_seconds, 0
+  local asked = false                                      -- to stop, by a callback
   while self.done < epochs and not interrupted and not stopped and not self.stopped do
     if self.epoch == self.done then self.epoch = self.epoch + 1 end
     local gamma = phase.enter_epoch(self, self.epoch)
@@ -302,15 +337,16 @@ local function fit_phase(self, on_event)
       local seconds = core.clock() - began - away
       self.train_seconds = before + seconds
       self.images_per_second = self.images / self.train_seconds
-      stopped = on_event {kind = "step", phase = self:phase_name(), epoch = self.epoch, batch = batch,
+      asked = on_event {kind = "step", phase = self:phase_name(), epoch = self.epoch, batch = batch,
         step = self.steps, losses = self.losses, images_per_second = self.images_per_second,
-        eta = (total - self.steps + self.phase_began) * seconds / math.max(1, self.steps - first)} == "stop"
+        eta = (total - self.steps + self.phase_began) * seconds / math.max(1, self.steps - first)} == "stop" or asked
       checkpoint_if_due(self, on_event)
-      interrupted = core.interrupted()
+      local between = is_between_updates(self)
+      interrupted, stopped = between and core.interrupted(), between and asked
     end
     local ended = core.clock()
     self.train_seconds = before + ended - began - away
-    if not interrupted and not stopped then end_epoch(self, on_event, gamma) end
+    if not interrupted and not stopped then interrupted = end_epoch(self, on_event, gamma) end
     away = away + core.clock() - ended                     -- evaluation is not training
   end
   return interrupted, stopped
@@ -319,7 +355,8 @@ end
 --- Trains every phase for its configured number of epochs, or until Ctrl-C; a resumed run continues where it stopped.
 -- @param callbacks function|table a function(event) for events of kind begin, step, epoch, evaluate, note and end; or a
 --   table of on_step, on_epoch and on_evaluate, each a function(event), and on_event, which replaces the progress bar.
---   If one of them returns "stop" at a step, the training ends after that step
+--   If one of them returns "stop" at a step, the training ends after that step (with `accumulate`, after the update
+--   that the step belongs to)
 -- @return run itself
 -- @raise a loss is NaN or infinite (with step, term and last good checkpoint); a stage fails (with step and stage)
 function run:fit(callbacks)
@@ -330,6 +367,9 @@ function run:fit(callbacks)
   if self.resumed then on_event {kind = "note", text = ("resumed after step %d"):format(self.resumed)} end
   local interrupted, stopped
   repeat
+    if self.rundir and self.phase_began == self.steps and self.phase > 1 and self.config.checkpoint_minutes > 0 then
+      try_checkpoint(self, on_event)                       -- at the end of the phase before
+    end
     interrupted, stopped = fit_phase(self, on_event)
   until interrupted or stopped or self.stopped or not phase.next(self)
   self.seconds, self.began = self:seconds_so_far(), nil
@@ -354,11 +394,17 @@ function run:tensors(averaged)
 end
 
 --- Writes a checkpoint to the run directory: all that resuming needs. Without a run directory it does nothing.
--- @raise it cannot be written; the previous checkpoint is kept
+-- @raise it cannot be written (the previous checkpoint is kept); the gradients of an update are half accumulated
 function run:checkpoint()
   if not self.rundir then return end
+  if not is_between_updates(self) then
+    error(("checkpoint of step %d: its update accumulates %d batches; write it after the last of them"):format(
+      self.steps, self.config.accumulate), 0)
+  end
+  local began = core.clock()
   checkpoint.save(self)
   self.saved, self.saved_at, self.unsaved = self.steps, core.clock(), nil
+  self.save_seconds = self.saved_at - began
 end
 
 --- Gives up the run directory, so that another run may use it; this one trains on without checkpoints.

@@ -39,7 +39,9 @@ local function run(args)
     local words = {start = "starts", done = "done", failed = "failed: " .. tostring(e.run.reason)}
     io.stderr:write(("%s %s, %d left\n"):format(e.run.id, words[e.kind], e.left))
   end})
-  if require("agad.core").interrupted() then common.fail("interrupted; run the same command again to continue", 130) end
+  if require("agad.core").interrupted() then
+    common.fail("interrupted; run the same command again to continue", interrupt.status())
+  end
   if args.json then
     for _, one in ipairs(runs) do if one.row then common.print_json(one.row) end end
   else print_table(runs, keys) end

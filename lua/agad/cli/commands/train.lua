@@ -30,14 +30,14 @@ local function train(args)
   agad.core.interrupt_clear()                    -- saving passes over the data too, and must not be interrupted
   local scores, why = errors.try(run.scorer, run)
   if interrupted and not scores then
-    common.fail(("interrupted; run again with --resume to continue %s (%s)"):format(run.dir, why), 130)
+    common.fail(("interrupted; run again with --resume to continue %s (%s)"):format(run.dir, why), interrupt.status())
   end
   local saved, reason = errors.try(run.save, run, args.out)
   if not saved then
     common.fail(errors.text(reason) .. (run.saved == run.steps and
       ("; the trained weights are in %s: run again with --resume to save them without training"):format(dir) or ""))
   end
-  if interrupted then common.fail("interrupted; the model trained so far is in " .. args.out, 130) end
+  if interrupted then common.fail("interrupted; the model trained so far is in " .. args.out, interrupt.status()) end
 
   local row = run:evaluate(show, {curves = args.curves})
   show:clear()
