@@ -343,8 +343,10 @@ describe("the formats of pictures", function()
   local formats = require "agad.data.formats"
 
   it("are known by their endings, in any case", function()
-    assert.equal("*.png, *.jpg, *.jpeg", formats.patterns:sub(1, 20))
-    for _, name in ipairs {"a.png", "b.PNG", "c.d.Jpg", ".jpeg"} do assert.is_true(formats.is_picture(name), name) end
+    assert.equal("*.png, *.jpg, *.jpeg, *.jfif, *.jpe, *.bmp, *.dib", formats.patterns)
+    for _, name in ipairs {"a.png", "b.PNG", "c.d.Jpg", ".jpeg", "e.JFIF", "f.jpe", "g.Bmp", "h.dib"} do
+      assert.is_true(formats.is_picture(name), name)
+    end
     for _, name in ipairs {"png", "a.pn", "a.png.txt", "a.", "", "a.jpegs"} do
       assert.is_false(formats.is_picture(name), name)
     end

@@ -5,9 +5,9 @@
 #include <string.h>
 #include <strings.h>
 
-extern const data_format data_png, data_jpeg;
+extern const data_format data_png, data_jpeg, data_bmp;
 
-const data_format *const data_formats[] = {&data_png, &data_jpeg, NULL};
+const data_format *const data_formats[] = {&data_png, &data_jpeg, &data_bmp, NULL};
 
 const data_format *data_format_of(const uint8_t *bytes, size_t n) {
   const data_format *const *f = data_formats;

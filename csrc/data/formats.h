@@ -9,7 +9,7 @@
 
 typedef struct data_format {
   const char *name;       /* as messages show it */
-  const char *endings[4]; /* file name extensions, in lower case, without the dot; ended by NULL */
+  const char *endings[5]; /* file name extensions, in lower case, without the dot; ended by NULL */
   int (*is)(const uint8_t *bytes, size_t n);
   /* The picture, channels 1 or 3, as stored in the file: not rotated upright. 0, or -1 with `out` zeroed and a
    * message that is to follow "PATH: ". */

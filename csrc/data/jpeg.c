@@ -217,4 +217,4 @@ static int jpeg_channels(const uint8_t *bytes, size_t n) {
   return components > 1 ? 3 : components;
 }
 
-const data_format data_jpeg = {"JPEG", {"jpg", "jpeg"}, is_jpeg, jpeg_raster, jpeg_channels, 1};
+const data_format data_jpeg = {"JPEG", {"jpg", "jpeg", "jfif", "jpe"}, is_jpeg, jpeg_raster, jpeg_channels, 1};

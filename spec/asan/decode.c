@@ -124,6 +124,7 @@ int main(void) {
   CHECK(each_file("spec/data/decode", break_file, 1) > 50);
   CHECK(each_file("spec/fuzz/kept/png", try_kept, 0) > 0);
   CHECK(each_file("spec/fuzz/kept/jpeg", try_kept, 0) > 0);
+  CHECK(each_file("spec/fuzz/kept/bmp", try_kept, 0) > 0);
   CHECK(each_file("spec/fuzz/kept/decode", try_kept, 0) > 0);
   puts("decode: clean");
   return 0;

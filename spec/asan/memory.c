@@ -312,7 +312,7 @@ static int open_model(agad_error *error) {
 static const char *const pictures[] = {"spec/data/decode/rgb8.png",         "spec/data/decode/palette2_interlaced.png",
                                        "spec/data/decode/grey16.png",       "spec/data/decode/cmyk.jpg",
                                        "spec/data/decode/orientation6.jpg", "spec/data/decode/progressive.jpg",
-                                       "spec/data/decode/jpeg420.jpg"};
+                                       "spec/data/decode/jpeg420.jpg",      "spec/data/decode/runs8.bmp"};
 enum { N_PICTURES = sizeof pictures / sizeof *pictures };
 
 static int decode(const data_form *form, agad_error *error) {

@@ -1,9 +1,9 @@
-"""Writes spec/data/decode/: small PNG and JPEG files of every kind that agad reads, and what Pillow makes of them.
+"""Writes spec/data/decode/: small PNG, JPEG and BMP files of every kind that agad reads, and what Pillow makes of them.
 
     python3 spec/bench/decode_reference.py          (Pillow 13 or later; numpy)
 
 reference.json lists cases {file, options, shape, at}: read(file, options) must be the shape's bytes from `at` on in
-expected.bin, planes of 8 bits.  PNG files are written here by hand, as Pillow cannot write all kinds; where Pillow
+expected.bin, planes of 8 bits.  PNG and BMP files are written here by hand, as Pillow cannot write all kinds; where Pillow
 reads a kind exactly (8 bits and fewer) its pixels are compared with the ones that were written.
 """
 import io
@@ -194,6 +194,73 @@ for file, im in sources.items():
 board = np.zeros((50, 64), np.uint8)
 board[1:48, 1:62] = np.asarray(sources["large.png"].convert("L"))
 case("large.png", board, channels=1, height=50, width=64, fit="pad")
+
+# ---- BMP: no row ends with padding, and runs have no end mark, so that a file cut anywhere lacks pixels ----
+
+
+def header(size, width, height, bits, how, colours, masks):
+    if size == 12:
+        return struct.pack("<IHHHH", size, width, height, 1, bits)
+    body = struct.pack("<IiiHHIIiiII", size, width, height, 1, bits, how, 0, 2835, 2835, colours, 0)
+    return (body + struct.pack(f"<{len(masks)}I", *masks)).ljust(size if size > 40 else 0, b"\0")
+
+
+def bmp(name, pixels, rows, bits, *, size=40, palette=(), masks=(), how=None, top_down=False, pillow=True):
+    """rows: bytes of each, in the order of the file."""
+    height, width = pixels.shape[:2]
+    how = 3 if masks else how or 0
+    head = header(size, width, -height if top_down else height, bits, how, len(palette), masks)
+    colours = b"".join(bytes(c[::-1]) + b"\0" * (size > 12) for c in np.asarray(palette, np.uint8))
+    at, body = 14 + len(head) + len(colours), b"".join(rows)
+    (out / name).write_bytes(b"BM" + struct.pack("<IHHI", at + len(body), 0, 0, at) + head + colours + body)
+    if pillow:
+        pillow_agrees(name, pixels, 0)
+    case(name, pixels.astype(np.uint8))
+
+
+def packed(a, bits):
+    return [np.packbits((r[:, None] >> np.arange(bits - 1, -1, -1) & 1).astype(np.uint8)).tobytes() for r in a[::-1]]
+
+
+def runs(row, bits):
+    """A literal of the first six pixels, then runs of one or two (4 bits: two colours in turn)."""
+    text = bytes([0, 6]) + packed(row[None, :6], bits)[0].ljust(6 if bits == 8 else 4, b"\0")
+    for i in range(6, len(row), 2):
+        pair = [int(v) for v in row[i:i + 2]]
+        text += bytes([len(pair), pair[0] << 4 | pair[-1]]) if bits == 4 else b"".join(bytes([1, v]) for v in pair)
+    return text
+
+
+for bits, width, n in ((1, 32, 2), (2, 16, 4), (4, 16, 16), (4, 16, 9), (8, 12, 256), (8, 12, 100)):
+    index, palette = rng.integers(0, n, (9, width)), rng.integers(0, 256, (n, 3), dtype=np.uint8)
+    plain = n == 2 ** bits  # else there are fewer colours than the bits can tell
+    for size in (40, 12, 64) if plain else (40,):
+        kind = {12: "_os2", 64: "_os2_2"}.get(size, "" if plain else "_short")
+        bmp(f"palette{bits}{kind}.bmp", palette[index], packed(index, bits), bits, size=size, palette=palette,
+            pillow=bits != 2)
+greys = np.arange(256, dtype=np.uint8)
+index = rng.integers(0, 256, (5, 12))
+bmp("grey8.bmp", index, packed(index, 8), 8, palette=np.stack([greys] * 3, 1))
+index = rng.integers(0, 2, (9, 32))
+bmp("inverted1.bmp", 255 - 255 * index, packed(index, 1), 1, palette=[[255] * 3, [0] * 3])
+for bits in (4, 8):
+    index, palette = rng.integers(0, 2 ** bits, (5, 13)), rng.integers(0, 256, (2 ** bits, 3), dtype=np.uint8)
+    rows = [runs(r, bits) for r in index[::-1]]
+    bmp(f"runs{bits}.bmp", palette[index], [b"\0\0".join(rows)], bits, palette=palette, how=3 - bits // 4)
+rgb = rng.integers(0, 256, (5, 12, 3), dtype=np.uint8)
+bgr = [r[:, ::-1].tobytes() for r in rgb[::-1]]
+bmp("rgb24.bmp", rgb, bgr, 24)
+bmp("rgb24_os2.bmp", rgb, bgr, 24, size=12)
+bmp("rgb24_top_down.bmp", rgb, bgr[::-1], 24, top_down=True)
+bmp("rgb32.bmp", rgb, [np.insert(r[:, ::-1], 3, 9, 1).tobytes() for r in rgb[::-1]], 32)
+rgba = [np.insert(r, 3, 9, 1).tobytes() for r in rgb[::-1]]
+for size in (56, 108, 124):
+    bmp(f"rgba32_{size}.bmp", rgb, rgba, 32, size=size, masks=(0xff, 0xff00, 0xff0000, 0xff000000))
+for kind, size, masks in (("555", 40, ()), ("555_masks", 40, (0x7c00, 0x3e0, 0x1f)), ("565", 40, (0xf800, 0x7e0, 0x1f)),
+                          ("565_52", 52, (0xf800, 0x7e0, 0x1f))):
+    v = rng.integers(0, 65536, (5, 12)).astype("<u2")
+    parts = [(v & m) // (m & -m) * 255 // (m // (m & -m)) for m in (np.array(masks or (0x7c00, 0x3e0, 0x1f)))]
+    bmp(f"rgb{kind}.bmp", np.stack(parts, 2), [r.tobytes() for r in v[::-1]], 16, size=size, masks=masks)
 
 (out / "expected.bin").write_bytes(expected)
 lines = ",\n".join(json.dumps(c, sort_keys=True) for c in cases)

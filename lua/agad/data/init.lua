@@ -26,7 +26,7 @@ data.names = named.names
 -- agad.data.mnist(o), …: each is documented in its file.
 for _, name in ipairs(named.names) do data[named.call(name)] = function(o) return named.load(name, o) end end
 
---- A folder of PNG and JPEG pictures. Its layout is detected:
+--- A folder of PNG, JPEG and BMP pictures. Its layout is detected:
 --   DIR/{train,test}/CLASS/*   split into train and test
 --   DIR/CLASS/*                no split: a task splits it at random from its seed
 --   DIR/*                      one class, normal; no anomalies
@@ -117,8 +117,8 @@ end
 
 -- Pictures ----------------------------------------------------------------------------------------
 
---- Reads a PNG or JPEG file, whatever its name. Grey pictures have one channel, all others RGB; alpha is dropped, and a
--- photograph is rotated as its EXIF orientation says.
+--- Reads a PNG, JPEG or BMP file, whatever its name. Grey pictures have one channel, all others RGB; alpha is dropped,
+-- and a photograph is rotated as its EXIF orientation says.
 -- @param path string
 -- @param o table height, width (nil: as in the file), channels (1, 3), fit ("resize", "crop", "pad"), filter
 --   ("bilinear", "area"), fast_decode (false), max_pixels, max_bytes
