@@ -1,5 +1,5 @@
--- BMP: what its files say in their headers, runs, colour masks, and files that are refused. Kinds that Pillow reads too
--- are in spec/data/decode, whose pixels decode_spec.lua compares.
+-- BMP files: headers, palettes, run-length encoding, colour masks, and files that are refused. More kinds are in
+-- spec/data/decode; decode_spec.lua compares their pixels with Pillow's.
 -- To add a case: a file by bmp{…} and its right pixels, or the words that refuse it.
 
 local agad = require "agad"
@@ -49,15 +49,15 @@ describe("BMP", function()
   local top_down = {{{3, 6, 9}, {13, 16, 19}}, {{2, 5, 8}, {12, 15, 18}}, {{1, 4, 7}, {11, 14, 17}}}
   local rows = {"\1\2\3\4\5\6\7\8\9", "\11\12\13\14\15\16\17\18\19"}         -- 3 x 2, blue first
 
-  it("is read bottom-up and top-down, with padded rows, of which the last may lack what fills it up", function()
+  it("is read bottom-up and top-down, with padded rows; the padding of the last row may be missing", function()
     assert.same(top_down, pixels {width = 3, height = -2, bits = 24, rows = rows})
     local bottom_up = bmp {width = 3, height = 2, bits = 24, rows = {rows[2], rows[1]}}
     assert.same(top_down, pixels(bottom_up))
     assert.same(top_down, pixels(bottom_up:sub(1, -4)))
-    says(bottom_up:sub(1, -5), "is a BMP file that is cut short; copy it again")
+    says(bottom_up:sub(1, -5), "is a truncated BMP file; copy it again")
   end)
 
-  it("has one channel where all colours of the palette are greys, whatever their order, else three", function()
+  it("has one channel if the palette has only shades of grey, in any order, else three", function()
     local o = {width = 4, height = 1, bits = 8, rows = {"\0\3\1\2"}, palette = GREYS}
     assert.same({{{10, 40, 20, 30}}}, pixels(o))
     o.palette = {GREYS[1], GREYS[2], GREYS[3], {40, 40, 41}}
@@ -123,7 +123,7 @@ describe("BMP", function()
   end)
 end)
 
-describe("BMP in run lengths", function()
+describe("a run-length encoded BMP file", function()
   local function rle8(body, o)
     local given = {width = 4, height = 2, bits = 8, compression = 1, palette = GREYS, body = body}
     for key, value in pairs(o or {}) do given[key] = value end
@@ -138,7 +138,7 @@ describe("BMP in run lengths", function()
     assert.same({{{20, 30, 40, 40}, {30, 40, 30, 10}}}, pixels(rle4 "\3\x23\1\0\0\0\0\3\x12\x30\1\x33\0\1"))
   end)
 
-  it("has the first colour in what is skipped: to the right, down, after a line's end, after the end", function()
+  it("has the first colour where pixels are skipped, a row ends early, or the picture does", function()
     assert.same({{{10, 10, 40, 10}, {20, 10, 10, 10}}}, pixels(rle8 "\1\1\0\2\1\1\1\3\0\0"))
     assert.same({{{10, 10, 10, 10}, {20, 10, 10, 10}}}, pixels(rle8 "\1\1\0\1"))
     assert.same({{{10, 10, 10, 10}, {10, 10, 10, 10}}}, pixels(rle8 "\0\2\9\9"))
@@ -151,15 +151,15 @@ describe("BMP in run lengths", function()
     assert.same({{{20, 30, 40, 10}, {20, 20, 20, 20}}}, pixels(rle8 "\4\1\0\0\0\6\1\2\3\0\1\1"))
   end)
 
-  it("is refused where it is cut short", function()
+  it("is refused when it is truncated", function()
     local whole = bmp(rle8 "\4\1\0\0\0\4\1\2\3\0")
     assert.same({{{20, 30, 40, 10}, {20, 20, 20, 20}}}, pixels(whole))
-    for n = 2, #whole - 1 do says(whole:sub(1, n), "is a BMP file that is cut short; copy it again") end
-    says(rle4 "\4\x11\0\0\0\4\x11", "is a BMP file that is cut short")
-    says(rle8 "\4\1\0\2\0", "is a BMP file that is cut short")
+    for n = 2, #whole - 1 do says(whole:sub(1, n), "is a truncated BMP file; copy it again") end
+    says(rle4 "\4\x11\0\0\0\4\x11", "is a truncated BMP file")
+    says(rle8 "\4\1\0\2\0", "is a truncated BMP file")
   end)
 
-  it("is refused where it announces more than its bytes can hold, before memory is taken", function()
+  it("is refused when it announces more pixels than its bytes can hold, before memory is allocated", function()
     local before = checks.resident()
     says(rle8("\0\1", {width = 9000, height = 9000}),
       "is a BMP file that announces more pixels than its bytes can hold; copy it again")
@@ -182,65 +182,65 @@ describe("a BMP file", function()
     assert.same({("a"):byte()}, set.train.images[{3, 1, 4}]:unique():totable())
   end)
 
-  it("is refused when it is cut short at whatever place", function()
+  it("is refused when it is truncated at any place", function()
     for _, o in ipairs {{width = 3, height = 2, bits = 8, rows = {"\0\1\2", "\0\0\0"}, palette = COLOURS},
       {width = 2, height = 2, bits = 16, compression = 3, rows = {"abcd", "efgh"},
         masks = string.pack("<I4I4I4", 0xf800, 0x7e0, 0x1f)},
       {header = 12, width = 4, height = 1, bits = 24, rows = {"abcdefghijkl"}}} do
       local whole = bmp(o)
-      if o.bits == 8 then whole = whole:sub(1, -2) end                     -- what fills the last row up
+      if o.bits == 8 then whole = whole:sub(1, -2) end                     -- the padding of the last row
       assert.is_true(#pixels(whole) == 3)
-      for n = 2, #whole - 1 do says(whole:sub(1, n), "is a BMP file that is cut short; copy it again") end
+      for n = 2, #whole - 1 do says(whole:sub(1, n), "is a truncated BMP file; copy it again") end
     end
   end)
 
-  it("is refused over the limits, before memory is taken", function()
+  it("is refused over the limits, before memory is allocated", function()
     local function of(width, height) return {width = width, height = height, bits = 24, rows = {"abc"}} end
     local before = checks.resident()
-    says(of(70000, 70000), "has 70000 x 70000 pixels; at most 100000000 are read, raise max_pixels for more")
-    says(of(0x7fffffff, -0x80000000), "has 2147483648 x 2147483647 pixels; at most 100000000 are read")
-    says(of(70000, 3), "a side has at most 65536")
-    says(of(9000, 9000), "is a BMP file that is cut short")
+    says(of(70000, 70000), "has 70000 x 70000 pixels", "raise max_pixels")
+    says(of(0x7fffffff, -0x80000000), "has 2147483648 x 2147483647 pixels", "raise max_pixels")
+    says(of(70000, 3), "a side ", " at most 65536")
+    says(of(9000, 9000), "is a truncated BMP file")
     assert.is_true(checks.resident() - before < 50)
     says(of(0, 2), "has no pixels (2 x 0)")
     says(of(2, 0), "has no pixels (0 x 2)")
     says(of(-2, 2), "has no pixels (2 x -2)")
     local path = pictures.write("y.bmp", bmp {width = 3, height = 1, bits = 24, rows = {"abcdefghi"}})
-    has(refused(read, path, {max_pixels = 2}), "has 1 x 3 pixels; at most 2 are read, raise max_pixels for more")
+    has(refused(read, path, {max_pixels = 2}), "has 1 x 3 pixels", "raise max_pixels")
     assert.equal(3, read(path, {max_pixels = 3}).shape[3])
   end)
 
-  it("is refused where its header is damaged or of a kind that is not read", function()
+  it("is refused when its header is damaged or its kind is not supported", function()
     local function of(o)
       local given = {width = 2, height = 1, bits = 8, rows = {"\0\1"}, palette = GREYS}
       for key, value in pairs(o) do given[key] = value end
       return given
     end
-    says(of {header = 12, bits = 8, at = 20}, "is a damaged BMP file (its pixels begin at 20); write it again")
-    says(of {at = 0xfffffff0}, "is a BMP file that is cut short")
+    says(of {header = 12, bits = 8, at = 20}, "is a damaged BMP file (pixel offset 20); save it again")
+    says(of {at = 0xfffffff0}, "is a truncated BMP file")
     local function header_of(size)
       local whole = bmp(of {})
       return whole:sub(1, 14) .. string.pack("<I4", size) .. whole:sub(19)
     end
-    says(header_of(13), "is a damaged BMP file (a header of 13)")
-    says(header_of(0xffff), "is a BMP file that is cut short")
-    says(header_of(0x10000), "is no PNG, JPEG or BMP file")
+    says(header_of(13), "is a damaged BMP file (header size 13)")
+    says(header_of(0xffff), "is a truncated BMP file")
+    says(header_of(0x10000), "PNG, JPEG or BMP file (it begins with ")
     for _, kind in ipairs {{8, 4}, {8, 5}, {8, 2}, {4, 1}, {24, 1}, {24, 3}, {1, 3}, {3, 0}, {0, 0}, {64, 0},
       {16, 9}} do
       says(of {bits = kind[1], compression = kind[2]},
-        ("is a BMP file of %d bits a pixel and compression %d, which is not read; convert it to PNG"):format(
+        ("is a BMP file with %d bits per pixel and compression %d, which is not supported; convert it to PNG"):format(
           kind[1], kind[2]))
     end
     local function mask(bits, value)
       return of {bits = bits, compression = 3, masks = string.pack("<I4I4I4", value, 0x7e0, 0x1f)}
     end
-    says(mask(16, 0x5), "is a damaged BMP file (a colour mask of 5); write it again")
-    says(mask(16, 0x10000), "is a damaged BMP file (a colour mask of 65536)")
-    says(mask(32, 0x80000001), "is a damaged BMP file (a colour mask of 2147483649)")
+    says(mask(16, 0x5), "is a damaged BMP file (colour mask 5); save it again")
+    says(mask(16, 0x10000), "is a damaged BMP file (colour mask 65536)")
+    says(mask(32, 0x80000001), "is a damaged BMP file (colour mask 2147483649)")
   end)
 
-  it("is told from text that begins with BM", function()
-    says("BMW has its seat in Munich.", 'is no PNG, JPEG or BMP file (it begins with "BMW has ")')
+  it("is not a text that begins with BM", function()
+    says("BMW has its seat in Munich.", 'PNG, JPEG or BMP file (it begins with "BMW has ")')
     assert.equal(lfs.attributes(folder .. "/x.bmp", "size"), 27)
   end)
 end)

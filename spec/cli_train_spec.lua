@@ -254,7 +254,9 @@ describe("pictures on disk", function()
   setup(function()
     for i = 1, 40 do draw(("%s/parts/good/%02d.png"):format(dir, i), i) end
     for i = 1, 10 do draw(("%s/parts/spot/%02d.png"):format(dir, i), i, true) end
-    write(dir .. "/parts/good/99.png", "no picture")
+    for _, name in ipairs {"good/99.png", "good/a.tif", "spot/b.webp"} do
+      write(dir .. "/parts/" .. name, "no picture")
+    end
     local lines = {"path,label,split"}
     for i = 1, 30 do lines[#lines + 1] = ("parts/good/%02d.png,fine,%s"):format(i, i > 24 and "test" or "train") end
     for i = 1, 10 do lines[#lines + 1] = ("parts/spot/%02d.png,spot,test"):format(i) end
@@ -269,18 +271,26 @@ describe("pictures on disk", function()
     local train = "--epochs 1 --batch 16 --threads 1 --json --out p.st"
     local row, err = row_of("train parts --gamma .1 --set filter=area --set augment.flip=true " .. train)
     assert.matches("note: 1 of 51 pictures cannot be read and were skipped: parts/good/99%.png", err)
+    assert.matches("note: 2 pictures of formats other than PNG, JPEG and BMP were left out: 1 %.tif, 1 %.webp; ", err)
     assert.same({"parts", "good", "area", true, 32}, {row.config.data, row.config.normal, row.config.filter,
       row.config.augment.flip, row.config.size})
     local cached = #tree.names(dir .. "/cache/agad/decoded")
     assert.equal(1, cached)
     assert.equal(row.auroc, row_of("evaluate p.st parts --set cache=false --threads 1 --quiet --json").auroc)
 
+    local left_out = "1 picture of formats other than PNG, JPEG and BMP was left out: 1 .%s; convert it to PNG"
     local status, out, said = agad "score p.st parts/spot parts/good --threads 1 --json"
     assert.equal(0, status, said)
     local rows = {}
     for line in out:gmatch "[^\n]+" do rows[#rows + 1] = core.json_decode(line) end
     assert.same({50, "parts/spot/01.png", "parts/good/01.png"}, {#rows, rows[1].path, rows[11].path})
-    assert.matches("^note: 1 of 51 pictures were skipped: parts/good/99%.png: [^\n]+\n$", said)
+    local notes = {}
+    for line in said:gmatch "[^\n]+" do notes[#notes + 1] = line end
+    assert.same({"note: parts/spot: " .. left_out:format("webp"), "note: parts/good: " .. left_out:format("tif")},
+      {notes[1], notes[2]})
+    assert.matches("^note: 1 of 51 pictures were skipped: parts/good/99%.png: [^\n]+$", notes[3])
+    assert.equal(3, #notes)
+    assert.equal("", ({agad "score p.st parts/spot --threads 1 --json --quiet"})[3])
     refuses(1, "score p.st parts/good/99.png", "parts/good/99.png: ")
     refuses(1, "evaluate p.st parts --set strict=true --set cache=false", "parts/good/99.png")
 
@@ -297,7 +307,7 @@ describe("pictures on disk", function()
     assert.same({"fine", 24, 6, "spot", 0, 10}, {fine.name, fine.train, fine.test, spot.name, spot.train, spot.test})
     row = row_of "info parts --size 16 --json"
     assert.same({"parts", {1, 16, 16}, 50}, {row.name, row.shape, row.train})
-    assert.matches("1 of 51 pictures cannot be read", row.notes[1])
+    assert.matches("1 of 51 pictures cannot be read", row.notes[2])
   end)
 end)
 

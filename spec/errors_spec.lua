@@ -102,7 +102,7 @@ describe("an interruption", function()
       end
     end
     assert.equal(12, n)
-    has(out, "2\t4\n")
+    has(out, "3\t4\n")
   end)
 
   it("is never made text of", function()

@@ -249,6 +249,63 @@ describe("a folder, its options", function()
   end)
 end)
 
+describe("a folder with other files", function()
+  local stored = "spec/data/decode/"
+  local function bytes(name)
+    local file <close> = assert(io.open(stored .. name, "rb"))
+    return file:read "a"
+  end
+
+  it("has JPEG and BMP files under all their names", function()
+    local jpeg = bytes "grey.jpg"
+    local set = folder(tree.of {["a/1.jfif"] = jpeg, ["a/2.JPE"] = jpeg, ["b/3.Jpeg"] = jpeg}, {size = 8})
+    assert.same({3, {"a", "b"}}, {set.info.train, set.classes})
+    set = folder(tree.of {["a/1.bmp"] = bytes "grey8.bmp", ["a/2.DIB"] = bytes "grey8.bmp"})
+    assert.same({{1, 5, 12}, 2}, {{set.channels, set.height, set.width}, set.info.train})
+    assert.is_nil(set.notes)
+  end)
+
+  it("counts pictures of other formats in a note", function()
+    local set = folder(tree.of {["good/1.png"] = 1, ["good/2.tif"] = "x", ["bad/3.png"] = 3, ["bad/4.webp"] = "x",
+      ["bad/5.WEBP"] = "x", ["good/6.txt"] = "x"})
+    assert.same({"bad 3.png:3", "good 1.png:1"}, rows(set, set.train))
+    assert.same({"3 pictures of formats other than PNG, JPEG and BMP were left out: 1 .tif, 2 .webp; "
+      .. "convert them to PNG"}, set.notes)
+    set = folder(tree.of {["1.png"] = 1, ["2.heic"] = "x"})
+    assert.same({"1 picture of formats other than PNG, JPEG and BMP was left out: 1 .heic; convert it to PNG"},
+      set.notes)
+  end)
+
+  it("reads BMP masks, and counts masks of other formats", function()
+    local function files(ending, mask)
+      return {["train/ok/1.png"] = 1, ["test/ok/2.png"] = 2, ["test/ko/3.png"] = 3,
+        ["Ground_Truth/ko/3" .. ending] = mask}
+    end
+    local mask = "BM" .. string.pack("<I4I4I4I4i4i4I2I2I4I4i4i4I4I4", 94, 0, 62, 40, 8, 8, 1, 1, 0, 32, 0, 0, 2, 0)
+      .. "\0\0\0\0\xff\xff\xff\0" .. ("\0\0\0\0"):rep(6) .. ("\xf0\0\0\0"):rep(2)      -- the upper left
+    local set = folder(tree.of(files(".bmp", mask)))
+    assert.is_nil(set.notes)
+    assert.same({{{1, 1, 1, 1, 0, 0, 0, 0}, {1, 1, 1, 1, 0, 0, 0, 0}}, 8},
+      {set.test.masks[1]:narrow(1, 1, 2):totable(), set.test.masks:to("int64"):sum():item()})
+    set = folder(tree.of(files(".tif", "x")))
+    assert.is_nil(set.test.masks)
+    has(notes(set), "1 mask of formats other than PNG, JPEG and BMP was left out: 1 .tif; convert it to PNG")
+  end)
+
+  it("has no classes of the folders that systems create", function()
+    local files = {["good/1.png"] = 1, ["bad/2.png"] = 2, ["good/._1.png"] = "x", ["Thumbs.db"] = "x"}
+    for _, name in ipairs {"@eaDir", "__MACOSX", "$RECYCLE.BIN", "System Volume Information", "lost+found",
+      ".ipynb_checkpoints"} do
+      files[name .. "/3.png"], files[name .. "/4.tif"], files["good/" .. name .. "/5.png"] = 3, "x", 5
+    end
+    for _, name in ipairs {"@Recycle/", "#snapshot/", "__pycache__/"} do files[name] = true end
+    local set = folder(tree.of(files))
+    assert.same({"bad", "good"}, set.classes)
+    assert.same({"bad 2.png:2", "good 1.png:1"}, rows(set, set.train))
+    assert.is_nil(set.notes)
+  end)
+end)
+
 describe("a folder with bad files", function()
   it("leaves them out, and says how many and why", function()
     local dir = tree.of {["good/1.png"] = 1, ["good/2.png"] = "no picture", ["good/3.png"] = "", ["bad/4.png"] = 4,
@@ -279,7 +336,9 @@ describe("a folder with bad files", function()
 
   it("is refused when there is none", function()
     local dir = tree.of {["a.txt"] = "x", ["empty/"] = true}
-    has(refused(folder, dir), dir .. ": there are no pictures (*.png, *.jpg, ")
+    has(refused(folder, dir), dir .. ": there are no pictures (*.png, *.jpg, ", "*.dib) in this folder")
+    local other = tree.of {["a/1.tif"] = "x", ["a/2.tif"] = "x", ["b/3.gif"] = "x"}
+    has(refused(folder, other), "*.dib) in this folder, only 1 .gif, 2 .tif; convert them to PNG")
     has(refused(folder, dir .. "/a.txt"), dir .. "/a.txt: this is not a folder")
     has(refused(folder, dir .. "/none"), dir .. "/none: No such file or directory")
     has(refused(folder, 3), "folder: give the path of a folder")

@@ -25,6 +25,32 @@ describe("list", function()
     assert.same({}, problems)
   end)
 
+  it("lists pictures of other formats apart, by their extensions", function()
+    lfs.mkdir(folder .. "/b")
+    for _, name in ipairs {"b/1.png", "b/2.TIF", "b/3.webp", "a.heic", "b/4.txt", "b/tif", ".h.tif", "5.tiff.bak",
+      "b/6.bmp"} do write(name, "") end
+    shell("cd '%s' && ln -s a.heic l.gif && ln -s nowhere gone.dng", folder)
+    local found, problems, others = data.list(folder)
+    assert.same({"b/1.png", "b/6.bmp"}, found)
+    assert.same({}, problems)
+    assert.same({"a.heic", "b/2.TIF", "b/3.webp", "l.gif"}, others)
+  end)
+
+  it("skips what operating systems and tools keep among pictures", function()
+    local skipped = {"@eaDir", "__MACOSX", "$RECYCLE.BIN", "$Recycle.Bin", "System Volume Information", "lost+found",
+      ".ipynb_checkpoints", "#recycle"}
+    for _, name in ipairs(skipped) do
+      lfs.mkdir(folder .. "/" .. name)
+      write(name .. "/x.png", "")
+      write(name .. "/x.tif", "")
+      assert.is_true(data.list_skips(name), name)
+    end
+    for _, name in ipairs {"._a.png", "Thumbs.db", "a.png", "lost+found.png"} do write(name, "") end
+    local found, problems, others = data.list(folder)
+    assert.same({{"a.png", "lost+found.png"}, {}, {}}, {found, problems, others})
+    for _, name in ipairs {"good", "a.png", "lost", "MACOSX", ""} do assert.is_false(data.list_skips(name), name) end
+  end)
+
   it("follows links to folders and files, and ends at loops", function()
     lfs.mkdir(folder .. "/a")
     lfs.mkdir(folder .. "/shared")

@@ -1,9 +1,10 @@
-/* bmp.c: BMP in, of Windows and OS/2: palettes of 1 to 8 bits, fields of 16 to 32, run lengths, either way up.
+/* bmp.c: reads BMP files of Windows and OS/2: 1 to 32 bits per pixel, palettes, colour masks, run-length encoding.
  *
- * A palette of nothing but greys is grey.  As in PNG, colours that the palette lacks are black, and alpha is dropped.
- * A field of k bits becomes v * 255 / (2^k - 1), rounded down, as Pillow has it.  What run lengths skip has colour 0.
- * Nothing in the file is trusted: what the header announces is compared with the bytes that there are before memory
- * is taken, so a small hostile file cannot ask for gigabytes.
+ * A picture whose palette has only shades of grey is grey. As in PNG, colours that the palette lacks are black, and
+ * alpha is dropped. As in Pillow, a value v of k bits becomes v * 255 / (2^k - 1), rounded down. Pixels that
+ * run-length encoding skips have colour 0.
+ * Nothing in the file is trusted: the sizes in the header are compared with the file's length before memory is
+ * allocated, so a small hostile file cannot ask for gigabytes.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,7 @@
 enum { FILE_HEADER = 14, CORE_HEADER = 12, LEAST_HEADER = 16, INFO_HEADER = 40, MASKS_AT = 54 };
 enum { RGB = 0, RLE8 = 1, RLE4 = 2, BITFIELDS = 3, ALPHA_BITFIELDS = 6 }; /* compression */
 
-/* A colour of a pixel of 16 or 32 bits: where it lies in it, and its value in 8 bits. */
+/* Where a colour is in a pixel of 16 or 32 bits, and its values as 8 bits. */
 typedef struct field {
   unsigned shift, most;
   uint8_t value[256];
@@ -22,24 +23,24 @@ typedef struct field {
 
 typedef struct bmp {
   const uint8_t *bytes;
-  size_t n, pixels_at, stride; /* of a row as it stands in the file */
+  size_t n, pixels_at, stride; /* stride: bytes from one row of the file to the next */
   int64_t width, height;
   int top_down, channels;
   unsigned bits, compression;
-  uint8_t palette[256][3]; /* red, green, blue; of up to 8 bits */
-  field fields[3];         /* of 16 and 32 bits */
+  uint8_t palette[256][3]; /* red, green, blue; for up to 8 bits */
+  field fields[3];         /* red, green, blue; for 16 and 32 bits */
 } bmp;
 
 static unsigned read16(const uint8_t *b) { return b[0] | (unsigned)b[1] << 8; }
 static uint32_t read32(const uint8_t *b) { return read16(b) | (uint32_t)read16(b + 2) << 16; }
 
-static int cut_short(agad_error *error) { return agad_fail(error, "is a BMP file that is cut short; copy it again"); }
+static int truncated(agad_error *error) { return agad_fail(error, "is a truncated BMP file; copy it again"); }
 
 static int damaged(agad_error *error, const char *what, uint32_t value) {
-  return agad_fail(error, "is a damaged BMP file (%s %u); write it again", what, value);
+  return agad_fail(error, "is a damaged BMP file (%s %u); save it again", what, value);
 }
 
-/* Text may begin with BM too; no header has 64 KB. */
+/* A text may begin with BM too, so the size of the header, which is below 64 KB, is checked as well. */
 static int is_bmp(const uint8_t *bytes, size_t n) {
   return n >= 2 && bytes[0] == 'B' && bytes[1] == 'M' && (n < 18 || !read16(bytes + 16));
 }
@@ -48,11 +49,12 @@ static int is_packed(const bmp *b) { return b->compression == RLE8 || b->compres
 
 /* ---- header ---- */
 
-/* The fields by their masks: those of BITFIELDS follow the first 40 bytes of the header; all 0 means the usual ones. */
+/* Sets the fields from their masks, which follow the first 40 bytes of the header; by default, or if all masks are 0,
+ * each colour has 5 or 8 bits. */
 static int read_masks(bmp *b, agad_error *error) {
   uint32_t masks[3] = {0};
   if (b->compression != RGB) {
-    if (b->n < MASKS_AT + 12) return cut_short(error);
+    if (b->n < MASKS_AT + 12) return truncated(error);
     for (int c = 0; c < 3; c++) masks[c] = read32(b->bytes + MASKS_AT + 4 * c);
   }
   if (!masks[0] && !masks[1] && !masks[2]) {
@@ -64,7 +66,7 @@ static int read_masks(bmp *b, agad_error *error) {
     uint32_t mask = masks[c];
     f->shift = mask ? (unsigned)__builtin_ctz(mask) : 0;
     mask >>= f->shift;
-    if (mask & (mask + 1) || masks[c] >> (b->bits - 1) > 1) return damaged(error, "a colour mask of", masks[c]);
+    if (mask & (mask + 1) || masks[c] >> (b->bits - 1) > 1) return damaged(error, "colour mask", masks[c]);
     for (; mask > 255; mask >>= 1) f->shift++; /* its upper 8 bits */
     f->most = mask;
     for (unsigned v = 0; v <= mask; v++) f->value[v] = (uint8_t)(mask ? v * 255 / mask : 0);
@@ -72,13 +74,13 @@ static int read_masks(bmp *b, agad_error *error) {
   return 0;
 }
 
-/* The colours that lie at `from`, before the pixels: up to n of `size` bytes, blue first. */
+/* Reads n colours of `size` bytes, blue first, or fewer if the pixels begin earlier. */
 static int read_palette(bmp *b, size_t from, size_t n, size_t size, agad_error *error) {
   size_t most = (size_t)1 << b->bits, room = b->pixels_at > from ? (b->pixels_at - from) / size : 0;
   int grey = 1;
   if (n > most) n = most;
   if (n > room) n = room;
-  if (from > b->n || n * size > b->n - from) return cut_short(error);
+  if (from > b->n || n * size > b->n - from) return truncated(error);
   for (size_t i = 0; i < n; i++) {
     const uint8_t *bgr = b->bytes + from + i * size;
     for (int c = 0; c < 3; c++) b->palette[i][c] = bgr[2 - c];
@@ -93,21 +95,22 @@ static int check_kind(const bmp *b, agad_error *error) {
   int plain = bits == 1 || bits == 2 || bits == 4 || bits == 8 || bits == 16 || bits == 24 || bits == 32;
   int masked = (how == BITFIELDS || how == ALPHA_BITFIELDS) && (bits == 16 || bits == 32);
   if ((how == RGB && plain) || (how == RLE8 && bits == 8) || (how == RLE4 && bits == 4) || masked) return 0;
-  return agad_fail(error, "is a BMP file of %u bits a pixel and compression %u, which is not read; convert it to PNG",
+  return agad_fail(error,
+                   "is a BMP file with %u bits per pixel and compression %u, which is not supported; convert it to PNG",
                    bits, how);
 }
 
-/* What of the header this size has; the rest is 0. */
+/* A number of the header; 0 if the header is too short to have it. */
 static uint32_t header_field(const uint8_t *b, size_t header, size_t at) {
   return at + 4 <= FILE_HEADER + header ? read32(b + at) : 0;
 }
 
 static int read_header(const uint8_t *bytes, size_t n, bmp *b, agad_error *error) {
   *b = (bmp){.bytes = bytes, .n = n, .channels = 3};
-  if (n < FILE_HEADER + CORE_HEADER) return cut_short(error);
+  if (n < FILE_HEADER + CORE_HEADER) return truncated(error);
   size_t header = read32(bytes + FILE_HEADER), core = header == CORE_HEADER;
-  if (!core && header < LEAST_HEADER) return damaged(error, "a header of", (uint32_t)header);
-  if (header > n - FILE_HEADER) return cut_short(error);
+  if (!core && header < LEAST_HEADER) return damaged(error, "header size", (uint32_t)header);
+  if (header > n - FILE_HEADER) return truncated(error);
   if (core) b->width = read16(bytes + 18), b->height = read16(bytes + 20);
   else b->width = (int32_t)read32(bytes + 18), b->height = (int32_t)read32(bytes + 22);
   b->top_down = b->height < 0;
@@ -121,9 +124,9 @@ static int read_header(const uint8_t *bytes, size_t n, bmp *b, agad_error *error
   if (b->compression == ALPHA_BITFIELDS && header == INFO_HEADER) from += 16;
   if (b->bits <= 8 && !colours) colours = (size_t)1 << b->bits;
   b->pixels_at = read32(bytes + 10);
-  /* Some writers leave out where the pixels are, or forget the palette. */
+  /* Some programs do not set where the pixels begin, or do not count the palette. */
   if (!b->pixels_at || (b->pixels_at == from && b->bits <= 8)) b->pixels_at = from + colours * size;
-  if (b->pixels_at < from) return damaged(error, "its pixels begin at", (uint32_t)b->pixels_at);
+  if (b->pixels_at < from) return damaged(error, "pixel offset", (uint32_t)b->pixels_at);
   if (b->bits <= 8) return read_palette(b, from, colours, size, error);
   return b->bits == 24 ? 0 : read_masks(b, error);
 }
@@ -160,8 +163,8 @@ static void read_rows(const bmp *b, raster *out) {
     read_row(b, b->bytes + b->pixels_at + (size_t)y * b->stride, row_of(b, out, y));
 }
 
-/* `n` pixels from (x, y) on, as far as the row goes: of one pair of colours in turn, or of the bytes at `in`.  RLE4 has
- * two in a byte. */
+/* Writes n pixels from (x, y) on, but not beyond the end of the row: literal ones from the bytes at `in`, else of the
+ * first byte alone. RLE4 has two pixels in a byte, which take turns in a run. */
 static void put_run(const bmp *b, raster *out, int64_t x, int64_t y, int n, const uint8_t *in, int literal) {
   uint8_t *to = row_of(b, out, y) + x * out->channels;
   for (int i = 0; i < n && x < b->width; i++, x++) {
@@ -170,7 +173,8 @@ static void put_run(const bmp *b, raster *out, int64_t x, int64_t y, int n, cons
   }
 }
 
-/* Pairs of bytes: a run; or 0 and: 0 end of line, 1 end, 2 and how far to go right and on, else that many literals. */
+/* A pair of bytes is the length and colour of a run, or 0 and a code: 0 ends the row, 1 ends the picture, 2 is followed
+ * by how many columns and rows to skip, and a larger one is a number of literal pixels. */
 static int read_runs(const bmp *b, raster *out, agad_error *error) {
   const uint8_t *in = b->bytes + b->pixels_at, *end = b->bytes + b->n;
   int64_t x = 0, y = 0;
@@ -197,18 +201,19 @@ static int read_runs(const bmp *b, raster *out, agad_error *error) {
     }
     if (x > b->width) x = b->width;
   }
-  return y >= b->height || (y == b->height - 1 && x == b->width) ? 0 : cut_short(error);
+  return y >= b->height || (y == b->height - 1 && x == b->width) ? 0 : truncated(error);
 }
 
-/* Whether the file has the bytes of all rows; runs hold up to 255 pixels in two, and blank ones may be skipped. */
+/* Checks that the file has the bytes of all rows. Two bytes of a run hold up to 255 pixels; small pictures may be
+ * blank, without any run. */
 static int check_length(const bmp *b, agad_error *error) {
-  if (b->pixels_at > b->n) return cut_short(error);
+  if (b->pixels_at > b->n) return truncated(error);
   size_t n = b->n - b->pixels_at;
   if (is_packed(b) && b->width * b->height / 128 > (int64_t)n + 4096)
     return agad_fail(error, "is a BMP file that announces more pixels than its bytes can hold; copy it again");
   if (is_packed(b)) return 0;
-  size_t last = ((size_t)b->width * b->bits + 7) / 8; /* what fills the last row up to 4 bytes may be missing */
-  return (size_t)(b->height - 1) * b->stride + last > n ? cut_short(error) : 0;
+  size_t last = ((size_t)b->width * b->bits + 7) / 8; /* the padding of the last row may be missing */
+  return (size_t)(b->height - 1) * b->stride + last > n ? truncated(error) : 0;
 }
 
 static int bmp_raster(const uint8_t *bytes, size_t n, const raster_limits *limits, raster *out, agad_error *error) {

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,7 +27,7 @@ typedef struct text_list {
 } text_list;
 
 typedef struct walk {
-  text_list paths, problems;
+  text_list paths, others, problems;
   char *name; /* of what is looked at, relative to the folder */
   size_t room;
   struct {
@@ -74,16 +75,33 @@ static size_t name_entry(walk *w, size_t length, const char *name) {
   return length + n;
 }
 
+int folder_skips(const char *name) {
+  static const char *const names[] = {"#recycle",
+                                      "#snapshot",
+                                      "$RECYCLE.BIN",
+                                      "@eaDir",
+                                      "@Recycle",
+                                      "@Recently-Snapshot",
+                                      "__MACOSX",
+                                      "__pycache__",
+                                      "lost+found",
+                                      "RECYCLER",
+                                      "System Volume Information"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (!strcasecmp(name, names[i])) return 1;
+  return name[0] == '.';
+}
+
 static void look_into(walk *w, int fd, size_t length, int depth);
 
 static void look_at(walk *w, int folder, const struct dirent *entry, size_t length, int depth) {
   const char *name = entry->d_name;
-  int type = entry->d_type, picture = data_format_named(name) != NULL;
+  int type = entry->d_type, picture = data_format_named(name) != NULL, other = data_format_is_other(name);
   struct stat info;
   size_t longer;
-  if (name[0] == '.') return;
+  if (folder_skips(name)) return;
   if (type != DT_DIR && type != DT_REG && type != DT_LNK && type != DT_UNKNOWN) return;
-  if ((type == DT_REG && !picture) || !(longer = name_entry(w, length, name))) return;
+  if ((type == DT_REG && !picture && !other) || !(longer = name_entry(w, length, name))) return;
   if (type == DT_LNK || type == DT_UNKNOWN) {
     if (fstatat(folder, name, &info, 0)) {
       if (picture || errno != ENOENT) problem(w, errno == ENOENT ? "the link is broken" : strerror(errno));
@@ -91,7 +109,7 @@ static void look_at(walk *w, int folder, const struct dirent *entry, size_t leng
     }
     type = S_ISDIR(info.st_mode) ? DT_DIR : S_ISREG(info.st_mode) ? DT_REG : DT_UNKNOWN;
   }
-  if (type == DT_REG && picture) append(w, &w->paths, base_strdup(w->name));
+  if (type == DT_REG && (picture || other)) append(w, picture ? &w->paths : &w->others, base_strdup(w->name));
   if (type != DT_DIR) return;
   int fd = openat(folder, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) problem(w, strerror(errno));
@@ -141,20 +159,25 @@ int folder_find(const char *folder, folder_list *out, agad_error *error) {
     w.failed = 1;
   }
   free(w.name);
-  if (w.paths.n) qsort(w.paths.items, (size_t)w.paths.n, sizeof *w.paths.items, by_bytes);
-  if (w.problems.n) qsort(w.problems.items, (size_t)w.problems.n, sizeof *w.problems.items, by_bytes);
-  *out = (folder_list){w.paths.items, w.paths.n, w.problems.items, w.problems.n};
+  text_list *lists[] = {&w.paths, &w.others, &w.problems};
+  for (int i = 0; i < 3; i++)
+    if (lists[i]->n) qsort(lists[i]->items, (size_t)lists[i]->n, sizeof *lists[i]->items, by_bytes);
+  *out = (folder_list){w.paths.items, w.paths.n, w.others.items, w.others.n, w.problems.items, w.problems.n};
   if (!agad_interrupt && !w.failed) return 0;
   folder_free(out);
   if (agad_interrupt) return agad_interrupted(error);
   return agad_fail_as(error, AGAD_OUT_OF_MEMORY, "list: %s: no memory for its names", folder);
 }
 
+static void free_texts(char **texts, int64_t n) {
+  for (int64_t i = 0; i < n; i++) free(texts[i]);
+  free(texts);
+}
+
 void folder_free(folder_list *list) {
-  for (int64_t i = 0; i < list->n; i++) free(list->paths[i]);
-  for (int64_t i = 0; i < list->n_problems; i++) free(list->problems[i]);
-  free(list->paths);
-  free(list->problems);
+  free_texts(list->paths, list->n);
+  free_texts(list->others, list->n_others);
+  free_texts(list->problems, list->n_problems);
   *list = (folder_list){0};
 }
 

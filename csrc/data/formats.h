@@ -27,7 +27,10 @@ extern const data_format *const data_formats[];
 const data_format *data_format_of(const uint8_t *bytes, size_t n);
 const data_format *data_format_named(const char *file);
 
-/* Writes "PNG or JPEG" to text. */
+/* Whether the name has the extension of a picture format that is not in the list. */
+int data_format_is_other(const char *file);
+
+/* Writes "PNG, JPEG or BMP" to text. */
 void data_format_names(char *text, size_t room);
 
 #endif

@@ -182,7 +182,7 @@ static void push_texts(lua_State *L, char *const *texts, int64_t n) {
   for (int64_t i = 0; i < n; i++) lua_pushstring(L, texts[i]), lua_rawseti(L, -2, i + 1);
 }
 
-/* list(folder) -> {relative path, ...}, {problem, ...} */
+/* list(folder) -> {relative path, ...}, {problem, ...}, {relative path of a picture of another format, ...} */
 static int list(lua_State *L) {
   const char *folder = luaL_checkstring(L, 1);
   folder_list *found = lua_newuserdatauv(L, sizeof *found, 0);
@@ -192,8 +192,15 @@ static int list(lua_State *L) {
   if (folder_find(folder, found, &error)) return lua_agad_raise(L, &error);
   push_texts(L, found->paths, found->n);
   push_texts(L, found->problems, found->n_problems);
+  push_texts(L, found->others, found->n_others);
   folder_free(found);
-  return 2;
+  return 3;
+}
+
+/* list_skips(name) -> whether list skips entries of this name */
+static int list_skips(lua_State *L) {
+  lua_pushboolean(L, folder_skips(luaL_checkstring(L, 1)));
+  return 1;
 }
 
 /* ---- IDX and CIFAR ---- */
@@ -268,8 +275,13 @@ static void metatable(lua_State *L, const char *name, lua_CFunction close) {
 }
 
 void lua_agad_open_loader(lua_State *L) {
-  static const luaL_Reg functions[] = {{"list", list},         {"load_files", load_files}, {"mask_like", mask_like},
-                                       {"read_idx", read_idx}, {"cifar", cifar},           {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"list", list},
+                                       {"list_skips", list_skips},
+                                       {"load_files", load_files},
+                                       {"mask_like", mask_like},
+                                       {"read_idx", read_idx},
+                                       {"cifar", cifar},
+                                       {NULL, NULL}};
   metatable(L, LUA_LOADED, free_loaded);
   metatable(L, LUA_LISTED, free_listed);
   metatable(L, LUA_SUPERCLASSES, free_superclasses);

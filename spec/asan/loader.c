@@ -240,8 +240,10 @@ static void lists(void) {
   folder_list list;
   agad_error error;
   CHECK(!symlink("..", in_root("pictures/up")) && !symlink("gone.png", in_root("pictures/broken.png")));
+  CHECK(!symlink("001.png", in_root("pictures/other.tif")) && !mkdir(in_root("lost+found"), 0700));
   CHECK(!folder_find(root, &list, &error));
   CHECK(list.n == FILES && list.n_problems == 2 && !strcmp(list.paths[1], "pictures/001.png"));
+  CHECK(list.n_others == 1 && !strcmp(list.others[0], "pictures/other.tif"));
   folder_free(&list);
   CHECK(folder_find(in_root("none"), &list, &error));
   agad_interrupt = 1;

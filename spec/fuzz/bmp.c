@@ -1,4 +1,4 @@
-/* bmp.c: BMP files of any bytes, and the channels that their headers, whole or cut, announce. */
+/* bmp.c: BMP files of any bytes, and the channels that a whole and a truncated header announce. */
 #include "fuzz.h"
 
 #include "data/formats.h"

@@ -5,6 +5,7 @@ local errors = require "agad.base.errors"
 local lfs = require "lfs"
 local methods = require "agad.train.method"
 local options = require "agad.options"
+local printable = require("agad.base.text").printable
 
 local common = {}
 
@@ -119,17 +120,19 @@ end
 -- @return list of paths
 -- @return table path -> true for a picture that was found in a folder rather than named itself
 -- @return list of texts: names in the folders that cannot be read, with reasons
+-- @return list of texts: what else the folders contain that is not scored
 function common.pictures(paths)
-  local list, found, problems = {}, {}, {}
+  local formats = require "agad.data.formats"
+  local list, found, problems, notes = {}, {}, {}, {}
   for _, path in ipairs(paths) do
     local mode = lfs.attributes(path, "mode")
     if not mode then common.fail(path .. ": no such file or folder") end
     if mode == "directory" then
-      local names, unreadable = require("agad.core").data.list(path)
+      local names, unreadable, others = require("agad.core").data.list(path)
       if #names == 0 then
-        common.fail(path .. (unreadable[1] and "/" .. unreadable[1] or
-          (": there are no pictures (%s) in this folder"):format(require("agad.data.formats").patterns)))
+        common.fail(unreadable[1] and path .. "/" .. unreadable[1] or formats.none(path, others))
       end
+      if #others > 0 then notes[#notes + 1] = printable(path) .. ": " .. formats.left_out("picture", others) end
       local base = path:gsub("/+$", "") .. "/"
       for _, name in ipairs(names) do
         list[#list + 1] = base .. name
@@ -140,7 +143,7 @@ function common.pictures(paths)
       list[#list + 1] = path
     end
   end
-  return list, found, problems
+  return list, found, problems, notes
 end
 
 -- Rows --------------------------------------------------------------------------------------------

@@ -16,16 +16,23 @@ local folder = {}
 
 local function without_slash(dir) return #dir > 1 and dir:gsub("/+$", "") or dir end
 
--- The pictures below a folder, sorted by name; unreadable names are added to the notes.
+-- The pictures below a folder, sorted by name; unreadable names and pictures of other formats are added to the notes.
 local function list(dir, o, notes)
   if pictures.mode(dir) ~= "directory" then fail("%s: this is not a folder", dir) end
-  local paths, unreadable = core.data.list(dir)
+  local paths, unreadable, others = core.data.list(dir)
   if #unreadable > 0 then
     if o.strict or #paths == 0 then fail("%s/%s", without_slash(dir), unreadable[1]) end
     notes[#notes + 1] = ("%d %s cannot be read: %s%s"):format(#unreadable, #unreadable == 1 and "entry" or "entries",
       table.concat(unreadable, "; ", 1, math.min(3, #unreadable)), #unreadable > 3 and "; …" or "")
   end
-  if #paths == 0 then fail("%s: there are no pictures (%s) in this folder", dir, formats.patterns) end
+  if #paths == 0 then fail("%s", formats.none(dir, others)) end
+  local left_out = {picture = {}, mask = {}}
+  for _, path in ipairs(others) do
+    table.insert(left_out[mask_names.is_in_folder(path) and "mask" or "picture"], path)
+  end
+  for _, what in ipairs {"picture", "mask"} do
+    if #left_out[what] > 0 then notes[#notes + 1] = formats.left_out(what, left_out[what]) end
+  end
   return paths
 end
 
@@ -37,7 +44,7 @@ local function note_empty(dir, found, notes)
     local parent = place == "" and dir or dir .. "/" .. place
     for name in lfs.dir(parent) do
       local path = parent .. "/" .. name
-      if name:sub(1, 1) ~= "." and not filled[name] and not formats.is_picture(name) and
+      if not core.data.list_skips(name) and not filled[name] and not formats.is_picture(name) and
          not mask_names.folder(name) and lfs.attributes(path, "mode") == "directory" then
         empty[#empty + 1], filled[name] = name, true
       end

@@ -31,8 +31,9 @@ for _, name in ipairs(named.names) do data[named.call(name)] = function(o) retur
 --   DIR/CLASS/*                no split: a task splits it at random from its seed
 --   DIR/*                      one class, normal; no anomalies
 -- A class named good, normal or ok, in upper or lower case, is the normal class by default. Files that cannot be read
--- are skipped and listed in the set's notes. Decoded pictures are kept in a cache file, so that loading them again is
--- fast.
+-- are skipped and listed in the set's notes, which also count pictures of other formats, such as .tif. Folders that
+-- operating systems create, such as __MACOSX, are skipped. Decoded pictures are kept in a cache file, so that loading
+-- them again is fast.
 -- Files that are masks are never pictures. They are, with NAME for the picture's name without its extension:
 --   DIR/ground_truth/CLASS/NAME_mask.png   or NAME.png (MVTec AD); also DIR/ground_truth/test/CLASS/…
 --   DIR/ground_truth/CLASS/NAME/*.png      several masks of one picture, which are united (MVTec LOCO)

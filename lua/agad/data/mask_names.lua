@@ -46,6 +46,16 @@ function names.folder(name)
   return likely[lower] and "likely" or (words[lower] or base_of(lower)) and "perhaps" or nil
 end
 
+--- Whether a file lies in a folder that is called as folders of masks usually are.
+-- @param path string
+function names.is_in_folder(path)
+  for dir in path:gmatch "([^/]+)/" do
+    local kind = names.folder(dir)
+    if kind == "certain" or kind == "likely" then return true end
+  end
+  return false
+end
+
 local function stem_of(path) return path:match "^(.*[^/])%.[^./]*$" or path end
 
 -- "test/hole/017.png" -> "test/hole/", "017"

@@ -24,13 +24,14 @@ local function run(args)
   local agad = require "agad"
   interrupt.arm()
   local config = common.prepare(common.given(args))
-  local paths, found, problems = common.pictures(args.path)
+  local paths, found, problems, notes = common.pictures(args.path)
   local model = agad.model.open(args.model)
   if args.map then require("agad.base.folder").make(args.map) end
   for _, problem in ipairs(problems) do
     if config.strict then common.fail(problem) end
     if not args.quiet then io.stderr:write("note: ", problem, "\n") end
   end
+  for _, note in ipairs(args.quiet and {} or notes) do io.stderr:write("note: ", note, "\n") end
   local lines, skipped = {{"score", "", "picture"}}, {}
   local function show(path, row)
     row.path = printable(path)
