@@ -169,6 +169,32 @@ describe("a run-length encoded BMP file", function()
   end)
 end)
 
+describe("a BMP mask", function()
+  local function marks(o)
+    local path = pictures.write("mask.bmp", bmp(o))
+    return data.load_files({path}, {mask = true, strict = true, channels = 1}).images:flatten():totable()
+  end
+
+  it("marks what is above 0: values of a grey palette, indices of another one, fields of any width", function()
+    local o = {width = 4, height = 1, bits = 8, rows = {"\0\1\2\3"}, palette = {{255, 255, 255}, {0, 0, 0}, {1, 1, 1}}}
+    assert.same({1, 0, 1, 0}, marks(o))
+    o.palette = {{0, 0, 0}, {128, 0, 0}, {0, 128, 0}, {0, 0, 0}}
+    assert.same({0, 1, 1, 1}, marks(o))
+    o.palette[1] = {9, 9, 0}
+    local path = pictures.write("mask.bmp", bmp(o))
+    has(refused(data.load_files, {path}, {mask = true, strict = true, channels = 1}),
+      "is a mask in doubt: colour 0 of its palette is not black, but another one is; save it in grey")
+    o.palette[4] = {1, 0, 0}
+    assert.same({0, 1, 1, 1}, marks(o))
+    assert.same({0, 1, 1}, marks {width = 3, height = 1, bits = 24, rows = {"\0\0\0\1\0\0\0\0\1"}})
+    assert.same({0, 1}, marks {width = 2, height = 1, bits = 16, rows = {string.pack("<I2I2", 0x8000, 1)}})
+    assert.same({0, 1}, marks {width = 2, height = 1, bits = 32, compression = 3,
+      masks = string.pack("<I4I4I4", 0x3ff00000, 0xffc00, 0x3ff), rows = {string.pack("<I4I4", 1 << 30, 1)}})
+    assert.same({0, 0, 1, 0}, marks {width = 4, height = 1, bits = 8, compression = 1, palette = COLOURS,
+      body = "\2\0\1\1\0\1"})
+  end)
+end)
+
 describe("a BMP file", function()
   it("is a picture in folders, with its channels, by .bmp and .dib", function()
     pictures.write("a.BMP", bmp {width = 4, height = 4, bits = 8, rows = {"1234", "1234", "1234", "1234"},

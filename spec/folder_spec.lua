@@ -266,25 +266,25 @@ describe("a folder with other files", function()
   end)
 
   it("counts pictures of other formats in a note", function()
-    local set = folder(tree.of {["good/1.png"] = 1, ["good/2.tif"] = "x", ["bad/3.png"] = 3, ["bad/4.webp"] = "x",
+    local set = folder(tree.of {["good/1.png"] = 200, ["good/2.tif"] = "x", ["bad/3.png"] = 30, ["bad/4.webp"] = "x",
       ["bad/5.WEBP"] = "x", ["good/6.txt"] = "x"})
-    assert.same({"bad 3.png:3", "good 1.png:1"}, rows(set, set.train))
+    assert.same({"bad 3.png:30", "good 1.png:200"}, rows(set, set.train))
     assert.same({"3 pictures of formats other than PNG, JPEG and BMP were left out: 1 .tif, 2 .webp; "
       .. "convert them to PNG"}, set.notes)
-    set = folder(tree.of {["1.png"] = 1, ["2.heic"] = "x"})
+    set = folder(tree.of {["1.png"] = 200, ["2.heic"] = "x"})
     assert.same({"1 picture of formats other than PNG, JPEG and BMP was left out: 1 .heic; convert it to PNG"},
       set.notes)
   end)
 
   it("reads BMP masks, and counts masks of other formats", function()
     local function files(ending, mask)
-      return {["train/ok/1.png"] = 1, ["test/ok/2.png"] = 2, ["test/ko/3.png"] = 3,
+      return {["train/ok/1.png"] = 100, ["test/ok/2.png"] = 200, ["test/ko/3.png"] = 30,
         ["Ground_Truth/ko/3" .. ending] = mask}
     end
     local mask = "BM" .. string.pack("<I4I4I4I4i4i4I2I2I4I4i4i4I4I4", 94, 0, 62, 40, 8, 8, 1, 1, 0, 32, 0, 0, 2, 0)
       .. "\0\0\0\0\xff\xff\xff\0" .. ("\0\0\0\0"):rep(6) .. ("\xf0\0\0\0"):rep(2)      -- the upper left
     local set = folder(tree.of(files(".bmp", mask)))
-    assert.is_nil(set.notes)
+    assert.same({"masks: 1 of the 1 anomalous test pictures have one"}, set.notes)
     assert.same({{{1, 1, 1, 1, 0, 0, 0, 0}, {1, 1, 1, 1, 0, 0, 0, 0}}, 8},
       {set.test.masks[1]:narrow(1, 1, 2):totable(), set.test.masks:to("int64"):sum():item()})
     set = folder(tree.of(files(".tif", "x")))
@@ -293,7 +293,7 @@ describe("a folder with other files", function()
   end)
 
   it("has no classes of the folders that systems create", function()
-    local files = {["good/1.png"] = 1, ["bad/2.png"] = 2, ["good/._1.png"] = "x", ["Thumbs.db"] = "x"}
+    local files = {["good/1.png"] = 100, ["bad/2.png"] = 200, ["good/._1.png"] = "x", ["Thumbs.db"] = "x"}
     for _, name in ipairs {"@eaDir", "__MACOSX", "$RECYCLE.BIN", "System Volume Information", "lost+found",
       ".ipynb_checkpoints"} do
       files[name .. "/3.png"], files[name .. "/4.tif"], files["good/" .. name .. "/5.png"] = 3, "x", 5
@@ -301,7 +301,7 @@ describe("a folder with other files", function()
     for _, name in ipairs {"@Recycle/", "#snapshot/", "__pycache__/"} do files[name] = true end
     local set = folder(tree.of(files))
     assert.same({"bad", "good"}, set.classes)
-    assert.same({"bad 2.png:2", "good 1.png:1"}, rows(set, set.train))
+    assert.same({"bad 2.png:200", "good 1.png:100"}, rows(set, set.train))
     assert.is_nil(set.notes)
   end)
 end)

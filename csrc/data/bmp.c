@@ -17,6 +17,7 @@ enum { RGB = 0, RLE8 = 1, RLE4 = 2, BITFIELDS = 3, ALPHA_BITFIELDS = 6 }; /* com
 
 /* Where a colour is in a pixel of 16 or 32 bits, and its values as 8 bits. */
 typedef struct field {
+  uint32_t mask;
   unsigned shift, most;
   uint8_t value[256];
 } field;
@@ -25,7 +26,7 @@ typedef struct bmp {
   const uint8_t *bytes;
   size_t n, pixels_at, stride; /* stride: bytes from one row of the file to the next */
   int64_t width, height;
-  int top_down, channels;
+  int top_down, channels, marks; /* marks: fields are 255 where they are above 0 */
   unsigned bits, compression;
   uint8_t palette[256][3]; /* red, green, blue; for up to 8 bits */
   field fields[3];         /* red, green, blue; for 16 and 32 bits */
@@ -64,6 +65,7 @@ static int read_masks(bmp *b, agad_error *error) {
   for (int c = 0; c < 3; c++) {
     field *f = &b->fields[c];
     uint32_t mask = masks[c];
+    f->mask = mask;
     f->shift = mask ? (unsigned)__builtin_ctz(mask) : 0;
     mask >>= f->shift;
     if (mask & (mask + 1) || masks[c] >> (b->bits - 1) > 1) return damaged(error, "colour mask", masks[c]);
@@ -150,7 +152,8 @@ static void read_row(const bmp *b, const uint8_t *in, uint8_t *to) {
   else
     for (unsigned x = 0; x < width; x++, in += bits / 8) {
       uint32_t pixel = bits == 16 ? read16(in) : read32(in);
-      for (const field *f = b->fields; f < b->fields + 3; f++) *to++ = f->value[pixel >> f->shift & f->most];
+      for (const field *f = b->fields; f < b->fields + 3; f++)
+        *to++ = !b->marks ? f->value[pixel >> f->shift & f->most] : pixel & f->mask ? 255 : 0;
     }
 }
 
@@ -216,22 +219,46 @@ static int check_length(const bmp *b, agad_error *error) {
   return (size_t)(b->height - 1) * b->stride + last > n ? truncated(error) : 0;
 }
 
+/* ---- masks ---- */
+
+/* A mask is read by the indices of its palette, as in PNG, unless that is grey. black[i]: whether colour i is black. */
+static void take_indices(bmp *b, uint8_t *black) {
+  for (int i = 0; i < 256; i++) {
+    black[i] = !(b->palette[i][0] | b->palette[i][1] | b->palette[i][2]);
+    b->palette[i][0] = (uint8_t)i;
+  }
+  b->channels = 1;
+}
+
+/* Index 0 is what is not marked, unless its colour is not black and that of another index that is used is. */
+static int check_indices(const raster *r, const uint8_t *black, agad_error *error) {
+  size_t n = (size_t)r->height * r->width;
+  for (size_t i = 0; i < n && !black[0]; i++)
+    if (black[r->pixels[i]])
+      return agad_fail(error, "is a mask in doubt: colour 0 of its palette is not black, but another one is; save it "
+                              "in grey");
+  return 0;
+}
+
 static int bmp_raster(const uint8_t *bytes, size_t n, const raster_limits *limits, raster *out, agad_error *error) {
   bmp b;
   memset(out, 0, sizeof *out);
   if (read_header(bytes, n, &b, error) || data_raster_size(b.height, b.width, limits->max_pixels, error) ||
       check_length(&b, error))
     return -1;
+  uint8_t black[256] = {1};
   int height = (int)b.height, width = (int)b.width;
+  b.marks = limits->mask;
+  if (limits->mask && b.bits <= 8 && b.channels == 3) take_indices(&b, black);
   raster made = {b.channels, height, width, height, width, 1, base_alloc(b.width * b.height, (size_t)b.channels)};
   if (!made.pixels) return agad_fail_as(error, AGAD_OUT_OF_MEMORY, "cannot be read: no memory for its pixels");
-  if (!is_packed(&b)) read_rows(&b, &made);
-  else if (read_runs(&b, &made, error)) {
-    free(made.pixels);
-    return -1;
-  }
-  *out = made;
-  return 0;
+  int status = 0;
+  if (is_packed(&b)) status = read_runs(&b, &made, error);
+  else read_rows(&b, &made);
+  if (!status) status = check_indices(&made, black, error);
+  if (status) free(made.pixels);
+  else *out = made;
+  return status;
 }
 
 static int bmp_channels(const uint8_t *bytes, size_t n) {
@@ -240,4 +267,4 @@ static int bmp_channels(const uint8_t *bytes, size_t n) {
   return read_header(bytes, n, &b, &error) ? 0 : b.channels;
 }
 
-const data_format data_bmp = {"BMP", {"bmp", "dib"}, is_bmp, bmp_raster, bmp_channels};
+const data_format data_bmp = {"BMP", {"bmp", "dib"}, is_bmp, bmp_raster, bmp_channels, 0};
