@@ -213,11 +213,10 @@ format:
 
 # ---- installing: nothing installed points into the tree or the cache ----
 
+quoted = '$(subst ','\'',$($1))'
 install: all
-	@LUA='$(LUA)' TORCH='$(TORCH)' LUADIR='$(LUADIR)' CLUADIR='$(CLUADIR)' SHLIBDIR='$(SHLIBDIR)' BINDIR='$(BINDIR)' \
-	  INCDIR='$(INCDIR)' FROM_BIN='$(FROM_BIN)' LINK_AGAD='$(LINK_AGAD)' LINK_CORE='$(LINK_CORE)' \
-	  LINK_CUDA='$(LINK_CUDA)' \
-	  .make/install.sh $(B) '$(DESTDIR)'
+	@$(foreach v,LUA TORCH LUADIR CLUADIR SHLIBDIR BINDIR INCDIR FROM_BIN LINK_AGAD LINK_CORE LINK_CUDA,$v=$(call \
+	  quoted,$v)) .make/install.sh $(B) $(call quoted,DESTDIR)
 
 clean:
 	rm -rf build

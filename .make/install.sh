@@ -6,6 +6,7 @@
 # The libraries are linked once more (LINK_AGAD, LINK_CORE, LINK_CUDA: the commands without -o and rpath), so that they
 # look for others in SHLIBDIR only.
 set -eu
+umask 022                                        # an administrator's own may keep others from what is installed
 build=$1 dest=$2
 for d in "$LUADIR" "$CLUADIR" "$SHLIBDIR" "$BINDIR" "$INCDIR"; do
   case $d in /*) ;; *) echo "install: PREFIX must be an absolute path, not $d" >&2; exit 1;; esac
@@ -32,7 +33,7 @@ copy_needed() {
     esac
   done
 }
-link() { sh -c "$1 -Wl,-rpath,'\$ORIGIN/$(up "$(dirname "$2")" "$SHLIBDIR")' -o '$dest$2'"; }
+link() { sh -c "$1"' -Wl,-rpath,"$2" -o "$1"' sh "$dest$2" "\$ORIGIN/$(up "$(dirname "$2")" "$SHLIBDIR")"; }
 copy_needed "$build/lib/libagad.so"
 link "$LINK_AGAD" "$SHLIBDIR/libagad.so"
 link "$LINK_CORE" "$CLUADIR/agad/core.so"

@@ -216,6 +216,37 @@ describe("without a home", function()
   end)
 end)
 
+describe("a folder", function()
+  it("that was deleted is refused as the current one", function()
+    local status, out, err = run "mkdir gone && cd gone && rmdir ../gone && $AGAD -e 'print(1)'"
+    assert.same({1, ""}, {status, out})
+    assert.matches("agad: the current folder was deleted; change to another one, and start again\n$", err)
+    status, out = run(([[mkdir gone && cd gone && rmdir ../gone && LUA_PATH_5_4='%s/lua/?.lua;%s/lua/?/init.lua;;' \
+      LUA_CPATH_5_4='%s/%s/lib/?.so;;' lua5.4 -e 'print(pcall(require, "agad"))']]):format(root, root, root, build))
+    assert.same({0, "false\tthe current folder was deleted; change to another one, and start again\n"}, {status, out})
+  end)
+
+  it("that holds the program may have any letters in its name", function()
+    local odd = [["$PWD/a b'c"'"d
+é']]
+    local copy = ("mkdir -p %s/build && cp $AGAD %s/build/ && ln -sfn %s/lua %s/lua && ln -sfn %s/%s/lib %s/build/lib")
+      :format(odd, odd, root, odd, root, build, odd)
+    gives("2.0\n", ("%s && %s/build/agad -e 'print(agad.ones(2):sum():item())'"):format(copy, odd))
+    gives("1\n", ("ln -sf %s/build/agad linked && ./linked -e 'print(1)'"):format(odd))
+    gives("1\n", ("PATH=%s/build:$PATH && agad -e 'print(1)'"):format(odd))
+  end)
+end)
+
+describe("variables that say nothing sensible", function()
+  it("change nothing", function()
+    local _, whole = run "$AGAD info set"
+    for _, set in ipairs {"COLUMNS=0 TERM= NO_COLOR=1 TZ=nowhere LC_ALL=xx_XX MALLOC_ARENA_MAX=1 GLIBC_TUNABLES=x",
+      'AGAD_DATA= AGAD_LUA= LUA_PATH= LUA_CPATH= TMPDIR= LONG="$(head -c 100000 /dev/zero | tr "\\0" x)"'} do
+      gives(whole, set .. " $AGAD info set")
+    end
+  end)
+end)
+
 describe("a locale with decimal commas and an order of its own", function()
   -- de_DE is made in the folder, so that nothing has to be installed for all users
   local made = os.execute(("mkdir -p '%s/locales' && localedef -i de_DE -f UTF-8 '%s/locales/de_DE.UTF-8' 2> /dev/null")

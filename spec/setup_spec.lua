@@ -271,7 +271,9 @@ describe("make install #slow", function()
   after_each(function() must("rm -rf '%s'", dir) end)
 
   it("runs when tree and cache cannot be reached #slow", function()
-    must("%s make --no-print-directory B='%s' install PREFIX='%s/p q'", clean_env, build, dir)
+    -- all may read it, whatever the umask of who installed it
+    must("umask 077; %s make --no-print-directory B='%s' install PREFIX='%s/p q'", clean_env, build, dir)
+    assert.are.equal("", must("find '%s/p q' ! -perm -004 -o -type d ! -perm -005", dir))
     local agad = ("cd / && %s -u XDG_CACHE_HOME HOME=/nonexistent '%s/p q/bin/agad'"):format(clean_env, dir)
     assert.are.equal("1", must("%s -e 'print(1)'", agad))
     -- what is mapped lies under the prefix or in the system

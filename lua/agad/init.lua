@@ -6,6 +6,8 @@ if _VERSION ~= "Lua 5.4" then
   error("agad needs Lua 5.4; this is " .. (jit and jit.version or _VERSION), 0)     -- luacheck: ignore 113
 end
 
+require("agad.base.places").check_current()
+
 local core = require "agad.core"
 local options = require "agad.base.options"
 local sort = require("agad.base.text").sort

@@ -64,6 +64,7 @@ local function command(parser)
 end
 
 local function main()
+  require("agad.base.places").check_current()
   local first = arg[1]
   local parser = require "agad.cli.parser"
   if not first then

@@ -40,6 +40,14 @@ function places.data(root)
   return cache .. "/agad/data"
 end
 
+--- Refuses a current folder that was deleted: if libtorch is loaded there, one of its libraries ends the process.
+-- @raise the current folder was deleted
+function places.check_current()
+  if not lfs.currentdir() then
+    error("the current folder was deleted; change to another one, and start again", 0)
+  end
+end
+
 --- Creates an empty file in $TMPDIR, or /tmp.
 -- @return string its path; the caller removes it
 -- @raise it cannot be created
