@@ -112,9 +112,9 @@ describe("LUA_INIT", function()
 end)
 
 describe("another Lua", function()
-  it("is refused as AGAD_LUA, and so is what is no Lua", function()
+  it("is refused as AGAD_LUA, and so is what is not Lua", function()
     for _, name in ipairs {"/nonexistent", "true"} do
-      fails(("agad needs Lua 5.4; AGAD_LUA=%s is no Lua that can be run"):format(name),
+      fails(("agad needs Lua 5.4; AGAD_LUA=%s is not a Lua that can be run"):format(name),
         ("AGAD_LUA=%s $AGAD"):format(name))
     end
     gives("1\n", "AGAD_LUA=lua5.4 $AGAD -e 'print(1)'")
@@ -195,7 +195,7 @@ describe("without a home", function()
 
   it("a data set has no folder, and one line says so", function()
     for i, arguments in ipairs {"fetch mnist", "fetch", "info mnist"} do
-      fails("there is no folder for data sets, as HOME names no folder; set AGAD_DATA, or give root",
+      fails("there is no folder for data sets, because HOME does not name a folder; set AGAD_DATA, or give root",
         ("%s $AGAD %s"):format(homes[i], arguments))
     end
   end)

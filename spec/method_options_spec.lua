@@ -50,7 +50,7 @@ describe("the options that C is given", function()
     for _, wrong in ipairs {3, -1, 1.5, "both"} do
       has(refused(run_with, function(o) o.adcon_anom = wrong end), "method agad: option adcon_anom", "do not know")
     end
-    has(refused(run_with, function(o) o.lambda.con = "50" end), "option lambda.con is no number")
+    has(refused(run_with, function(o) o.lambda.con = "50" end), "option lambda.con is not a number")
     has(refused(run_with, function(o) o.advprop_bn = 1 end), "option advprop_bn is neither true nor false")
   end)
 

@@ -1,6 +1,6 @@
 --- Default folders: the user's cache and state, the data sets, temporary files. A relative path in a variable that must
 -- hold an absolute one (HOME, XDG_CACHE_HOME, XDG_STATE_HOME, TMPDIR) is ignored, as the XDG specification demands, and
--- so is a HOME that is no folder.
+-- so is a HOME that is not a folder.
 
 local lfs = require "lfs"
 
@@ -35,7 +35,7 @@ function places.data(root)
   if given and given ~= "" then return given end
   local cache = places.cache()
   if not cache then
-    error("there is no folder for data sets, as HOME names no folder; set AGAD_DATA, or give root", 0)
+    error("there is no folder for data sets, because HOME does not name a folder; set AGAD_DATA, or give root", 0)
   end
   return cache .. "/agad/data"
 end

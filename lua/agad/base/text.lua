@@ -34,7 +34,7 @@ function text.format(form, ...)
   end))
 end
 
---- As tonumber, but a text with a comma is no number in any locale.
+--- As tonumber, but text with a comma is not a number in any locale.
 -- @return number|nil
 function text.number(v)
   if type(v) == "string" and v:find "[^%s%w.+-]" then return nil end
