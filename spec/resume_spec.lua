@@ -158,7 +158,7 @@ describe("a resumed run", function()
     assert.is_true(run.done >= 1 and run.done <= 3, run.done)
     assert.equal(run.steps, run.done * run.sampler:batches())
     run:close()
-    assert.same({}, run.notes)
+    assert.is_nil(run.anew)
   end)
 
   it("is refused where pictures have changed under the same names", function()
@@ -194,7 +194,12 @@ describe("a resumed run", function()
   it("starts afresh where there is none, and says so", function()
     local run = agad.trainer(task, with {epochs = 1}, {dir = path "none", resume = true})
     assert.equal(0, run.steps)
-    assert.same({("there is no checkpoint in %s; training starts from the beginning"):format(path "none")}, run.notes)
+    local notes = {}
+    run:fit(function(e)
+      if e.kind == "note" then notes[#notes + 1] = e.text end
+      return e.kind == "step" and "stop" or nil
+    end)
+    assert.same({("there is no checkpoint in %s; training starts from the beginning"):format(path "none")}, notes)
     run:close()
   end)
 end)

@@ -181,7 +181,7 @@ function repl.run()
   end
   local status, text = 0, nil
   core.arm_interrupt()
-  while true do
+  while not core.end_requested() do
     local line = read(text and "    > " or "agad> ")
     if line == nil or core.end_requested() then break end
     text = line and (text and text .. "\n" .. line or line)

@@ -124,7 +124,7 @@ function trainer.new(task, given, o)
     self.fingerprint = checkpoint.fingerprint(task)
     local earlier = o.resume and rundir.reopen(o.dir)
     if o.resume and not earlier then
-      table.insert(self.notes, ("there is no checkpoint in %s; training starts from the beginning"):format(o.dir))
+      self.anew = ("there is no checkpoint in %s; training starts from the beginning"):format(o.dir)
     end
     self.rundir = earlier or rundir.create(o.dir, options.canonical(config))
     self.dir = self.rundir.path
@@ -364,6 +364,7 @@ function run:fit(callbacks)
   local held <close> = interrupt.hold()                  -- luacheck: ignore 211
   self.began, self.saved_at = core.clock(), core.clock()
   for _, note in ipairs(self.notes) do on_event {kind = "note", text = note} end
+  if self.anew then on_event {kind = "note", text = self.anew} end
   if self.resumed then on_event {kind = "note", text = ("resumed after step %d"):format(self.resumed)} end
   local interrupted, stopped
   repeat
