@@ -10,6 +10,11 @@ describe("printable text", function()
     {"b\xE9", "b\\xE9"}, {"é\xFF", "\\xC3\\xA9\\xFF"}, {"cut \xE2\x82", "cut \\xE2\\x82"},
     {"\xC0\x80", "\\xC0\\x80"}, {"\xED\xA0\x80", "\\xED\\xA0\\x80"}, {"\xF4\x90\x80\x80", "\\xF4\\x90\\x80\\x80"},
     {"\xF4\x8F\xBF\xBF", "\xF4\x8F\xBF\xBF"}, {"é\n", "é\\x0A"},
+    -- The controls U+0080 to U+009F (U+009B begins a colour code), and marks that reverse text or begin a line.
+    {"\u{80}é\u{9B}31m\u{9F}\u{A0}", "\\xC2\\x80é\\xC2\\x9B31m\\xC2\\x9F\u{A0}"},
+    {"gnp.\u{202E}exe", "gnp.\\xE2\\x80\\xAEexe"}, {"\u{202A}\u{2066}\u{2069}", ("\\xE2\\x80\\xAA\\xE2\\x81\\xA6\\xE2\\x81\\xA9")},
+    {"\u{200E}\u{200F}\u{61C}", "\\xE2\\x80\\x8E\\xE2\\x80\\x8F\\xD8\\x9C"}, {"a\u{2028}b", "a\\xE2\\x80\\xA8b"},
+    {"\u{200D}\u{2010}\u{202F}\u{206A}", "\u{200D}\u{2010}\u{202F}\u{206A}"}, {"\u{9B}\xFF", "\\xC2\\x9B\\xFF"},
   }
   for i, case in ipairs(cases) do
     it(("case %d"):format(i), function() assert.equal(case[2], text.printable(case[1])) end)

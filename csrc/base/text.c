@@ -25,17 +25,29 @@ int text_is_utf8(const char *bytes, size_t n) {
   return 1;
 }
 
+/* Whether a character of two or three bytes acts on the text around it and is not seen itself: the controls U+0080 to
+ * U+009F, the marks, embeddings and isolates that turn text around, and the separators of lines and paragraphs. */
+static int is_control(const unsigned char *s, size_t length) {
+  unsigned code = length == 2   ? (s[0] & 0x1fu) << 6 | (s[1] & 0x3fu)
+                  : length == 3 ? (s[0] & 0x0fu) << 12 | (s[1] & 0x3fu) << 6 | (s[2] & 0x3fu)
+                                : 0;
+  return (code >= 0x80 && code < 0xa0) || code == 0x061c || code == 0x200e || code == 0x200f ||
+         (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+}
+
 size_t text_printable(char *out, size_t size, const char *bytes, size_t n) {
   const unsigned char *s = (const unsigned char *)bytes;
   int utf8 = text_is_utf8(bytes, n);
   size_t used = 0;
   for (size_t i = 0, length; i < n; i += length) {
-    int plain = s[i] >= 0x20 && s[i] != 0x7f && (s[i] < 0x80 || utf8);
-    length = plain ? character(s + i, n - i) : 1;
-    if (used + (plain ? length : 4) >= size) break;
+    length = s[i] < 0x80 || !utf8 ? 1 : character(s + i, n - i);
+    int plain = length == 1 ? s[i] >= 0x20 && s[i] < 0x7f : !is_control(s + i, length);
+    size_t room = plain ? length : 4 * length;
+    if (used + room >= size) break;
     if (plain) memcpy(out + used, s + i, length);
-    else snprintf(out + used, 5, "\\x%02X", s[i]);
-    used += plain ? length : 4;
+    else
+      for (size_t k = 0; k < length; k++) snprintf(out + used + 4 * k, 5, "\\x%02X", s[i + k]);
+    used += room;
   }
   if (size) out[used] = 0;
   return used;

@@ -1,7 +1,8 @@
 /* text.h: makes text from outside (names, paths, first bytes of files) fit for messages: one line that any terminal and
  * JSON can hold.
  *
- * Control characters become \xNN, and so do all bytes over 127 if the text is not UTF-8.
+ * The bytes of control characters, and of those that reverse the direction of text, become \xNN, and so do all bytes
+ * over 127 if the text is not UTF-8.
  */
 #ifndef AGAD_BASE_TEXT_H
 #define AGAD_BASE_TEXT_H

@@ -23,7 +23,7 @@ typedef struct agad_model agad_model;
 
 typedef struct agad_model_facts {
   int channels, height, width; /* of the pictures it takes */
-  double threshold;            /* NaN: none was stored */
+  double threshold;            /* a score above it is anomalous; NaN: none was stored */
   int has_map;
   const char *description; /* JSON: configuration, programs, provenance; lives as long as the model */
 } agad_model_facts;

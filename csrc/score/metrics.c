@@ -38,9 +38,9 @@ int agad_f1(const double *scores, const uint8_t *anomalous, int64_t n, double th
   ranking r;
   if (isnan(threshold)) return agad_fail(error, "f1: the threshold is not a number");
   if (rank_new(&r, scores, anomalous, n, "f1", error)) return -1;
-  uint64_t least = sort_key64(threshold);
+  uint64_t limit = sort_key64(threshold);
   int64_t hits = 0, called = 0;
-  for (rank_walk w = {0}; rank_next(&r, &w) && w.key >= least;) hits = w.hits, called = w.hits + w.false_alarms;
+  for (rank_walk w = {0}; rank_next(&r, &w) && w.key > limit;) hits = w.hits, called = w.hits + w.false_alarms;
   *out = f1(hits, called, r.n_anomalous);
   rank_free(&r);
   return 0;
@@ -55,7 +55,7 @@ int agad_best_f1(const double *scores, const uint8_t *anomalous, int64_t n, doub
     double value = f1(w.hits, w.hits + w.false_alarms, r.n_anomalous);
     if (value > *out) {
       *out = value;
-      if (threshold) *threshold = sort_value64(w.key);
+      if (threshold) *threshold = nextafter(sort_value64(w.key), -INFINITY);
     }
   }
   rank_free(&r);

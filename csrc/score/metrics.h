@@ -19,11 +19,12 @@ int agad_auroc(const double *scores, const uint8_t *anomalous, int64_t n, double
 /* Average precision: sum over thresholds of (recall gained) x precision (scikit-learn's). */
 int agad_average_precision(const double *scores, const uint8_t *anomalous, int64_t n, double *out, agad_error *error);
 
-/* F1 of calling anomalous every score >= threshold. */
+/* F1 of calling anomalous every score above the threshold, as the verdict on a picture does (agad.h). */
 int agad_f1(const double *scores, const uint8_t *anomalous, int64_t n, double threshold, double *out,
             agad_error *error);
 
-/* The best F1 over all thresholds (it knows the labels: an oracle), and the highest threshold with it. */
+/* The best F1 over all thresholds (it knows the labels: an oracle), and the highest threshold for which agad_f1 gives
+ * it: the number just below the lowest score that is called anomalous. */
 int agad_best_f1(const double *scores, const uint8_t *anomalous, int64_t n, double *out, double *threshold,
                  agad_error *error);
 
@@ -51,12 +52,12 @@ typedef struct score_curve {
 void score_curve_free(score_curve *curve);
 
 /* False- and true-positive rates from (0, 0) at an infinite threshold to (1, 1), points inside straight lines left
- * out (scikit-learn's roc_curve). most > 0: thinned to about even steps along the curve, `most` points at most. */
+ * out (scikit-learn's roc_curve: a point counts the scores at or above its threshold). most > 0: thinned to about even steps along the curve, `most` points at most. */
 int agad_roc(const double *scores, const uint8_t *anomalous, int64_t n, int64_t most, score_curve *out,
              agad_error *error);
 
 /* x = recall, y = precision over all thresholds, ascending; the last point (0, 1) has an infinite threshold
- * (scikit-learn's precision_recall_curve). */
+ * (scikit-learn's precision_recall_curve: scores at or above the threshold). */
 int agad_precision_recall(const double *scores, const uint8_t *anomalous, int64_t n, score_curve *out,
                           agad_error *error);
 

@@ -23,7 +23,7 @@
 -- @return number
 
 --- @name agad.metrics.f1(scores, labels, threshold)
--- F1 of calling anomalous every score at or above a threshold.
+-- F1 of calling anomalous every score above a threshold, as `agad score` does.
 -- @param scores list|tensor
 -- @param labels list|tensor
 -- @param threshold number
@@ -34,7 +34,7 @@
 -- @param scores list|tensor
 -- @param labels list|tensor
 -- @return number
--- @return number the highest threshold that reaches it
+-- @return number the highest threshold that reaches it: just below the lowest score that is called anomalous
 
 --- @name agad.metrics.tpr_at_fpr(scores, labels, fpr)
 -- The highest true-positive rate among thresholds whose false-positive rate is at most `fpr`.
@@ -44,14 +44,16 @@
 -- @return number
 
 --- @name agad.metrics.roc(scores, labels, most)
--- Points of the ROC curve, without those on the straight line between their neighbours, as scikit-learn's roc_curve.
+-- Points of the ROC curve, without those on the straight line between their neighbours, as scikit-learn's roc_curve: a
+-- point counts the scores at or above its threshold.
 -- @param scores list|tensor
 -- @param labels list|tensor
 -- @param most integer at most this many points, about evenly spaced along the curve (0: all)
 -- @return table fpr, tpr, thresholds (lists; the first threshold is infinite)
 
 --- @name agad.metrics.precision_recall(scores, labels)
--- Precision and recall over all thresholds, in ascending order, as scikit-learn's precision_recall_curve.
+-- Precision and recall over all thresholds, in ascending order, as scikit-learn's precision_recall_curve: a point counts
+-- the scores at or above its threshold.
 -- @param scores list|tensor
 -- @param labels list|tensor
 -- @return table recall, precision, thresholds (lists; the last threshold is infinite)

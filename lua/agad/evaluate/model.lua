@@ -44,7 +44,8 @@ end
 
 --- Scores pictures: larger is more anomalous.
 -- @param what table|tensor a list of paths of PNG, JPEG and BMP files, or a uint8 tensor (n, channels, height, width)
--- @return list of {score, threshold, anomalous}; the last two are null if the model has no threshold
+-- @return list of {score, threshold, anomalous (the score is above the threshold)}; the last two are null if the model
+--   has no threshold
 function model:score(what)
   local rows = {}
   if type(what) == "table" then
