@@ -1,52 +1,14 @@
--- Manifests (path,label[,split][,mask]) and their CSV, sets of tensors.
--- To add a case: a test over manifest(text, options), or a record in those of the CSV reader.
+-- Manifests (path,label[,split][,mask]), sets of tensors. How CSV files are read is in csv_spec.lua.
+-- To add a case: a test over manifest(text, options).
 
 local agad = require "agad"
 local checks = dofile "spec/support/checks.lua"
-local csv = require "agad.data.csv"
 local lfs = require "lfs"
 local tree = dofile "spec/support/tree.lua"
 local data, core = agad.data, agad.core
 local refused, has = checks.refused, checks.has
 
 after_each(tree.remove)
-
-describe("comma-separated values", function()
-  local function records(text)
-    local list = {}
-    for fields, line in csv.records("x.csv", text) do list[#list + 1] = {line, table.unpack(fields)} end
-    return list
-  end
-
-  it("follow RFC 4180", function()
-    assert.same({{1, "a", "b"}, {2, "1", "2"}}, records "a,b\n1,2\n")
-    assert.same({{1, "a", "b"}, {2, "1", "2"}}, records "a,b\r\n1,2")
-    assert.same({{1, "a", "b"}, {2, "1", "2"}}, records "\239\187\191a,b\r1,2\r")
-    assert.same({{1, 'say "hi", you', ""}}, records '"say ""hi"", you",""')
-    assert.same({{1, "two\r\nlines", "x"}, {3, "y"}}, records '"two\r\nlines",x\r\ny\r\n')
-    assert.same({{1, "", ""}, {4, "a"}}, records ",\n\n\na")
-    assert.same({{1, "a", ""}}, records "a,")
-    assert.same({{1, '"'}}, records '""""')
-    assert.same({}, records "")
-    assert.same({}, records "\239\187\191")
-  end)
-
-  it("are refused with their line", function()
-    has(refused(records, 'a\n"b'), "x.csv: line 2: a quoted field is not closed")
-    has(refused(records, 'a\n"b"c'), "x.csv: line 2: text follows a quoted field")
-    has(refused(records, '"a\nb",c\nd"e,f'), "x.csv: line 3: a quote inside an unquoted field")
-  end)
-
-  it("are read in time that grows as their lines do", function()
-    local function read(n)
-      local text, records_read = ("some/folder/of/pictures/0123.png,good,train\n"):rep(n), 0
-      for _ in csv.records("x", text) do records_read = records_read + 1 end
-      assert.equal(n, records_read)
-    end
-    local factor = checks.growth(5000, 100000, read)
-    assert.is_true(factor < 100, ("twenty times the lines take %.0f times as long"):format(factor))
-  end)
-end)
 
 describe("a manifest", function()
   local dir
@@ -108,11 +70,12 @@ describe("a manifest", function()
     for text, message in pairs {
       [""] = "no pictures are listed; give one per line, below the header path,label[,split][,mask]",
       ["path,label\n"] = "no pictures are listed",
-      ["a/1.png,good\n"] = "line 1: unknown column a/1.png; the header is path,label[,split][,mask]",
+      ["a/1.png,good\n"] = "line 1: there is no column path; the first line must be the header path,label[,split]",
       ["path,lable\n"] = "line 1: unknown column lable; did you mean label?",
       ["path\na/1.png\n"] = "line 1: there is no column label",
       ["path,label,path\n"] = "line 1: two columns are called path",
-      ["path,label,\n"] = "line 1: unknown column without a name",
+      ["path,label,splt\n"] = "line 1: unknown column splt; did you mean split?",
+      ["path,label\na/1.png,x,y\n"] = "line 2: 3 fields, but the header has 2",
       ["path,label\na/1.png\n"] = "line 2: 1 fields, but the header has 2",
       ["path,label\n\n,x\n"] = "line 3: the path is empty",
       ["path,label\na/1.png,\n"] = "line 2: a/1.png has no label",
@@ -121,6 +84,9 @@ describe("a manifest", function()
       ["path,label,split\na/1.png,x,test\n"] = "every picture is marked test; mark some as train",
       ["path,label\na/1.png,x\na/1.png,y\n"] = "line 3: a/1.png is already listed in line 2",
       ["path,label\na/1.png,x\n/etc/x.png,y\n"] = "line 3: /etc/x.png is an absolute path",
+      ["path,label\n..\\x.png,y\n"] = "/..\\x.png: No such file",
+      ["path,label\nC:\\x.png,y\n"] = "line 2: C:\\x.png is an absolute path of Windows; make it relative to the",
+      ["path,label\n\\\\host\\x.png,y\n"] = "line 2: \\\\host\\x.png is an absolute path of Windows",
       ["path,label\na/../../x.png,y\n"] = "line 2: a/../../x.png is outside the folder of the CSV file",
       ["path,label\na/b/..,y\n"] = "line 2: a/b/.. is outside the folder",
       ["path,label,mask\na/1.png,y,../m.png\n"] = "line 2: ../m.png is outside the folder",

@@ -12,7 +12,8 @@ describe("printable text", function()
     {"\xF4\x8F\xBF\xBF", "\xF4\x8F\xBF\xBF"}, {"é\n", "é\\x0A"},
     -- The controls U+0080 to U+009F (U+009B begins a colour code), and marks that reverse text or begin a line.
     {"\u{80}é\u{9B}31m\u{9F}\u{A0}", "\\xC2\\x80é\\xC2\\x9B31m\\xC2\\x9F\u{A0}"},
-    {"gnp.\u{202E}exe", "gnp.\\xE2\\x80\\xAEexe"}, {"\u{202A}\u{2066}\u{2069}", ("\\xE2\\x80\\xAA\\xE2\\x81\\xA6\\xE2\\x81\\xA9")},
+    {"gnp.\u{202E}exe", "gnp.\\xE2\\x80\\xAEexe"},
+    {"\u{202A}\u{2066}\u{2069}", "\\xE2\\x80\\xAA\\xE2\\x81\\xA6\\xE2\\x81\\xA9"},
     {"\u{200E}\u{200F}\u{61C}", "\\xE2\\x80\\x8E\\xE2\\x80\\x8F\\xD8\\x9C"}, {"a\u{2028}b", "a\\xE2\\x80\\xA8b"},
     {"\u{200D}\u{2010}\u{202F}\u{206A}", "\u{200D}\u{2010}\u{202F}\u{206A}"}, {"\u{9B}\xFF", "\\xC2\\x9B\\xFF"},
   }

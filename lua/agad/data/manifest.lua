@@ -1,9 +1,11 @@
--- A list of pictures as a set: a CSV file `path,label[,split][,mask]`, columns in any order.
+-- A list of pictures as a set: a CSV file `path,label[,split][,mask]`, columns in any order, other columns ignored.
 -- Paths are relative to the file's folder and must not lead outside it, not even through links, unless `outside` is
--- set.
+-- set. Blanks at the ends of labels and splits do not count, even in quotes; those of a path count only if there is a
+-- file of that name.
 
 local csv = require "agad.data.csv"
 local errors = require "agad.base.errors"
+local lfs = require "lfs"
 local luv = require "luv"
 local options = require "agad.base.options"
 local pictures = require "agad.data.pictures"
@@ -26,27 +28,65 @@ local function read_text(path)
   return text
 end
 
--- Where each column is: {path = 1, label = 2, …}.
-local function read_header(name, fields)
-  local place = {}
-  for i, field in ipairs(fields or {}) do
-    local column = field:lower():match "^%s*(.-)%s*$"
-    if place[column] then fail("%s: line 1: two columns are called %s", name, column) end
-    local known = false
-    for _, c in ipairs(columns) do known = known or c == column end
-    if not known then
-      local near = options.nearest(column, columns)
-      fail("%s: line 1: unknown column %s%s; the header is path,label[,split][,mask]", name,
-        column == "" and "without a name" or column, near and "; did you mean " .. near .. "?" or "")
-    end
-    place[column] = i
+local HEADER = "path,label[,split][,mask]"
+
+-- Where each column is: {path = 1, label = 2, …}. Columns with other names are ignored and noted.
+local function read_header(name, fields, line, notes)
+  local place, other, known = {}, {}, {}
+  for _, c in ipairs(columns) do known[c] = true end
+  for i, field in ipairs(fields) do
+    local column = csv.trim(field)
+    if known[column:lower()] then
+      column = column:lower()
+      if place[column] then fail("%s: line %d: two columns are called %s", name, line, column) end
+      place[column] = i
+    elseif column ~= "" then other[#other + 1] = column end
+  end
+  local missing = {}
+  for _, column in ipairs(columns) do if not place[column] then missing[#missing + 1] = column end end
+  for _, column in ipairs(other) do
+    local near = options.nearest(column, missing)
+    if near then fail("%s: line %d: unknown column %s; did you mean %s?", name, line, column, near) end
   end
   for _, needed in ipairs {"path", "label"} do
     if not place[needed] then
-      fail("%s: line 1: there is no column %s; the header is path,label[,split][,mask]", name, needed)
+      fail("%s: line %d: there is no column %s; the first line must be the header %s", name, line, needed, HEADER)
     end
   end
+  if #other > 0 then
+    notes[#notes + 1] = ("%s not used: %s"):format(#other == 1 and "one column is" or #other .. " columns are",
+      table.concat(other, ", ", 1, math.min(5, #other)) .. (#other > 5 and ", …" or ""))
+  end
   return place
+end
+
+-- Returns a function that finds the path that a field means, as seen from the CSV file's folder: with the blanks at its
+-- ends or with backslashes only if there is a file of that name.
+local function finder(name, dir, notes)
+  local changed = {}
+  local function exists(path)
+    return lfs.attributes(path:find "^/" and path or dir .. "/" .. path, "mode") ~= nil
+  end
+  local function find(field, line)
+    if field:find("\0", 1, true) then fail("%s: line %d: the path contains a zero byte", name, line) end
+    local path = csv.trim(field)
+    if path ~= field and path ~= "" and exists(field) then return field end
+    if not path:find("\\", 1, true) or exists(path) then return path end
+    if path:find "^%a:\\" or path:find "^\\\\" then
+      fail("%s: line %d: %s is an absolute path of Windows; make it relative to the CSV file", name, line, path)
+    end
+    local slashed = path:gsub("\\", "/")
+    if not exists(slashed) then return path end
+    changed[#changed + 1] = path
+    return slashed
+  end
+  local function note()
+    if #changed > 0 then
+      notes[#notes + 1] = ("the backslashes in %d path%s are read as slashes, for example %s"):format(#changed,
+        #changed == 1 and "" or "s", changed[1])
+    end
+  end
+  return find, note
 end
 
 -- Returns a function that checks that a relative path is inside the CSV file's folder and gives the full path.
@@ -78,7 +118,6 @@ local function resolver(name, dir, outside)
     return not links or links[last] and not within(dir .. "/" .. path)
   end
   return function(path, line)
-    if path:find("\0", 1, true) then fail("%s: line %d: the path contains a zero byte", name, line) end
     if outside then return path:sub(1, 1) == "/" and path or dir .. "/" .. path end
     if path:sub(1, 1) == "/" then
       fail("%s: line %d: %s is an absolute path; make it relative to the CSV file, or give outside = true", name, line,
@@ -93,22 +132,38 @@ local function resolver(name, dir, outside)
   end
 end
 
+-- How many fields of a record count: empty ones beyond the header do not.
+local function length(fields, count)
+  local n = #fields
+  while n > count and csv.trim(fields[n]) == "" do n = n - 1 end
+  return n
+end
+
 -- The rows of the file, a list for each column ("" where a cell is empty) and their lines.
-local function read_rows(name, text, full)
+local function read_rows(name, text, dir, outside, notes)
   local rows, place, seen = {path = {}, label = {}, split = {}, mask = {}, line = {}}, nil, {}
   local paths, labels, splits, masks, lines = rows.path, rows.label, rows.split, rows.mask, rows.line
   local n, count = 0, 0
-  for fields, line in csv.records(name, text) do
+  local records, separator = csv.rows(name, text, "path")
+  if separator ~= "," then
+    notes[#notes + 1] = ("%s separate the fields of %s"):format(separator == ";" and "semicolons" or
+      separator == "\t" and "tabs" or ("the characters %q"):format(separator), pictures.base(name))
+  end
+  local find, note_found = finder(name, dir, notes)
+  local full = resolver(name, dir, outside)
+  for fields, line in records do
     if not place then
-      place, count = read_header(name, fields), #fields
+      place, count = read_header(name, fields, line, notes), #fields
     else
-      if #fields ~= count then fail("%s: line %d: %d fields, but the header has %d", name, line, #fields, count) end
-      local path, label = fields[place.path], fields[place.label]
-      local split, mask = fields[place.split] or "", fields[place.mask] or ""
+      if length(fields, count) ~= count then
+        fail("%s: line %d: %d fields, but the header has %d", name, line, #fields, count)
+      end
+      local path, label = find(fields[place.path], line), csv.trim(fields[place.label])
+      local split, mask = csv.trim(fields[place.split] or ""):lower(), find(fields[place.mask] or "", line)
       if path == "" then fail("%s: line %d: the path is empty", name, line) end
       if label == "" then fail("%s: line %d: %s has no label", name, line, path) end
       if split ~= "" and split ~= "train" and split ~= "test" then
-        fail("%s: line %d: split = %s; give train, test or nothing", name, line, split)
+        fail("%s: line %d: split = %s; give train, test or nothing", name, line, csv.trim(fields[place.split]))
       end
       if seen[path] then fail("%s: line %d: %s is already listed in line %d", name, line, path, seen[path]) end
       seen[path], n = line, n + 1
@@ -116,9 +171,8 @@ local function read_rows(name, text, full)
       if mask ~= "" then masks[n] = full(mask, line) end
     end
   end
-  if n == 0 then
-    fail("%s: no pictures are listed; give one per line, below the header path,label[,split][,mask]", name)
-  end
+  if n == 0 then fail("%s: no pictures are listed; give one per line, below the header %s", name, HEADER) end
+  note_found()
   if not place.mask then rows.mask = nil end
   return rows
 end
@@ -134,6 +188,29 @@ local function is_split(name, rows)
       rows.line[empty], rows.line[given], rows.split[given])
   end
   return given ~= nil
+end
+
+-- Notes classes whose names differ only in upper and lower case.
+local function note_case(classes, notes)
+  local first, alike = {}, {}
+  for _, class in ipairs(classes) do
+    local key = class:lower()
+    if first[key] then alike[#alike + 1] = ("%s and %s"):format(first[key], class) end
+    first[key] = first[key] or class
+  end
+  if #alike == 0 then return end
+  local names = table.concat(alike, ", ", 1, math.min(3, #alike)) .. (#alike > 3 and ", …" or "")
+  notes[#notes + 1] = ("classes that differ only in upper and lower case: %s; if they are one class, give it one name")
+    :format(names)
+end
+
+-- Notes the first line whose text is not UTF-8: its bytes are kept, as names of files may consist of any.
+local function note_encoding(text, notes)
+  local ok, at = utf8.len(text)
+  if ok then return end
+  local _, line = text:sub(1, at):gsub("\r\n", "\n"):gsub("[\r\n]", "")
+  notes[#notes + 1] = ("line %d: the text is not UTF-8, so that letters appear as \\xNN; save the file as UTF-8")
+    :format(line + 1)
 end
 
 -- What `pictures.read` takes, and the classes: all labels, sorted.
@@ -168,11 +245,16 @@ function manifest.read(path, given)
   local o, notes = check("manifest", given, manifest.options), {}
   local dir = path:match "^(.*)/[^/]*$" or "."
   if dir == "" then dir = "/" end
-  local rows = read_rows(path, read_text(path), resolver(path, dir, o.outside))
+  local text, encoding = csv.text(path, read_text(path))
+  if encoding then
+    notes[1] = ("the text of %s is %s, and was read as such"):format(pictures.base(path), encoding)
+  else note_encoding(text, notes) end
+  local rows = read_rows(path, text, dir, o.outside, notes)
   local split = is_split(path, rows)
   local list, classes = plan(path, rows, split)
+  note_case(classes, notes)
   if split and #list.paths == list.train then
-    notes[1] = "no pictures are marked test; train is split at random from the seed"
+    notes[#notes + 1] = "no pictures are marked test; train is split at random from the seed"
   end
   local name = pictures.base(path):gsub("%.[cC][sS][vV]$", "")
   local train, test = pictures.read(name, {path}, list, o, notes)

@@ -52,8 +52,8 @@
 -- @return table fpr, tpr, thresholds (lists; the first threshold is infinite)
 
 --- @name agad.metrics.precision_recall(scores, labels)
--- Precision and recall over all thresholds, in ascending order, as scikit-learn's precision_recall_curve: a point counts
--- the scores at or above its threshold.
+-- Precision and recall over all thresholds, in ascending order, as scikit-learn's precision_recall_curve: a point
+-- counts the scores at or above its threshold.
 -- @param scores list|tensor
 -- @param labels list|tensor
 -- @return table recall, precision, thresholds (lists; the last threshold is infinite)
