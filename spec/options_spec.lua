@@ -99,6 +99,28 @@ describe("options.resolve", function()
     assert.equal('score = "ssim": it must be one of l2, rmse', (message {score = "ssim"}))
   end)
 
+  it("refuses what the core would refuse, by the option's name", function()
+    for name, most in pairs {threads = 4096, batch = 1 << 24, eval_batch = 1 << 24, epochs = 0x7fffffff,
+      accumulate = 0x7fffffff, ["augment.shift"] = 4096} do
+      for _, v in ipairs {most + 1, math.maxinteger, 2.0 ^ 80} do
+        local text = message {[name] = v}
+        assert.matches(("^%s = %%S+: it must be "):format(name), text)
+        assert.is_truthy(text:find(("%d$"):format(most)), text)
+      end
+      local v = options.resolve(method, {[name] = most})
+      for part in name:gmatch "[^.]+" do v = v[part] end
+      assert.equal(most, v)
+    end
+    for _, name in ipairs {"lr", "weight_decay", "grad_clip"} do
+      assert.equal(name .. " = 1e+300: it must be between 0 and 1e+30", (message {[name] = 1e300}))
+    end
+    assert.equal(math.maxinteger, options.resolve(method, {seed = "9223372036854775807"}).seed)
+    assert.equal('seed = "9223372036854775808": it must be between 0 and 2^63 - 1',
+      (message {seed = "9223372036854775808"}))
+    assert.equal("limit = 1e+19: it must be between 1 and 2^63 - 1", (message {limit = 1e19}))
+    assert.equal("seed = inf: a whole number is needed", (message {seed = math.huge}))
+  end)
+
   it("says what a choice and a schedule can be", function()
     assert.equal('adcon_anom = "never": it must be one of x_xhat, xhat_xhat2, both', (message {adcon_anom = "never"}))
     assert.equal('protocol = "leave_two_out": it must be one of one_vs_rest, leave_one_out',

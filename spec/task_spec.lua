@@ -58,6 +58,7 @@ describe("a task", function()
 
   it("limits the normals", function()
     assert.equal(100, agad.task.one_vs_rest(set, {limit = 100, holdout = 0}).counts.normals)
+    assert.equal(300, agad.task.one_vs_rest(set, {limit = math.maxinteger, holdout = 0}).counts.normals)
   end)
 
   it("takes known anomalies from named classes only", function()

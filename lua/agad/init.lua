@@ -174,8 +174,12 @@ function agad.is_grad_enabled() return core.grad_mode() end
 function agad.get_num_threads() return (core.threads()) end
 
 --- Sets the number of CPU threads that an operator uses.
--- @param n integer
-function agad.set_num_threads(n) core.threads(n) end
+-- @param n integer 1 to 4096
+function agad.set_num_threads(n)
+  local ok, typed = pcall(options.typed, "threads", require("agad.options").shared "threads", n)
+  if not ok then error("set_num_threads: " .. typed, 2) end
+  core.threads(typed)
+end
 
 function core.tensor_methods.show(t, o) return require("agad.tensor.show").picture(t, o) end
 

@@ -95,7 +95,9 @@ local function contains(list, v)
   return false
 end
 
-local function range_text(d)
+-- A maximum over a million, which only the formats of numbers set, is named only to a value above it.
+local function range_text(d, v)
+  if d.min and d.max and v < d.min and d.max > 1e6 then return format("at least %s", d.min) end
   if d.min and d.below then return format("at least %s and below %s", d.min, d.below) end
   if d.min and d.max then return format("between %s and %s", d.min, d.max) end
   if d.above and d.below then return format("above %s and below %s", d.above, d.below) end
@@ -108,7 +110,7 @@ end
 local function check_range(key, d, v)
   if (d.min and v < d.min) or (d.max and v > d.max) or (d.above and v <= d.above) or
      (d.below and v >= d.below) then
-    fail("%s = %s: it must be %s", key, show(v), range_text(d))
+    fail("%s = %s: it must be %s", key, show(v), range_text(d, v))
   end
   return v
 end
@@ -138,7 +140,12 @@ function convert.number(key, d, v)
 end
 
 function convert.integer(key, d, v)
-  local n = type(v) ~= "boolean" and math.tointeger(number(v))
+  local x = type(v) ~= "boolean" and number(v) or nil
+  local n = x and math.tointeger(x)
+  if x and not n and x - x == 0 and x == math.floor(x) then       -- a whole number beyond the range of integers
+    check_range(key, d, x)
+    fail("%s = %s: it must be between %s and 2^63 - 1", key, show(v), d.min or "-2^63")
+  end
   if not n then fail("%s = %s: a whole number is needed", key, show(v)) end
   if d.choices and not contains(d.choices, n) then
     fail("%s = %s: it must be one of %s", key, show(n), words(d.choices))

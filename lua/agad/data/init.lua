@@ -7,6 +7,7 @@
 -- and a task splits them at random from its seed. `normal`, if present, names the class that is normal by default.
 
 local core = require "agad.core"
+local errors = require "agad.base.errors"
 local folder = require "agad.data.folder"
 local lfs = require "lfs"
 local manifest = require "agad.data.manifest"
@@ -90,7 +91,7 @@ local function kept_options(o, known)
 end
 
 --- Loads a set by its name, its folder or its CSV file. Options that the set does not take are ignored, so that a
--- caller may pass all options of a task.
+-- caller may pass all options of a task. A name comes before a folder that is called the same, which a note names.
 -- @param name string one of `agad.data.names`, or a path; table {normals = DIR, anomalies = DIR}
 -- @param o table root, size, channels, fit, normal, seed, … (`agad.data.folder`)
 -- @return set
@@ -100,7 +101,14 @@ function data.load(name, o)
     return folder.two(name.normals, name.anomalies, kept_options(o, pictures.options))
   end
   local about = named.about(name)
-  if about then return named.load(name, kept_options(o, about.options)) end
+  if about then
+    local note = named.note(name, o and o.root)
+    if not note then return named.load(name, kept_options(o, about.options)) end
+    local ok, set = errors.try(named.load, name, kept_options(o, about.options))
+    if not ok then sets.fail("%s; %s", errors.text(set), note) end
+    set.notes = table.move(set.notes or {}, 1, #(set.notes or {}), 2, {note})
+    return set
+  end
   local mode = data.is_path(name)
   if mode == "directory" then return folder.one(name, kept_options(o, pictures.options)) end
   if mode then return manifest.read(name, kept_options(o, manifest.options)) end

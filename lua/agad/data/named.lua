@@ -12,6 +12,7 @@
 -- verified archive and is only a list of class names.
 
 local lfs = require "lfs"
+local luv = require "luv"
 local sort = require("agad.base.text").sort
 
 local named = {names = {}}
@@ -43,6 +44,19 @@ function named.sources()
     end
   end
   return sources
+end
+
+--- A note if the name of a set is also that of a folder or file in the current directory, which was perhaps meant.
+-- The folder that holds the set's own files is not noted.
+-- @param name string
+-- @param root string the folder of the data sets, as for `agad.base.places`
+-- @return string, or nil
+function named.note(name, root)
+  local mode = known[name] and lfs.attributes(name, "mode")
+  local here = luv.fs_realpath "."
+  if not mode or luv.fs_realpath(require("agad.base.places").data(root)) == here then return nil end
+  local kind = mode == "directory" and "folder" or "file"
+  return ("%s is taken as the data set of that name; for the %s %s, give ./%s"):format(name, kind, name, name)
 end
 
 --- Loads a set.

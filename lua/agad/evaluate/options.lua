@@ -14,7 +14,7 @@ return configuration.define("evaluation", {
     help = "the column (way of scoring) reported as auroc"},
   bn_eval = option {choices = {"recalibrated", "running", "batch"}, help = "batch-norm statistics used for scoring"},
   test_order = option {choices = {"shuffled", "sorted"}, help = "order of the test pictures"},
-  eval_batch = option {default = 256, min = 1, help = "pictures per scoring batch"},
+  eval_batch = option {default = 256, min = 1, max = 1 << 24, help = "pictures per scoring batch"},
   selection = option {choices = {"last", "best_val", "best_on_test"}, help = "which epoch's weights are scored"},
   score = option {kind = "string", help = "the anomaly score; default: the method's first one"},
   threshold_quantile = option {default = 0.95, above = 0, below = 1,

@@ -17,8 +17,10 @@ return {
   options = {
     batch = 128, lr = 1e-4, betas = {0.9, 0.999}, epochs = 150, weight_decay = 0.5e-6, ema = 0.0,
     min_anom = option {default = 0, min = 0, help = "minimum number of known anomalies in a batch"},
-    pretrain_epochs = option {default = 150, min = 0, help = "epochs of the autoencoder's pretraining"},
-    pretrain_weight_decay = option {default = 0.5e-3, min = 0, help = "weight decay of the autoencoder (coupled L2)"},
+    pretrain_epochs = option {default = 150, min = 0, max = 0x7fffffff,
+      help = "epochs of the autoencoder's pretraining"},
+    pretrain_weight_decay = option {default = 0.5e-3, min = 0, max = 1e30,
+      help = "weight decay of the autoencoder (coupled L2)"},
     milestone = option {default = 50, min = 0, help = "the learning rate is divided by 10 after this many epochs"},
     eta = option {default = 1.0, min = 0, help = "weight of the term of known anomalies"},
     eps = option {default = 1e-6, above = 0, help = "epsilon added to the distance of a known anomaly"},

@@ -149,7 +149,7 @@ local function choose(set, o)
   check_chosen(set, o, normal_labels, normals, by_class)
   local pool = random.interleaved(by_class, draw)
   random.shuffle(normals, draw)
-  if o.limit then for i = #normals, o.limit + 1, -1 do normals[i] = nil end end
+  while o.limit and #normals > o.limit do normals[#normals] = nil end
   if o.test_set == "ganomaly" then
     table.move(anomalous, 1, #anomalous, #test_rows + 1, test_rows)
     table.sort(test_rows)

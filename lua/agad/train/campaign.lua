@@ -8,6 +8,7 @@ local core = agad.core
 local interrupt = require "agad.base.interrupt"
 local luv = require "luv"
 local methods = require "agad.train.method"
+local named = require "agad.data.named"
 local options = require "agad.base.configuration"
 local make_folder = require("agad.base.folder").make
 local sorted_keys = require("agad.base.values").keys
@@ -138,7 +139,8 @@ end
 
 --- Trains all unfinished runs, `workers` at a time.
 -- @param spec table as for `agad.campaign.plan`
--- @param o table workers (1), program (the agad to start), on_event (function(event): start, done, failed; run, left)
+-- @param o table workers (1), program (the agad to start), on_event (function(event): kind (start, done,
+--   failed), run, left; or kind = note, text)
 -- @return list of runs, each with its row or the reason why it failed
 -- @return list the names of the grid's options
 function campaign.run(spec, o)
@@ -148,6 +150,8 @@ function campaign.run(spec, o)
   for _, run in ipairs(runs) do if not run.row then waiting[#waiting + 1] = run end end
   local left = #waiting
   local on_event = o.on_event or function() end
+  local note = named.note(spec.data, spec.root)
+  if note then on_event {kind = "note", text = note} end
   local held <close> = interrupt.hold()            -- luacheck: ignore 211
   local next_one
   local function done(run, reason)

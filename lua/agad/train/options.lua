@@ -6,6 +6,9 @@ local schedule = require "agad.task.schedule"
 
 local option = options.option
 
+-- What the core takes: numbers that single precision holds, and counts that 32 bits hold.
+local MOST, MOST_STEPS = 1e30, 0x7fffffff
+
 local function device(key, _, v)
   if v == "cuda:0" then return "cuda" end
   if v == "auto" or v == "cpu" or v == "cuda" or (type(v) == "string" and v:find("^cuda:%d+$")) then return v end
@@ -14,21 +17,24 @@ end
 
 return configuration.define("trainer", {
   method = option {default = "agad", flag = "NAME", help = "the method: a name, or a file such as my_method.lua"},
-  epochs = option {default = 35, min = 1, flag = "N", help = "passes over the normal pictures"},
-  batch = option {default = 256, min = 1, flag = "N", help = "pictures per step"},
-  lr = option {default = 2e-4, min = 0, help = "learning rate of Adam"},
+  epochs = option {default = 35, min = 1, max = MOST_STEPS, flag = "N", help = "passes over the normal pictures"},
+  batch = option {default = 256, min = 1, max = 1 << 24, flag = "N", help = "pictures per step"},
+  lr = option {default = 2e-4, min = 0, max = MOST, help = "learning rate of Adam"},
   betas = option {default = {0.5, 0.999}, of = "number", count = 2, min = 0, below = 1, help = "Adam's decay rates"},
   adam_eps = option {default = 1e-8, above = 0, help = "Adam's epsilon"},
-  weight_decay = option {default = 0.0, min = 0, help = "L2 penalty, added to the gradient (coupled)"},
+  weight_decay = option {default = 0.0, min = 0, max = MOST, help = "L2 penalty, added to the gradient (coupled)"},
   schedule = option {kind = schedule.of_option,
     help = "changes lr or a numeric option of the method over the epochs: schedule.lr=cosine:2e-4:0"},
-  grad_clip = option {default = 0.0, min = 0, help = "clip gradients to this norm, for each update; 0 = off"},
-  accumulate = option {default = 1, min = 1, help = "batches whose gradients are accumulated for one update"},
+  grad_clip = option {default = 0.0, min = 0, max = MOST,
+    help = "clip gradients to this norm, for each update; 0 = off"},
+  accumulate = option {default = 1, min = 1, max = MOST_STEPS,
+    help = "batches whose gradients are accumulated for one update"},
   ema = option {default = 0.99, min = 0, below = 1,
     help = "decay of the moving average of the scored weights; 0 = off"},
   augment = {
     flip = option {default = false, help = "flip half of the pictures left to right"},
-    shift = option {default = 0, min = 0, unit = "pixels", help = "shift pictures by up to this many pixels"},
+    shift = option {default = 0, min = 0, max = 4096, unit = "pixels",
+      help = "shift pictures by up to this many pixels"},
     brightness = option {default = 0.0, min = 0, max = 1,
       help = "brighten or darken pictures by up to this share of the range"},
   },
@@ -36,7 +42,7 @@ return configuration.define("trainer", {
   device = option {kind = device, default = "auto", results = false, flag = "D", help = "auto, cpu, cuda or cuda:N"},
   seed = option {default = 1, min = 0, flag = "N", help = "seed of weights, sampling and noise"},
   deterministic = option {default = false, help = "bit-identical results for the same seed, machine and threads"},
-  threads = option {kind = "integer", min = 1, flag = "N", help = "CPU threads; default: all cores",
+  threads = option {kind = "integer", min = 1, max = 4096, flag = "N", help = "CPU threads; default: all cores",
     results = function(config) return config.deterministic end},
   checkpoint_steps = option {default = 0, min = 0, results = false,
     help = "steps between checkpoints; 0 = by checkpoint_minutes only"},

@@ -31,6 +31,28 @@ local function is_empty(dir)
   return true
 end
 
+-- The text of a file, or nil.
+local function text_of(path)
+  local file = io.open(path, "rb")
+  local text = file and file:read "a"
+  if file then file:close() end
+  return text
+end
+
+--- Whether a folder is a run's directory, and not another one with a file called config.json, such as a folder of
+-- pictures: it holds nothing but the files of a run, or the state of a run beside the configuration of one.
+-- @param dir string
+-- @return boolean
+function rundir.is(dir)
+  if not exists(dir .. "/config.json") then return false end
+  local own, others = {["."] = true, [".."] = true}, false
+  for _, name in ipairs(files) do own[name] = true end
+  for name in lfs.dir(dir) do others = others or not own[name] and not is_half_written(name) end
+  if not others then return true end
+  local ok, config = pcall(core.json_decode, text_of(dir .. "/config.json") or "")
+  return exists(dir .. "/state.safetensors") ~= nil and ok and type(config) == "table" and config.method ~= nil
+end
+
 local function remove(dir)
   for _, name in ipairs(files) do os.remove(dir .. "/" .. name) end
   sweep(dir)
@@ -59,7 +81,7 @@ function rundir.create(dir, config_text)
     if exists(dir) ~= "directory" then
       error(("run directory %s: there is a file of this name; give another directory"):format(dir), 0)
     end
-    if not is_empty(dir) and not exists(dir .. "/config.json") then
+    if not is_empty(dir) and not rundir.is(dir) then
       error(("run directory %s: this folder is not a run directory, and was left untouched; give another one"):format(
         dir), 0)
     end

@@ -168,7 +168,7 @@ local function run(args)
   local thing, mode, row, held_out = args.thing, lfs.attributes(args.thing, "mode"), nil, nil
   local given = common.given(args)
   local is_net = agad.nn.is_known(thing)
-  local is_run = mode == "directory" and lfs.attributes(thing .. "/config.json")
+  local is_run = mode == "directory" and require("agad.train.rundir").is(thing)
   if common.contains(agad.data.names, thing) or agad.data.is_path(thing) and not is_run then
     row, held_out = of_data(args, common.prepare(given))
   elseif is_net or thing:find "%.lua$" and mode == "file" then row = of_net(agad, thing, given, args.out)
