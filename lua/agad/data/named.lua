@@ -52,9 +52,8 @@ end
 -- @param root string the folder of the data sets, as for `agad.base.places`
 -- @return string, or nil
 function named.note(name, root)
-  local mode = known[name] and lfs.attributes(name, "mode")
-  local here = luv.fs_realpath "."
-  if not mode or luv.fs_realpath(require("agad.base.places").data(root)) == here then return nil end
+  local mode, places = known[name] and lfs.attributes(name, "mode"), require "agad.base.places"
+  if not mode or luv.fs_realpath(places.data(root)) == luv.fs_realpath "." then return nil end
   local kind = mode == "directory" and "folder" or "file"
   return ("%s is taken as the data set of that name; for the %s %s, give ./%s"):format(name, kind, name, name)
 end
