@@ -190,20 +190,6 @@ local function is_split(name, rows)
   return given ~= nil
 end
 
--- Notes classes whose names differ only in upper and lower case.
-local function note_case(classes, notes)
-  local first, alike = {}, {}
-  for _, class in ipairs(classes) do
-    local key = class:lower()
-    if first[key] then alike[#alike + 1] = ("%s and %s"):format(first[key], class) end
-    first[key] = first[key] or class
-  end
-  if #alike == 0 then return end
-  local names = table.concat(alike, ", ", 1, math.min(3, #alike)) .. (#alike > 3 and ", …" or "")
-  notes[#notes + 1] = ("classes that differ only in upper and lower case: %s; if they are one class, give it one name")
-    :format(names)
-end
-
 -- Notes the first line whose text is not UTF-8: its bytes are kept, as names of files may consist of any.
 local function note_encoding(text, notes)
   local ok, at = utf8.len(text)
@@ -252,7 +238,6 @@ function manifest.read(path, given)
   local rows = read_rows(path, text, dir, o.outside, notes)
   local split = is_split(path, rows)
   local list, classes = plan(path, rows, split)
-  note_case(classes, notes)
   if split and #list.paths == list.train then
     notes[#notes + 1] = "no pictures are marked test; train is split at random from the seed"
   end
