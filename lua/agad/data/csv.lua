@@ -56,7 +56,7 @@ function csv.trim(field)
   if field:find "^[!-~].*[!-~]$" then return field end
   local before
   repeat
-    before, field = field, field:match "^%s*(.-)%s*$"
+    before, field = field, field:match "^[ \t-\r]*(.-)[ \t-\r]*$"
     for _, space in ipairs(no_break) do
       if field:sub(1, #space) == space then field = field:sub(#space + 1) end
       if field:sub(-#space) == space then field = field:sub(1, -#space - 1) end

@@ -8,7 +8,7 @@ local core = agad.core
 local interrupt = require "agad.base.interrupt"
 local luv = require "luv"
 local methods = require "agad.train.method"
-local named = require "agad.data.named"
+local note_of_name = require("agad.data.named").note
 local options = require "agad.base.configuration"
 local make_folder = require("agad.base.folder").make
 local sorted_keys = require("agad.base.values").keys
@@ -150,7 +150,7 @@ function campaign.run(spec, o)
   for _, run in ipairs(runs) do if not run.row then waiting[#waiting + 1] = run end end
   local left = #waiting
   local on_event = o.on_event or function() end
-  local note = named.note(spec.data, spec.root)
+  local note = note_of_name(spec.data, spec.root)
   if note then on_event {kind = "note", text = note} end
   local held <close> = interrupt.hold()            -- luacheck: ignore 211
   local next_one
