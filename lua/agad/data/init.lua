@@ -66,9 +66,9 @@ function data.folders(normals, anomalies, o) return folder.two(normals, anomalie
 
 --- A list of pictures: a CSV file with the header `path,label[,split][,mask]` (RFC 4180).
 -- Paths are relative to the file's folder and may not lead outside it. split is train or test, in all lines or in none;
--- an empty mask means that there is none. Masks are read as those of `agad.data.folder` are. Files that spreadsheets
--- write are read too: semicolons or tabs between the fields, UTF-16, blanks at the ends of fields, backslashes in paths.
--- Other columns are ignored, and noted.
+-- an empty mask means that there is none. Masks are read as those of `agad.data.folder` are. What spreadsheets write is
+-- read too: semicolons or tabs between the fields, UTF-16, blanks at the ends of fields, backslashes in paths. Other
+-- columns are ignored, and noted.
 -- @param path string
 -- @param o table as for `agad.data.folder`, and outside (false; true: paths may lead outside the folder)
 -- @return set classes: the labels, sorted
