@@ -103,7 +103,7 @@ int cache_create(cache_rows *rows, const char *path, uint64_t key, int64_t capac
   if (path && !why) why = take_space(rows->file.fd, bytes);
   if (why) {
     cache_close(rows);
-    return agad_fail_as(error, why == ENOMEM ? AGAD_OUT_OF_MEMORY : AGAD_FAILED, "%s", strerror(why));
+    return agad_fail_as(error, why == ENOMEM ? AGAD_OUT_OF_MEMORY : AGAD_FAILED, "%s", file_reason(why));
   }
   void *base = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, path ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS,
                     rows->file.fd, 0);
@@ -140,7 +140,7 @@ int cache_commit(cache_rows *rows, int keep, agad_error *error) {
   }
   if (why || !keep) file_abandon(&rows->file); /* its bytes live as long as the mapping */
   else why = file_commit(&rows->file);
-  return why ? agad_fail(error, "%s", strerror(why)) : 0;
+  return why ? agad_fail(error, "%s", file_reason(why)) : 0;
 }
 
 /* ---- reading ---- */

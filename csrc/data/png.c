@@ -34,6 +34,7 @@ typedef struct png_job {
   uint8_t *raw; /* writing: (height, width, channels) */
   png_bytep *rows;
   int channels, height, width;
+  char mark[64]; /* writing: empty, or the text of a chunk */
   file_new file;
 } png_job;
 
@@ -244,11 +245,16 @@ static void put_bytes(png_structp png, png_bytep bytes, size_t n) {
 }
 
 static int write_pixels(png_job *job) {
+  char key[] = "Software";
   if (setjmp(png_jmpbuf(job->png))) return -1;
   png_set_write_fn(job->png, job, put_bytes, NULL);
   png_set_IHDR(job->png, job->info, (png_uint_32)job->width, (png_uint_32)job->height, 8,
                job->channels == 1 ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
                PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+  if (job->mark[0]) {
+    png_text text = {.compression = PNG_TEXT_COMPRESSION_NONE, .key = key, .text = job->mark};
+    png_set_text(job->png, job->info, &text, 1);
+  }
   png_write_info(job->png, job->info);
   png_write_image(job->png, job->rows);
   png_write_end(job->png, NULL);
@@ -275,7 +281,8 @@ static int encode(png_job *job, const uint8_t *pixels) {
   return status;
 }
 
-int data_png_write(const char *path, const uint8_t *pixels, int channels, int height, int width, agad_error *error) {
+int data_png_write(const char *path, const uint8_t *pixels, int channels, int height, int width, const char *what,
+                   agad_error *error) {
   if (channels != 1 && channels != 3)
     return agad_fail(error, "png: %s: %d channels; give 1 (grey) or 3 (colour)", path, channels);
   if (height < 1 || width < 1 || height > DATA_MAX_SIDE || width > DATA_MAX_SIDE ||
@@ -283,6 +290,7 @@ int data_png_write(const char *path, const uint8_t *pixels, int channels, int he
     return agad_fail(error, "png: %s: %d x %d pixels; a side must be 1 to %d, the pixels at most %lld", path, height,
                      width, DATA_MAX_SIDE, (long long)PNG_MAX_PIXELS);
   png_job job = {.channels = channels, .height = height, .width = width};
+  if (what) snprintf(job.mark, sizeof job.mark, "agad: %s", what);
   int why = file_begin(&job.file, path), bad = why ? 0 : encode(&job, pixels);
   if (why || bad) file_abandon(&job.file);
   else why = file_commit(&job.file);

@@ -10,7 +10,9 @@
 
 #define PNG_MAX_PIXELS ((int64_t)1 << 27) /* of a picture that is written */
 
-/* pixels (channels, height, width), channels 1 or 3. */
-int data_png_write(const char *path, const uint8_t *pixels, int channels, int height, int width, agad_error *error);
+/* pixels (channels, height, width), channels 1 or 3.  `what` (NULL: nothing) marks a picture that agad drew, by a text
+ * chunk before the pixels: "Software", "agad: WHAT". */
+int data_png_write(const char *path, const uint8_t *pixels, int channels, int height, int width, const char *what,
+                   agad_error *error);
 
 #endif

@@ -116,10 +116,11 @@ static int weave(lua_State *L) {
 
 /* ---- single pictures ---- */
 
-/* write_png(path, tensor): uint8 (channels, height, width) or (height, width) */
+/* write_png(path, tensor[, what]): uint8 (channels, height, width) or (height, width) */
 static int write_png(lua_State *L) {
   const char *path = luaL_checkstring(L, 1);
   at_tensor *given = lua_agad_check_tensor(L, 2);
+  const char *what = luaL_optstring(L, 3, NULL);
   at_scope scope = at_open();
   pictures p;
   agad_error error;
@@ -130,7 +131,7 @@ static int write_png(lua_State *L) {
   if (at_ok() && at_ndim(given) == 4)
     at_fail("write_png: give one picture, (channels, height, width); this has 4 dimensions");
   if (at_ok() && !lua_agad_pictures(given, PICTURES_OR_ONE, "write_png", &p) &&
-      data_png_write(path, p.pixels, p.channels, p.height, p.width, &error))
+      data_png_write(path, p.pixels, p.channels, p.height, p.width, what, &error))
     at_fail_with(&error);
   return lua_agad_end(L, &scope, 0);
 }

@@ -17,6 +17,14 @@ static int replace(lua_State *L) {
   return file_replace(path, &bytes, &n, 1, &error) ? lua_agad_raise(L, &error) : 0;
 }
 
+/* file_check(path): nothing where a file can be written there, else the reason why it cannot; it leaves nothing behind */
+static int check_target(lua_State *L) {
+  file_new f;
+  int why = file_begin(&f, luaL_checkstring(L, 1));
+  if (!why) file_abandon(&f);
+  return why ? lua_pushstring(L, file_reason(why)), 1 : 0;
+}
+
 /* A box holds a pointer: the descriptor, counted from 1. */
 static void *pointer_of(int fd) { return (void *)((intptr_t)fd + 1); }
 
@@ -46,7 +54,8 @@ static int end_lock(lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {{"close", end_lock}, {NULL, NULL}};
-static const luaL_Reg functions[] = {{"file_replace", replace}, {"file_lock", lock}, {NULL, NULL}};
+static const luaL_Reg functions[] = {
+    {"file_replace", replace}, {"file_check", check_target}, {"file_lock", lock}, {NULL, NULL}};
 
 void lua_agad_open_file(lua_State *L) {
   lua_agad_type(L, LUA_LOCK, methods, close_lock);

@@ -86,7 +86,7 @@ static void written(int channels) {
   int file = mkstemp(path);
   CHECK(file >= 0);
   for (size_t i = 0; i < sizeof pixels; i++) pixels[i] = (uint8_t)(i * i / 7);
-  CHECK(data_png_write(path, pixels, channels, SIDE, SIDE, &error) == 0);
+  CHECK(data_png_write(path, pixels, channels, SIDE, SIDE, NULL, &error) == 0);
   CHECK(decode_file(path, &as_it_is, &out, &error) == 0 && out.channels == channels && out.height == SIDE);
   CHECK(memcmp(out.pixels, pixels, (size_t)channels * SIDE * SIDE) == 0);
   free(out.pixels);

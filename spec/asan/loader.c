@@ -129,7 +129,7 @@ static void make_files(void) {
     snprintf(names[i], sizeof names[i], "%s/pictures/%03d.png", root, i);
     paths[i] = names[i];
     memset(pixels, i + 1, sizeof pixels);
-    CHECK(!data_png_write(names[i], pixels, i % 2 ? 1 : 3, 12, i % 7 ? 12 : 8, &error));
+    CHECK(!data_png_write(names[i], pixels, i % 2 ? 1 : 3, 12, i % 7 ? 12 : 8, NULL, &error));
     if (i % 9 != 4) continue;
     size_t n = get(names[i], bytes, sizeof bytes);
     put(names[i], bytes, base_random_below(&r, n));

@@ -334,7 +334,7 @@ static int decode_colour(agad_error *error) { return decode(&(data_form){40, 3, 
 
 static int write_picture(agad_error *error) {
   static const uint8_t pixels[3 * 4 * 4] = {1, 2, 3};
-  return data_png_write(in_root("written.png"), pixels, 3, 4, 4, error);
+  return data_png_write(in_root("written.png"), pixels, 3, 4, 4, "error map", error);
 }
 
 static int list(agad_error *error) {

@@ -13,6 +13,8 @@ function folder.make(path)
     if lfs.attributes(made, "mode") ~= "directory" then
       local ok, reason = lfs.mkdir(made)
       if not ok and lfs.attributes(made, "mode") ~= "directory" then
+        local kind = lfs.symlinkattributes(made, "mode")
+        if kind then reason = ("there is a %s of this name"):format(kind == "link" and "broken link" or "file") end
         error(("cannot create the folder %s: %s"):format(made, reason), 0)
       end
     end

@@ -100,19 +100,21 @@ end
 
 -- Outputs -----------------------------------------------------------------------------------------
 
---- Fails unless a file can be created at `path`; leaves nothing behind.
+local function cannot_write(path, reason) common.fail(("cannot write %s: %s"):format(path, reason)) end
+
+--- Fails unless a file can be written at `path`, as it is written later; leaves nothing behind.
 function common.check_writable(path)
-  if lfs.attributes(path, "mode") == "directory" then common.fail(("cannot write %s: it is a folder"):format(path)) end
+  if lfs.attributes(path, "mode") == "directory" then cannot_write(path, "it is a folder") end
   local dir = path:match("^(.*)/[^/]*$") or "."
   if dir == "" then dir = "/" end
   local mode = lfs.attributes(dir, "mode")
-  if not mode then common.fail(("cannot write %s: the folder %s does not exist; create it first"):format(path, dir)) end
-  if mode ~= "directory" then common.fail(("cannot write %s: %s is not a folder"):format(path, dir)) end
-  local probe = ("%s/.agad-%d-%d"):format(dir, os.time(), math.random(1 << 30))
-  local file, reason = io.open(probe, "wb")
-  if not file then common.fail(("cannot write %s: %s"):format(path, errors.reason(probe, reason))) end
-  file:close()
-  os.remove(probe)
+  if not mode then cannot_write(path, ("the folder %s does not exist; create it first"):format(dir)) end
+  if mode ~= "directory" then cannot_write(path, ("%s is not a folder"):format(dir)) end
+  local reason = require("agad.core").file_check(path)
+  if reason then
+    local target = lfs.symlinkattributes(path, "target")
+    cannot_write(target and ("%s (a link to %s)"):format(path, target) or path, reason)
+  end
 end
 
 --- The pictures at the given paths, in their order; those in a folder are sorted by name.
@@ -146,9 +148,31 @@ function common.pictures(paths)
   return list, found, problems, notes
 end
 
+--- Fails if a file would lie in a run directory, whose files it could replace, and which a new run moves aside.
+function common.check_outside(path, dir)
+  local real = require("luv").fs_realpath
+  local folder, run = real(path:match "^(.*/)[^/]*$" or "."), real(dir)
+  if folder and folder == run then
+    common.fail(("--out %s lies in the run directory %s; give a name outside it"):format(path, dir), 2)
+  end
+end
+
+--- Fails unless a model can be written at `path`: also where a file of another kind has this name, which would be lost
+-- (the .csv file, for example, that the pictures are listed in). An empty file, and one that is called .safetensors,
+-- may be replaced.
+function common.check_model(path)
+  common.check_writable(path)
+  local file = not path:lower():find "%.safetensors$" and io.open(path, "rb")
+  local head = file and file:read(9)
+  if file then file:close() end
+  if head and not head:find "^........{" then
+    cannot_write(path, "there is another file of this name, which is no model; give another name, or remove it")
+  end
+end
+
 -- Rows --------------------------------------------------------------------------------------------
 
---- Prints one row as one line of JSON on stdout.
+--- Prints one row as one line of JSON on stdout, at once.
 function common.print_json(row) require("agad.evaluate.report").out(require("agad.core").json_encode(row)) end
 
 --- Prints lines of cells with aligned columns (`agad.report.align`).

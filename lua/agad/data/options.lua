@@ -17,7 +17,7 @@ local known = {
   strict = option {default = false, help = "stop at a file that cannot be read, rather than skip it"},
   outside = option {default = false, help = "allow a CSV file to name pictures outside its folder"},
   cache = option {kind = "switch_or_path", default = true, results = false,
-    help = "keep decoded pictures: true (in ~/.cache/agad), false, or a folder"},
+    help = "keep decoded pictures: true (in ~/.cache/agad), false, or a file"},
   root = option {kind = "string", help = "folder of the data sets; default: $AGAD_DATA, or else the cache"},
   max_pixels = option {kind = "integer", min = 1, help = "larger pictures are refused"},
   max_bytes = option {kind = "integer", min = 1, unit = "bytes", help = "larger files are refused"},

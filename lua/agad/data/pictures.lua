@@ -15,11 +15,22 @@ local pictures = {}
 --- The options of sets that are read from files of pictures.
 pictures.options = some "size channels fit filter fast_decode strict cache max_pixels max_bytes on_progress"
 
+-- Refuses a file that a user named as the cache but that is none, as it would be replaced.
+local function not_another_file(path)
+  local file = lfs.attributes(path, "mode") == "file" and io.open(path, "rb")
+  local first = file and file:read(4)
+  if file then file:close() end
+  if first and first ~= "agad" then
+    fail("cache = %s: there is another file of this name; it was left as it is, give another name", path)
+  end
+  return path
+end
+
 -- The cache file for these paths and options; the core checks whether it still matches the pictures. If it has no
 -- folder, or that cannot be made, there is no cache.
 local function cache_path(places, o)
   if not o.cache then return nil end
-  if o.cache ~= true then return o.cache end
+  if o.cache ~= true then return not_another_file(o.cache) end
   local dir = user_cache()
   dir = dir and dir .. "/agad/decoded"
   if not dir or not pcall(require("agad.base.folder").make, dir) then return nil end

@@ -1,5 +1,5 @@
--- Plots: loss curves, drawn by gnuplot, and grids of pictures. A file is written beside its target and then renamed; if
--- gnuplot fails, its own message is passed on.
+-- Plots: loss curves, drawn by gnuplot, and grids of pictures. A file is replaced only once its new contents are
+-- complete; if gnuplot fails, its own message is passed on.
 
 local core = require "agad.core"
 local format = require("agad.base.text").format
@@ -22,38 +22,32 @@ local terminals = {
 local function quote(text) return "'" .. text:gsub("'", "''") .. "'" end
 
 --- Runs a gnuplot script that plots to `path` (.png, .svg, .pdf), or as characters to stdout for "-".
--- @param script string gnuplot's commands; the terminal and the output are set before them
+-- @param script string gnuplot's commands; the terminal is set before them
 -- @raise gnuplot is missing or fails, or the file cannot be written
 function plot.gnuplot(script, path)
   local ending = path == "-" and "-" or path:lower():match("%.(%a+)$")
   local term = terminals[ending]
-  if path == "-" then
-    term = ("dumb size %d,24"):format(math.min(120, core.terminal_width()))
-  end
+  if path == "-" then term = ("dumb size %d,24"):format(math.min(120, core.terminal_width())) end
   if not term then fail("cannot plot to %s: the name must end in .png, .svg or .pdf", path) end
+  local unfit = path ~= "-" and core.file_check(path)
+  if unfit then fail("cannot plot to %s: %s", path, unfit) end
   if not os.execute("command -v gnuplot > /dev/null 2>&1") then
     fail("plots need gnuplot, which is not installed; on Debian: apt-get install gnuplot-nox")
   end
-  local target, file = path ~= "-" and path .. ".new" or nil, places.temporary()
-  local out, status, said, reason = {}, nil, nil, nil
+  local file, out, status, said = places.temporary(), {}, nil, nil
   local ok, err = pcall(function()
-    core.file_replace(file, ("set terminal %s\n%s%s\n"):format(term,
-      target and "set output " .. quote(target) .. "\n" or "", script))
+    core.file_replace(file, ("set terminal %s\n%s\n"):format(term, script))
     -- -d: what the user has in ~/.gnuplot is not read
     status, said = transfer.run("gnuplot", {"-d", file}, function(bytes) out[#out + 1] = bytes end)
   end)
   os.remove(file)
   if not ok then error(err, 0) end
-  if status == 0 and target then
-    ok, reason = os.rename(target, path)
-  elseif status == 0 then
-    io.stdout:write(table.concat(out))
-  end
-  if status ~= 0 or not ok then
-    if target then os.remove(target) end
+  if status ~= 0 or #out == 0 then
     local words = table.concat(said, " "):gsub("^%s+", ""):gsub("%s+", " ")
-    fail("cannot plot to %s: gnuplot reports: %s", path, words ~= "" and words or reason or "status " .. status)
+    fail("cannot plot to %s: gnuplot %s", path, words ~= "" and "reports: " .. words or status ~= 0 and
+      "ends with status " .. status or "draws nothing")
   end
+  if path == "-" then io.stdout:write(table.concat(out)) else core.file_replace(path, table.concat(out)) end
 end
 
 -- The records of a log: a list of tables, a run directory, or its log.jsonl.

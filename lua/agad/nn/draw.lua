@@ -6,6 +6,8 @@ local places = require "agad.base.places"
 
 local draw = {}
 
+local WRITTEN = "// a net, written by agad"
+
 local colours = {conv = "lightblue", conv_transpose = "lightcyan", batch_norm = "lightgrey", max_pool = "wheat",
   concat = "palegreen", op = "thistle"}
 
@@ -46,6 +48,18 @@ function draw.dot(program)
   return table.concat(lines, "\n")
 end
 
+-- Writes a graph to a file that nobody named: one that agad did not write is left alone.
+local function write_graph(path, graph)
+  local file = io.open(path)
+  local first = file and file:read "l"
+  if file then file:close() end
+  if first and first ~= WRITTEN then
+    error(("draw: %s: there is another file of this name; it was left as it is"):format(path), 0)
+  end
+  core.file_replace(path, WRITTEN .. "\n" .. graph)
+  return path
+end
+
 --- Draws a program to NAME.svg with Graphviz's `dot`; if that is not installed, writes the graph itself to NAME.dot.
 -- @param program table
 -- @param path string ends with .svg
@@ -53,12 +67,8 @@ end
 -- @raise it cannot be written; dot fails, with its message
 function draw.svg(program, path)
   local graph = draw.dot(program)
-  local base = path:gsub("%.svg$", "")
   local has_dot = os.execute "command -v dot > /dev/null 2>&1"
-  if not has_dot then
-    core.file_replace(base .. ".dot", graph)
-    return base .. ".dot"
-  end
+  if not has_dot then return write_graph(path:gsub("%.svg$", ".dot"), graph) end
   local source, drawn = places.temporary(), places.temporary()
   core.file_replace(source, graph)
   local pipe = io.popen(("dot -Tsvg -o %s %s 2>&1"):format(shell(drawn), shell(source)))

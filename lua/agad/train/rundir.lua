@@ -3,6 +3,7 @@
 
 local core = require "agad.core"
 local lfs = require "lfs"
+local luv = require "luv"
 local make_folder = require("agad.base.folder").make
 
 local rundir = {}
@@ -10,11 +11,14 @@ rundir.__index = rundir
 
 local files = {"config.json", "log.jsonl", "state.safetensors", "result.json", "lock"}
 
+-- Where a directory lies that a link stands for, so that the link stays when the directory is moved aside.
+local function place(dir) return luv.fs_realpath(dir) or dir end
+
 local function exists(path) return lfs.attributes(path, "mode") end
 
--- A file that a killed process left half-written: "state.safetensors.4711.new".
+-- A file that a killed process left half-written: "state.safetensors.4711-18ec62995ad4ec86.agad-part".
 local function is_half_written(name)
-  local of = name:match "^(.+)%.%d+%.new$"
+  local of = name:match "^(.+)%.%d+%-%x+%.agad%-part$"
   for _, known in ipairs(files) do if of == known then return true end end
   return false
 end
@@ -31,6 +35,15 @@ local function is_empty(dir)
   return true
 end
 
+-- A name in a directory that no run leaves there, or nil.
+local function foreign(dir)
+  for name in lfs.dir(dir) do
+    local known = name == "." or name == ".." or is_half_written(name)
+    for _, file in ipairs(files) do known = known or name == file end
+    if not known then return name end
+  end
+end
+
 -- The text of a file, or nil.
 local function text_of(path)
   local file = io.open(path, "rb")
@@ -45,10 +58,7 @@ end
 -- @return boolean
 function rundir.is(dir)
   if not exists(dir .. "/config.json") then return false end
-  local own, others = {["."] = true, [".."] = true}, false
-  for _, name in ipairs(files) do own[name] = true end
-  for name in lfs.dir(dir) do others = others or not own[name] and not is_half_written(name) end
-  if not others then return true end
+  if not foreign(dir) then return true end
   local ok, config = pcall(core.json_decode, text_of(dir .. "/config.json") or "")
   return exists(dir .. "/state.safetensors") ~= nil and ok and type(config) == "table" and config.method ~= nil
 end
@@ -72,32 +82,36 @@ local function lock(dir)
   return held
 end
 
+local function fail(dir, form, ...) error(("run directory %s: "):format(dir) .. form:format(...), 0) end
+
+-- Moves an earlier run aside; its new path.
+local function move_aside(dir, real)
+  if exists(dir) ~= "directory" then fail(dir, "there is a file of this name; give another directory") end
+  if not is_empty(dir) and not rundir.is(dir) then
+    fail(dir, "this folder is not a run directory, and was left untouched; give another one")
+  end
+  local held, previous = lock(dir), real .. ".previous"
+  local other, ok, reason = exists(previous) == "directory" and foreign(previous), true, nil
+  if other then
+    ok, reason = false, ("%s holds other files (%s); move those away"):format(previous, other)
+  elseif exists(previous) and not exists(dir .. "/state.safetensors") then   -- it failed; the one before it counts
+    remove(real)
+  else
+    if exists(previous) then remove(previous) end
+    ok, reason = os.rename(real, previous)
+  end
+  held:close()
+  if not ok then fail(dir, "cannot be moved aside: %s", reason) end
+  return previous
+end
+
 --- Makes the directory of a new run.
 -- @raise it exists and is not a run directory, another run is using it, or it cannot be created
 function rundir.create(dir, config_text)
   dir = dir:gsub("/+$", "")
-  local previous
-  if exists(dir) then
-    if exists(dir) ~= "directory" then
-      error(("run directory %s: there is a file of this name; give another directory"):format(dir), 0)
-    end
-    if not is_empty(dir) and not rundir.is(dir) then
-      error(("run directory %s: this folder is not a run directory, and was left untouched; give another one"):format(
-        dir), 0)
-    end
-    local held = lock(dir)
-    previous = dir .. ".previous"
-    local ok, reason = true, nil
-    if exists(previous) and not exists(dir .. "/state.safetensors") then   -- it failed; the one before it counts
-      remove(dir)
-    else
-      if exists(previous) then remove(previous) end
-      ok, reason = os.rename(dir, previous)
-    end
-    held:close()
-    if not ok then error(("run directory %s: cannot be moved aside: %s"):format(dir, reason), 0) end
-  end
-  make_folder(dir)
+  local real = place(dir)
+  local previous = exists(dir) and move_aside(dir, real) or nil
+  make_folder(real)
   local self = setmetatable({path = dir, previous = previous, lock = lock(dir)}, rundir)
   core.file_replace(dir .. "/config.json", config_text .. "\n")
   return self

@@ -9,8 +9,9 @@ local function train(args)
   local _, task_options, run_options = common.configure(common.given(args))
   local dir = args.run or args.out:gsub("%.[^./]*$", "") .. ".run"
   if dir == args.out then common.fail(("--out and --run are both %s; give two different paths"):format(dir), 2) end
-  common.check_writable(args.out)
-  common.check_writable(dir:gsub("/+$", "") .. ".new")
+  common.check_outside(args.out, dir)
+  common.check_model(args.out)
+  common.check_writable((require("luv").fs_realpath(dir) or dir:gsub("/+$", "")) .. ".new")
 
   local agad = require "agad"
   interrupt.arm()
