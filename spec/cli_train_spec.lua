@@ -182,7 +182,7 @@ describe("a model that agad train wrote", function()
     local rows = {}
     for line in out:gmatch "[^\n]+" do rows[#rows + 1] = core.json_decode(line) end
     assert.same({"bad.png", "good.png"}, {rows[1].path, rows[2].path})
-    assert.same({"maps/bad.png", "maps/good.png"}, {rows[1].map, rows[2].map})
+    assert.same({"maps/bad.png.map.png", "maps/good.png.map.png"}, {rows[1].map, rows[2].map})
     for _, row in ipairs(rows) do
       assert.equal(trained.threshold, row.threshold)
       assert.equal(row.score > row.threshold, row.anomalous)
@@ -288,9 +288,9 @@ describe("pictures on disk", function()
     for line in said:gmatch "[^\n]+" do notes[#notes + 1] = line end
     assert.same({"note: parts/spot: " .. left_out:format("webp"), "note: parts/good: " .. left_out:format("tif")},
       {notes[1], notes[2]})
-    assert.matches("^note: 1 of 51 pictures were skipped: parts/good/99%.png: [^\n]+$", notes[3])
-    assert.equal(3, #notes)
-    assert.equal("", ({agad "score p.st parts/spot --threads 1 --json --quiet"})[3])
+    assert.matches("^note: parts/good/99%.png: [^\n]+$", notes[3])
+    assert.same({4, "note: 1 of 51 pictures could not be scored"}, {#notes, notes[4]})
+    assert.equal(2, select(2, ({agad "score p.st parts/spot parts/good --threads 1 --json --quiet"})[3]:gsub("\n", "")))
     refuses(1, "score p.st parts/good/99.png", "parts/good/99.png: ")
     refuses(1, "evaluate p.st parts --set strict=true --set cache=false", "parts/good/99.png")
 

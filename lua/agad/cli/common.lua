@@ -117,37 +117,6 @@ function common.check_writable(path)
   end
 end
 
---- The pictures at the given paths, in their order; those in a folder are sorted by name.
--- Fails if a path does not exist, or if a folder has no pictures.
--- @return list of paths
--- @return table path -> true for a picture that was found in a folder rather than named itself
--- @return list of texts: names in the folders that cannot be read, with reasons
--- @return list of texts: what else the folders contain that is not scored
-function common.pictures(paths)
-  local formats = require "agad.data.formats"
-  local list, found, problems, notes = {}, {}, {}, {}
-  for _, path in ipairs(paths) do
-    local mode = lfs.attributes(path, "mode")
-    if not mode then common.fail(path .. ": no such file or folder") end
-    if mode == "directory" then
-      local names, unreadable, others = require("agad.core").data.list(path)
-      if #names == 0 then
-        common.fail(unreadable[1] and path .. "/" .. unreadable[1] or formats.none(path, others))
-      end
-      if #others > 0 then notes[#notes + 1] = printable(path) .. ": " .. formats.left_out("picture", others) end
-      local base = path:gsub("/+$", "") .. "/"
-      for _, name in ipairs(names) do
-        list[#list + 1] = base .. name
-        found[base .. name] = true
-      end
-      for _, problem in ipairs(unreadable) do problems[#problems + 1] = base .. problem end
-    else
-      list[#list + 1] = path
-    end
-  end
-  return list, found, problems, notes
-end
-
 --- Fails if a file would lie in a run directory, whose files it could replace, and which a new run moves aside.
 function common.check_outside(path, dir)
   local real = require("luv").fs_realpath

@@ -3,6 +3,8 @@
 -- each class. Everything is measured on the decoded pixels of train and test.
 
 local core = require "agad.core"
+local drawn = require "agad.data.drawn"
+local errors = require "agad.base.errors"
 local printable = require("agad.base.text").printable
 local format = require("agad.base.text").format
 
@@ -169,20 +171,24 @@ local function mean_of(set, label)
   return sum and (sum:to "float64" / n):round():to "uint8"
 end
 
---- Writes the mean picture of each class to DIR/mean-CLASS.png; creates the folder.
+--- Writes the mean picture of each class to DIR/mean-CLASS.png; creates the folder. Of existing files it replaces only
+-- earlier mean pictures.
 -- @param set set
 -- @param dir string
--- @return list of paths, false for a class without pictures
--- @raise it cannot be written
+-- @return list of paths, false for a class without pictures or whose mean picture cannot be written
+-- @return list of texts: why they cannot be written
+-- @raise the folder cannot be created
 function inspect.mean_pictures(set, dir)
   require("agad.base.folder").make(dir)
-  local paths, taken = {}, {}
+  local paths, taken, failed = {}, {}, {}
   for i, name in ipairs(set.classes) do
     local mean = mean_of(set, i - 1)
     paths[i] = mean and dir:gsub("/+$", "") .. "/" .. inspect.file_name(name, taken) or false
-    if mean then core.data.write_png(paths[i], mean) end
+    local ok, reason = true, nil
+    if mean then ok, reason = errors.try(drawn.write, paths[i], mean, drawn.MEAN) end
+    if not ok then paths[i], failed[#failed + 1] = false, errors.text(reason) end
   end
-  return paths
+  return paths, failed
 end
 
 -- All of it --------------------------------------------------------------------------------------------
@@ -224,6 +230,7 @@ end
 -- @return table kind, name, call, shape, train, test (counts; null without a split), bytes (of the decoded pixels),
 --   file_bytes (of the files), sizes (min, median, max of height, width, file_bytes before resizing), classes
 --   ({name, train, test, shortcut {name, auroc}, mean_picture}), duplicates, notes
+-- @return integer how many mean pictures could not be written (the notes say why)
 function inspect.set(set, o)
   local null, row = core.null, {kind = "data", name = printable(set.name), call = printable(tostring(set)),
     shape = {set.channels, set.height, set.width}, bytes = 0, classes = {}}
@@ -240,13 +247,15 @@ function inspect.set(set, o)
   row.file_bytes, row.sizes = bytes and bytes:sum():item() or null, sizes(set)
   row.duplicates = inspect.duplicates(set)
   local shortcuts = inspect.shortcuts(set)
-  local means = o and o.out and inspect.mean_pictures(set, o.out) or {}
+  local means, failed = {}, {}
+  if o and o.out then means, failed = inspect.mean_pictures(set, o.out) end
   for i, name in ipairs(set.classes) do
     row.classes[i] = {name = printable(name), train = counts.train[i], test = counts.test and counts.test[i] or null,
       shortcut = shortcuts[i] or null, mean_picture = means[i] and printable(means[i]) or null}
   end
   row.notes = setmetatable(warnings(set, row), {__jsontype = "array"})
-  return row
+  for _, reason in ipairs(failed) do row.notes[#row.notes + 1] = "no mean picture: " .. printable(reason) end
+  return row, #failed
 end
 
 return inspect

@@ -1,8 +1,11 @@
 --- Saved models: they give scores, error maps and reconstructions of pictures, and can be evaluated on a task.
 
 local agad = require "agad"
+local check = require("agad.base.options").check
 local core = require "agad.core"
+local errors = require "agad.base.errors"
 local evaluate = require "agad.evaluate"
+local option = require("agad.base.options").option
 local options = require "agad.base.configuration"
 local report = require "agad.evaluate.report"
 local scorer = require "agad.evaluate.scorer"
@@ -15,7 +18,7 @@ local models = {}
 
 --- Opens a model file.
 -- @param path string
--- @return model config, info (shape, threshold, method, set …)
+-- @return model config, info (shape, threshold, method, set …), has_map (whether it gives error maps)
 -- @raise there is no such file, or it is not a safetensors file, not a model, damaged, or of another format
 function models.open(path)
   local handle = core.model_open(path)
@@ -23,14 +26,19 @@ function models.open(path)
   for key, value in pairs(info) do if value == core.null then info[key] = nil end end
   local net = agad.nn.net(info.program):info()
   info.score_params, info.macs, info.layers, info.program = net.params, net.macs, net.layers, nil
+  local has_map = false
+  for _, output in ipairs(net.outputs) do has_map = has_map or output == "map" end
   return setmetatable({handle = handle, path = path, info = info, config = info.config, shape = info.shape,
-    threshold = info.threshold}, model)
+    threshold = info.threshold, has_map = has_map}, model)
 end
 
 function model:__tostring() return ("agad.model.open(%q)"):format(self.path) end
 
--- A picture in the form that the model takes: uint8 (1, channels, height, width), read like those it was trained on.
-local function prepare(self, path)
+--- Reads a picture like those that the model was trained on.
+-- @param path string a PNG or JPEG file
+-- @return tensor uint8 (1, channels, height, width), which `score`, `map` and `reconstruct` take
+-- @raise it cannot be read, with its name and the reason
+function model:picture(path)
   local c, h, w = table.unpack(self.shape)
   local picture = core.data.read(path, {height = h, width = w, channels = c, fit = self.config.fit,
     filter = self.config.filter, fast_decode = self.config.fast_decode})
@@ -42,25 +50,38 @@ local function verdict(self, score)
     anomalous = self.threshold and score > self.threshold or not self.threshold and core.null}
 end
 
+local of_scores = {strict = option {default = true}}
+
 --- Scores pictures: larger is more anomalous.
 -- @param what table|tensor a list of paths of PNG, JPEG and BMP files, or a uint8 tensor (n, channels, height, width)
+-- @param o table strict (true): false gives {error = reason} in place of the row of a file that cannot be read
 -- @return list of {score, threshold, anomalous (the score is above the threshold)}; the last two are null if the model
 --   has no threshold
-function model:score(what)
-  local rows = {}
-  if type(what) == "table" then
-    for i, path in ipairs(what) do rows[i] = verdict(self, self.handle:run(prepare(self, path)):item()) end
-  else
+-- @raise a file cannot be read, with its name and the reason
+function model:score(what, o)
+  local strict, rows = check("model:score", o, of_scores).strict, {}
+  if type(what) ~= "table" then
     for i, score in ipairs(self.handle:run(what):totable()) do rows[i] = verdict(self, score) end
+    return rows
+  end
+  for i, path in ipairs(what) do
+    local ok, picture = errors.try(self.picture, self, path)
+    if ok then rows[i] = verdict(self, self.handle:run(picture):item())
+    else
+      local reason = errors.text(picture)
+      if strict then error(reason, 0) end
+      rows[i] = {error = reason}
+    end
   end
   return rows
 end
 
 --- The error map of a picture as a grey picture: brighter is worse, and 255 is the largest possible error.
--- @param path string
+-- @param what string|tensor a path, or what `model:picture` gives
 -- @return tensor uint8 (height, width)
-function model:map(path)
-  local map = self.handle:run(prepare(self, path), "map")
+-- @raise the file cannot be read; the model has no error maps
+function model:map(what)
+  local map = self.handle:run(type(what) == "string" and self:picture(what) or what, "map")
   local range = self.info.input[2] - self.info.input[1]
   return (map:squeeze(1) * (255 / range)):clamp(0, 255):round():to("uint8")
 end

@@ -54,16 +54,25 @@ local function of_net(agad, name, given, out)
     l.bytes = 4
     for _, d in ipairs(l.shape) do l.bytes = l.bytes * d end
   end
-  if out then row.drawing = require("agad.nn.draw").svg(program, out) end
+  if out then
+    common.check_writable(out)
+    row.drawing = require("agad.nn.draw").svg(program, out)
+  end
   return row
 end
 
--- The row of a data set, and how many normals a training would hold out: a text, or nil if that cannot be told.
+-- The row of a data set; how many mean pictures could not be written; and how many normals a training would hold out, a
+-- text, or nil if that cannot be told.
 local function of_data(args, config)
+  if args.out then
+    require("agad.base.folder").make(args.out)
+    common.check_writable(args.out:gsub("/+$", "") .. "/.agad")
+  end
   local named = {command = "info", data = args.thing, root = args.root, quiet = args.quiet}
   local set = common.load(named, config)
   local known, held_out = errors.try(require("agad").task.about_holdout, set, {normal = config.normal})
-  return require("agad.data.inspect").set(set, {out = args.out}), known and held_out or nil
+  local row, undrawn = require("agad.data.inspect").set(set, {out = args.out})
+  return row, undrawn, known and held_out or nil
 end
 
 -- Text --------------------------------------------------------------------------------------------
@@ -165,12 +174,13 @@ end
 
 local function run(args)
   local agad = require "agad"
-  local thing, mode, row, held_out = args.thing, lfs.attributes(args.thing, "mode"), nil, nil
+  local thing, mode, row = args.thing, lfs.attributes(args.thing, "mode"), nil
+  local held_out, undrawn = nil, 0
   local given = common.given(args)
   local is_net = agad.nn.is_known(thing)
   local is_run = mode == "directory" and require("agad.train.rundir").is(thing)
   if common.contains(agad.data.names, thing) or agad.data.is_path(thing) and not is_run then
-    row, held_out = of_data(args, common.prepare(given))
+    row, undrawn, held_out = of_data(args, common.prepare(given))
   elseif is_net or thing:find "%.lua$" and mode == "file" then row = of_net(agad, thing, given, args.out)
   elseif mode == "file" or is_run then
     common.prepare(given)
@@ -182,10 +192,13 @@ local function run(args)
   if args.out and row.kind ~= "data" and row.kind ~= "net" then
     common.fail(("--out works for data sets and nets only; %s is a %s"):format(thing, row.kind), 2)
   end
-  if args.json then common.print_json(row) return end
-  if held_out then table.insert(row.notes, held_out) end
-  print_row(row, thing:gsub("/+$", ""))
-  if args.method then io.stdout:write("\n", options.describe(common.usage(methods.load, args.method)), "\n") end
+  if args.json then common.print_json(row)
+  else
+    if held_out then table.insert(row.notes, held_out) end
+    print_row(row, thing:gsub("/+$", ""))
+    if args.method then io.stdout:write("\n", options.describe(common.usage(methods.load, args.method)), "\n") end
+  end
+  if undrawn > 0 then common.fail(("%d of the mean pictures could not be written"):format(undrawn)) end
 end
 
 return {

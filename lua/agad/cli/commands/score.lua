@@ -1,59 +1,170 @@
--- agad score: one row per picture, in the order given. An unreadable picture that was found in a folder is skipped and
--- reported. If it was given by its own name, or if `strict` is set, the command ends with an error.
+-- agad score: one row per picture, in the order given, printed as soon as it is computed. A picture that cannot be read
+-- costs its own row only: a note names it, the last line counts it, and the exit status is 1, unless it was found in a
+-- folder rather than named by the user. `strict` ends the command at the first one, after the rows before it.
 
 local common = require "agad.cli.common"
 local errors = require "agad.base.errors"
-local printable = require("agad.base.text").printable
-local interrupt = require "agad.base.interrupt"
 local format = require("agad.base.text").format
+local interrupt = require "agad.base.interrupt"
+local lfs = require "lfs"
+local printable = require("agad.base.text").printable
+
+local NOTES = 5                                   -- how many files are named; the others are only counted
+local ENOENT, ENOTDIR = 2, 20
+
+-- What is to be scored ----------------------------------------------------------------------------
+
+-- Adds the pictures below a folder, sorted by name, but not masks. Names that cannot be followed are problems.
+local function add_folder(list, path, notes)
+  local formats, masks = require "agad.data.formats", require "agad.data.mask_names"
+  local ok, names, unreadable, others = errors.try(require("agad.core").data.list, path)
+  if not ok then list[#list + 1] = {named = true, problem = errors.text(names)} return end
+  local base, own, without_masks = path:gsub("/+$", ""), {}, nil
+  without_masks = masks.split(base, names, {}, own)
+  if #without_masks < #names then names = without_masks else own = {} end
+  if #others > 0 and #names > 0 then own[#own + 1] = formats.left_out("picture", others) end
+  for _, text in ipairs(own) do notes[#notes + 1] = path .. ": " .. text end
+  for _, name in ipairs(names) do list[#list + 1] = {path = base .. "/" .. name} end
+  for _, problem in ipairs(unreadable) do list[#list + 1] = {named = #names == 0, problem = base .. "/" .. problem} end
+  if #names == 0 and #unreadable == 0 then
+    list[#list + 1] = {named = true, problem = formats.none(path, others)}
+  end
+end
+
+-- A list of {path, problem (why there can be no score), named (by the user)}; the paths of pictures that agad drew
+-- itself, which are left out; and notes on what else is left out.
+local function gather(paths)
+  local all, list, ours, notes, drawn = {}, {}, {}, {}, require "agad.data.drawn"
+  for _, path in ipairs(paths) do
+    local mode, reason, code = lfs.attributes(path, "mode")
+    if mode == "directory" then add_folder(all, path, notes)
+    elseif mode then all[#all + 1] = {named = true, path = path}
+    else
+      reason = (code == ENOENT or code == ENOTDIR) and "no such file or folder" or errors.reason(path, reason)
+      all[#all + 1] = {named = true, problem = ("%s: %s"):format(path, reason)}
+    end
+  end
+  for _, one in ipairs(all) do
+    local is_ours = one.path and drawn.kind(one.path)
+    table.insert(is_ours and ours or list, is_ours and one.path or one)
+  end
+  return list, ours, notes
+end
+
+-- Output ------------------------------------------------------------------------------------------
+
+-- Notes wait for the first row: where there is none, one line says it all.
+local function note(self, text)
+  self.notes = self.notes + 1
+  if self.notes > NOTES then return end
+  table.insert(self.waiting, text)
+  if self.rows > 0 then self:show_notes() end
+end
+
+local function show_notes(self)
+  for i, text in ipairs(self.waiting) do
+    io.stderr:write("note: ", printable(text), "\n")
+    self.waiting[i] = nil
+  end
+end
+
+-- The columns are fixed, as rows are printed one by one.
+local function print_line(...) require("agad.evaluate.report").out((("  %10s   %-9s   %s"):format(...))) end
 
 local function verdict(row)
   if type(row.anomalous) ~= "boolean" then return "-" end
   return row.anomalous and "anomalous" or "normal"
 end
 
--- Reports the skipped pictures: how many there are, and why the first ones could not be read.
-local function say_skipped(skipped, total)
-  if #skipped == 0 then return end
-  if #skipped == total then common.fail(skipped[1]) end
-  io.stderr:write(("note: %d of %d pictures were skipped: %s%s\n"):format(#skipped, total,
-    table.concat(skipped, "; ", 1, math.min(3, #skipped)), #skipped > 3 and "; …" or ""))
+local function print_row(self, row)
+  if self.args.json then common.print_json(row)
+  else
+    if self.rows == 0 then print_line("score", "", "picture") end
+    print_line(format("%.5g", row.score), verdict(row), row.path)
+  end
+  self.rows = self.rows + 1
+  self:show_notes()
+end
+
+-- Scoring -----------------------------------------------------------------------------------------
+
+local function lose(self, one, problem)
+  if self.strict then common.fail(printable(problem)) end
+  self.reason = self.reason or problem
+  self:note(problem)
+  self.lost = self.lost + 1
+  self.failed = self.failed or one.named
+end
+
+-- The file of a picture's error map, or nil where it cannot be written.
+local function draw(self, path, picture)
+  local maps = require "agad.evaluate.maps"
+  local ok, to = errors.try(function() return maps.write(self.args.map, path, self.model:map(picture), self.spared) end)
+  if ok then return printable(to) end
+  if self.strict then common.fail(printable(errors.text(to))) end
+  self:note(("no error map for %s: %s"):format(path, errors.text(to)))
+  self.undrawn = self.undrawn + 1
+end
+
+local function score(self, one)
+  if one.problem then return self:lose(one, one.problem) end
+  local ok, picture = errors.try(self.model.picture, self.model, one.path)
+  if not ok then return self:lose(one, errors.text(picture)) end
+  local row = self.model:score(picture)[1]
+  row.path = printable(one.path)
+  if self.args.map then row.map = self:draw(one.path, picture) or require("agad.core").null end
+  self:print_row(row)
+end
+
+-- Fails where nothing can be scored; else counts what could not be.
+local function finish(self, total)
+  if self.rows == 0 then
+    common.fail(printable(total == 1 and self.reason
+      or ("none of the %d pictures can be scored; the first: %s"):format(total, self.reason)))
+  end
+  if not self.args.json and not self.model.threshold then
+    require("agad.evaluate.report").out "  no threshold: the model was trained with holdout = 0"
+  end
+  local counted = ("%d of %d pictures could not be scored"):format(self.lost, total)
+  if self.lost > 0 and not self.failed then io.stderr:write("note: ", counted, "\n") end
+  local failures = {self.failed and counted or nil}
+  if self.undrawn > 0 then
+    failures[#failures + 1] = ("%d of %d error maps could not be written"):format(self.undrawn, self.rows)
+  end
+  if #failures > 0 then common.fail(table.concat(failures, "; ")) end
+end
+
+local functions = {note = note, show_notes = show_notes, print_row = print_row, lose = lose, draw = draw}
+
+-- Opens the model and the folder for maps, unless there is nothing to score.
+local function open(self, list)
+  local paths = {}
+  for _, one in ipairs(list) do paths[#paths + 1] = one.path end
+  if #paths == 0 then return end
+  self.model = require("agad").model.open(self.args.model)
+  if not self.args.map then return end
+  if not self.model.has_map then
+    common.fail(self.args.model .. ": this model has no error maps, as its method does not reconstruct; omit --map")
+  end
+  require("agad.base.folder").make(self.args.map)
+  self.spared = require("agad.evaluate.maps").spare(paths)
 end
 
 local function run(args)
-  local agad = require "agad"
+  if args.map == "" then common.fail("--map: give the name of a folder", 2) end
+  require "agad"
   interrupt.arm()
   local config = common.prepare(common.given(args))
-  local paths, found, problems, notes = common.pictures(args.path)
-  local model = agad.model.open(args.model)
-  if args.map then require("agad.base.folder").make(args.map) end
-  for _, problem in ipairs(problems) do
-    if config.strict then common.fail(problem) end
-    if not args.quiet then io.stderr:write("note: ", problem, "\n") end
-  end
-  for _, note in ipairs(args.quiet and {} or notes) do io.stderr:write("note: ", note, "\n") end
-  local lines, skipped = {{"score", "", "picture"}}, {}
-  local function show(path, row)
-    row.path = printable(path)
-    if args.map then
-      local to = ("%s/%s.png"):format(args.map, (path:gsub("^[./]+", ""):gsub("%.%w+$", ""):gsub("/", "_")))
-      agad.data.write_png(to, model:map(path))
-      row.map = printable(to)
-    end
-    if args.json then common.print_json(row)
-    else lines[#lines + 1] = {format("%.5g", row.score), verdict(row), path} end
-  end
-  for _, path in ipairs(paths) do
-    local ok, rows = errors.try(model.score, model, {path})
-    if ok then show(path, rows[1])
-    elseif not found[path] or config.strict then error(rows, 0)
-    else skipped[#skipped + 1] = errors.text(rows) end
-  end
-  say_skipped(skipped, #paths)
-  if not args.json then
-    common.print_table(lines)
-    if not model.threshold then io.stdout:write "  no threshold: the model was trained with holdout = 0\n" end
-  end
+  local self = setmetatable({args = args, strict = config.strict, notes = 0, waiting = {}, rows = 0, lost = 0,
+    undrawn = 0}, {__index = functions})
+  local list, ours, notes = gather(args.path)
+  local left_out = #ours > 0 and require("agad.data.drawn").note(ours)
+  if #list == 0 then common.fail(printable(left_out)) end
+  if left_out then table.insert(notes, 1, left_out) end
+  for _, text in ipairs(args.quiet and {} or notes) do table.insert(self.waiting, text) end
+  open(self, list)
+  for _, one in ipairs(list) do score(self, one) end
+  finish(self, #list)
 end
 
 return {
@@ -61,7 +172,7 @@ return {
   arguments = function(c)
     c:argument "model":description "a model file"
     c:argument "path":args "+":description "pictures, or folders of pictures"
-    c:option "--map":argname "DIR":description "write the error map of each picture to this folder"
+    c:option "--map":argname "DIR":description "write the error map of each picture to DIR/PICTURE.map.png"
   end,
   run = run,
 }
