@@ -135,7 +135,7 @@ function common.check_model(path)
   local head = file and file:read(9)
   if file then file:close() end
   if head and not head:find "^........{" then
-    cannot_write(path, "there is another file of this name, which is no model; give another name, or remove it")
+    cannot_write(path, "there is another file of this name, which is not a model; give another name, or remove it")
   end
 end
 

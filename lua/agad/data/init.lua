@@ -141,6 +141,7 @@ data.read = core.data.read
 --- Writes an 8-bit PNG beside the target, then renames it.
 -- @param path string
 -- @param picture tensor uint8 (channels, height, width) or (height, width), channels 1 or 3
+-- @param what string nil, or what it shows, if agad drew it for people: a mark in the file ("Software", "agad: WHAT")
 data.write_png = core.data.write_png
 
 --- Resizes pictures, with antialiasing, as `agad.data.read` and all sets do.
