@@ -53,6 +53,17 @@ describe("agad score", function()
       .. "agad: 3 of 7 pictures could not be scored\n$", err)
   end)
 
+  it("leaves the masks of a folder out, with a note, and scores a mask that is named itself", function()
+    picture "parts/1.png"
+    agad.data.write_png(path "parts/1_mask.png", agad.zeros({1, 32, 32}, {dtype = "uint8"}))
+    local rows, err, status = score "parts"
+    assert.same({"parts/1.png"}, paths_of(rows))
+    assert.equal(0, status)
+    assert.equal("note: parts: 1 file named like the picture beside it, and a mask, is taken for its mask "
+      .. "(1_mask.png)\n", err)
+    assert.same({"parts/1.png", "parts/1_mask.png"}, paths_of((score "parts/1.png parts/1_mask.png")))
+  end)
+
   it("names the first few files only, and those of a folder without status 1", function()
     picture "some/9.png"
     for i = 1, 8 do write(path(("some/%d.png"):format(i)), "no picture") end

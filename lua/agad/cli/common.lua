@@ -5,7 +5,6 @@ local errors = require "agad.base.errors"
 local lfs = require "lfs"
 local methods = require "agad.train.method"
 local options = require "agad.options"
-local printable = require("agad.base.text").printable
 
 local common = {}
 

@@ -19,8 +19,8 @@ local function add_folder(list, path, notes)
   local formats, masks = require "agad.data.formats", require "agad.data.mask_names"
   local ok, names, unreadable, others = errors.try(require("agad.core").data.list, path)
   if not ok then list[#list + 1] = {named = true, problem = errors.text(names)} return end
-  local base, own, without_masks = path:gsub("/+$", ""), {}, nil
-  without_masks = masks.split(base, names, {}, own)
+  local base, own = path:gsub("/+$", ""), {}
+  local without_masks = masks.split(base, names, {}, own)
   if #without_masks < #names then names = without_masks else own = {} end
   if #others > 0 and #names > 0 then own[#own + 1] = formats.left_out("picture", others) end
   for _, text in ipairs(own) do notes[#notes + 1] = path .. ": " .. text end
