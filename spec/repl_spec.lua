@@ -144,6 +144,21 @@ describe("the REPL on piped input", function()
     assert.matches("there is no documentation for resolv", out)
   end)
 
+  it("goes on after errors and values that cannot be shown", function()
+    local failing = "setmetatable({}, {__tostring = function() %s end})\n"
+    local input, said = "", {}
+    for i, case in ipairs {{"error 'x'", "input:1: x"}, {"return {}", "'__tostring' must return a string"},
+                           {"coroutine.yield()", "attempt to yield from outside a coroutine"}} do
+      input = input .. "error(" .. failing:format(case[1]):sub(1, -2) .. ")\n"
+      said[i] = ("a table that cannot be shown: its __tostring failed (%s)\n"):format(case[2])
+    end
+    local out, err, status = support.piped(input .. failing:format "error {}" .. "error(nil)\n"
+      .. "setmetatable({}, {__pairs = function() error 'no' end})\nsetmetatable({}, {__metatable = 5})\n'alive'\n")
+    assert.equal(table.concat(said) .. "nil\n", err)
+    assert.equal("a table that cannot be shown: its __tostring failed\ninput:1: no\n{}\nalive\n", out)
+    assert.equal(1, status)
+  end)
+
   it("says what went wrong in one line, goes on, and ends with status 1", function()
     local out, err, status = support.piped("error 'bad'\n1 + nil\nx = = 1\n'on'\n")
     assert.equal("on\n", out)

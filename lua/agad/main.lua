@@ -19,6 +19,7 @@ collectgarbage "generational"
 local common = require "agad.cli.common"
 local errors = require "agad.base.errors"
 local interrupt = require "agad.base.interrupt"
+local text_of = require("agad.base.text").of
 
 local function say(message)
   io.stdout:flush()
@@ -86,7 +87,7 @@ end
 -- Tracebacks are collected only on request.
 local function handler(err)
   if errors.is_interruption(err) or common.is_failure(err) or not os.getenv "AGAD_TRACEBACK" then return err end
-  return debug.traceback(tostring(err), 2)
+  return debug.traceback(text_of(err), 2)
 end
 
 local ok, result = xpcall(main, handler)
@@ -100,7 +101,7 @@ if not ok then
     if result.message ~= "" then say(result.message) end
     status = result.status
   elseif os.getenv "AGAD_TRACEBACK" then
-    say(tostring(result))
+    say(text_of(result))
   else
     say(common.message(result))
   end

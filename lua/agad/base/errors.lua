@@ -13,7 +13,7 @@ function errors.try(f, ...) return require("agad.core").try(f, ...) end
 --- Whether an error is Ctrl-C's.
 function errors.is_interruption(err)
   local core = package.loaded["agad.core"]
-  return core ~= nil and err == core.interruption
+  return core ~= nil and rawequal(err, core.interruption)
 end
 
 --- The text of a caught error, for a note or for a longer message.
@@ -22,7 +22,7 @@ end
 -- @raise err itself if it is that of Ctrl-C
 function errors.text(err)
   if errors.is_interruption(err) then error(err, 0) end
-  return tostring(err)
+  return require("agad.base.text").of(err)
 end
 
 --- The reason why an operation on a file failed, without the path that io.open and lfs put first.

@@ -11,12 +11,15 @@ local function foreign_point()
   return written ~= "0.5" and written:match "^0(.+)5$":gsub("%p", "%%%0") or nil
 end
 
---- As tostring, but a number has a point in every locale.
+--- As tostring, but a number has a point in every locale, and a value whose __tostring fails has a text too.
 -- @return string
 function text.of(v)
   local point = math.type(v) == "float" and foreign_point()
-  if not point then return tostring(v) end
-  return (tostring(v):gsub(point, ".", 1))
+  if point then return (tostring(v):gsub(point, ".", 1)) end
+  local ok, shown = pcall(tostring, v)
+  if ok then return shown end
+  return ("a %s that cannot be shown: its __tostring failed%s"):format(type(v),
+    type(shown) == "string" and " (" .. shown .. ")" or "")
 end
 
 --- As string.format, but numbers have a point in every locale.

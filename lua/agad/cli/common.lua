@@ -5,6 +5,7 @@ local errors = require "agad.base.errors"
 local lfs = require "lfs"
 local methods = require "agad.train.method"
 local options = require "agad.options"
+local text_of = require("agad.base.text").of
 
 local common = {}
 
@@ -31,7 +32,7 @@ function common.one_line(text) return (text:gsub("%s*\n%s*", " ")) end
 -- before it ("file.lua:12:"). Lua's own runtime errors keep their position, as nothing else tells where they occurred.
 -- The message is for people only; no code may depend on it.
 function common.message(err)
-  local text = tostring(err)
+  local text = text_of(err)
   local bare = text:gsub("^[^:\n]-%.lua:%d+: ", ""):gsub("^%[string [^\n]-%]:%d+: ", "")
   if not bare:find("^attempt to ") and not bare:find("^bad argument #") then text = bare end
   return common.one_line((text:gsub("\nstack traceback:.*$", "")))
