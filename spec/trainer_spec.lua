@@ -144,7 +144,8 @@ describe("a run", function()
     local third = ([[%s -e 'print(require("agad.train.rundir").create("%s", "{}"))' 2>&1]]):format(
       os.getenv "AGAD" or "build/agad", dir)
     local pipe = io.popen(third)
-    assert.equal(("agad: run directory %s: another run is using it\n"):format(dir), pipe:read "a")
+    assert.equal(("agad: run directory %s: another run is using it; wait for it to end, close it, or give another "
+      .. "directory\n"):format(dir), pipe:read "a")
     pipe:close()
     second:close()
     os.execute("rm -rf " .. dir)
