@@ -229,11 +229,11 @@ describe("a folder", function()
   it("that holds the program may have any letters in its name", function()
     local odd = [["$PWD/a b'c"'"d
 é']]
-    local copy = ("mkdir -p %s/build && cp $AGAD %s/build/ && ln -sfn %s/lua %s/lua && ln -sfn %s/%s/lib %s/build/lib")
-      :format(odd, odd, root, odd, root, build, odd)
-    gives("2.0\n", ("%s && %s/build/agad -e 'print(agad.ones(2):sum():item())'"):format(copy, odd))
-    gives("1\n", ("ln -sf %s/build/agad linked && ./linked -e 'print(1)'"):format(odd))
-    gives("1\n", ("PATH=%s/build:$PATH && agad -e 'print(1)'"):format(odd))
+    local bin = odd .. "/" .. build
+    gives("2.0\n", ("mkdir -p %s && cp $AGAD %s/ && ln -sfn %s/lua %s/lua && ln -sfn %s/%s/lib %s/lib && "
+      .. "%s/agad -e 'print(agad.ones(2):sum():item())'"):format(bin, bin, root, odd, root, build, bin, bin))
+    gives("1\n", ("ln -sf %s/agad linked && ./linked -e 'print(1)'"):format(bin))
+    gives("1\n", ("PATH=%s:$PATH && agad -e 'print(1)'"):format(bin))
   end)
 end)
 

@@ -53,14 +53,14 @@ size_t text_printable(char *out, size_t size, const char *bytes, size_t n) {
   return used;
 }
 
-static locale_t point;
+static locale_t numbers;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static void make_point(void) { point = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0); }
+static void make_numbers(void) { numbers = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0); }
 
-/* Without memory for a locale, uselocale(0) changes nothing. */
+/* Without memory for the locale of numbers, uselocale(0) changes nothing. */
 locale_t text_locale_begin(void) {
-  pthread_once(&once, make_point);
-  return uselocale(point);
+  pthread_once(&once, make_numbers);
+  return uselocale(numbers);
 }
 
 void text_locale_end(locale_t before) { uselocale(before); }
