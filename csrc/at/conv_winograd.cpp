@@ -1,0 +1,131 @@
+/* conv_winograd.cpp: convolutions by cpu/winograd.h: its memory and its threads. */
+#include "conv.h"
+#include "cpu/product.h"
+#include "cpu/winograd.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
+
+#include <cstring>
+
+using at::Tensor;
+
+namespace {
+
+size_t taps_of(const conv_shape &g) {
+  auto is = [&](int64_t kernel, int64_t stride) {
+    return g.kh == kernel && g.kw == kernel && g.stride[0] == stride && g.stride[1] == stride && g.padding[0] == 1 &&
+           g.padding[1] == 1;
+  };
+  return is(3, 1) ? 3 : is(4, 2) ? 2 : 0;
+}
+
+/* A convolution with its kernels, and the memory for chunks of its tiles. */
+struct job {
+  winograd w;
+  const winograd_kernels *kernels;
+  size_t element, tiles;
+  at::TensorOptions options;
+
+  job(const conv_shape &g, const Tensor &like)
+      : element(like.element_size()), options(like.options().memory_format(at::MemoryFormat::Contiguous)) {
+    w = winograd_of(taps_of(g), (size_t)g.n, (size_t)g.cs, (size_t)g.cl, (size_t)g.hl, (size_t)g.wl, element);
+    kernels = element == sizeof(float) ? &winograd_f32 : &winograd_f64;
+    tiles = w.n * w.rows * w.columns;
+  }
+
+  /* How many tiles fill about so many bytes when they are transformed. */
+  size_t chunk(size_t bytes, size_t least, size_t most) const {
+    const size_t fit = bytes / (w.positions * (w.s_stride + w.l_stride) * element);
+    return std::min(std::max(fit, least), most) / PRODUCT_ROWS * PRODUCT_ROWS;
+  }
+
+  Tensor numbers(size_t n) const { return at::empty({(int64_t)n}, options); }
+  Tensor kernel(const Tensor &of, bool up) const {
+    const size_t line = PRODUCT_LINE / element;
+    const Tensor last = of.contiguous(kLast), u = numbers(winograd_kernel_size(&w, up, element));
+    at::parallel_for(0, (int64_t)((w.cs + line - 1) / line), 1, [&](int64_t begin, int64_t end) {
+      const Tensor spare = numbers(line * w.positions * w.depth);
+      kernels->kernel_in(u.data_ptr(), last.data_ptr(), spare.data_ptr(), &w, up, (size_t)begin * line,
+                         std::min((size_t)end * line, w.cs));
+    });
+    return u;
+  }
+};
+
+/* Bytes of transformed tiles that a thread works on at once, and all threads together for dw; at least so many tiles
+ * that a kernel is not read too often. */
+constexpr size_t kThread = 1 << 19, kTogether = 1 << 20;
+
+} // namespace
+
+bool conv_winograd::takes(const conv_shape &g) {
+  const size_t taps = taps_of(g);
+  return taps && product_is_fast() && g.cl <= WINOGRAD_MOST && g.cs <= WINOGRAD_MOST &&
+         g.hs == g.hl / (taps == 2 ? 2 : 1) && g.ws == g.wl / (taps == 2 ? 2 : 1);
+}
+
+Tensor conv_winograd::down(const conv_shape &g, const Tensor &l, const Tensor &w) {
+  const job j(g, l);
+  const Tensor u = j.kernel(w, false), s = at::empty({g.n, g.cs, g.hs, g.ws}, l.options().memory_format(kLast));
+  const size_t chunk = j.chunk(kThread, 48, 240);
+  at::parallel_for(0, (int64_t)j.tiles, PRODUCT_ROWS, [&](int64_t begin, int64_t end) {
+    const size_t room = std::min(chunk, (size_t)(end - begin));
+    const Tensor S = j.numbers(j.w.positions * room * j.w.s_stride), L = j.numbers(j.w.positions * room * j.w.l_stride);
+    for (size_t first = (size_t)begin; first < (size_t)end; first += room) {
+      const size_t count = std::min(room, (size_t)end - first);
+      j.kernels->large_in(L.data_ptr(), l.data_ptr(), &j.w, first, count, room);
+      j.kernels->multiply(S.data_ptr(), L.data_ptr(), u.data_ptr(), &j.w, 0, room, count);
+      j.kernels->small_out(s.data_ptr(), S.data_ptr(), &j.w, first, count, room);
+    }
+  });
+  return s;
+}
+
+Tensor conv_winograd::up(const conv_shape &g, const Tensor &s, const Tensor &w) {
+  const job j(g, s);
+  const Tensor u = j.kernel(w, true), l = at::empty({g.n, g.cl, g.hl, g.wl}, s.options().memory_format(kLast));
+  const size_t chunk = j.chunk(kThread, 48, 240), of_picture = j.w.rows * j.w.columns;
+  const size_t picture = j.w.hl * j.w.wl * j.w.cl * j.element;
+  at::parallel_for(0, g.n, 1, [&](int64_t begin, int64_t end) {
+    const size_t last = (size_t)end * of_picture, room = std::min(chunk, last - (size_t)begin * of_picture);
+    const Tensor S = j.numbers(j.w.positions * room * j.w.s_stride), L = j.numbers(j.w.positions * room * j.w.l_stride);
+    std::memset((char *)l.data_ptr() + (size_t)begin * picture, 0, (size_t)(end - begin) * picture);
+    for (size_t first = (size_t)begin * of_picture; first < last; first += room) {
+      const size_t count = std::min(room, last - first);
+      j.kernels->small_in(S.data_ptr(), s.data_ptr(), &j.w, first, count, room);
+      j.kernels->multiply(L.data_ptr(), S.data_ptr(), u.data_ptr(), &j.w, 1, room, count);
+      j.kernels->large_out(l.data_ptr(), L.data_ptr(), &j.w, first, count, room);
+    }
+  });
+  return l;
+}
+
+/* Chunk by chunk, all threads at one: the order of the sums does not depend on how many there are. */
+Tensor conv_winograd::dw(const conv_shape &g, const Tensor &s, const Tensor &l) {
+  const job j(g, s);
+  const size_t room = std::min(j.chunk(kTogether, 96, 1020), j.tiles), line = PRODUCT_LINE / j.element;
+  const Tensor S = j.numbers(j.w.positions * room * j.w.s_stride), L = j.numbers(j.w.positions * room * j.w.l_stride);
+  const Tensor d = j.numbers(j.w.positions * j.w.cs * j.w.l_stride);
+  Tensor kernel = at::empty({g.cs, g.cl, g.kh, g.kw}, s.options().memory_format(kLast));
+  for (size_t first = 0; first < j.tiles; first += room) {
+    const size_t count = std::min(room, j.tiles - first);
+    at::parallel_for(0, (int64_t)count, PRODUCT_ROWS, [&](int64_t begin, int64_t end) {
+      const size_t n = (size_t)(end - begin), from = first + (size_t)begin;
+      auto place = [&](const Tensor &t, size_t stride) {
+        return (char *)t.data_ptr() + (size_t)begin * stride * j.element;
+      };
+      j.kernels->small_in(place(S, j.w.s_stride), s.data_ptr(), &j.w, from, n, room);
+      j.kernels->large_in(place(L, j.w.l_stride), l.data_ptr(), &j.w, from, n, room);
+    });
+    const size_t lines = j.w.positions * ((j.w.depth + line - 1) / line);
+    at::parallel_for(0, (int64_t)lines, 1, [&](int64_t begin, int64_t end) {
+      j.kernels->correlate(d.data_ptr(), S.data_ptr(), L.data_ptr(), &j.w, room, count, (size_t)begin, (size_t)end,
+                           first > 0);
+    });
+  }
+  at::parallel_for(0, g.cs, 16, [&](int64_t begin, int64_t end) {
+    j.kernels->kernel_out(kernel.data_ptr(), d.data_ptr(), &j.w, (size_t)begin, (size_t)end);
+  });
+  return kernel;
+}
