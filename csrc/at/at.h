@@ -24,6 +24,7 @@ extern "C" {
 typedef struct at_tensor at_tensor;
 typedef struct at_generator at_generator;
 typedef struct at_arena at_arena;
+typedef struct at_choices at_choices;
 typedef struct at_op at_op;
 
 /* The values are libtorch's ScalarType. */
@@ -141,9 +142,17 @@ void at_add_(at_tensor *a, const at_tensor *b, double alpha);
 void at_mul_scalar_(at_tensor *a, double s);
 void at_lerp_(at_tensor *a, const at_tensor *end, const at_tensor *weight);
 
-/* While on, oneDNN computes all convolutions on the CPU, so that a picture's result does not depend on its place in the
- * batch, to the bit; with a matrix product it may. Applies to this thread; returns the previous setting. */
+/* While on, a picture's result does not depend on its place in the batch, to the bit: convolutions on the CPU are not
+ * computed as one product of matrices. Applies to this thread; returns the previous setting. */
 int at_rows_alike(int on);
+/* Convolutions on the CPU can be computed in several ways, whose results differ by rounding. While choices are current,
+ * the fastest way of each is measured when it first comes, and kept in them; without any, its shape decides. `text`: of
+ * earlier choices, a line each, "" for none; lines that are not understood are left out. */
+at_choices *at_choices_new(const char *text);
+void at_choices_free(at_choices *choices);
+at_choices *at_choices_use(at_choices *choices);     /* of this thread; returns those that were current; NULL = none */
+int64_t at_choices_count(const at_choices *choices); /* of those that were measured or used, as is the text */
+char *at_choices_text(const at_choices *choices);    /* with the times of the ways; free() it */
 at_tensor *at_convolution(const at_tensor *x, const at_tensor *w, const at_tensor *bias, const int64_t stride[2],
                           const int64_t padding[2], int transposed, const int64_t output_padding[2]);
 /* Gradients that are not asked for (NULL) are not computed. */

@@ -4,9 +4,12 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/convolution.h>
+#include <ATen/Parallel.h>
 #include <ATen/ops/convolution_backward.h>
+#include <ATen/ops/empty_like.h>
 #include <ATen/ops/sum.h>
 
+#include <cstdio>
 #include <optional>
 
 using at::IntArrayRef;
@@ -18,92 +21,114 @@ namespace {
 
 __thread int rows_alike;
 
-enum class way { library, rows, winograd };
-enum class direction { down, up, dw };
+/* One tensor to compute: y of x and w, or a gradient of it of dy and the other two. */
+enum class result { y, dx, dw };
 
-bool ours(const Tensor &x, const Tensor &w) {
-  return x.is_cpu() && x.dim() == 4 && w.dim() == 4 && x.scalar_type() == w.scalar_type() &&
-         (x.scalar_type() == at::kFloat || x.scalar_type() == at::kDouble) && x.is_contiguous(kLast) && x.numel() > 0 &&
-         !at_plain() && !(at::GradMode::is_enabled() && (x.requires_grad() || w.requires_grad()));
-}
+struct job {
+  result wanted;
+  Tensor x, w, dy, bias; /* those that it does not need may be undefined */
+  const int64_t *stride, *padding, *output_padding;
+  bool transposed;
 
-/* The way that is fastest on most processors, by the shape alone. */
-way rule(const conv_shape &g, direction to) {
-  const bool winograd = conv_winograd::takes(g) && g.cl >= 16 && g.cs >= 16;
-  if (rows_alike) return winograd ? way::winograd : way::library;
-  if (winograd && g.pixels() > 4) return way::winograd;
-  if (g.pixels() <= 16 && g.row() >= 256) return way::rows;
-  return to == direction::up && g.cl <= 4 && g.cs >= 16 ? way::rows : way::library;
-}
-
-Tensor down(way by, const conv_shape &g, const Tensor &l, const Tensor &w) {
-  return by == way::rows ? conv_rows::down(g, l, w) : conv_winograd::down(g, l, w);
-}
-
-Tensor up(way by, const conv_shape &g, const Tensor &s, const Tensor &w) {
-  return by == way::rows ? conv_rows::up(g, s, w) : conv_winograd::up(g, s, w);
-}
-
-Tensor dw(way by, const conv_shape &g, const Tensor &s, const Tensor &l) {
-  return by == way::rows ? conv_rows::dw(g, s, l) : conv_winograd::dw(g, s, l);
-}
-
-Tensor forward(const Tensor &x, const Tensor &w, const std::optional<Tensor> &bias, const int64_t stride[2],
-               const int64_t padding[2], bool transposed, const int64_t output_padding[2]) {
-  if (ours(x, w)) {
-    int64_t sides[2];
+  bool down() const { return (wanted == result::y) != transposed; }
+  conv_shape shape() const {
+    int64_t y[4] = {x.size(0), w.size(transposed ? 1 : 0)};
     for (int i = 0; i < 2; i++)
-      sides[i] = transposed ? (x.size(i + 2) - 1) * stride[i] - 2 * padding[i] + w.size(i + 2) + output_padding[i]
+      y[i + 2] = transposed ? (x.size(i + 2) - 1) * stride[i] - 2 * padding[i] + w.size(i + 2) + output_padding[i]
                             : (x.size(i + 2) + 2 * padding[i] - w.size(i + 2)) / stride[i] + 1;
-    const int64_t y[4] = {x.size(0), w.size(transposed ? 1 : 0), sides[0], sides[1]};
-    const conv_shape g =
-        transposed ? conv_shape(x.sizes(), y, w, stride, padding) : conv_shape(y, x.sizes(), w, stride, padding);
-    const way by = rule(g, transposed ? direction::up : direction::down);
-    if (by != way::library) {
-      Tensor out = transposed ? up(by, g, x, w) : down(by, g, x, w);
-      return bias ? out.add_(bias->view({1, -1, 1, 1})) : out;
-    }
+    return transposed ? conv_shape(x.sizes(), y, w, stride, padding) : conv_shape(y, x.sizes(), w, stride, padding);
   }
-  return at::convolution(x, w, bias, {stride, 2}, {padding, 2}, {1, 1}, transposed, {output_padding, 2}, 1);
-}
-
-struct gradients {
-  Tensor x, w, bias;
 };
 
-gradients backward(const Tensor &dy, const Tensor &x, const Tensor &w, const int64_t stride[2],
-                   const int64_t padding[2], bool transposed, const int64_t output_padding[2],
-                   std::array<bool, 3> wanted) {
-  gradients d;
-  if (ours(x, w)) {
-    const Tensor last = dy.contiguous(kLast), &s = transposed ? x : last, &l = transposed ? last : x;
-    const conv_shape g(s.sizes(), l.sizes(), w, stride, padding);
-    const way for_x = rule(g, transposed ? direction::down : direction::up);
-    const way for_w = rule(g, direction::dw);
-    if (wanted[0] && for_x != way::library)
-      d.x = transposed ? down(for_x, g, l, w) : up(for_x, g, s, w), wanted[0] = false;
-    if (wanted[1] && for_w != way::library) d.w = dw(for_w, g, s, l), wanted[1] = false;
+/* Whether there is a choice. */
+bool ours(const Tensor &x, const Tensor &w) {
+  const auto dtype = x.scalar_type();
+  return x.is_cpu() && x.dim() == 4 && w.dim() == 4 && dtype == w.scalar_type() &&
+         (dtype == at::kFloat || dtype == at::kDouble || dtype == at::kBFloat16) && x.is_contiguous(kLast) &&
+         x.numel() > 0 && !at_plain() && !(at::GradMode::is_enabled() && (x.requires_grad() || w.requires_grad()));
+}
+
+Tensor by_library(const job &j) {
+  const IntArrayRef stride{j.stride, 2}, padding{j.padding, 2}, more{j.output_padding, 2};
+  if (j.wanted == result::y) return at::convolution(j.x, j.w, j.bias, stride, padding, {1, 1}, j.transposed, more, 1);
+  auto d = at::convolution_backward(j.dy, j.x, j.w, at::OptionalIntArrayRef(), stride, padding, {1, 1}, j.transposed,
+                                    more, 1, {j.wanted == result::dx, j.wanted == result::dw, false});
+  return j.wanted == result::dx ? std::get<0>(d) : std::get<1>(d);
+}
+
+template <class Way> Tensor by(const job &j) {
+  const conv_shape g = j.shape();
+  const Tensor &s = j.transposed ? j.x : j.dy, &l = j.transposed ? j.dy : j.x;
+  if (j.wanted == result::dw) return Way::dw(g, s, l);
+  const Tensor &from = j.wanted == result::y ? j.x : j.dy;
+  Tensor out = j.down() ? Way::down(g, from, j.w) : Way::up(g, from, j.w);
+  return j.bias.defined() ? out.add_(j.bias.view({1, -1, 1, 1})) : out;
+}
+
+/* The same job in float32; what it does not read is only a shape. */
+job wide(const job &j) {
+  auto read = [](const Tensor &t) { return t.defined() ? t.to(at::kFloat) : t; };
+  auto shape = [](const Tensor &t) { return at::empty_like(t, at::kFloat); };
+  job to = j;
+  to.x = j.wanted == result::dx ? shape(j.x) : read(j.x);
+  to.w = j.wanted == result::dw ? shape(j.w) : read(j.w);
+  to.dy = read(j.dy);
+  to.bias = read(j.bias);
+  return to;
+}
+
+Tensor by_way(const job &j, conv_way way) {
+  switch (way) {
+  case conv_way::rows: return by<conv_rows>(j);
+  case conv_way::winograd: return by<conv_winograd>(j);
+  case conv_way::wide_library: return by_library(wide(j)).to(at::kBFloat16);
+  case conv_way::wide_rows: return by<conv_rows>(wide(j)).to(at::kBFloat16);
+  case conv_way::wide_winograd: return by<conv_winograd>(wide(j)).to(at::kBFloat16);
+  default: return by_library(j);
   }
-  if (!wanted[0] && !wanted[1] && wanted[2]) d.bias = dy.sum({0, 2, 3}), wanted[2] = false;
-  if (!wanted[0] && !wanted[1] && !wanted[2]) return d;
-  const int64_t bias_sizes[1] = {dy.size(1)};
-  auto [gx, gw, gb] =
-      at::convolution_backward(dy, x, w, at::OptionalIntArrayRef(IntArrayRef(bias_sizes, 1)), {stride, 2}, {padding, 2},
-                               {1, 1}, transposed, {output_padding, 2}, 1, wanted);
-  if (wanted[0]) d.x = gx;
-  if (wanted[1]) d.w = gw;
-  if (wanted[2]) d.bias = gb;
-  return d;
 }
 
-/* Whether bf16 tensors are taken as float32 and the result rounded: on a processor without bf16 arithmetic this takes
- * a half to a quarter of the time of oneDNN's emulation, and all sums are float32's either way. */
-bool through_fp32(const Tensor &x) {
-  static const bool emulated = !at_fast_bf16(AT_CPU) && !at_plain();
-  return emulated && x.is_cpu() && x.scalar_type() == at::kBFloat16;
+/* The ways of a job, by a guess from its shape: the fastest one on most processors comes first. */
+int ways_of(const job &j, conv_way ways[6]) {
+  const conv_shape g = j.shape();
+  const bool bf16 = j.x.scalar_type() == at::kBFloat16;
+  const bool tiles = conv_winograd::takes(g), many = g.cl >= 16 && g.cs >= 16;
+  const bool few = g.pixels() <= 16 && g.row() >= 256, thin = !j.down() && g.cl <= 4 && g.cs >= 16;
+  const conv_way rows = bf16 ? conv_way::wide_rows : conv_way::rows;
+  const conv_way winograd = bf16 ? conv_way::wide_winograd : conv_way::winograd;
+  const conv_way library = bf16 && !at_fast_bf16(AT_CPU) ? conv_way::wide_library : conv_way::library;
+  int n = 0;
+  if (rows_alike) return ways[0] = tiles && many ? winograd : library, 1;
+  if (bf16 && at_fast_bf16(AT_CPU)) ways[n++] = library;
+  if (tiles && many && g.pixels() > 4) ways[n++] = winograd;
+  if (few || (thin && j.wanted != result::dw)) ways[n++] = rows;
+  if (n == 0 || (ways[0] != library)) ways[n++] = library;
+  if (tiles && std::find(ways, ways + n, winograd) == ways + n) ways[n++] = winograd;
+  if (std::find(ways, ways + n, rows) == ways + n && g.pixels() <= 256) ways[n++] = rows;
+  return n;
 }
 
-Tensor wide(const Tensor &t) { return t.scalar_type() == at::kBFloat16 ? t.to(at::kFloat) : t; }
+/* "dw float32 64 128x8x8 256x4x4 4x4 2x2 1x1, 2 threads": the pictures are counted in powers of two. */
+std::string describe(const job &j) {
+  static const char *const wanted[] = {"y", "dx", "dw"};
+  const conv_shape g = j.shape();
+  long long n = 1;
+  while (n < g.n) n *= 2;
+  char text[256];
+  snprintf(text, sizeof text, "%s%s %s %lld %lldx%lldx%lld %lldx%lldx%lld %lldx%lld %lldx%lld %lldx%lld, %d threads",
+           wanted[(int)j.wanted], j.transposed ? " transposed" : "", c10::toString(j.x.scalar_type()), n,
+           (long long)g.cl, (long long)g.hl, (long long)g.wl, (long long)g.cs, (long long)g.hs, (long long)g.ws,
+           (long long)g.kh, (long long)g.kw, (long long)j.stride[0], (long long)j.stride[1], (long long)j.padding[0],
+           (long long)j.padding[1], at::get_num_threads());
+  return text;
+}
+
+Tensor compute(const job &j) {
+  conv_way ways[6];
+  const int n = ways_of(j, ways);
+  if (n == 1) return by_way(j, ways[0]);
+  return by_way(j, conv_choose([&] { return describe(j); }, ways, n, [&](conv_way way) { by_way(j, way); }));
+}
 
 } // namespace
 
@@ -119,9 +144,9 @@ at_tensor *at_convolution(const at_tensor *x, const at_tensor *w, const at_tenso
     const Tensor &tx = at_unwrap(x), &tw = at_unwrap(w);
     std::optional<Tensor> b;
     if (bias) b = at_unwrap(bias);
-    if (!through_fp32(tx)) return forward(tx, tw, b, stride, padding, transposed, output_padding);
-    if (b) b = wide(*b);
-    return forward(wide(tx), wide(tw), b, stride, padding, transposed, output_padding).to(at::kBFloat16);
+    if (!ours(tx, tw))
+      return at::convolution(tx, tw, b, {stride, 2}, {padding, 2}, {1, 1}, transposed, {output_padding, 2}, 1);
+    return compute({result::y, tx, tw, {}, b ? *b : Tensor(), stride, padding, output_padding, transposed != 0});
   });
 }
 
@@ -129,13 +154,21 @@ void at_convolution_backward(at_tensor **dx, at_tensor **dw, at_tensor **db, con
                              const at_tensor *w, const int64_t stride[2], const int64_t padding[2], int transposed,
                              const int64_t output_padding[2]) {
   at_do([&] {
-    const bool widen = through_fp32(at_unwrap(x));
-    auto in = [&](const at_tensor *t) { return widen ? wide(at_unwrap(t)) : at_unwrap(t); };
-    auto out = [&](const Tensor &t) { return at_wrap(widen && t.defined() ? t.to(at::kBFloat16) : t); };
-    gradients d = backward(in(dy), in(x), in(w), stride, padding, transposed, output_padding,
-                           {dx != nullptr, dw != nullptr, db != nullptr});
-    if (dx) *dx = out(d.x);
-    if (dw) *dw = out(d.w);
-    if (db) *db = out(d.bias);
+    const Tensor &tx = at_unwrap(x), &tw = at_unwrap(w);
+    if (ours(tx, tw)) {
+      job j{result::dx, tx, tw, at_unwrap(dy).contiguous(kLast), {}, stride, padding, output_padding, transposed != 0};
+      if (dx) *dx = at_wrap(compute(j));
+      j.wanted = result::dw;
+      if (dw) *dw = at_wrap(compute(j));
+      if (db) *db = at_wrap(j.dy.sum({0, 2, 3}));
+      return;
+    }
+    const int64_t bias_sizes[1] = {at_unwrap(dy).size(1)};
+    auto [gx, gw, gb] = at::convolution_backward(
+        at_unwrap(dy), tx, tw, at::OptionalIntArrayRef(IntArrayRef(bias_sizes, 1)), {stride, 2}, {padding, 2}, {1, 1},
+        transposed, {output_padding, 2}, 1, {dx != nullptr, dw != nullptr, db != nullptr});
+    if (dx) *dx = at_wrap(gx);
+    if (dw) *dw = at_wrap(gw);
+    if (db) *db = at_wrap(gb);
   });
 }

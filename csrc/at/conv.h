@@ -14,6 +14,9 @@
 
 #include "internal.h"
 
+#include <functional>
+#include <string>
+
 struct conv_shape {
   const int64_t *stride, *padding;
   int64_t n, cs, hs, ws, cl, hl, wl, kh, kw;
@@ -41,5 +44,16 @@ struct conv_winograd {
   static at::Tensor up(const conv_shape &g, const at::Tensor &s, const at::Tensor &w);
   static at::Tensor dw(const conv_shape &g, const at::Tensor &s, const at::Tensor &l);
 };
+
+/* The ways: libtorch's (oneDNN), the two above, and the same in float32 for tensors of bf16, with the result rounded. */
+enum class conv_way { library, rows, winograd, wide_library, wide_rows, wide_winograd };
+
+/* The name of a way, as it is written. */
+const char *conv_way_name(conv_way way);
+
+/* The way of a convolution, given those that can compute it, the first of which is a good guess: the one that the
+ * current at_choices know, or else the fastest one, measured; without choices the first. `run` computes it. */
+conv_way conv_choose(const std::function<std::string()> &what, const conv_way *ways, int n,
+                     const std::function<void(conv_way)> &run);
 
 #endif

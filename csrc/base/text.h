@@ -11,6 +11,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Writes n bytes in this form and a terminating zero to `out`, cut at the end of a character if they do not fit.
  * Returns the length written. */
 size_t text_printable(char *out, size_t size, const char *bytes, size_t n);
@@ -28,5 +32,9 @@ const char *text_number(char out[40], double value);
 /* The same for what others write and read (jansson) in between, on this thread; raise nothing there. */
 locale_t text_locale_begin(void);
 void text_locale_end(locale_t before);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -425,6 +425,34 @@ static int collapses(lua_State *L) {
   return lua_agad_end(L, &scope, 1);
 }
 
+/* choose(text or nil): the ways of convolutions, as choices() gave them, "" for none yet; nil: their shapes decide */
+static int choose(lua_State *L) {
+  step_state *s = check(L, 1)->state;
+  const char *text = luaL_optstring(L, 2, NULL);
+  at_scope scope = at_open();
+  step_choose(s, text);
+  return lua_agad_end(L, &scope, 0);
+}
+
+/* choices() -> those ways that were taken, with their times, a line each; nil: shapes decide */
+static int choices(lua_State *L) {
+  step_state *s = check(L, 1)->state;
+  if (!s->choices) return 0;
+  char **text = (char **)lua_agad_new_holder(L, free);
+  at_scope scope = at_open();
+  *text = at_choices_text(s->choices);
+  if (at_close(&scope, NULL) || !*text) return lua_agad_error(L, "step: out of memory");
+  lua_pushstring(L, *text);
+  lua_agad_release(L, -2);
+  return 1;
+}
+
+/* n_choices() -> how many */
+static int n_choices(lua_State *L) {
+  lua_pushinteger(L, at_choices_count(check(L, 1)->state->choices));
+  return 1;
+}
+
 static const luaL_Reg methods[] = {{"add_net", add_net},
                                    {"add_update", add_update},
                                    {"add_average", add_average},
@@ -449,6 +477,9 @@ static const luaL_Reg methods[] = {{"add_net", add_net},
                                    {"set_option", set_option},
                                    {"tensors", tensors},
                                    {"collapses", collapses},
+                                   {"choose", choose},
+                                   {"choices", choices},
+                                   {"n_choices", n_choices},
                                    {NULL, NULL}};
 static const luaL_Reg functions[] = {{"step", new_step}, {NULL, NULL}};
 

@@ -46,6 +46,7 @@ void step_free(step_state *s) {
     net_free(s->nets[i].net);
   }
   at_arena_free(s->arena);
+  at_choices_free(s->choices);
   options_free(s->options);
   free(s);
 }
@@ -163,6 +164,18 @@ void step_exchange_random(step_state *s) {
   at_close(&scope, NULL);
 }
 
+void step_choose(step_state *s, const char *text) {
+  if (!at_ok()) return;
+  if (s->running) {
+    at_fail("the step is running: a stage cannot change its choices");
+    return;
+  }
+  at_choices *choices = text ? at_choices_new(text) : NULL;
+  if (!at_ok()) return;
+  at_choices_free(s->choices);
+  s->choices = choices;
+}
+
 /* ---- slots ---- */
 
 int step_slot(step_state *s, const char *name) {
@@ -234,6 +247,7 @@ int step_run_stage(step_state *s, int i) {
   if (s->running) return at_fail("the step is already running: a stage cannot run it");
   s->running = 1;
   at_arena *before = at_arena_use(s->arena);
+  at_choices *choices = at_choices_use(s->choices);
   at_scope scope = at_open();
   int mode = at_grad_mode(0);
   s->at = i;
@@ -241,6 +255,7 @@ int step_run_stage(step_state *s, int i) {
   if (bad && at_ok()) at_fail("stage %s failed", s->stages[i].name);
   if (!at_ok()) forget_gradients(s);
   at_grad_mode(mode);
+  at_choices_use(choices);
   at_arena_use(before);
   s->running = 0;
   return at_close(&scope, NULL);

@@ -58,6 +58,7 @@ struct step_state {
   void *method; void (*free_method)(void *);         /* what the C stages of a method keep: passes, slots */
   int options_read;                                  /* cleared when an option changes */
   at_arena *arena;
+  at_choices *choices;                               /* ways of convolutions; NULL: by their shapes */
   int running;
 };
 /* clang-format on */
@@ -86,6 +87,10 @@ void step_guard_free(step_state *s); /* removes the guard */
  * it keeps what the user draws and what the step draws apart. */
 void step_seed(step_state *s, uint64_t seed);
 void step_exchange_random(step_state *s);
+
+/* Convolutions take the ways of these choices (at_choices_new), and are measured where they have none; NULL: their
+ * shapes decide. */
+void step_choose(step_state *s, const char *text);
 
 int step_slot(step_state *s, const char *name);           /* interned; -1 with the sticky error set */
 at_tensor *step_get(step_state *s, int slot);             /* borrowed; unwritten = error with stage and slot */

@@ -54,7 +54,7 @@ function checkpoint.save(run)
     for name, t in pairs(run.best.tensors) do tensors["best." .. name] = t end
     at.best = {epoch = run.best.epoch, value = run.best.value, criterion = run.best.criterion}
   end
-  at.best_on_test = run.best_on_test
+  at.best_on_test, at.choices = run.best_on_test, run.choices
   run.rundir:checkpoint(sorted_list(tensors), {config = options.canonical(run.config), step = tostring(run.steps),
     run = core.json_encode(at)})
 end
@@ -124,6 +124,7 @@ function checkpoint.resume(run)
   local path = run.dir .. "/state.safetensors"
   local stored, metadata = core.load(path)
   local at = check(run, path, metadata)
+  run.choices = at.choices
   phase.enter(run, at.phase)
   for name, t in pairs(stored) do
     local own = name:match "^keep%.(.+)$"

@@ -3,6 +3,7 @@
 -- `run.steps` counts over all phases.
 
 local agad = require "agad"
+local choices = require "agad.train.choices"
 local core = require "agad.core"
 local errors = require "agad.base.errors"
 local methods = require "agad.train.method"
@@ -87,6 +88,7 @@ end
 function phase.enter(run, number)
   run.phase, run.epoch, run.done, run.phase_began = number, 0, 0, run.steps
   run.step = build_step(run)
+  choices.begin(run)
   run.step:seed(phase.seed(run.config, 500 + number))
   run.state = states.new(run.step, run.nets, run.method_options, run.keep,
     function(net) return mean_output(run, net) end)

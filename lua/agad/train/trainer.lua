@@ -4,6 +4,7 @@ local agad = require "agad"
 local augment = require "agad.train.augment"
 local check, option = require("agad.base.options").check, require("agad.base.options").option
 local checkpoint = require "agad.train.checkpoint"
+local choices = require "agad.train.choices"
 local core = require "agad.core"
 local errors = require "agad.base.errors"
 local interrupt = require "agad.base.interrupt"
@@ -213,6 +214,7 @@ local function one_step(self, log)
   if not ok then error(("step %d: %s%s"):format(self.steps + 1, errors.text(reason), last_good(self)), 0) end
   self.steps, self.images = self.steps + 1, self.images + x:size(1)
   x:close()                                              -- the step holds what it needs; a collection would be late
+  choices.keep(self)
   if log(self.steps) then note_losses(self) end
   return true
 end

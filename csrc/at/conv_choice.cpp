@@ -1,0 +1,131 @@
+/* conv_choice.cpp: which way each convolution is computed: measured once, on the real tensors, and remembered. */
+#include "base/text.h"
+#include "conv.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <map>
+#include <string>
+
+namespace {
+
+constexpr const char *kNames[] = {"library", "rows", "winograd", "float32 library", "float32 rows", "float32 winograd"};
+constexpr int kWays = sizeof kNames / sizeof *kNames;
+
+/* Another way than the guess must be faster by so much, since times differ from run to run. */
+constexpr double kMargin = .85;
+/* A way that takes so much longer than the fastest one is not measured again. */
+constexpr double kHopeless = 1.5;
+constexpr int kRounds = 3;
+
+struct choice {
+  conv_way way;
+  std::string times; /* "library 20.38, winograd 9.44 ms" */
+  bool used;
+};
+
+} // namespace
+
+struct at_choices : at_taken {
+  std::map<std::string, choice> list;
+};
+
+namespace {
+
+__thread at_choices *current;
+
+double milliseconds(const std::function<void(conv_way)> &run, conv_way way) {
+  const auto began = std::chrono::steady_clock::now();
+  run(way);
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - began).count();
+}
+
+choice measure(const conv_way *ways, int n, const std::function<void(conv_way)> &run) {
+  double times[kWays], best = std::numeric_limits<double>::infinity();
+  for (int i = 0; i < n; i++) best = std::min(best, times[i] = milliseconds(run, ways[i]));
+  const double most = kHopeless * best;
+  for (int round = 0; round < kRounds; round++)
+    for (int i = 0; i < n; i++)
+      if (times[i] <= most) times[i] = std::min(times[i], milliseconds(run, ways[i]));
+  int fastest = 0;
+  for (int i = 1; i < n; i++)
+    if (times[i] < times[fastest] * (fastest ? 1 : kMargin)) fastest = i;
+  choice made{ways[fastest], {}, true};
+  for (int i = 0; i < n; i++) {
+    char text[64];
+    text_print(text, sizeof text, "%s%s %.3g", i ? ", " : "", conv_way_name(ways[i]), times[i]);
+    made.times += text;
+  }
+  made.times += " ms";
+  return made;
+}
+
+bool can(conv_way way, const conv_way *ways, int n) { return std::find(ways, ways + n, way) != ways + n; }
+
+/* "WHAT: WAY (TIMES)"; other lines are left out. */
+void read_line(at_choices *c, const std::string &line) {
+  const size_t colon = line.find(": "), open = line.find(" (", colon);
+  if (colon == std::string::npos || open == std::string::npos || line.back() != ')') return;
+  const std::string name = line.substr(colon + 2, open - colon - 2);
+  for (int i = 0; i < kWays; i++)
+    if (name == kNames[i])
+      c->list[line.substr(0, colon)] = {(conv_way)i, line.substr(open + 2, line.size() - open - 3), false};
+}
+
+} // namespace
+
+const char *conv_way_name(conv_way way) { return kNames[(int)way]; }
+
+conv_way conv_choose(const std::function<std::string()> &describe, const conv_way *ways, int n,
+                     const std::function<void(conv_way)> &run) {
+  if (!current) return ways[0];
+  const std::string what = describe();
+  const auto known = current->list.find(what);
+  if (known != current->list.end() && can(known->second.way, ways, n)) {
+    known->second.used = true;
+    return known->second.way;
+  }
+  return (current->list[what] = measure(ways, n, run)).way;
+}
+
+at_choices *at_choices_new(const char *text) {
+  auto make = [&] {
+    at_choices *c = new at_choices;
+    for (const char *line = text; *line;) {
+      const char *end = strchr(line, '\n');
+      const size_t length = end ? (size_t)(end - line) : strlen(line);
+      read_line(c, std::string(line, length));
+      line += length + (end != nullptr);
+    }
+    return c;
+  };
+  return at_try(make, (at_choices *)nullptr);
+}
+
+void at_choices_free(at_choices *choices) { delete choices; }
+
+at_choices *at_choices_use(at_choices *choices) {
+  at_choices *before = current;
+  current = choices;
+  return before;
+}
+
+int64_t at_choices_count(const at_choices *choices) {
+  int64_t n = 0;
+  if (choices)
+    for (const auto &c : choices->list) n += c.second.used;
+  return n;
+}
+
+char *at_choices_text(const at_choices *choices) {
+  auto write = [&] {
+    std::string text;
+    for (const auto &c : choices->list)
+      if (c.second.used) text += c.first + ": " + conv_way_name(c.second.way) + " (" + c.second.times + ")\n";
+    char *copy = (char *)at_take(text.size() + 1);
+    memcpy(copy, text.c_str(), text.size() + 1);
+    return copy;
+  };
+  return at_try(write, (char *)nullptr);
+}
