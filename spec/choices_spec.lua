@@ -24,7 +24,7 @@ local function first_step(net, compute, chosen)
   local o = options.select(options.resolve(method, {net = net}), "method")
   local step = core.step(method.name, methods.encode(method, o), method.family)
   for name, program in pairs(method.nets(o, {3, 32, 32})) do
-    step:add_net(name, nn.net(program, {compute = compute}):init(1))
+    step:add_net(name, nn.net(program, {compute = compute, dtype = compute == "float64" and compute or nil}):init(1))
   end
   for name, update in pairs(method.phases[1].updates) do
     step:add_update(name, update.nets, {lr = 2e-4, beta1 = .5, beta2 = .999, eps = 1e-8, weight_decay = 0, clip = 0,
@@ -34,6 +34,7 @@ local function first_step(net, compute, chosen)
   step:choose(chosen)
   agad.manual_seed(3)
   local x = (agad.rand(4, 3, 32, 32) * 2 - 1):contiguous {memory_format = "channels_last"}
+  if compute == "float64" then x = x:to "float64" end
   step:run(x, 3)
   local found = {losses = step:losses(), gradients = {}}
   for name, t in pairs(step:tensors()) do         -- the first moment is half the gradient
@@ -70,11 +71,12 @@ local function apart(a, b)
 end
 
 describe("the ways of convolutions", function()
-  for _, case in ipairs {{"naive", "float32", 1e-5, .02}, {"unet", "float32", 1e-5, .02},
-    {"naive", "bfloat16", .02, .5}} do
+  for _, case in ipairs {{"naive", "float32", 1e-5, .1}, {"unet", "float32", 1e-5, .1},
+    {"naive", "float64", 1e-13, 1e-10}, {"unet", "float64", 1e-13, 1e-10}, {"naive", "bfloat16", .02, .5}} do
     it(("all give the same losses within rounding: %s in %s"):format(case[1], case[2]), function()
       local standard = first_step(case[1], case[2])
-      local _, text = first_step(case[1], case[2], "")
+      local _, text = first_step(case[1], case[2] == "float64" and "float32" or case[2], "")
+      if case[2] == "float64" then text = text:gsub(" Float ", " Double ") end     -- where nothing is measured
       local different = 0
       for n = 1, 3 do
         local chosen, others = with_way(text, n)

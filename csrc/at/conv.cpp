@@ -17,8 +17,6 @@ using at::Tensor;
 
 namespace {
 
-/* ---- which ---- */
-
 __thread int rows_alike;
 
 /* One tensor to compute: y of x and w, or a gradient of it of dy and the other two. */
@@ -88,23 +86,31 @@ Tensor by_way(const job &j, conv_way way) {
   }
 }
 
-/* The ways of a job, by a guess from its shape: the fastest one on most processors comes first. */
-int ways_of(const job &j, conv_way ways[6]) {
+/* The ways of a job, of which the first `fast` are worth measuring; the first one is a guess from its shape, the fastest
+ * on most processors. float64 is for comparisons: no way that rounds more often than a convolution is measured there. */
+int ways_of(const job &j, conv_way ways[6], int *fast) {
   const conv_shape g = j.shape();
-  const bool bf16 = j.x.scalar_type() == at::kBFloat16;
-  const bool tiles = conv_winograd::takes(g), many = g.cl >= 16 && g.cs >= 16;
-  const bool few = g.pixels() <= 16 && g.row() >= 256, thin = !j.down() && g.cl <= 4 && g.cs >= 16;
+  const auto dtype = j.x.scalar_type();
+  const bool bf16 = dtype == at::kBFloat16, exact = dtype == at::kDouble, own = bf16 && at_fast_bf16(AT_CPU);
   const conv_way rows = bf16 ? conv_way::wide_rows : conv_way::rows;
-  const conv_way winograd = bf16 ? conv_way::wide_winograd : conv_way::winograd;
-  const conv_way library = bf16 && !at_fast_bf16(AT_CPU) ? conv_way::wide_library : conv_way::library;
+  const conv_way tiles = bf16 ? conv_way::wide_winograd : conv_way::winograd;
+  const conv_way library = bf16 && !own ? conv_way::wide_library : conv_way::library;
+  const bool can_tile = conv_winograd::takes(g), tile = can_tile && g.cl >= 16 && g.cs >= 16;
+  const bool few = g.pixels() <= 16 && g.row() >= 256;
+  const bool thin = j.wanted != result::dw && !j.down() && g.cl <= 4 && g.cs >= 16;
   int n = 0;
-  if (rows_alike) return ways[0] = tiles && many ? winograd : library, 1;
-  if (bf16 && at_fast_bf16(AT_CPU)) ways[n++] = library;
-  if (tiles && many && g.pixels() > 4) ways[n++] = winograd;
-  if (few || (thin && j.wanted != result::dw)) ways[n++] = rows;
-  if (n == 0 || (ways[0] != library)) ways[n++] = library;
-  if (tiles && std::find(ways, ways + n, winograd) == ways + n) ways[n++] = winograd;
-  if (std::find(ways, ways + n, rows) == ways + n && g.pixels() <= 256) ways[n++] = rows;
+  auto add = [&](conv_way way, bool really) {
+    if (really && std::find(ways, ways + n, way) == ways + n) ways[n++] = way;
+  };
+  if (rows_alike) return ways[0] = tile && !exact ? tiles : library, *fast = 1;
+  add(library, own);
+  add(tiles, tile && !exact && g.pixels() > 4);
+  add(rows, few || thin);
+  add(library, true);
+  add(rows, g.pixels() <= 256);
+  add(tiles, can_tile && !exact);
+  *fast = exact ? 1 : n;
+  add(tiles, can_tile);
   return n;
 }
 
@@ -125,9 +131,10 @@ std::string describe(const job &j) {
 
 Tensor compute(const job &j) {
   conv_way ways[6];
-  const int n = ways_of(j, ways);
+  int fast;
+  const int n = ways_of(j, ways, &fast);
   if (n == 1) return by_way(j, ways[0]);
-  return by_way(j, conv_choose([&] { return describe(j); }, ways, n, [&](conv_way way) { by_way(j, way); }));
+  return by_way(j, conv_choose([&] { return describe(j); }, ways, n, fast, [&](conv_way way) { by_way(j, way); }));
 }
 
 } // namespace

@@ -51,9 +51,9 @@ enum class conv_way { library, rows, winograd, wide_library, wide_rows, wide_win
 /* The name of a way, as it is written. */
 const char *conv_way_name(conv_way way);
 
-/* The way of a convolution, given those that can compute it, the first of which is a good guess: the one that the
- * current at_choices know, or else the fastest one, measured; without choices the first. `run` computes it. */
-conv_way conv_choose(const std::function<std::string()> &what, const conv_way *ways, int n,
+/* The way of a convolution, one of those given: that which the current at_choices name, or else the fastest of the first
+ * `fast` ones, measured; without choices the first. `run` computes it. */
+conv_way conv_choose(const std::function<std::string()> &describe, const conv_way *ways, int n, int fast,
                      const std::function<void(conv_way)> &run);
 
 #endif
