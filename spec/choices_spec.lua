@@ -77,9 +77,12 @@ describe("the ways of convolutions", function()
     it(("all give the same losses within rounding: %s in %s%s"):format(case[1], case[2], slow), function()
       local standard = first_step(case[1], case[2])
       local _, text = first_step(case[1], case[2] == "float64" and "float32" or case[2], "")
-      if case[2] == "float64" then text = text:gsub(" Float ", " Double ") end     -- where nothing is measured
+      if case[2] == "float64" then                -- where nothing is measured, and oneDNN has no products
+        text = text:gsub(" Float ", " Double "):gsub(": onednn rows ", ": library "):gsub("onednn rows [%d.e+-]+, ", "")
+          :gsub(", onednn rows [%d.e+-]+", "")
+      end
       local different = 0
-      for n = 1, 3 do
+      for n = 1, 4 do
         local chosen, others = with_way(text, n)
         different = different + others
         local found, after = first_step(case[1], case[2], chosen)

@@ -77,10 +77,12 @@ job wide(const job &j) {
 
 Tensor by_way(const job &j, conv_way way) {
   switch (way) {
-  case conv_way::rows: return by<conv_rows>(j);
+  case conv_way::rows: return by<conv_rows<false>>(j);
+  case conv_way::onednn_rows: return by<conv_rows<true>>(j);
   case conv_way::winograd: return by<conv_winograd>(j);
   case conv_way::wide_library: return by_library(wide(j)).to(at::kBFloat16);
-  case conv_way::wide_rows: return by<conv_rows>(wide(j)).to(at::kBFloat16);
+  case conv_way::wide_rows: return by<conv_rows<false>>(wide(j)).to(at::kBFloat16);
+  case conv_way::wide_onednn_rows: return by<conv_rows<true>>(wide(j)).to(at::kBFloat16);
   case conv_way::wide_winograd: return by<conv_winograd>(wide(j)).to(at::kBFloat16);
   default: return by_library(j);
   }
@@ -88,11 +90,12 @@ Tensor by_way(const job &j, conv_way way) {
 
 /* The ways of a job, of which the first `fast` are worth measuring; the first one is a guess from its shape, the fastest
  * on most processors. float64 is for comparisons: no way that rounds more often than a convolution is measured there. */
-int ways_of(const job &j, conv_way ways[6], int *fast) {
+int ways_of(const job &j, conv_way ways[kConvWays], int *fast) {
   const conv_shape g = j.shape();
   const auto dtype = j.x.scalar_type();
   const bool bf16 = dtype == at::kBFloat16, exact = dtype == at::kDouble, own = bf16 && at_fast_bf16(AT_CPU);
   const conv_way rows = bf16 ? conv_way::wide_rows : conv_way::rows;
+  const conv_way onednn = bf16 ? conv_way::wide_onednn_rows : conv_way::onednn_rows;
   const conv_way tiles = bf16 ? conv_way::wide_winograd : conv_way::winograd;
   const conv_way library = bf16 && !own ? conv_way::wide_library : conv_way::library;
   const bool can_tile = conv_winograd::takes(g), tile = can_tile && g.cl >= 16 && g.cs >= 16;
@@ -108,6 +111,7 @@ int ways_of(const job &j, conv_way ways[6], int *fast) {
   add(rows, few || thin);
   add(library, true);
   add(rows, g.pixels() <= 256);
+  add(onednn, (few || g.pixels() <= 256) && !exact && conv_onednn());
   add(tiles, can_tile && !exact);
   *fast = exact ? 1 : n;
   add(tiles, can_tile);
@@ -130,7 +134,7 @@ std::string describe(const job &j) {
 }
 
 Tensor compute(const job &j) {
-  conv_way ways[6];
+  conv_way ways[kConvWays];
   int fast;
   const int n = ways_of(j, ways, &fast);
   if (n == 1) return by_way(j, ways[0]);

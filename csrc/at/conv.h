@@ -30,12 +30,15 @@ struct conv_shape {
 
 constexpr auto kLast = at::MemoryFormat::ChannelsLast;
 
-/* One product of matrices, of rows that hold what the kernel sees at each pixel of s. */
-struct conv_rows {
+/* One product of matrices, of rows that hold what the kernel sees at each pixel of s: by the library of at::mm (MKL) or,
+ * in float32 and where conv_onednn(), by oneDNN, which is the faster one on some processors. */
+template <bool kOneDnn> struct conv_rows {
   static at::Tensor down(const conv_shape &g, const at::Tensor &l, const at::Tensor &w);
   static at::Tensor up(const conv_shape &g, const at::Tensor &s, const at::Tensor &w);
   static at::Tensor dw(const conv_shape &g, const at::Tensor &s, const at::Tensor &l);
 };
+
+bool conv_onednn();
 
 /* Products of transformed tiles (cpu/winograd.h); each picture's result is its own, whatever else is in the batch. */
 struct conv_winograd {
@@ -45,8 +48,9 @@ struct conv_winograd {
   static at::Tensor dw(const conv_shape &g, const at::Tensor &s, const at::Tensor &l);
 };
 
-/* The ways: libtorch's (oneDNN), the two above, and the same in float32 for tensors of bf16, with the result rounded. */
-enum class conv_way { library, rows, winograd, wide_library, wide_rows, wide_winograd };
+/* The ways: libtorch's (oneDNN), the three above, and the same in float32 for tensors of bf16, with the result rounded. */
+enum class conv_way { library, rows, onednn_rows, winograd, wide_library, wide_rows, wide_onednn_rows, wide_winograd };
+constexpr int kConvWays = 8;
 
 /* The name of a way, as it is written. */
 const char *conv_way_name(conv_way way);

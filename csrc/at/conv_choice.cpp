@@ -10,8 +10,9 @@
 
 namespace {
 
-constexpr const char *kNames[] = {"library", "rows", "winograd", "float32 library", "float32 rows", "float32 winograd"};
-constexpr int kWays = sizeof kNames / sizeof *kNames;
+constexpr const char *kNames[kConvWays] = {
+    "library",         "rows",         "onednn rows",         "winograd",
+    "float32 library", "float32 rows", "float32 onednn rows", "float32 winograd"};
 
 /* Another way than the guess must be faster by so much, since times differ from run to run. */
 constexpr double kMargin = .85;
@@ -42,7 +43,7 @@ double milliseconds(const std::function<void(conv_way)> &run, conv_way way) {
 }
 
 choice measure(const conv_way *ways, int n, const std::function<void(conv_way)> &run) {
-  double times[kWays], best = std::numeric_limits<double>::infinity();
+  double times[kConvWays], best = std::numeric_limits<double>::infinity();
   for (int i = 0; i < n; i++) best = std::min(best, times[i] = milliseconds(run, ways[i]));
   const double most = kHopeless * best;
   for (int round = 0; round < kRounds; round++)
@@ -68,7 +69,7 @@ void read_line(at_choices *c, const std::string &line) {
   const size_t colon = line.find(": "), open = line.find(" (", colon);
   if (colon == std::string::npos || open == std::string::npos || line.back() != ')') return;
   const std::string name = line.substr(colon + 2, open - colon - 2);
-  for (int i = 0; i < kWays; i++)
+  for (int i = 0; i < kConvWays; i++)
     if (name == kNames[i])
       c->list[line.substr(0, colon)] = {(conv_way)i, line.substr(open + 2, line.size() - open - 3), false};
 }

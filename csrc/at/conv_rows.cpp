@@ -11,12 +11,14 @@
 #include "conv.h"
 
 #include <ATen/Parallel.h>
+#include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/zeros.h>
 
 #include <cstring>
+#include <optional>
 
 using at::Tensor;
 
@@ -95,6 +97,29 @@ Tensor buffer(const conv_shape &g, const Tensor &like) {
   return at::empty({at_once(g) * g.pixels(), g.row()}, like.options().memory_format(at::MemoryFormat::Contiguous));
 }
 
+using linear = Tensor(const Tensor &, const Tensor &, const std::optional<Tensor> &, c10::string_view,
+                      c10::List<std::optional<at::Scalar>>, std::optional<c10::string_view>);
+
+/* oneDNN's operator; it is there where libtorch was built with oneDNN. */
+const std::optional<c10::TypedOperatorHandle<linear>> &onednn() {
+  static const auto found = []() -> std::optional<c10::TypedOperatorHandle<linear>> {
+    auto op = c10::Dispatcher::singleton().findSchema({"mkldnn::_linear_pointwise", ""});
+    if (!op || !op->hasKernelForDispatchKey(c10::DispatchKey::CPU)) return {};
+    return op->typed<linear>();
+  }();
+  return found;
+}
+
+Tensor by_onednn(const Tensor &a, const Tensor &b) {
+  return onednn()->call(a, b.t(), {}, "none", c10::List<std::optional<at::Scalar>>(), "");
+}
+
+/* to = a b, by the library of at::mm (MKL) or by oneDNN. */
+void multiply(Tensor to, const Tensor &a, const Tensor &b, bool other) {
+  if (other) to.copy_(by_onednn(a, b));
+  else at::mm_out(to, a, b);
+}
+
 /* f(rows of some pictures' matrix, first row, how many) */
 template <class F> void each_chunk(const conv_shape &g, F &&f) {
   const int64_t step = at_once(g);
@@ -103,34 +128,39 @@ template <class F> void each_chunk(const conv_shape &g, F &&f) {
 
 } // namespace
 
-Tensor conv_rows::down(const conv_shape &g, const Tensor &l, const Tensor &w) {
+template <bool kOneDnn> Tensor conv_rows<kOneDnn>::down(const conv_shape &g, const Tensor &l, const Tensor &w) {
   Tensor s = at::empty({g.n, g.cs, g.hs, g.ws}, l.options().memory_format(kLast)), rows = buffer(g, l);
   Tensor by = matrix_of(w).t(), out = pixels_of(s);
   each_chunk(g, [&](int64_t first, int64_t count) {
     move(g, l, rows, first, count, false);
-    Tensor part = out.narrow(0, first * g.pixels(), count * g.pixels());
-    at::mm_out(part, rows.narrow(0, 0, count * g.pixels()), by);
+    multiply(out.narrow(0, first * g.pixels(), count * g.pixels()), rows.narrow(0, 0, count * g.pixels()), by, kOneDnn);
   });
   return s;
 }
 
-Tensor conv_rows::up(const conv_shape &g, const Tensor &s, const Tensor &w) {
+template <bool kOneDnn> Tensor conv_rows<kOneDnn>::up(const conv_shape &g, const Tensor &s, const Tensor &w) {
   Tensor l = at::empty({g.n, g.cl, g.hl, g.wl}, s.options().memory_format(kLast)), rows = buffer(g, s);
   Tensor by = matrix_of(w), in = pixels_of(s);
   each_chunk(g, [&](int64_t first, int64_t count) {
-    Tensor part = rows.narrow(0, 0, count * g.pixels());
-    at::mm_out(part, in.narrow(0, first * g.pixels(), count * g.pixels()), by);
+    multiply(rows.narrow(0, 0, count * g.pixels()), in.narrow(0, first * g.pixels(), count * g.pixels()), by, kOneDnn);
     move(g, l, rows, first, count, true);
   });
   return l;
 }
 
-Tensor conv_rows::dw(const conv_shape &g, const Tensor &s, const Tensor &l) {
+template <bool kOneDnn> Tensor conv_rows<kOneDnn>::dw(const conv_shape &g, const Tensor &s, const Tensor &l) {
   Tensor dw = at::zeros({g.cs, g.row()}, s.options()), rows = buffer(g, l), of = pixels_of(s);
   each_chunk(g, [&](int64_t first, int64_t count) {
     move(g, l, rows, first, count, false);
-    Tensor part = of.narrow(0, first * g.pixels(), count * g.pixels());
-    at::addmm_out(dw, dw, part.t(), rows.narrow(0, 0, count * g.pixels()));
+    const Tensor part = of.narrow(0, first * g.pixels(), count * g.pixels()).t();
+    const Tensor by = rows.narrow(0, 0, count * g.pixels());
+    if (kOneDnn) dw.add_(by_onednn(part, by));
+    else at::addmm_out(dw, dw, part, by);
   });
   return dw.view({g.cs, g.kh, g.kw, g.cl}).permute({0, 3, 1, 2});
 }
+
+template struct conv_rows<false>;
+template struct conv_rows<true>;
+
+bool conv_onednn() { return onednn().has_value(); }
