@@ -186,6 +186,7 @@ test-deps:
 	@.make/packages.sh extras
 
 bench: all
+	@.make/bench.sh $(B) --all
 	@for f in spec/bench/*.lua; do $(B)/agad $$f || exit 1; done
 
 figures: all
@@ -226,7 +227,7 @@ clean:
 #: make check      the quick tests, under two minutes
 #: make test       all tests; SPEC="spec/x_spec.lua" for some
 #: make test-deps  installs what some tests need beyond that
-#: make bench      benchmarks
+#: make bench      benchmarks, beside PyTorch where AGAD_PEER_PYTHON (python3) has it
 #: make figures    the long runs whose results are committed
 #: make asan       the quick tests under AddressSanitizer; SPEC= as above, or RUN="FILE.lua ARGUMENT"
 #: make fuzz       the decoders against hostile files, 10 minutes each; needs clang. SECONDS= FUZZ=
@@ -234,7 +235,7 @@ clean:
 #: make lint       luacheck, clang-format, the rooms' rules
 #: make format     clang-format over csrc, in place
 #: make cuda       the CUDA plugin; needs nvcc, no GPU
-#: make gpu-check  builds it and runs the tests that need a GPU
+#: make gpu-check  builds it, runs the tests that need a GPU, and measures its speed
 #: make install    PREFIX=/usr/local DESTDIR=
 #: make clean      removes build/
 #: settings: LIBTORCH=/path  CC= CXX=  JOBS=N  V=1  AGAD_APT=no (never calls apt)

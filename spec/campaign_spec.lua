@@ -56,6 +56,16 @@ describe("the plan of a campaign", function()
 end)
 
 describe("a campaign", function()
+  it("ends with one line if its program cannot be started", function()
+    local path = scratch.write(folder .. "/start.lua", ([[require("agad.train.campaign").run(
+      {data = "weave", options = {epochs = 1}, grid = {seed = {1}}, dir = %q}, {program = "/no/such"})]]):format(
+      folder .. "/unstarted"))
+    local pipe = io.popen(("%s %s 2>&1"):format(program, path))
+    local text = pipe:read "a"
+    local _, _, status = pipe:close()
+    assert.same({1, "agad: campaign: /no/such cannot be started: ENOENT: no such file or directory\n"}, {status, text})
+  end)
+
   it("trains each run in its own directory, and leaves what is finished alone", function()
     local spec = tiny_spec()
     local started = 0

@@ -279,11 +279,16 @@ at_arena *at_arena_use(at_arena *arena) {
   return before;
 }
 
+static c10::DeviceAllocator *device_allocator() {
+  auto *allocator = dynamic_cast<c10::DeviceAllocator *>(c10::GetAllocator(at::kCUDA));
+  return allocator && allocator->initialized() ? allocator : nullptr;
+}
+
 void at_device_memory(int device, int64_t *bytes, int64_t *peak) {
   *bytes = *peak = 0;
   at_do([&] {
-    auto *allocator = dynamic_cast<c10::DeviceAllocator *>(c10::GetAllocator(at::kCUDA));
-    if (!allocator || !allocator->initialized()) return;
+    auto *allocator = device_allocator();
+    if (!allocator) return;
     auto stats = allocator->getDeviceStats((c10::DeviceIndex)device);
     const auto &all = stats.allocated_bytes[(size_t)c10::CachingAllocator::StatType::AGGREGATE];
     *bytes = all.current, *peak = all.peak;
@@ -292,4 +297,12 @@ void at_device_memory(int device, int64_t *bytes, int64_t *peak) {
 
 at_memory_use at_memory(void) {
   return {at_handles(), bytes_alive.load(std::memory_order_relaxed), bytes_peak.load(std::memory_order_relaxed)};
+}
+
+void at_restart_peak(void) {
+  bytes_peak.store(bytes_alive.load(std::memory_order_relaxed), std::memory_order_relaxed);
+  for (int device = 0; device < at_devices(); device++)
+    at_do([&] {
+      if (auto *allocator = device_allocator()) allocator->resetPeakStats((c10::DeviceIndex)device);
+    });
 }

@@ -318,6 +318,7 @@ typedef struct at_memory_use {
   int64_t tensors, bytes, peak;
 } at_memory_use;
 at_memory_use at_memory(void); /* handles alive; bytes in use on the CPU, and their peak */
+void at_restart_peak(void);    /* peaks, those of devices too, are from now on what is in use now */
 void at_device_memory(int device, int64_t *bytes, int64_t *peak); /* of cuda:n; 0, 0 where nothing is known */
 
 /* ---- devices, threads, versions --------------------------------------------------------------- */

@@ -283,6 +283,12 @@ static int memory(lua_State *L) {
   return 1;
 }
 
+static int restart_peak(lua_State *L) {
+  at_scope scope = at_open();
+  at_restart_peak();
+  return lua_agad_end(L, &scope, 0);
+}
+
 int lua_agad_device(lua_State *L, const char *name, int *device) {
   (void)L;
   char *end;
@@ -308,6 +314,7 @@ static const luaL_Reg functions[] = {{"hash", hash},
                                      {"allow_tf32", allow_tf32},
                                      {"capability", capability},
                                      {"memory", memory},
+                                     {"restart_peak", restart_peak},
                                      {"json_encode", lua_agad_json_encode},
                                      {"json_decode", lua_agad_json_decode},
                                      {NULL, NULL}};

@@ -5,8 +5,9 @@
 -- $AGAD_PEER_PYTHON: a Python with torch and Pillow (python3).  Without one the comparison is skipped, and said.
 
 local agad = require "agad"
-local bench = dofile "spec/bench/support/bench.lua"
-local median = bench.median
+local peers = require "agad.bench.peer"
+local statistics = require "agad.bench.statistics"
+local median = statistics.median
 local core = agad.core
 local data = core.data
 
@@ -24,13 +25,14 @@ end
 
 -- The peer: ask() -> seconds of one pass, and the sum of all its pixels.
 local function start_peer()
-  local answer, reason = bench.peer("torch, PIL", {"spec/bench/loading_peer.py", folder, tostring(size),
-    tostring(workers)})
-  if not answer then return nil, reason end
+  local python = os.getenv "AGAD_PEER_PYTHON" or "python3"
+  local ok, reason = peers.can_import(python, "torch, PIL")
+  if not ok then return nil, reason end
+  local process = peers.start(python, {"spec/bench/loading_peer.py", folder, tostring(size), tostring(workers)})
   return function()
-    local line = answer "pass"
+    local line = process:ask "pass"
     return tonumber((line:match "%S+")), math.tointeger(tonumber((line:match "%S+$")))
-  end
+  end, nil, process
 end
 
 local cache = os.tmpname()
@@ -45,7 +47,7 @@ local function pass(use_cache)
   return core.clock() - began, r
 end
 
-local ask, reason = start_peer()
+local ask, reason, process = start_peer()
 if not ask then print("the peer is left out: " .. reason) end
 local n = #names
 local cold, kept, warm, peer, ratio, agree = {}, {}, {}, {}, {}, true
@@ -78,4 +80,5 @@ if ask then
   row("PyTorch's DataLoader with Pillow", peer)
   print(agree and "the sums of all pixels are equal" or "the sums of all pixels differ")
 end
-print(("%s; load %s"):format(core.processor(), bench.load()))
+print(("%s; load %s"):format(core.processor(), statistics.load()))
+if process then process:close() end

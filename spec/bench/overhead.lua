@@ -6,8 +6,8 @@
 
 local rounds, calls = tonumber(arg[1] or 200), tonumber(arg[2] or 3000)
 local build = os.getenv "AGAD_BUILD" or "build"
-local bench = dofile "spec/bench/support/bench.lua"
-local median = bench.median
+local statistics = require "agad.bench.statistics"
+local median = statistics.median
 
 -- Starts the interpreter `n` times with a chunk that prints its own seconds.
 local function start_up(n)
@@ -114,4 +114,4 @@ for i, case in ipairs(cases) do
   print(("%-28s %8.3f %12.2f %14.3f"):format(case[1], median(times[i]), median(ratio), median(more)))
 end
 print(("processor time, medians of %d alternating rounds of %d calls; targets: 1.5 x, within .3 us; %s; load %s")
-  :format(rounds, calls, core.processor(), bench.load()))
+  :format(rounds, calls, core.processor(), statistics.load()))

@@ -14,13 +14,15 @@ import argparse
 import copy
 import gzip
 import os
+import sys
 
 import numpy as np
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-import peer
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), *"../../lua/agad/bench".split("/")))
+import peer  # noqa: E402
 
 DECAY, BATCH, ANOMALIES, GAMMA = .99, 256, 32, .05
 

@@ -35,8 +35,10 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-import peer
-from peer import ADAM, SLOPE, bce, conv, deconv
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), *"../../lua/agad/bench".split("/")))
+import peer  # noqa: E402
+from peer import ADAM, bce  # noqa: E402
+from peer_nets import SLOPE, Discriminator, conv, deconv  # noqa: E402
 
 FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)),
                     "..", "data", "reference.json")
@@ -208,7 +210,7 @@ class Decoder(nn.Module):
 
 def ganomaly_nets(channels):
     return {"encoder": Encoder(channels), "decoder": Decoder(channels),
-            "encoder2": Encoder(channels), "discriminator": peer.Discriminator(channels)}
+            "encoder2": Encoder(channels), "discriminator": Discriminator(channels)}
 
 
 def ganomaly_step(nets, opt_g, opt_d, x):

@@ -5,8 +5,8 @@
 local millions, large = tonumber(arg[1] or 10), tonumber(arg[2] or 600)
 local agad = require "agad"
 local core = agad.core
-local bench = dofile "spec/bench/support/bench.lua"
-local median = bench.median
+local statistics = require "agad.bench.statistics"
+local median = statistics.median
 core.threads(1)
 
 local function resident()
@@ -64,4 +64,4 @@ for round = 1, 7 do
 end
 print(("%d tensors of 4 MB: %.3f s, closed by hand %.3f s: ratio %.2f (median of 7; target 1); peak of tensors %.0f MB "
   .. "(target 120)"):format(large, median(auto), median(manual), median(ratios), agad.memory().peak / 1e6))
-print(("%s; load %s"):format(core.processor(), bench.load()))
+print(("%s; load %s"):format(core.processor(), statistics.load()))

@@ -82,7 +82,7 @@ Without arguments agad starts its REPL. Also:
   agad --version           print the version]]
 
 --- Subcommands that a later version will have.
-parser.later = {"bench", "teach"}
+parser.later = {"teach"}
 
 --- Builds the parser. `fail(message)` is called when an argument is wrong, and must not return.
 function parser.build(fail)

@@ -128,7 +128,12 @@ local function start(program, spec, run, done)
     handle:close()
     ended(code)
   end)
-  if not handle then fail("%s cannot be started: %s", program, reason) end
+  if not handle then
+    out:close()
+    err:close()
+    luv.run "nowait"                               -- closing takes a turn of the loop
+    fail("%s cannot be started: %s", program, reason)
+  end
   run.handle = handle
   for i, pipe in ipairs {out, err} do
     pipe:read_start(function(_, data)

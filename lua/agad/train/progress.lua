@@ -156,6 +156,10 @@ function on.evaluate(self, e) draw_share(self, "evaluating", e) end
 
 function on.load(self, e) draw_share(self, "reading pictures", e) end
 
+function on.work(self, e)
+  if self.live then self:draw(e.text, true) else self:print(e.text) end
+end
+
 function on.note(self, e) self:print("note: " .. e.text) end
 
 on["end"] = function(self, e)

@@ -19,10 +19,12 @@ with means over all elements of the rows concerned, z without gradient, and
 x_hat2 = G(x_hat) over the whole batch. G is updated first, then D, on the x_hat
 that G made before its update.
 
-The generator is one of the paper's three (--net), batch norm or none (--norm).
+The generator is one of the paper's three (--net; peer_nets.py), batch norm or none (--norm).
 
     python3 peer.py --batch 64 --channels 1 --precision fp32 --layout channels_last
     python3 peer.py --batch 64 --serve      # "steps 10" -> {"ms": [...]}
+
+`agad bench --peer python3` starts it so, and takes turns with it.
 """
 
 import argparse
@@ -36,150 +38,17 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
+from peer_nets import made_nets
+
 LAMBDA = {"adv": 1.0, "con": 50.0, "adcon": 15.0, "lat": 5.0}
 EPS = 1e-3
 ADAM = {"lr": 2e-4, "betas": (0.5, 0.999), "eps": 1e-8}
-SLOPE = 0.2
-LEVELS = 5                                                  # of the UNets
 RANDOM_BATCHES = 4
+SCORED = 256                                                # pictures of a pass
+WARM_UP = 3                                                 # steps before a CUDA graph is captured
 
 
 # ------------------------------------------------------------------ networks
-
-def conv(inputs, outputs, stride=2, padding=1, kernel=4, bias=False):
-    return nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=bias)
-
-
-def deconv(inputs, outputs, stride=2, padding=1, kernel=4):
-    return nn.ConvTranspose2d(inputs, outputs, kernel, stride, padding, bias=False)
-
-
-class Generator(nn.Module):
-    """The naive encoder-decoder of the paper's Table 7."""
-
-    def __init__(self, channels):
-        super().__init__()
-        self.conv1 = conv(channels, 64)
-        self.conv2 = conv(64, 128)
-        self.bn2 = nn.BatchNorm2d(128)
-        self.conv3 = conv(128, 256)
-        self.bn3 = nn.BatchNorm2d(256)
-        self.conv4 = conv(256, 100)
-        self.deconv5 = deconv(100, 256)
-        self.bn5 = nn.BatchNorm2d(256)
-        self.deconv6 = deconv(256, 128)
-        self.bn6 = nn.BatchNorm2d(128)
-        self.deconv7 = deconv(128, 64)
-        self.bn7 = nn.BatchNorm2d(64)
-        self.deconv8 = deconv(64, channels)
-
-    def forward(self, x):                                   # (B, nc, h, w)
-        h = F.leaky_relu(self.conv1(x), SLOPE)
-        h = F.leaky_relu(self.bn2(self.conv2(h)), SLOPE)
-        h = F.leaky_relu(self.bn3(self.conv3(h)), SLOPE)
-        h = self.conv4(h)                                   # (B, 100, h/16, w/16)
-        h = F.relu(self.bn5(self.deconv5(h)))
-        h = F.relu(self.bn6(self.deconv6(h)))
-        h = F.relu(self.bn7(self.deconv7(h)))
-        return torch.tanh(self.deconv8(h))
-
-
-def node(inputs, outputs, norm):
-    """Two 3 x 3 convolutions, each with batch norm, or a bias where there is none,
-    and ReLU."""
-    layers = []
-    for channels in (inputs, outputs):
-        layers.append(nn.Conv2d(channels, outputs, 3, padding=1, bias=norm == "none"))
-        if norm == "bn":
-            layers.append(nn.BatchNorm2d(outputs))
-        layers.append(nn.ReLU())
-    return nn.Sequential(*layers)
-
-
-class Rise(nn.Module):
-    """The map from below brought up, joined to the maps of its own level."""
-
-    def __init__(self, below, skips, outputs, norm):
-        super().__init__()
-        self.up = nn.ConvTranspose2d(below, outputs, 2, stride=2)
-        self.node = node((skips + 1) * outputs, outputs, norm)
-
-    def forward(self, below, *skips):
-        return self.node(torch.cat([*skips, self.up(below)], dim=1))
-
-
-class UNet(nn.Module):
-    """The paper's Fig. 5a: filters width, 2 width, ... on five levels."""
-
-    def __init__(self, channels, width=32, norm="bn"):
-        super().__init__()
-        f = [width << level for level in range(LEVELS)]
-        self.fall = nn.ModuleList(node(a, b, norm) for a, b in zip([channels, *f], f))
-        self.rise = nn.ModuleList(Rise(2 * a, 1, a, norm) for a in reversed(f[:-1]))
-        self.out = nn.Conv2d(width, channels, 1)
-
-    def forward(self, x):
-        levels = [self.fall[0](x)]
-        for fall in self.fall[1:]:
-            levels.append(fall(F.max_pool2d(levels[-1], 2)))
-        h = levels.pop()                                    # (B, 16 width, h/16, w/16)
-        for rise in self.rise:
-            h = rise(h, levels.pop())
-        return torch.tanh(self.out(h))
-
-
-class UNetPlusPlus(nn.Module):
-    """The paper's Fig. 5b: x(i, j) reads x(i, 0) to x(i, j - 1) and x(i + 1, j - 1)."""
-
-    def __init__(self, channels, width=32, norm="bn"):
-        super().__init__()
-        f = [width << level for level in range(LEVELS)]
-        self.fall = nn.ModuleList(node(a, b, norm) for a, b in zip([channels, *f], f))
-        self.rise = nn.ModuleList(                          # column by column
-            nn.ModuleList(Rise(2 * f[i], j, f[i], norm) for i in range(LEVELS - j))
-            for j in range(1, LEVELS))
-        self.out = nn.Conv2d(width, channels, 1)
-
-    def forward(self, x):
-        rows = [[self.fall[0](x)]]
-        for fall in self.fall[1:]:
-            rows.append([fall(F.max_pool2d(rows[-1][0], 2))])
-        for column in self.rise:
-            below = [row[-1] for row in rows[1:]]
-            for row, rise, h in zip(rows, column, below):
-                row.append(rise(h, *row))
-            rows.pop()                                      # the last level has been read
-        return torch.tanh(self.out(rows[0][-1]))
-
-
-class Discriminator(nn.Module):
-    """Logit and latent (the last feature map) of images of 32 x 32."""
-
-    def __init__(self, channels, norm="bn"):
-        super().__init__()
-        bias = norm == "none"
-        self.conv1 = conv(channels, 64)
-        self.conv2 = conv(64, 128, bias=bias)
-        self.bn2 = nn.BatchNorm2d(128) if norm == "bn" else nn.Identity()
-        self.conv3 = conv(128, 256, bias=bias)
-        self.bn3 = nn.BatchNorm2d(256) if norm == "bn" else nn.Identity()
-        self.classifier = conv(256, 1, stride=1, padding=0)
-
-    def forward(self, x):
-        h = F.leaky_relu(self.conv1(x), SLOPE)
-        h = F.leaky_relu(self.bn2(self.conv2(h)), SLOPE)
-        z = F.leaky_relu(self.bn3(self.conv3(h)), SLOPE)    # (B, 256, 4, 4)
-        return self.classifier(z).flatten(), z              # (B), z
-
-
-def made_nets(net, channels, width=None, norm="bn"):
-    """G and D; a width of None is the paper's."""
-    if net == "naive":
-        generator = Generator(channels)
-    else:
-        generator = (UNet if net == "unet" else UNetPlusPlus)(channels, width or 32, norm)
-    return {"generator": generator, "discriminator": Discriminator(channels, norm)}
-
 
 def dcgan_weights(net):
     for module in net.modules():
@@ -246,12 +115,14 @@ class Trainer:
     """G, D and their optimisers; `step(x)` is one step of Algorithm 1."""
 
     def __init__(self, generator, discriminator, anomalies=0, bf16=False,
-                 device="cpu", compiled=False, fused=None):
+                 device="cpu", compiled=False, fused=None, capturable=False):
         self.parameters = list(generator.parameters())
-        self.opt_g = torch.optim.Adam(generator.parameters(), fused=fused, **ADAM)
-        self.opt_d = torch.optim.Adam(discriminator.parameters(), fused=fused, **ADAM)
-        self.G = torch.compile(generator) if compiled else generator
-        self.D = torch.compile(discriminator) if compiled else discriminator
+        adam = {"fused": fused, "capturable": capturable, **ADAM}
+        self.opt_g = torch.optim.Adam(generator.parameters(), **adam)
+        self.opt_d = torch.optim.Adam(discriminator.parameters(), **adam)
+        # dynamic=False: code for each size, as one picture and a batch are scored too.
+        self.G = torch.compile(generator, dynamic=False) if compiled else generator
+        self.D = torch.compile(discriminator, dynamic=False) if compiled else discriminator
         self.anomalies = anomalies
         self.bf16 = bf16
         self.device = device
@@ -292,6 +163,60 @@ class Trainer:
         return {name: loss.detach() for name, loss in losses.items()}
 
 
+class Graphed:
+    """The trainer's whole step as one CUDA graph: warmed up on a stream of its own, captured once, then replayed
+    on the batch that is copied into its input."""
+
+    def __init__(self, trainer, batch):
+        self.trainer, self.x, self.device = trainer, batch.clone(), trainer.device
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for _ in range(WARM_UP):
+                trainer.step(self.x)
+        torch.cuda.current_stream().wait_stream(side)
+        for optimiser in trainer.opt_g, trainer.opt_d:
+            optimiser.zero_grad(set_to_none=True)           # so that the graph allocates them
+        self.graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self.graph):
+            self.losses = trainer.step(self.x)
+
+    def step(self, x):
+        self.x.copy_(x)
+        self.graph.replay()
+        return self.losses
+
+
+class Scorer:
+    """The L2 norm of x_hat - x of each picture, by G in eval mode and without gradients: from 8-bit pictures in main
+    memory to 64-bit scores in main memory, as `agad score` computes them."""
+
+    def __init__(self, trainer, like):
+        self.trainer, self.like = trainer, like
+        self.layout = (torch.channels_last if like.is_contiguous(memory_format=torch.channels_last)
+                       else torch.contiguous_format)
+        self.pictures = torch.randint(0, 256, (SCORED, *like.shape[1:]), dtype=torch.uint8)
+
+    def times(self, pictures, passes):
+        """Milliseconds of each of `passes` passes over `pictures` pictures."""
+        ms, x = [], self.pictures[:pictures]
+        self.trainer.G.eval()
+        with torch.inference_mode():
+            for _ in range(passes):
+                start = time.perf_counter()
+                self.score(x)
+                ms.append((time.perf_counter() - start) * 1e3)
+        self.trainer.G.train()
+        return ms
+
+    def score(self, pictures):
+        x = pictures.to(self.like.device).to(self.like.dtype, memory_format=self.layout)
+        x = x.mul_(2 / 255).sub_(1)
+        with self.trainer.autocast():
+            x_hat = self.trainer.G(x)
+        return (x_hat.to(x.dtype) - x).flatten(1).norm(dim=1).double().cpu()
+
+
 # ----------------------------------------------------------------- measuring
 
 def time_steps(trainer, batches, steps):
@@ -327,6 +252,31 @@ def peak_bytes(device):
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
+def peak_of_step(trainer, batches):
+    """The most bytes that tensors hold in a step: weights, optimisers' state and the batches too."""
+    trainer.step(batches[0])
+    if trainer.device == "cuda":
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+        trainer.step(batches[0])
+        torch.cuda.synchronize()
+        return torch.cuda.max_memory_allocated()
+    kept = list(batches)
+    for optimiser in trainer.opt_g, trainer.opt_d:
+        for parameter, state in optimiser.state.items():
+            kept += [parameter, *state.values()]
+            if parameter.grad is not None:
+                kept.append(parameter.grad)
+    held = most = sum(t.numel() * t.element_size() for t in kept)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as seen:
+        trainer.step(batches[0])
+    events = [e for e in seen.profiler.kineto_results.events() if e.name() == "[memory]"]
+    for event in sorted(events, key=lambda e: e.start_ns()):
+        held += event.nbytes()
+        most = max(most, held)
+    return most
+
+
 def processor(device):
     if device == "cuda":
         return torch.cuda.get_device_name()
@@ -356,7 +306,8 @@ def summary(args, ms):
         "precision": args.precision,
         "layout": args.layout,
         "compile": args.compile,
-        "fused_adam": args.fused_adam,
+        "fused_adam": args.fused_adam or args.graph,
+        "graph": args.graph,
         "device": args.device,
         "processor": processor(args.device),
         "threads": torch.get_num_threads(),
@@ -365,15 +316,47 @@ def summary(args, ms):
 
 
 def serve(trainer, batches):
-    """One line of JSON for each line "steps N" of standard input, until it ends.
+    """One line of JSON for each line of standard input, until it ends:
+
+        steps N    {"ms": [...]}   of each of N training steps
+        score N    {"ms": [...]}   of each of N passes over 256 pictures in eval mode
+        latency N  {"ms": [...]}   of each of N single pictures, on one thread
+        peak       {"bytes": ...}  that tensors hold at most in a step
+        about      {"torch": ...}  its version
+
     Nothing runs in between, so that another process can have the cores. The
     first rounds hold the warming up: the caller drops them."""
+    trainer_of_steps = trainer.trainer if isinstance(trainer, Graphed) else trainer
+    scorer = Scorer(trainer_of_steps, batches[0])
+    threads = torch.get_num_threads()
+
+    def latency(n):
+        torch.set_num_threads(1)
+        try:
+            return {"ms": scorer.times(1, n)}
+        finally:
+            torch.set_num_threads(threads)
+
+    commands = {
+        "steps": lambda n: {"ms": time_steps(trainer, batches, n)},
+        "score": lambda n: {"ms": scorer.times(SCORED, n)},
+        "latency": latency,
+    }
     for line in sys.stdin:
         words = line.split()
-        if len(words) == 2 and words[0] == "steps" and words[1].isdigit():
-            answer = {"ms": time_steps(trainer, batches, int(words[1]))}
-        else:
-            answer = {"error": f"expected 'steps N', got {line.strip()!r}"}
+        try:
+            if words == ["peak"]:
+                answer = {"bytes": peak_of_step(trainer_of_steps, batches)}
+            elif words == ["about"]:
+                answer = {"torch": torch.__version__}
+            elif len(words) == 2 and words[0] in commands and words[1].isdigit():
+                answer = commands[words[0]](int(words[1]))
+            else:
+                answer = {"error": "expected 'steps N', 'score N', 'latency N', 'peak' or "
+                                   f"'about', got {line.strip()!r}"}
+        except Exception as error:                          # torch.compile without a compiler, for example
+            lines = [text for text in str(error).splitlines() if text.strip()]
+            answer = {"error": f"{type(error).__name__}: {lines[0] if lines else ''}"}
         print(json.dumps(answer), flush=True)
 
 
@@ -389,6 +372,7 @@ def options():
     add("--layout", choices=["nchw", "channels_last"], default="nchw")
     add("--compile", action="store_true", help="torch.compile around G and around D")
     add("--fused-adam", action="store_true", help="Adam(fused=True)")
+    add("--graph", action="store_true", help="the whole step as one CUDA graph, with fused Adam; GPU only")
     add("--threads", type=int, default=0, help="0: PyTorch's own choice")
     add("--batch", type=int, default=64, help="rows of a batch, anomalies included")
     add("--anomalies", type=int, default=0, help="how many of them are known anomalies")
@@ -399,7 +383,7 @@ def options():
     add("--device", choices=["cpu", "cuda"], default="cpu")
     add("--seed", type=int, default=1)
     add("--json", action="store_true", help="print one line of JSON")
-    add("--serve", action="store_true", help="answer 'steps N' lines with the times")
+    add("--serve", action="store_true", help="answer lines of standard input: see serve()")
     args = parser.parse_args()
     if args.size != 32:
         parser.error("--size: only 32 is supported")
@@ -411,6 +395,8 @@ def options():
         parser.error("--steps: at least 1")
     if args.precision == "tf32" and args.device != "cuda":
         parser.error("--precision tf32 needs --device cuda")
+    if args.graph and args.device != "cuda":
+        parser.error("--graph needs --device cuda")
     if args.device == "cuda" and not torch.cuda.is_available():
         parser.error("--device cuda: PyTorch finds no GPU")
     return args
@@ -440,7 +426,9 @@ def main():
                .to(**placed) for _ in range(RANDOM_BATCHES)]
     trainer = Trainer(*nets, anomalies=args.anomalies, bf16=args.precision == "bf16",
                       device=args.device, compiled=args.compile,
-                      fused=args.fused_adam or None)
+                      fused=args.fused_adam or args.graph or None, capturable=args.graph)
+    if args.graph:
+        trainer = Graphed(trainer, batches[0])
     if args.serve:
         serve(trainer, batches)
         return
