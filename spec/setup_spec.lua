@@ -276,6 +276,10 @@ describe("make install #slow", function()
     assert.are.equal("", must("find '%s/p q' ! -perm -004 -o -type d ! -perm -005", dir))
     local agad = ("cd / && %s -u XDG_CACHE_HOME HOME=/nonexistent '%s/p q/bin/agad'"):format(clean_env, dir)
     assert.are.equal("1", must("%s -e 'print(1)'", agad))
+    -- the script that PyTorch runs for `agad bench` is there, with what it imports
+    local script = must("%s -e 'print((require \"agad.bench.peer\".script()))'", agad)
+    assert.are.equal(dir .. "/p q/bin/../share/lua/5.4/agad/bench/peer.py", script)
+    must("test -f '%s' && test -f '%s'", script, script:gsub("peer%.py$", "peer_nets.py"))
     -- what is mapped lies under the prefix or in the system
     local maps = must("%s -e 'require \"agad.core\" for l in io.lines \"/proc/self/maps\" do print(l) end'"
       .. " | sed -n 's|^[^/]*/|/|p' | sort -u", agad)
