@@ -439,9 +439,10 @@ static int choices(lua_State *L) {
   step_state *s = check(L, 1)->state;
   if (!s->choices) return 0;
   char **text = (char **)lua_agad_new_holder(L, free);
+  agad_error error;
   at_scope scope = at_open();
   *text = at_choices_text(s->choices);
-  if (at_close(&scope, NULL) || !*text) return lua_agad_error(L, "step: out of memory");
+  if (at_close(&scope, &error)) return lua_agad_raise(L, &error);
   lua_pushstring(L, *text);
   lua_agad_release(L, -2);
   return 1;
