@@ -48,11 +48,8 @@ local function warm_up(entrants, show)
   local left = {}
   for _, e in ipairs(entrants) do
     local ok, reason = errors.try(function()
-      e.ask("steps", WARM)
-      if e.scores then
-        e.ask("latency", WARM)
-        e.ask("score", 1)
-      end
+      e.warm = {steps = e.ask("steps", WARM)}
+      if e.scores then e.warm.latency, e.warm.score = e.ask("latency", WARM), e.ask("score", 1) end
     end)
     if ok then left[#left + 1] = e
     elseif errors.is_interruption(reason) or e.name == "agad" then error(reason, 0)
@@ -61,8 +58,11 @@ local function warm_up(entrants, show)
   return left
 end
 
--- How many times one turn repeats a measurement that took this many milliseconds.
-local function count(what, ms, most) return math.max(1, math.min(most, math.ceil(SECONDS[what] * 1e3 / ms))) end
+-- How many times one turn repeats a measurement.
+local function count(e, what, most)
+  local ms = e.warm[what][#e.warm[what]]
+  return math.max(1, math.min(most, math.ceil(SECONDS[what] * 1e3 / ms)))
+end
 
 -- One kind of measurement in one round: everybody once, beginning with another one each time.
 local function turn(entrants, what, n, round)
@@ -135,8 +135,8 @@ function measure.row(o, with, show)
     if e.name == "eager" then e.peak = e.process:json("peak").bytes end
   end
   local floor = machine.new(our.precision, our.device)
-  local n = {steps = count("steps", our:steps(1)[1], MOST_STEPS), score = count("score", our:score(1)[1], MOST_STEPS),
-    latency = count("latency", our:latency(1)[1], MOST_PICTURES)}
+  local n = {steps = count(me, "steps", MOST_STEPS), score = count(me, "score", MOST_STEPS),
+    latency = count(me, "latency", MOST_PICTURES)}
   for round = 1, o.rounds do
     floor:sample()
     for _, what in ipairs {"steps", "score", "latency"} do turn(entrants, what, n[what], round) end

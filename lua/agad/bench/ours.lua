@@ -71,10 +71,10 @@ function ours:steps(n)
   return ms
 end
 
---- The most bytes that tensors hold on the device during a step: weights, averages, Adam's state and the batches too.
+--- The most bytes that tensors hold on the device during a step, which must not be the first: weights, averages, Adam's
+-- state and the batches too.
 -- @return integer
 function ours:peak_bytes()
-  one_step(self)
   self.wait()
   core.restart_peak()
   one_step(self)
