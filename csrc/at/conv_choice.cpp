@@ -14,11 +14,13 @@ constexpr const char *kNames[kConvWays] = {
     "library",         "rows",         "onednn rows",         "winograd",
     "float32 library", "float32 rows", "float32 onednn rows", "float32 winograd"};
 
-/* Another way than the guess must be faster by so much, since times differ from run to run. */
+/* Times differ from run to run, and more so on a busy machine. Another way than the guess must be faster by so much; */
 constexpr double kMargin = .85;
-/* A way that takes so much longer than the fastest one is not measured again. */
-constexpr double kHopeless = 1.5;
-constexpr int kRounds = 3;
+/* each way is run so often, those that take little time more often, */
+constexpr int kRounds = 3, kMostRounds = 12;
+constexpr double kLittle = 20; /* ms, of all ways together */
+/* but one that took so many times as long as the fastest is not run again. */
+constexpr double kHopeless = 5;
 
 struct choice {
   conv_way way;
@@ -45,10 +47,15 @@ double milliseconds(const std::function<void(conv_way)> &run, conv_way way) {
 choice measure(const conv_way *ways, int n, const std::function<void(conv_way)> &run) {
   double times[kConvWays], best = std::numeric_limits<double>::infinity();
   for (int i = 0; i < n; i++) best = std::min(best, times[i] = milliseconds(run, ways[i]));
-  const double most = kHopeless * best;
-  for (int round = 0; round < kRounds; round++)
-    for (int i = 0; i < n; i++)
-      if (times[i] <= most) times[i] = std::min(times[i], milliseconds(run, ways[i]));
+  const double most = kHopeless * best + kLittle;
+  double spent = 0;
+  for (int round = 0; round < kRounds || (round < kMostRounds && spent < kLittle); round++)
+    for (int i = 0; i < n; i++) {
+      if (times[i] > most) continue;
+      const double now = milliseconds(run, ways[i]);
+      times[i] = std::min(times[i], now);
+      spent += now;
+    }
   int fastest = 0;
   for (int i = 1; i < n; i++)
     if (times[i] < times[fastest] * (fastest ? 1 : kMargin)) fastest = i;
