@@ -140,6 +140,19 @@ describe("a run", function()
     end
   end)
 
+  it("counts what measuring took neither as training nor in its images per second", function()
+    local run, began = trained(), core.clock()
+    run.step:choose ""                              -- forgets what the cache knows
+    local first
+    run:fit(function(e)
+      if e.kind == "step" and e.step == 1 then first = {e.images_per_second, run.images, core.clock() - began} end
+    end)
+    local took = core.clock() - began
+    assert.is_true(run.measuring > 0)
+    assert.is_true(run.train_seconds > 0 and run.train_seconds + run.measuring <= took)
+    assert.is_true(first[1] >= first[2] / (first[3] - run.measuring))
+  end)
+
   it("that is deterministic measures nothing", function()
     local run = trained {deterministic = true}
     run:fit(small.quiet)

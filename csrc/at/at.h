@@ -150,9 +150,10 @@ int at_rows_alike(int on);
  * earlier choices, a line each, "" for none; lines that are not understood are left out. */
 at_choices *at_choices_new(const char *text);
 void at_choices_free(at_choices *choices);
-at_choices *at_choices_use(at_choices *choices);     /* of this thread; returns those that were current; NULL = none */
-int64_t at_choices_count(const at_choices *choices); /* of those that were measured or used, as is the text */
-char *at_choices_text(const at_choices *choices);    /* with the times of the ways; free() it */
+at_choices *at_choices_use(at_choices *choices);      /* of this thread; returns those that were current; NULL = none */
+int64_t at_choices_count(const at_choices *choices);  /* of those that were measured or used, as is the text */
+char *at_choices_text(const at_choices *choices);     /* with the times of the ways; free() it */
+double at_choices_seconds(const at_choices *choices); /* that measuring took */
 at_tensor *at_convolution(const at_tensor *x, const at_tensor *w, const at_tensor *bias, const int64_t stride[2],
                           const int64_t padding[2], int transposed, const int64_t output_padding[2]);
 /* Gradients that are not asked for (NULL) are not computed. */

@@ -1,10 +1,9 @@
-/* conv.cpp: convolutions of the step: libtorch's (oneDNN, cuDNN), but on the CPU, where one of conv.h's ways is the
- * faster one, that. */
+/* conv.cpp: convolutions of the step: on the CPU in one of the ways of conv.h, otherwise libtorch's (cuDNN). */
 #include "conv.h"
 
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/convolution.h>
 #include <ATen/Parallel.h>
+#include <ATen/ops/convolution.h>
 #include <ATen/ops/convolution_backward.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/sum.h>

@@ -52,9 +52,6 @@ struct conv_winograd {
 enum class conv_way { library, rows, onednn_rows, winograd, wide_library, wide_rows, wide_onednn_rows, wide_winograd };
 constexpr int kConvWays = 8;
 
-/* The name of a way, as it is written. */
-const char *conv_way_name(conv_way way);
-
 /* The way of a convolution, one of those given: that which the current at_choices name, or else the fastest of the first
  * `fast` ones, measured; without choices the first. `run` computes it. */
 conv_way conv_choose(const std::function<std::string()> &describe, const conv_way *ways, int n, int fast,

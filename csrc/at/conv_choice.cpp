@@ -32,27 +32,30 @@ struct choice {
 
 struct at_choices : at_taken {
   std::map<std::string, choice> list;
+  double seconds = 0; /* spent on measuring */
 };
 
 namespace {
 
 __thread at_choices *current;
 
-double milliseconds(const std::function<void(conv_way)> &run, conv_way way) {
+const char *name_of(conv_way way) { return kNames[(int)way]; }
+
+template <class F> double milliseconds(F &&f) {
   const auto began = std::chrono::steady_clock::now();
-  run(way);
+  f();
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - began).count();
 }
 
 choice measure(const conv_way *ways, int n, const std::function<void(conv_way)> &run) {
   double times[kConvWays], best = std::numeric_limits<double>::infinity();
-  for (int i = 0; i < n; i++) best = std::min(best, times[i] = milliseconds(run, ways[i]));
+  for (int i = 0; i < n; i++) best = std::min(best, times[i] = milliseconds([&] { run(ways[i]); }));
   const double most = kHopeless * best + kLittle;
   double spent = 0;
   for (int round = 0; round < kRounds || (round < kMostRounds && spent < kLittle); round++)
     for (int i = 0; i < n; i++) {
       if (times[i] > most) continue;
-      const double now = milliseconds(run, ways[i]);
+      const double now = milliseconds([&] { run(ways[i]); });
       times[i] = std::min(times[i], now);
       spent += now;
     }
@@ -62,7 +65,7 @@ choice measure(const conv_way *ways, int n, const std::function<void(conv_way)> 
   choice made{ways[fastest], {}, true};
   for (int i = 0; i < n; i++) {
     char text[64];
-    text_print(text, sizeof text, "%s%s %.3g", i ? ", " : "", conv_way_name(ways[i]), times[i]);
+    text_print(text, sizeof text, "%s%s %.3g", i ? ", " : "", name_of(ways[i]), times[i]);
     made.times += text;
   }
   made.times += " ms";
@@ -83,8 +86,6 @@ void read_line(at_choices *c, const std::string &line) {
 
 } // namespace
 
-const char *conv_way_name(conv_way way) { return kNames[(int)way]; }
-
 conv_way conv_choose(const std::function<std::string()> &describe, const conv_way *ways, int n, int fast,
                      const std::function<void(conv_way)> &run) {
   if (!current) return ways[0];
@@ -95,7 +96,9 @@ conv_way conv_choose(const std::function<std::string()> &describe, const conv_wa
     return known->second.way;
   }
   if (fast == 1) return ways[0];
-  return (current->list[what] = measure(ways, fast, run)).way;
+  const double spent = milliseconds([&] { current->list[what] = measure(ways, fast, run); });
+  current->seconds += spent / 1e3;
+  return current->list[what].way;
 }
 
 at_choices *at_choices_new(const char *text) {
@@ -127,11 +130,13 @@ int64_t at_choices_count(const at_choices *choices) {
   return n;
 }
 
+double at_choices_seconds(const at_choices *choices) { return choices ? choices->seconds : 0; }
+
 char *at_choices_text(const at_choices *choices) {
   auto write = [&] {
     std::string text;
     for (const auto &c : choices->list)
-      if (c.second.used) text += c.first + ": " + conv_way_name(c.second.way) + " (" + c.second.times + ")\n";
+      if (c.second.used) text += c.first + ": " + name_of(c.second.way) + " (" + c.second.times + ")\n";
     char *copy = (char *)at_take(text.size() + 1);
     memcpy(copy, text.c_str(), text.size() + 1);
     return copy;

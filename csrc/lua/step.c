@@ -448,10 +448,12 @@ static int choices(lua_State *L) {
   return 1;
 }
 
-/* n_choices() -> how many */
+/* n_choices() -> how many, and the seconds that measuring took */
 static int n_choices(lua_State *L) {
-  lua_pushinteger(L, at_choices_count(check(L, 1)->state->choices));
-  return 1;
+  const at_choices *all = check(L, 1)->state->choices;
+  lua_pushinteger(L, at_choices_count(all));
+  lua_pushnumber(L, at_choices_seconds(all));
+  return 2;
 }
 
 static const luaL_Reg methods[] = {{"add_net", add_net},

@@ -58,7 +58,7 @@ end
 --- Gives a run's new step the ways that are known: the run's own before those of the cache.
 -- @param run run
 function choices.begin(run)
-  run.n_choices = nil
+  run.n_choices, run.measured = nil, 0            -- of this step
   if run.config.deterministic or run.device ~= "cpu" then return end
   local text = {stored()}
   for _, line in pairs(measured) do text[#text + 1] = line end
@@ -67,11 +67,13 @@ function choices.begin(run)
   run.n_choices = run.step:n_choices()
 end
 
---- Remembers what was chosen since the last call.
+--- Remembers what was chosen since the last call, and adds what measuring took to run.measuring (seconds).
 -- @param run run
 function choices.keep(run)
-  if not run.n_choices or run.step:n_choices() == run.n_choices then return end
-  run.choices, run.n_choices = run.step:choices(), run.step:n_choices()
+  local n, seconds = run.step:n_choices()
+  if not run.n_choices or n == run.n_choices then return end
+  run.measuring, run.measured = run.measuring + seconds - run.measured, seconds
+  run.choices, run.n_choices = run.step:choices(), n
   for line, what in each_line(run.choices) do measured[what] = line end
   store(run.choices)
 end

@@ -101,7 +101,7 @@ function trainer.new(task, given, o)
     error(("method %s learns from known anomalies, but the task has none; give a gamma above 0"):format(method.name), 0)
   end
   local self = setmetatable({task = task, method = method, config = config, steps = 0, keep = {}, history = {},
-    losses = {}, train_seconds = 0, images = 0, notes = {}}, run)
+    losses = {}, train_seconds = 0, measuring = 0, images = 0, notes = {}}, run)
   if config.threads then core.threads(config.threads) end
   config.threads = core.threads()
   self.device = choose_device(config.device)
@@ -327,7 +327,8 @@ local function fit_phase(self, on_event)
   on_event {kind = "begin", phase = self:phase_name(), epochs = epochs,
     batches = math.ceil(total / math.max(1, epochs)), config = config, device = self.device}
   local function log(step) return step % config.log_every == 0 or step == last or step == 1 end
-  local before, away = self.train_seconds, 0
+  -- `away`: evaluating, and measuring the ways of convolutions, are not training.
+  local before, away, measured = self.train_seconds, 0, self.measuring
   local asked = false                                      -- to stop, by a callback
   while self.done < epochs and not interrupted and not stopped and not self.stopped do
     if self.epoch == self.done then self.epoch = self.epoch + 1 end
@@ -336,6 +337,7 @@ local function fit_phase(self, on_event)
     last = self.steps - batch + self.sampler:batches()
     while not interrupted and not stopped and one_step(self, log) do
       batch = batch + 1
+      away, measured = away + self.measuring - measured, self.measuring
       local seconds = core.clock() - began - away
       self.train_seconds = before + seconds
       self.images_per_second = self.images / self.train_seconds
@@ -349,7 +351,7 @@ local function fit_phase(self, on_event)
     local ended = core.clock()
     self.train_seconds = before + ended - began - away
     if not interrupted and not stopped then interrupted = end_epoch(self, on_event, gamma) end
-    away = away + core.clock() - ended                     -- evaluation is not training
+    away = away + core.clock() - ended
   end
   return interrupted, stopped
 end
