@@ -38,7 +38,7 @@ import torch.nn.functional as F
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), *"../../lua/agad/bench".split("/")))
 import peer  # noqa: E402
 from peer import ADAM, bce  # noqa: E402
-from peer_nets import SLOPE, Discriminator, conv, deconv  # noqa: E402
+from peer_nets import Discriminator, Trunk, conv, deconv  # noqa: E402
 
 FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)),
                     "..", "data", "reference.json")
@@ -173,21 +173,13 @@ def agad(layout):
 
 # ------------------------------------------------------------------ GANomaly
 
-class Encoder(nn.Module):
+class Encoder(Trunk):
     def __init__(self, channels):
-        super().__init__()
-        self.conv1 = conv(channels, 64)
-        self.conv2 = conv(64, 128)
-        self.bn2 = nn.BatchNorm2d(128)
-        self.conv3 = conv(128, 256)
-        self.bn3 = nn.BatchNorm2d(256)
+        super().__init__(channels)
         self.conv4 = conv(256, 100, stride=1, padding=0)
 
     def forward(self, x):
-        h = F.leaky_relu(self.conv1(x), SLOPE)
-        h = F.leaky_relu(self.bn2(self.conv2(h)), SLOPE)
-        h = F.leaky_relu(self.bn3(self.conv3(h)), SLOPE)
-        return self.conv4(h)                                # (B, 100, 1, 1)
+        return self.conv4(self.features(x))                 # (B, 100, 1, 1)
 
 
 class Decoder(nn.Module):

@@ -36,7 +36,7 @@ local function figures(list, column)
   for i, row in ipairs(list) do sorted[i] = row[column] end
   table.sort(sorted)
   local median = ("**%.4f**"):format(sorted[(#sorted + 1) // 2])
-  return #list == 1 and median or ("%s (%.4f–%.4f)"):format(median, sorted[1], sorted[#sorted])
+  return #list == 1 and median or ("%s (%.4f-%.4f)"):format(median, sorted[1], sorted[#sorted])
 end
 
 print "| AUROC: median (range over three seeds) | steady | plain | paper-like |\n|---|---|---|---|"

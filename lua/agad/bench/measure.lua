@@ -17,14 +17,6 @@ local measure = {}
 local WARM, MOST_STEPS, MOST_PICTURES = 2, 20, 100
 local SECONDS = {steps = .5, latency = .25, score = .25}   -- of one round, of each that takes turns
 
---- The forms of the peer, by what is written for --forms.
-measure.forms = {
-  {name = "eager", args = {}, scores = true},
-  {name = "fused", args = {"--fused-adam"}},
-  {name = "compiled", args = {"--compile", "--fused-adam"}, scores = true},
-  {name = "graph", args = {"--graph"}, device = "cuda"},
-}
-
 -- This project, as one of those that take turns.
 local function own(our)
   return {name = "agad", scores = true, ask = function(what, n) return our[what](our, n) end}

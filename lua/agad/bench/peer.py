@@ -48,7 +48,7 @@ SCORED = 256                                                # pictures of a pass
 WARM_UP = 3                                                 # steps before a CUDA graph is captured
 
 
-# ------------------------------------------------------------------ networks
+# ------------------------------------------------------------------- weights
 
 def dcgan_weights(net):
     for module in net.modules():

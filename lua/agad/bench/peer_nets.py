@@ -16,16 +16,29 @@ def deconv(inputs, outputs, stride=2, padding=1, kernel=4):
     return nn.ConvTranspose2d(inputs, outputs, kernel, stride, padding, bias=False)
 
 
-class Generator(nn.Module):
+class Trunk(nn.Module):
+    """What the naive generator, the discriminator and GANomaly's encoders begin with."""
+
+    def __init__(self, channels, norm="bn"):
+        super().__init__()
+        bias = norm == "none"
+        self.conv1 = conv(channels, 64)
+        self.conv2 = conv(64, 128, bias=bias)
+        self.bn2 = nn.BatchNorm2d(128) if norm == "bn" else nn.Identity()
+        self.conv3 = conv(128, 256, bias=bias)
+        self.bn3 = nn.BatchNorm2d(256) if norm == "bn" else nn.Identity()
+
+    def features(self, x):                                  # (B, 256, h/8, w/8)
+        h = F.leaky_relu(self.conv1(x), SLOPE)
+        h = F.leaky_relu(self.bn2(self.conv2(h)), SLOPE)
+        return F.leaky_relu(self.bn3(self.conv3(h)), SLOPE)
+
+
+class Generator(Trunk):
     """The naive encoder-decoder of the paper's Table 7."""
 
     def __init__(self, channels):
-        super().__init__()
-        self.conv1 = conv(channels, 64)
-        self.conv2 = conv(64, 128)
-        self.bn2 = nn.BatchNorm2d(128)
-        self.conv3 = conv(128, 256)
-        self.bn3 = nn.BatchNorm2d(256)
+        super().__init__(channels)
         self.conv4 = conv(256, 100)
         self.deconv5 = deconv(100, 256)
         self.bn5 = nn.BatchNorm2d(256)
@@ -36,10 +49,7 @@ class Generator(nn.Module):
         self.deconv8 = deconv(64, channels)
 
     def forward(self, x):                                   # (B, nc, h, w)
-        h = F.leaky_relu(self.conv1(x), SLOPE)
-        h = F.leaky_relu(self.bn2(self.conv2(h)), SLOPE)
-        h = F.leaky_relu(self.bn3(self.conv3(h)), SLOPE)
-        h = self.conv4(h)                                   # (B, 100, h/16, w/16)
+        h = self.conv4(self.features(x))                    # (B, 100, h/16, w/16)
         h = F.relu(self.bn5(self.deconv5(h)))
         h = F.relu(self.bn6(self.deconv6(h)))
         h = F.relu(self.bn7(self.deconv7(h)))
@@ -114,23 +124,15 @@ class UNetPlusPlus(nn.Module):
         return torch.tanh(self.out(rows[0][-1]))
 
 
-class Discriminator(nn.Module):
+class Discriminator(Trunk):
     """Logit and latent (the last feature map) of images of 32 x 32."""
 
     def __init__(self, channels, norm="bn"):
-        super().__init__()
-        bias = norm == "none"
-        self.conv1 = conv(channels, 64)
-        self.conv2 = conv(64, 128, bias=bias)
-        self.bn2 = nn.BatchNorm2d(128) if norm == "bn" else nn.Identity()
-        self.conv3 = conv(128, 256, bias=bias)
-        self.bn3 = nn.BatchNorm2d(256) if norm == "bn" else nn.Identity()
+        super().__init__(channels, norm)
         self.classifier = conv(256, 1, stride=1, padding=0)
 
     def forward(self, x):
-        h = F.leaky_relu(self.conv1(x), SLOPE)
-        h = F.leaky_relu(self.bn2(self.conv2(h)), SLOPE)
-        z = F.leaky_relu(self.bn3(self.conv3(h)), SLOPE)    # (B, 256, 4, 4)
+        z = self.features(x)                                # (B, 256, 4, 4)
         return self.classifier(z).flatten(), z              # (B), z
 
 

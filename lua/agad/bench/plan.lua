@@ -1,4 +1,4 @@
--- What `agad bench` measures: which nets, at which batch sizes and precisions.
+-- What `agad bench` measures: which nets, at which batch sizes and precisions, beside which forms of the peer.
 
 local plan = {}
 
@@ -9,6 +9,14 @@ local nets = {
 }
 local BATCH = 64                                           -- of a net of the user's own
 local precisions = {cpu = {"fp32", "bf16"}, cuda = {"tf32", "bf16"}}
+
+--- The forms of the peer: the names that --forms takes, options of peer.py, whether it scores too, and its only device.
+plan.forms = {
+  {name = "eager", args = {}, scores = true},
+  {name = "fused", args = {"--fused-adam"}},
+  {name = "compiled", args = {"--compile", "--fused-adam"}, scores = true},
+  {name = "graph", args = {"--graph"}, device = "cuda"},
+}
 
 --- Whether a net is one of the paper's, which the peer has too.
 function plan.is_known(name)

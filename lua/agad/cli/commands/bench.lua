@@ -5,7 +5,6 @@ local common = require "agad.cli.common"
 local interrupt = require "agad.base.interrupt"
 local words = require("agad.base.options").words
 
-local FORMS = {"eager", "fused", "compiled", "graph"}
 local OF_PEER = {"net", "batch", "precision", "threads", "device", "channels", "seed"}
 
 -- The typed options, and those among them that are not this command's own.
@@ -32,7 +31,7 @@ end
 -- The peer to measure, or nil.
 local function peer_of(agad, args, o, given)
   if not args.peer then return nil end
-  local peer, measure, plan = require "agad.bench.peer", require "agad.bench.measure", require "agad.bench.plan"
+  local peer, plan = require "agad.bench.peer", require "agad.bench.plan"
   if o.net and not plan.is_known(o.net) then
     common.fail(("--peer has the nets naive, unet and unet++ only, not %s"):format(o.net), 2)
   end
@@ -45,7 +44,7 @@ local function peer_of(agad, args, o, given)
     common.fail(("--peer runs on cpu and cuda only, not on %s"):format(o.device), 2)
   end
   local forms = {}
-  for _, form in ipairs(measure.forms) do
+  for _, form in ipairs(plan.forms) do
     local wanted = not args.forms or common.contains(args.forms, form.name)
     if wanted and (not form.device or form.device == o.device) then forms[#forms + 1] = form end
   end
@@ -114,10 +113,11 @@ return {
     c:option "--peer":argname "PYTHON":description("a Python with torch, for example python3: PyTorch's training " ..
       "step and scoring, measured in turn with this program's")
     c:option "--forms":argname "LIST":convert(function(given)
-      local list = {}
+      local list, known = {}, {}
+      for i, form in ipairs(require("agad.bench.plan").forms) do known[i] = form.name end
       for name in (given .. ","):gmatch "([^,]*)," do
-        if not common.contains(FORMS, name) then
-          return nil, ("--forms %s: %s is not one of %s"):format(given, name, words(FORMS))
+        if not common.contains(known, name) then
+          return nil, ("--forms %s: %s is not one of %s"):format(given, name, words(known))
         end
         list[#list + 1] = name
       end
