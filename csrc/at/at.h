@@ -25,6 +25,7 @@ typedef struct at_tensor at_tensor;
 typedef struct at_generator at_generator;
 typedef struct at_arena at_arena;
 typedef struct at_choices at_choices;
+typedef struct at_conv at_conv;
 typedef struct at_op at_op;
 
 /* The values are libtorch's ScalarType. */
@@ -160,6 +161,15 @@ at_tensor *at_convolution(const at_tensor *x, const at_tensor *w, const at_tenso
 void at_convolution_backward(at_tensor **dx, at_tensor **dw, at_tensor **db, const at_tensor *dy, const at_tensor *x,
                              const at_tensor *w, const int64_t stride[2], const int64_t padding[2], int transposed,
                              const int64_t output_padding[2]);
+/* A convolution on the CPU whose kernel stays as it is, in float32, with what follows it:
+ * y = act((convolution(x, w) - mean) * scale + shift), act(v) = v > 0 ? v : slope * v. NULL vectors: 0, 1, 0. The kernel
+ * is kept as the products read it. Its results are channels_last, and each picture's are its own. */
+int at_conv_is_fast(void); /* whether the processor has the instructions that it is written for */
+at_conv *at_conv_new(const at_tensor *w, const at_tensor *mean, const at_tensor *scale, const at_tensor *shift,
+                     double slope, const int64_t stride[2], const int64_t padding[2], int transposed,
+                     const int64_t output_padding[2]);
+void at_conv_free(at_conv *c);
+at_tensor *at_conv_run(at_conv *c, const at_tensor *x);
 /* training: uses the statistics of the batch, and moves the running ones (may be NULL) by momentum. */
 at_tensor *at_batch_norm(at_tensor **mean, at_tensor **invstd, const at_tensor *x, const at_tensor *w,
                          const at_tensor *b, at_tensor *running_mean, at_tensor *running_var, int training,
@@ -329,6 +339,9 @@ void at_device_memory(int device, int64_t *bytes, int64_t *peak); /* of cuda:n; 
 int at_probe(const char **note);
 int at_devices(void);
 int at_set_threads(int n); /* n < 1: only asks; returns the number in use */
+/* While on, what the calling thread computes starts no other threads: little work takes less time than to wake them.
+ * Returns the previous setting. */
+int at_one_thread(int on);
 void at_deterministic(int on);
 void at_allow_tf32(int on);      /* float32 convolutions and products of a GPU in TF32 */
 const char *at_version(void);    /* "2.11.0" */

@@ -1,5 +1,5 @@
 /* conv_winograd.cpp: convolutions by cpu/winograd.h: its memory and its threads. */
-#include "conv.h"
+#include "conv_fixed.h"
 #include "cpu/product.h"
 #include "cpu/winograd.h"
 
@@ -40,6 +40,9 @@ struct job {
     return std::min(std::max(fit, least), most) / PRODUCT_ROWS * PRODUCT_ROWS;
   }
 
+  /* How many times so many tiles are worth a thread. */
+  int64_t grain(size_t of) const { return conv_grain((int64_t)(of * w.positions * w.cs * w.depth)); }
+
   Tensor numbers(size_t n) const { return at::empty({(int64_t)n}, options); }
   Tensor kernel(const Tensor &of, bool up) const {
     const size_t line = PRODUCT_LINE / element;
@@ -65,40 +68,58 @@ bool conv_winograd::takes(const conv_shape &g) {
          g.hs == g.hl / (taps == 2 ? 2 : 1) && g.ws == g.wl / (taps == 2 ? 2 : 1);
 }
 
-Tensor conv_winograd::down(const conv_shape &g, const Tensor &l, const Tensor &w) {
+Tensor winograd_kernel(const conv_shape &g, const Tensor &w, bool up) { return job(g, w).kernel(w, up); }
+
+/* Rows of tiles are handed out, so that the pixels of those that are done lie side by side. */
+Tensor winograd_down(const conv_shape &g, const Tensor &l, const Tensor &u, const conv_finish *finish) {
   const job j(g, l);
-  const Tensor u = j.kernel(w, false), s = at::empty({g.n, g.cs, g.hs, g.ws}, l.options().memory_format(kLast));
-  const size_t chunk = j.chunk(kThread, 48, 240);
-  at::parallel_for(0, (int64_t)j.tiles, PRODUCT_ROWS, [&](int64_t begin, int64_t end) {
-    const size_t room = std::min(chunk, (size_t)(end - begin));
+  const Tensor s = at::empty({g.n, g.cs, g.hs, g.ws}, l.options().memory_format(kLast));
+  const size_t chunk = j.chunk(kThread, 48, 240), columns = j.w.columns;
+  auto pixel = [&](size_t row) { return (row / j.w.rows * j.w.hs + row % j.w.rows * 2) * j.w.ws; };
+  at::parallel_for(0, g.n * (int64_t)j.w.rows, j.grain(columns), [&](int64_t begin, int64_t end) {
+    const size_t last = (size_t)end * columns, room = std::min(chunk, last - (size_t)begin * columns);
     const Tensor S = j.numbers(j.w.positions * room * j.w.s_stride), L = j.numbers(j.w.positions * room * j.w.l_stride);
-    for (size_t first = (size_t)begin; first < (size_t)end; first += room) {
-      const size_t count = std::min(room, (size_t)end - first);
+    size_t done = (size_t)begin;
+    for (size_t first = done * columns; first < last; first += room) {
+      const size_t count = std::min(room, last - first), ready = (first + count) / columns;
       j.kernels->large_in(L.data_ptr(), l.data_ptr(), &j.w, first, count, room);
       j.kernels->multiply(S.data_ptr(), L.data_ptr(), u.data_ptr(), &j.w, 0, room, count);
       j.kernels->small_out(s.data_ptr(), S.data_ptr(), &j.w, first, count, room);
+      if (finish) finish->pixels(s, pixel(done), pixel(ready) - pixel(done));
+      done = ready;
     }
   });
   return s;
 }
 
-Tensor conv_winograd::up(const conv_shape &g, const Tensor &s, const Tensor &w) {
+Tensor winograd_up(const conv_shape &g, const Tensor &s, const Tensor &u, const conv_finish *finish) {
   const job j(g, s);
-  const Tensor u = j.kernel(w, true), l = at::empty({g.n, g.cl, g.hl, g.wl}, s.options().memory_format(kLast));
-  const size_t chunk = j.chunk(kThread, 48, 240), of_picture = j.w.rows * j.w.columns;
-  const size_t picture = j.w.hl * j.w.wl * j.w.cl * j.element;
-  at::parallel_for(0, g.n, 1, [&](int64_t begin, int64_t end) {
+  const Tensor l = at::empty({g.n, g.cl, g.hl, g.wl}, s.options().memory_format(kLast));
+  const size_t chunk = j.chunk(kThread, 48, 240), of_picture = j.w.rows * j.w.columns, pixels = j.w.hl * j.w.wl;
+  const size_t picture = pixels * j.w.cl * j.element;
+  at::parallel_for(0, g.n, j.grain(of_picture), [&](int64_t begin, int64_t end) {
     const size_t last = (size_t)end * of_picture, room = std::min(chunk, last - (size_t)begin * of_picture);
     const Tensor S = j.numbers(j.w.positions * room * j.w.s_stride), L = j.numbers(j.w.positions * room * j.w.l_stride);
-    std::memset((char *)l.data_ptr() + (size_t)begin * picture, 0, (size_t)(end - begin) * picture);
-    for (size_t first = (size_t)begin * of_picture; first < last; first += room) {
-      const size_t count = std::min(room, last - first);
+    size_t done = (size_t)begin;
+    std::memset((char *)l.data_ptr() + done * picture, 0, (size_t)(end - begin) * picture);
+    for (size_t first = done * of_picture; first < last; first += room) {
+      const size_t count = std::min(room, last - first), ready = (first + count) / of_picture;
       j.kernels->small_in(S.data_ptr(), s.data_ptr(), &j.w, first, count, room);
       j.kernels->multiply(L.data_ptr(), S.data_ptr(), u.data_ptr(), &j.w, 1, room, count);
       j.kernels->large_out(l.data_ptr(), L.data_ptr(), &j.w, first, count, room);
+      if (finish) finish->pixels(l, done * pixels, (ready - done) * pixels);
+      done = ready;
     }
   });
   return l;
+}
+
+Tensor conv_winograd::down(const conv_shape &g, const Tensor &l, const Tensor &w) {
+  return winograd_down(g, l, winograd_kernel(g, w, false), nullptr);
+}
+
+Tensor conv_winograd::up(const conv_shape &g, const Tensor &s, const Tensor &w) {
+  return winograd_up(g, s, winograd_kernel(g, w, true), nullptr);
 }
 
 /* Chunk by chunk, all threads at one: the order of the sums does not depend on how many there are. */

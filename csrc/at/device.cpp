@@ -12,6 +12,7 @@
 #include <cstring>
 #include <dlfcn.h>
 #include <mutex>
+#include <omp.h>
 #include <string>
 
 static int devices = 0;
@@ -67,6 +68,24 @@ int at_set_threads(int n) {
     if (n > 0) at::set_num_threads(n);
   });
   return at_try([] { return at::get_num_threads(); }, 1);
+}
+
+/* MKL's own setting for a thread, where libtorch has MKL; 0: as the process. */
+extern "C" __attribute__((weak)) int MKL_Set_Num_Threads_Local(int n);
+
+int at_one_thread(int on) {
+  static thread_local int alone = 0, omp = 1, mkl = 0;
+  const int before = alone;
+  if (!before && on) {
+    omp = omp_get_max_threads();
+    if (MKL_Set_Num_Threads_Local) mkl = MKL_Set_Num_Threads_Local(1);
+    omp_set_num_threads(1);
+  } else if (before && !on) {
+    if (MKL_Set_Num_Threads_Local) MKL_Set_Num_Threads_Local(mkl);
+    omp_set_num_threads(omp);
+  }
+  alone = on;
+  return before;
 }
 
 void at_deterministic(int on) {

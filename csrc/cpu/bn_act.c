@@ -137,6 +137,14 @@ CLONES static void F(rows_forward)(T *restrict y, const T *restrict x, const R *
   }
 }
 
+CLONES static void F(rows_in_place)(T *x, const R *restrict mean, const R *restrict scale, const R *restrict bias,
+                                    R slope, size_t C, size_t rows) {
+  for (size_t r = 0; r < rows; r++, x += C) _Pragma("GCC ivdep") for (size_t c = 0; c < C; c++) {
+      R v = (LOAD(x[c]) - mean[c]) * scale[c] + bias[c];
+      x[c] = STORE(ACT(v));
+    }
+}
+
 /* s1, s2[C] = sums over rows begin..end of g and g*d, g = dy*act'(v), d = x - mean */
 CLONES static void F(rows_grad_sums)(double *restrict s1, double *restrict s2, const T *restrict dy,
                                      const T *restrict x, const R *restrict mean, const R *restrict scale,
@@ -374,14 +382,19 @@ static void F(forward)(void *y, const void *x, const void *mean, const void *sca
   else F(planes_forward)(y, x, mean, scale, bias, (R)slope, s->C, s->inner, begin, end);
 }
 
+static void F(in_place)(void *x, const void *mean, const void *scale, const void *bias, double slope, size_t C,
+                        size_t rows) {
+  F(rows_in_place)(x, mean, scale, bias, (R)slope, C, rows);
+}
+
 static void F(backward)(void *dx, const void *dy, const void *x, const void *mean, const void *scale, const void *bias,
                         const void *p, const void *q, double slope, const bn_act_shape *s, size_t begin, size_t end) {
   if (s->inner == 1) F(rows_backward)(dx, dy, x, mean, scale, bias, p, q, (R)slope, s->C, begin, end);
   else F(planes_backward)(dx, dy, x, mean, scale, bias, p, q, (R)slope, s->C, s->inner, begin, end);
 }
 
-const bn_act_kernels F(bn_act) = {F(shift),   F(moments),   F(statistics),   F(running), F(scale),
-                                  F(forward), F(grad_sums), F(coefficients), F(backward)};
+const bn_act_kernels F(bn_act) = {F(shift),   F(moments),  F(statistics), F(running),      F(scale),
+                                  F(forward), F(in_place), F(grad_sums),  F(coefficients), F(backward)};
 
 #undef T
 #undef R

@@ -40,6 +40,8 @@ typedef struct {
   void (*scale)(void *scale, const void *weight, const void *invstd, size_t C);
   void (*forward)(void *y, const void *x, const void *mean, const void *scale, const void *bias, double slope,
                   const bn_act_shape *s, size_t line_begin, size_t line_end);
+  /* the same over rows of C elements, where they lie */
+  void (*in_place)(void *x, const void *mean, const void *scale, const void *bias, double slope, size_t C, size_t rows);
 
   /* backward: gradient sums over all strips, then coefficients, then backward over all lines.
    * dx = scale*g - p - q*(x - mean), g = dy*act'(v); p = q = 0 where training is 0 */

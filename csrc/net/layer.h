@@ -67,6 +67,10 @@ typedef struct layer_attribute {
   int required;              /* it has no default, comes first in the table, and is positional in Lua */
 } layer_attribute;
 
+typedef struct layer_norm {
+  at_tensor *mean, *scale, *shift;
+} layer_norm;
+
 typedef struct layer {
   const char *name, *help;
   int n_inputs;                       /* -1: any number from 1 */
@@ -77,6 +81,10 @@ typedef struct layer {
   int keeps_output;                   /* its backward reads y, so nobody may overwrite it */
   int takes_activation;               /* it can do the activation that follows it (f->slope) */
   double (*slope)(const net_node *n); /* an activation that such a layer can do: its slope below 0 */
+  /* What inference uses (inference.h).  norm: for one set, y = (x - mean) * scale + shift, as vectors of one number a
+   * channel in float64.  fixed: a convolution, with what follows it. */
+  void (*norm)(const net_frame *f, int set, layer_norm *norm);
+  at_conv *(*fixed)(const net_frame *f, const layer_norm *norm, double slope);
   int (*define)(net_program *program, net_node *node, const net_shape *in, agad_error *error);
   void (*forward)(net_frame *f);
   void (*backward)(net_frame *f);

@@ -1,4 +1,5 @@
 #include "net/net.h"
+#include "net/inference.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -99,7 +100,7 @@ void net_share(net *n, const char *name, at_tensor *value) {
   at_tensor **slot = at_ok() ? find_fitting(n, name, value) : NULL;
   if (slot && n->trained)
     at_fail("net '%s' is being trained; share its tensors before the step is made", n->program->name);
-  if (slot) at_store(slot, at_alias(value));
+  if (slot) at_store(slot, at_alias(value)), n->shared++;
 }
 
 /* Which activations the layer before them takes over, and which may overwrite their input. */
@@ -135,6 +136,7 @@ net_plan *net_plan_new(net *n, at_dtype dtype) {
                      .in_place = at_calloc(nodes, 1)};
   if (!at_ok()) return net_plan_free(plan), NULL;
   fuse(plan);
+  if (net_inference_new(plan)) return net_plan_free(plan), NULL;
   return plan;
 }
 
@@ -145,6 +147,7 @@ net_plan *net_plan_retain(net_plan *plan) {
 
 void net_plan_free(net_plan *plan) {
   if (!plan || __atomic_sub_fetch(&plan->references, 1, __ATOMIC_ACQ_REL)) return;
+  net_inference_free(plan->inference, plan->net);
   net_free(plan->net);
   at_arena_free(plan->arena);
   free(plan->slope);

@@ -20,8 +20,11 @@ typedef struct net {
   at_layout layout;
   int trained;                   /* a step holds its parameters: they are not exchanged any more */
   at_tensor **params, **buffers; /* kept; in the order of the program's lists */
+  int64_t shared;                /* counts the tensors that were exchanged (net_share) */
   int references;
 } net;
+
+typedef struct net_inference net_inference;
 
 typedef struct net_plan {
   net *net;
@@ -31,6 +34,7 @@ typedef struct net_plan {
   double momentum;                 /* of all running statistics; below 0: as each node says */
   double *slope;                   /* per node: of the activation fused into it (1 = none) */
   unsigned char *fused, *in_place; /* per node: an activation done by the layer before it; may overwrite its input */
+  net_inference *inference;        /* how it is computed where nothing is kept; NULL: in no other way (inference.h) */
   int references;
 } net_plan;
 
@@ -58,7 +62,8 @@ net_plan *net_plan_retain(net_plan *plan); /* passes, and graphs over them, keep
 
 net_pass *net_pass_new(net_plan *plan);
 void net_pass_free(net_pass *pass);
-void net_pass_clear(net_pass *pass); /* forgets the activations */
+void net_pass_clear(net_pass *pass);            /* forgets the activations */
+void net_pass_want(net_pass *pass, int output); /* this output alone: what it does not read is not computed */
 /* x [rows, shape of the input], of any float dtype.  `keep`: a backward may follow. */
 void net_forward(net_pass *pass, const at_tensor *x, const net_rows *groups, int n_groups, int keep);
 at_tensor *net_pass_output(net_pass *pass, int i); /* belongs to the scope */

@@ -1,13 +1,16 @@
 /* pass.c: running a program forwards and backwards.
  *
- * Forward keeps every node's output (and what its layer saves) when a backward may follow, and otherwise
- * frees an output after its last reader.  Backward walks the program in reverse with one gradient a node;
+ * Forward keeps every node's output (and what its layer saves) when a backward may follow, and otherwise frees an output
+ * after its last reader, and computes convolutions with what follows them (inference.h).  Backward walks the program in reverse with one gradient a node;
  * nodes that no wanted gradient passes through are left out.
  */
-#include "net/net.h"
+#include "net/inference.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+/* A pass that keeps nothing and takes at most so many operations, about 10 ms, runs on one thread. */
+#define FEW_OPERATIONS ((int64_t)1 << 29)
 
 struct net_pass {
   net_plan *plan;
@@ -16,6 +19,8 @@ struct net_pass {
   at_tensor **weights;           /* per parameter: in the dtype of the computation */
   net_rows groups[NET_MAX_GROUPS];
   int n_groups, kept, eager;
+  at_conv *const *convs; /* per node, where the pass is computed by them; or NULL */
+  int *last;       /* per node: the last one that reads it; its number of nodes: an output; -1: it is not wanted */
   int64_t changes; /* versions of all that the backward reads, under autograd */
 };
 
@@ -23,8 +28,20 @@ static void pass_end(net_pass *pass) {
   free(pass->values);
   free(pass->saved);
   free(pass->weights);
+  free(pass->last);
   net_plan_free(pass->plan);
   free(pass);
+}
+
+/* Marks what the wanted outputs read, from the last node to the first. */
+static void find_readers(net_pass *pass, int output) {
+  const net_program *p = pass->plan->net->program;
+  for (int i = 0; i < p->n_nodes; i++) pass->last[i] = -1;
+  for (int o = 0; o < p->n_outputs; o++)
+    if (output < 0 || o == output) pass->last[p->outputs[o].node] = p->n_nodes;
+  for (int i = p->n_nodes - 1; i > 0; i--)
+    for (int k = 0; k < p->nodes[i].n_inputs && pass->last[i] >= 0; k++)
+      if (pass->last[p->nodes[i].inputs[k]] < i) pass->last[p->nodes[i].inputs[k]] = i;
 }
 
 net_pass *net_pass_new(net_plan *plan) {
@@ -35,7 +52,14 @@ net_pass *net_pass_new(net_plan *plan) {
   pass->values = at_calloc(p->n_nodes, sizeof *pass->values);
   pass->saved = at_calloc(p->n_nodes, sizeof *pass->saved);
   pass->weights = at_calloc(p->n_params, sizeof *pass->weights);
-  return at_ok() ? pass : (pass_end(pass), NULL);
+  pass->last = at_calloc(p->n_nodes, sizeof *pass->last);
+  if (!at_ok()) return pass_end(pass), NULL;
+  find_readers(pass, -1);
+  return pass;
+}
+
+void net_pass_want(net_pass *pass, int output) {
+  if (pass) find_readers(pass, output);
 }
 
 static void drop(at_tensor **slot) {
@@ -80,13 +104,16 @@ static int set_groups(net_pass *pass, int64_t rows, const net_rows *groups, int 
                       : at_fail("net '%s': row groups cover %lld of %lld rows", name, (long long)next, (long long)rows);
 }
 
+static at_dtype dtype_of(const net_pass *pass) { return pass->convs ? AT_F32 : pass->plan->dtype; }
+
 static void set_weights(net_pass *pass) {
   const net *n = pass->plan->net;
   for (int i = 1; i < n->program->n_nodes; i++) {
     const net_node *node = n->program->nodes + i;
+    if (pass->convs && pass->convs[i]) continue;
     for (int j = node->param; j < node->param + node->n_params && !node->shared; j++)
-      at_store(&pass->weights[j], node->layer->full_precision ? at_alias(n->params[j])
-                                                              : at_to(n->params[j], pass->plan->dtype, n->device));
+      at_store(&pass->weights[j],
+               node->layer->full_precision ? at_alias(n->params[j]) : at_to(n->params[j], dtype_of(pass), n->device));
   }
 }
 
@@ -109,19 +136,6 @@ static void frame_of(net_pass *pass, int i, net_frame *f) {
   memcpy(f->save, pass->saved[i], sizeof f->save);
 }
 
-static int last_reader(const net_program *p, int node) {
-  for (int i = p->n_nodes - 1; i > node; i--)
-    for (int k = 0; k < p->nodes[i].n_inputs; k++)
-      if (p->nodes[i].inputs[k] == node) return i;
-  return node;
-}
-
-static int is_output(const net_program *p, int node) {
-  for (int o = 0; o < p->n_outputs; o++)
-    if (p->outputs[o].node == node) return 1;
-  return 0;
-}
-
 static int input_fits(net_pass *pass, const at_tensor *x) {
   const net_shape *want = &pass->plan->net->program->input;
   int64_t sizes[AT_MAX_DIM];
@@ -134,21 +148,32 @@ static int input_fits(net_pass *pass, const at_tensor *x) {
   return 0;
 }
 
-static void run_node(net_pass *pass, int i) {
-  const net_program *p = pass->plan->net->program;
-  at_scope scope = at_open();
+/* Where nothing is kept, what node i was the last to read goes. */
+static void drop_read(net_pass *pass, int i) {
+  const net_node *node = pass->plan->net->program->nodes + i;
+  for (int k = 0; k < node->n_inputs; k++)
+    if (pass->last[node->inputs[k]] == i) drop(&pass->values[node->inputs[k]]);
+}
+
+static void run_layer(net_pass *pass, int i) {
   net_frame f;
   frame_of(pass, i, &f);
   if (pass->plan->fused[i] && !pass->eager) f.y = at_alias(f.x[0]);
-  else p->nodes[i].layer->forward(&f);
+  else f.node->layer->forward(&f);
   if (f.y == f.x[0]) f.y = at_alias(f.y);
   at_store(&pass->values[i], f.y);
   for (int s = 0; s < NET_SAVE && pass->kept; s++) at_store(&pass->saved[i][s], f.save[s]);
-  if (!pass->kept)
-    for (int k = 0; k < p->nodes[i].n_inputs; k++) {
-      int from = p->nodes[i].inputs[k];
-      if (last_reader(p, from) == i && !is_output(p, from)) drop(&pass->values[from]);
-    }
+}
+
+static void run_node(net_pass *pass, int i) {
+  const int end = pass->convs ? net_inference_end(pass->plan, i) : i;
+  if ((pass->last[i] < 0 && !pass->kept) || !end) return;
+  at_scope scope = at_open();
+  if (pass->convs && pass->convs[i])
+    at_store(&pass->values[end],
+             at_conv_run(pass->convs[i], pass->values[pass->plan->net->program->nodes[i].inputs[0]]));
+  else run_layer(pass, i);
+  if (!pass->kept) drop_read(pass, i);
   at_close(&scope, NULL);
 }
 
@@ -156,20 +181,35 @@ static void run(net_pass *pass, const at_tensor *x, const net_rows *groups, int 
   const net *n = pass->plan->net;
   if (!at_ok() || !input_fits(pass, x) || set_groups(pass, at_size(x, 0), groups, n_groups)) return;
   at_scope scope = at_open();
+  pass->convs = pass->kept ? NULL : net_inference_convs(pass->plan, pass->groups, pass->n_groups, at_size(x, 0));
   set_weights(pass);
-  at_store(&pass->values[0], at_alias(at_to_layout(at_to(x, pass->plan->dtype, n->device), n->layout)));
+  at_store(&pass->values[0], at_alias(at_to_layout(at_to(x, dtype_of(pass), n->device), n->layout)));
   for (int i = 1; i < n->program->n_nodes && at_ok(); i++) run_node(pass, i);
   at_close(&scope, NULL);
+}
+
+static int is_small(const net_pass *pass, const at_tensor *x) {
+  const net_program *p = pass->plan->net->program;
+  const int64_t rows = at_ok() ? at_size(x, 0) : 1, most = FEW_OPERATIONS / (rows > 0 ? rows : 1);
+  int64_t sum = 0;
+  for (int i = 1; i < p->n_nodes && sum <= most; i++) {
+    int64_t numbers = 16; /* operations on a number that is read and written */
+    for (int d = 0; d < p->nodes[i].shape.ndim; d++) numbers *= p->nodes[i].shape.d[d];
+    sum += pass->last[i] < 0 ? 0 : p->nodes[i].macs + numbers;
+  }
+  return sum <= most;
 }
 
 void net_forward(net_pass *pass, const at_tensor *x, const net_rows *groups, int n_groups, int keep) {
   if (!pass) return;
   at_arena *before = at_arena_use(pass->plan->arena);
-  int mode = at_grad_mode(0);
+  int mode = at_grad_mode(0), small = !keep && pass->plan->net->device == AT_CPU && is_small(pass, x);
+  int alone = small ? at_one_thread(1) : 0;
   net_pass_clear(pass);
   pass->kept = keep;
   pass->eager = 0;
   run(pass, x, groups, n_groups);
+  if (small) at_one_thread(alone);
   at_grad_mode(mode);
   at_arena_use(before);
 }
@@ -299,7 +339,7 @@ void net_call(net_plan *plan, const at_tensor *x, const net_rows *groups, int n_
   const net_program *p = plan->net->program;
   net_pass *pass = net_pass_new(plan);
   net_forward(pass, x, groups, n_groups, at_grad_enabled());
-  for (int o = 0; o < p->n_outputs; o++) outputs[o] = net_pass_output(pass, o);
+  for (int o = 0; o < p->n_outputs; o++) outputs[o] = at_to(net_pass_output(pass, o), plan->dtype, plan->net->device);
   if (!at_ok() || !at_grad_enabled()) {
     net_pass_free(pass);
     return;

@@ -27,6 +27,7 @@ at_tensor *score_pictures(net_plan *plan, const at_tensor *pictures, const score
   if (!usable(pictures, how)) return NULL;
   int64_t n = at_size(pictures, 0);
   net_pass *pass = net_pass_new(plan);
+  net_pass_want(pass, output);
   net_rows rows = {0, -1, how->bn, 0, 0};
   at_tensor *all = NULL;
   const int padded = how->padded && how->bn == NET_BN_RUNNING, before = at_rows_alike(padded);

@@ -101,6 +101,8 @@ Triple bn_act(const Tensor &x_in, const Tensor &weight_in, const Tensor &bias_in
     k.shift(kp, xp, &s);
     own_parallel(s.strips, elements, [&](size_t b, size_t e) { k.moments(sums.s1, sums.s2, xp, kp, &s, b, e); });
     k.statistics(mean.data_ptr(), invstd.data_ptr(), rm, rv, sums.s1, sums.s2, kp, &s, momentum, eps);
+    if (rm) running_mean->unsafeGetTensorImpl()->bump_version();
+    if (rv) running_var->unsafeGetTensorImpl()->bump_version();
   } else {
     k.running(mean.data_ptr(), invstd.data_ptr(), rm, rv, s.C, eps);
   }

@@ -57,6 +57,15 @@ static at_tensor **weights(const net_frame *f, int g, at_tensor *pair[2]) {
 }
 static at_tensor **statistics(const net_frame *f, int g) { return f->buffers + 2 * f->groups[g].set; }
 
+static void batch_norm_norm(const net_frame *f, int set, layer_norm *norm) {
+  const batch_norm *a = f->node->attributes;
+  at_tensor *const *running = f->buffers + 2 * set, *const *w = f->node->n_params ? f->w + 2 * set : NULL;
+  norm->mean = at_to(running[0], AT_F64, AT_CPU);
+  norm->scale = at_call("rsqrt", "", (at_value[]){at_v(at_add_scalar(at_to(running[1], AT_F64, AT_CPU), a->eps))}, 1);
+  norm->shift = w ? at_to(w[1], AT_F64, AT_CPU) : NULL;
+  if (w) norm->scale = at_mul(norm->scale, at_to(w[0], AT_F64, AT_CPU));
+}
+
 static at_tensor *group_forward(net_frame *f, at_tensor *x, int g) {
   const batch_norm *a = f->node->attributes;
   const net_rows *rows = f->groups + g;
@@ -130,6 +139,7 @@ LAYER(batch_norm) = {.help = "Batch normalisation over rows and pixels (PyTorch'
                      .has_weights = 1,
                      .full_precision = 1,
                      .takes_activation = 1,
+                     .norm = batch_norm_norm,
                      .define = batch_norm_define,
                      .forward = batch_norm_forward,
                      .backward = batch_norm_backward};

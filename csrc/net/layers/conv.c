@@ -66,22 +66,37 @@ static void backward(net_frame *f, int transposed) {
                           transposed, a->output_padding);
 }
 
+/* The bias is a part of the mean that is taken away. */
+static at_conv *fixed(const net_frame *f, const layer_norm *norm, double slope, int transposed) {
+  const conv *a = f->node->attributes;
+  layer_norm n = norm ? *norm : (layer_norm){NULL, NULL, NULL};
+  at_tensor *bias = a->bias ? f->w[1] : NULL;
+  if (bias && norm) n.mean = at_sub(n.mean, at_to(bias, AT_F64, AT_CPU));
+  else if (bias) n.shift = bias;
+  return at_conv_new(f->w[0], n.mean, n.scale, n.shift, slope, a->stride, a->padding, transposed, a->output_padding);
+}
+
 static int conv_define(net_program *p, net_node *n, const net_shape *in, agad_error *e) {
   return define(p, n, in, 0, e);
 }
 static void conv_forward(net_frame *f) { forward(f, 0); }
 static void conv_backward(net_frame *f) { backward(f, 0); }
+static at_conv *conv_fixed(const net_frame *f, const layer_norm *n, double slope) { return fixed(f, n, slope, 0); }
 static int conv_transpose_define(net_program *p, net_node *n, const net_shape *in, agad_error *e) {
   return define(p, n, in, 1, e);
 }
 static void conv_transpose_forward(net_frame *f) { forward(f, 1); }
 static void conv_transpose_backward(net_frame *f) { backward(f, 1); }
+static at_conv *conv_transpose_fixed(const net_frame *f, const layer_norm *n, double slope) {
+  return fixed(f, n, slope, 1);
+}
 
 LAYER(conv) = {.help = "Convolution (PyTorch's Conv2d).",
                .n_inputs = 1,
                .attributes = conv_attributes,
                .size = sizeof(conv),
                .has_weights = 1,
+               .fixed = conv_fixed,
                .define = conv_define,
                .forward = conv_forward,
                .backward = conv_backward};
@@ -90,6 +105,7 @@ LAYER(conv_transpose) = {.help = "Transposed convolution (PyTorch's ConvTranspos
                          .attributes = conv_transpose_attributes,
                          .size = sizeof(conv),
                          .has_weights = 1,
+                         .fixed = conv_transpose_fixed,
                          .define = conv_transpose_define,
                          .forward = conv_transpose_forward,
                          .backward = conv_transpose_backward};
