@@ -170,7 +170,7 @@ at_conv *at_conv_new(const at_tensor *w, const at_tensor *mean, const at_tensor 
                      const int64_t output_padding[2]);
 void at_conv_free(at_conv *c);
 at_tensor *at_conv_run(at_conv *c, const at_tensor *x);
-/* training: uses the statistics of the batch, and moves the running ones (may be NULL) by momentum. */
+/* Batch norm. training: uses the statistics of the batch, and moves the running ones (may be NULL) by momentum. */
 at_tensor *at_batch_norm(at_tensor **mean, at_tensor **invstd, const at_tensor *x, const at_tensor *w,
                          const at_tensor *b, at_tensor *running_mean, at_tensor *running_var, int training,
                          double momentum, double eps);
@@ -181,6 +181,9 @@ void at_batch_norm_backward(at_tensor **dx, at_tensor **dw, at_tensor **db, cons
 at_tensor *at_bn_act(at_tensor **mean, at_tensor **invstd, const at_tensor *x, const at_tensor *w, const at_tensor *b,
                      at_tensor *running_mean, at_tensor *running_var, int training, double momentum, double eps,
                      double slope);
+/* y of at_bn_act once more, to the bit. */
+at_tensor *at_bn_act_again(const at_tensor *x, const at_tensor *w, const at_tensor *b, const at_tensor *mean,
+                           const at_tensor *invstd, double slope);
 void at_bn_act_backward(at_tensor **dx, at_tensor **dw, at_tensor **db, const at_tensor *dy, const at_tensor *x,
                         const at_tensor *w, const at_tensor *b, const at_tensor *mean, const at_tensor *invstd,
                         int training, double slope);

@@ -203,6 +203,15 @@ void plan(bn_shape s, unsigned &across, unsigned &splits, unsigned &rows_a_split
 }
 
 template <typename T, typename A, bool LAST>
+cudaError_t apply(bn_shape s, void *y, const void *x, const void *weight, const void *bias, const void *mean,
+                  const void *invstd, double slope, cudaStream_t stream) {
+  unsigned blocks = min(blocks_for(s.rows * s.channels, threads * 4), 4096u);
+  normalise<T, A, LAST><<<blocks, threads, 0, stream>>>(s, (T *)y, (const T *)x, (const A *)weight, (const A *)bias,
+                                                        (const A *)mean, (const A *)invstd, A(slope));
+  return cudaGetLastError();
+}
+
+template <typename T, typename A, bool LAST>
 cudaError_t forward(bn_shape s, void *y, void *mean, void *invstd, const void *x, const void *weight, const void *bias,
                     void *running_mean, void *running_var, bool training, double momentum, double eps, double slope,
                     void *work, cudaStream_t stream) {
@@ -216,10 +225,7 @@ cudaError_t forward(bn_shape s, void *y, void *mean, void *invstd, const void *x
     from_running<A><<<per_channel, 128, 0, stream>>>(s, (const A *)running_mean, (const A *)running_var, (A *)mean,
                                                      (A *)invstd, A(eps));
   }
-  unsigned blocks = min(blocks_for(s.rows * s.channels, threads * 4), 4096u);
-  normalise<T, A, LAST><<<blocks, threads, 0, stream>>>(s, (T *)y, (const T *)x, (const A *)weight, (const A *)bias,
-                                                        (const A *)mean, (const A *)invstd, A(slope));
-  return cudaGetLastError();
+  return apply<T, A, LAST>(s, y, x, weight, bias, mean, invstd, slope, stream);
 }
 
 template <typename T, typename A, bool LAST>
@@ -264,6 +270,11 @@ cudaError_t launch_forward(element_type type, bn_shape s, void *y, void *mean, v
                            double momentum, double eps, double slope, void *work,
                            cudaStream_t stream){DISPATCH(forward, s, y, mean, invstd, x, weight, bias, running_mean,
                                                          running_var, training, momentum, eps, slope, work, stream)}
+
+cudaError_t launch_apply(element_type type, bn_shape s, void *y, const void *x, const void *weight, const void *bias,
+                         const void *mean, const void *invstd, double slope, cudaStream_t stream) {
+  DISPATCH(apply, s, y, x, weight, bias, mean, invstd, slope, stream)
+}
 
 cudaError_t launch_backward(element_type type, bn_shape s, void *dx, void *dweight, void *dbias, const void *dy,
                             const void *x, const void *weight, const void *bias, const void *mean, const void *invstd,
@@ -346,6 +357,21 @@ std::tuple<Tensor, Tensor, Tensor> bn_act(const Tensor &x_, const Tensor &weight
   return {y, mean, invstd};
 }
 
+Tensor bn_act_again(const Tensor &x_, const Tensor &weight, const Tensor &bias, const Tensor &mean,
+                    const Tensor &invstd, double slope) {
+  c10::cuda::CUDAGuard guard(x_.device());
+  element_type type = type_of(x_);
+  bn_shape s = shape_of(x_);
+  Tensor x = x_.contiguous(layout_of(x_)), y = at::empty_like(x);
+  check_vector(weight, "weight", x);
+  check_vector(bias, "bias", x);
+  check_vector(mean, "mean", x);
+  check_vector(invstd, "invstd", x);
+  C10_CUDA_CHECK(launch_apply(type, s, y.data_ptr(), x.data_ptr(), weight.data_ptr(), bias.data_ptr(), mean.data_ptr(),
+                              invstd.data_ptr(), slope, c10::cuda::getCurrentCUDAStream()));
+  return y;
+}
+
 std::tuple<Tensor, Tensor, Tensor> bn_act_backward(const Tensor &dy_, const Tensor &x_, const Tensor &weight,
                                                    const Tensor &bias, const Tensor &mean, const Tensor &invstd,
                                                    bool training, double slope) {
@@ -371,6 +397,7 @@ std::tuple<Tensor, Tensor, Tensor> bn_act_backward(const Tensor &dy_, const Tens
 
 TORCH_LIBRARY_IMPL(agad, CUDA, m) {
   m.impl("bn_act", &bn_act);
+  m.impl("bn_act_again", &bn_act_again);
   m.impl("bn_act_backward", &bn_act_backward);
 }
 

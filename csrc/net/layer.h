@@ -6,6 +6,9 @@
  * inputs and output. Under gradient mode (f->eager) it must use stock operators only, out of place: net_eager
  * differentiates through it. backward sets f->dx[i] where want_dx[i], and f->dw[j] where want_dw (NULL: the output does
  * not depend on parameter j); all tensors belong to the scope.
+ *
+ * A step keeps what its backward passes read, above all the outputs of layers.  Of those that are `cheap` it keeps
+ * nothing: forward is called again (f->again) where a backward reads them.
  */
 #ifndef AGAD_NET_LAYER_H
 #define AGAD_NET_LAYER_H
@@ -29,12 +32,14 @@ typedef struct net_rows {
 enum { NET_MAX_SETS = 2, NET_MAX_GROUPS = 4, NET_SAVE = 2 * NET_MAX_GROUPS };
 
 typedef struct net_frame {
+  const net_program *program;
   const net_node *node;
   const net_rows *groups;
   int n_groups;
   int plain;       /* stock operators in place of our own */
   int eager;       /* gradient mode is on; implies plain */
   int in_place;    /* the input may be overwritten: nobody else needs it */
+  int again;       /* forward once more, of a cheap layer: the same y from what was saved, and nothing else moves */
   double momentum; /* how fast running statistics move; below 0: as the node says */
   double slope;    /* where takes_activation: of the activation fused into it; 1 = none */
   at_tensor *x[NET_MAX_INPUTS], *y, *save[NET_SAVE];
@@ -71,6 +76,10 @@ typedef struct layer_norm {
   at_tensor *mean, *scale, *shift;
 } layer_norm;
 
+/* What a layer's backward reads, apart from dy and what was saved.  x is NULL, or has any numbers (SIZES), where it is
+ * not read, and y is NULL. */
+enum { LAYER_READS_X = 1, LAYER_READS_X_FOR_DW = 2, LAYER_READS_SIZES = 4, LAYER_READS_Y = 8 };
+
 typedef struct layer {
   const char *name, *help;
   int n_inputs;                       /* -1: any number from 1 */
@@ -78,7 +87,8 @@ typedef struct layer {
   size_t size;                        /* of the struct that they are read into */
   int has_weights;                    /* of sizes that depend on the input's channels */
   int full_precision;                 /* parameters stay in the master's dtype */
-  int keeps_output;                   /* its backward reads y, so nobody may overwrite it */
+  int reads;                          /* LAYER_READS_X … */
+  int cheap;                          /* y takes little time to compute again: it need not be kept */
   int takes_activation;               /* it can do the activation that follows it (f->slope) */
   double (*slope)(const net_node *n); /* an activation that such a layer can do: its slope below 0 */
   /* What inference uses (inference.h).  norm: for one set, y = (x - mean) * scale + shift, as vectors of one number a

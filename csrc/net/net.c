@@ -103,20 +103,21 @@ void net_share(net *n, const char *name, at_tensor *value) {
   if (slot) at_store(slot, at_alias(value)), n->shared++;
 }
 
-/* Which activations the layer before them takes over, and which may overwrite their input. */
+/* Which activations the layer before them takes over, which may overwrite their input, and what is not kept. */
 static void fuse(net_plan *plan) {
   const net_program *p = plan->net->program;
   for (int i = 0; i < p->n_nodes; i++) plan->slope[i] = 1;
   for (int i = 1; i < p->n_nodes; i++) {
     const net_node *node = p->nodes + i;
+    plan->again[i] = node->layer->cheap && !plan->plain;
     if (node->n_inputs != 1 || node->inputs[0] == 0) continue;
     const net_node *from = p->nodes + node->inputs[0];
     if (from->consumers != 1) continue;
     if (node->layer->slope && from->layer->takes_activation && !plan->plain) {
       plan->slope[node->inputs[0]] = node->layer->slope(node);
-      plan->fused[i] = 1;
+      plan->fused[i] = plan->again[i] = 1;
     } else {
-      plan->in_place[i] = !from->layer->keeps_output && !plan->fused[node->inputs[0]];
+      plan->in_place[i] = !(from->layer->reads & LAYER_READS_Y) && !plan->fused[node->inputs[0]];
     }
   }
 }
@@ -133,7 +134,8 @@ net_plan *net_plan_new(net *n, at_dtype dtype) {
                      .momentum = -1,
                      .slope = at_calloc(nodes, sizeof(double)),
                      .fused = at_calloc(nodes, 1),
-                     .in_place = at_calloc(nodes, 1)};
+                     .in_place = at_calloc(nodes, 1),
+                     .again = at_calloc(nodes, 1)};
   if (!at_ok()) return net_plan_free(plan), NULL;
   fuse(plan);
   if (net_inference_new(plan)) return net_plan_free(plan), NULL;
@@ -153,5 +155,6 @@ void net_plan_free(net_plan *plan) {
   free(plan->slope);
   free(plan->fused);
   free(plan->in_place);
+  free(plan->again);
   free(plan);
 }

@@ -33,7 +33,8 @@ typedef struct net_plan {
   int plain;
   double momentum;                 /* of all running statistics; below 0: as each node says */
   double *slope;                   /* per node: of the activation fused into it (1 = none) */
-  unsigned char *fused, *in_place; /* per node: an activation done by the layer before it; may overwrite its input */
+  /* per node: an activation done by the layer before it; may overwrite its input; is computed again for the backward */
+  unsigned char *fused, *in_place, *again;
   net_inference *inference;        /* how it is computed where nothing is kept; NULL: in no other way (inference.h) */
   int references;
 } net_plan;
@@ -69,8 +70,9 @@ void net_forward(net_pass *pass, const at_tensor *x, const net_rows *groups, int
 at_tensor *net_pass_output(net_pass *pass, int i); /* belongs to the scope */
 /* dy[i] belongs to output i; NULL = no gradient.  dx (may be NULL) receives the input's gradient; grads (may
  * be NULL) is a list as long as the parameters': the new gradients are added to what is there, or become it.
- * May be called again with other dy; a pass that was not kept for it is a failure. */
-void net_backward(net_pass *pass, at_tensor *const *dy, at_tensor **dx, at_tensor **grads);
+ * May be called again with other dy unless this is the `last`, which forgets the activations on its way; a pass that was
+ * not kept for it is a failure. */
+void net_backward(net_pass *pass, at_tensor *const *dy, at_tensor **dx, at_tensor **grads, int last);
 
 /* The pass as one autograd node: outputs[program's n_outputs] belong to the scope. */
 void net_call(net_plan *plan, const at_tensor *x, const net_rows *groups, int n_groups, at_tensor **outputs);

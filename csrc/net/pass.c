@@ -1,8 +1,9 @@
 /* pass.c: running a program forwards and backwards.
  *
- * Forward keeps every node's output (and what its layer saves) when a backward may follow, and otherwise frees an output
- * after its last reader, and computes convolutions with what follows them (inference.h).  Backward walks the program in reverse with one gradient a node;
- * nodes that no wanted gradient passes through are left out.
+ * Forward keeps what a backward reads that may follow: the outputs of nodes and what their layers save, but of cheap
+ * layers (layer.h) no outputs; they are computed again on the way back.  Where none follows, it frees each output after
+ * its last reader, and computes convolutions with what comes after them (inference.h).  Backward walks the program in
+ * reverse with one gradient a node; nodes that no wanted gradient passes through are left out.
  */
 #include "net/inference.h"
 
@@ -67,12 +68,14 @@ static void drop(at_tensor **slot) {
   *slot = NULL;
 }
 
+static void drop_node(net_pass *pass, int i) {
+  drop(&pass->values[i]);
+  for (int s = 0; s < NET_SAVE; s++) drop(&pass->saved[i][s]);
+}
+
 void net_pass_clear(net_pass *pass) {
   const net_program *p = pass->plan->net->program;
-  for (int i = 0; i < p->n_nodes; i++) {
-    drop(&pass->values[i]);
-    for (int s = 0; s < NET_SAVE; s++) drop(&pass->saved[i][s]);
-  }
+  for (int i = 0; i < p->n_nodes; i++) drop_node(pass, i);
   for (int i = 0; i < p->n_params; i++) drop(&pass->weights[i]);
   pass->kept = 0;
 }
@@ -121,6 +124,7 @@ static void frame_of(net_pass *pass, int i, net_frame *f) {
   const net_plan *plan = pass->plan;
   const net_node *node = plan->net->program->nodes + i;
   memset(f, 0, sizeof *f);
+  f->program = plan->net->program;
   f->node = node;
   f->groups = pass->groups;
   f->n_groups = pass->n_groups;
@@ -148,11 +152,12 @@ static int input_fits(net_pass *pass, const at_tensor *x) {
   return 0;
 }
 
-/* Where nothing is kept, what node i was the last to read goes. */
+/* What node i was the last to read goes, unless a backward needs it. */
 static void drop_read(net_pass *pass, int i) {
   const net_node *node = pass->plan->net->program->nodes + i;
   for (int k = 0; k < node->n_inputs; k++)
-    if (pass->last[node->inputs[k]] == i) drop(&pass->values[node->inputs[k]]);
+    if (pass->last[node->inputs[k]] == i && (!pass->kept || pass->plan->again[node->inputs[k]]))
+      drop(&pass->values[node->inputs[k]]);
 }
 
 static void run_layer(net_pass *pass, int i) {
@@ -173,7 +178,7 @@ static void run_node(net_pass *pass, int i) {
     at_store(&pass->values[end],
              at_conv_run(pass->convs[i], pass->values[pass->plan->net->program->nodes[i].inputs[0]]));
   else run_layer(pass, i);
-  if (!pass->kept) drop_read(pass, i);
+  if (!pass->eager) drop_read(pass, i);
   at_close(&scope, NULL);
 }
 
@@ -240,15 +245,56 @@ static void mark_needed(const net_program *p, unsigned char *needed, int want_dx
   }
 }
 
+/* The output of a node, computed again if it was not kept. */
+static at_tensor *value_of(net_pass *pass, int i) {
+  const net_node *node = pass->plan->net->program->nodes + i;
+  at_tensor *before[NET_MAX_INPUTS];
+  if (pass->values[i] || !at_ok()) return pass->values[i];
+  at_scope scope = at_open();
+  for (int k = 0; k < node->n_inputs; k++) before[k] = pass->values[node->inputs[k]], value_of(pass, node->inputs[k]);
+  net_frame f;
+  frame_of(pass, i, &f);
+  f.again = 1;
+  if (pass->plan->fused[i]) f.y = at_alias(f.x[0]);
+  else node->layer->forward(&f);
+  at_store(&pass->values[i], f.y == f.x[0] ? at_alias(f.y) : f.y);
+  for (int k = 0; k < node->n_inputs; k++)
+    if (!before[k]) drop(&pass->values[node->inputs[k]]);
+  at_close(&scope, NULL);
+  return pass->values[i];
+}
+
+/* A tensor of a node's sizes, of which no number is read. */
+static at_tensor *sizes_of(const net_pass *pass, int i) {
+  const net_plan *plan = pass->plan;
+  const net_shape *shape = &plan->net->program->nodes[i].shape;
+  int64_t sizes[AT_MAX_DIM] = {at_size(pass->values[0], 0)};
+  memcpy(sizes + 1, shape->d, (size_t)shape->ndim * sizeof *sizes);
+  return at_empty(sizes, shape->ndim + 1, plan->dtype, plan->net->device, plan->net->layout);
+}
+
+/* The frame of a node on the way back, with what its layer reads. */
+static void back_frame(net_pass *pass, int i, const unsigned char *needed, at_tensor *dy, int want_params,
+                       net_frame *f) {
+  const net_node *node = pass->plan->net->program->nodes + i;
+  const int reads = pass->plan->fused[i] ? 0 : node->layer->reads, want_dw = want_params && node->n_params;
+  const int reads_x = reads & LAYER_READS_X || (reads & LAYER_READS_X_FOR_DW && want_dw);
+  for (int k = 0; k < node->n_inputs && reads_x; k++) value_of(pass, node->inputs[k]);
+  frame_of(pass, i, f);
+  for (int k = 0; k < node->n_inputs; k++) {
+    f->want_dx[k] = needed[node->inputs[k]];
+    if (!f->x[k] && reads & LAYER_READS_SIZES) f->x[k] = sizes_of(pass, node->inputs[k]);
+  }
+  f->want_dw = want_dw;
+  f->dy = at_to(dy, f->y ? at_dtype_of(f->y) : pass->plan->dtype, pass->plan->net->device);
+}
+
 static void back_node(net_pass *pass, int i, const unsigned char *needed, at_tensor **gradients, at_tensor **grads) {
   const net *n = pass->plan->net;
   const net_node *node = n->program->nodes + i;
   at_scope scope = at_open();
   net_frame f;
-  frame_of(pass, i, &f);
-  f.dy = at_to(gradients[i], at_dtype_of(f.y), n->device);
-  f.want_dw = grads && node->n_params;
-  for (int k = 0; k < node->n_inputs; k++) f.want_dx[k] = needed[node->inputs[k]];
+  back_frame(pass, i, needed, gradients[i], grads != NULL, &f);
   if (pass->plan->fused[i]) f.dx[0] = f.dy;
   else if (node->layer->backward) node->layer->backward(&f);
   else at_fail("%s: layer %s has no gradient", node->name, node->layer->name);
@@ -261,7 +307,7 @@ static void back_node(net_pass *pass, int i, const unsigned char *needed, at_ten
 }
 
 static void walk_back(net_pass *pass, unsigned char *needed, at_tensor **gradients, at_tensor *const *dy,
-                      at_tensor **dx, at_tensor **grads) {
+                      at_tensor **dx, at_tensor **grads, int last) {
   const net_program *p = pass->plan->net->program;
   at_arena *before = at_arena_use(pass->plan->arena);
   int mode = at_grad_mode(0);
@@ -270,14 +316,17 @@ static void walk_back(net_pass *pass, unsigned char *needed, at_tensor **gradien
   for (int o = 0; o < p->n_outputs; o++)
     if (dy[o]) add_gradient(&gradients[p->outputs[o].node], dy[o]);
   at_close(&scope, NULL);
-  for (int i = p->n_nodes - 1; i > 0 && at_ok(); i--)
+  for (int i = p->n_nodes - 1; i > 0 && at_ok(); i--) {
     if (gradients[i] && needed[i]) back_node(pass, i, needed, gradients, grads);
+    if (last) drop_node(pass, i);
+    else if (pass->plan->again[i] && pass->last[i] < p->n_nodes) drop(&pass->values[i]);
+  }
   if (dx && at_ok() && gradients[0]) *dx = at_give(gradients[0]), gradients[0] = NULL;
   at_grad_mode(mode);
   at_arena_use(before);
 }
 
-void net_backward(net_pass *pass, at_tensor *const *dy, at_tensor **dx, at_tensor **grads) {
+void net_backward(net_pass *pass, at_tensor *const *dy, at_tensor **dx, at_tensor **grads, int last) {
   if (!at_ok()) return;
   const net_program *p = pass->plan->net->program;
   if (!pass->kept) {
@@ -286,9 +335,10 @@ void net_backward(net_pass *pass, at_tensor *const *dy, at_tensor **dx, at_tenso
   }
   unsigned char *needed = at_calloc(p->n_nodes, 1);
   at_tensor **gradients = at_calloc(p->n_nodes, sizeof *gradients);
-  if (at_ok()) walk_back(pass, needed, gradients, dy, dx, grads);
+  if (at_ok()) walk_back(pass, needed, gradients, dy, dx, grads, last);
   at_free_list(gradients, p->n_nodes);
   free(needed);
+  if (last) net_pass_clear(pass);
 }
 
 /* ---- under autograd ---- */
@@ -319,10 +369,9 @@ static int call_backward(void *context, at_tensor *const *grad_out, int n_out, a
   else if (versions(pass) != pass->changes)
     at_fail("net '%s': its input, weights or output were changed in place before its backward",
             pass->plan->net->program->name);
-  net_backward(pass, grad_out, needed[0] ? &grad_in[0] : NULL, params ? grads : NULL);
+  net_backward(pass, grad_out, needed[0] ? &grad_in[0] : NULL, params ? grads : NULL, 1);
   for (int i = 1; i < n_in; i++) grad_in[i] = at_give(grads[i - 1]);
   free(grads);
-  net_pass_clear(pass);
   return at_ok() ? 0 : -1;
 }
 

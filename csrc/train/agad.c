@@ -181,16 +181,16 @@ static int generator_backward(step_state *s, agad *m, const branches *b, const a
   at_tensor *outputs[2] = {join(b, d, Y_HAT), join(b, d, Z_HAT)};
   at_tensor **grads = step_gradients(s, m->g_update, m->generator), *through = NULL;
   if (outputs[0] || outputs[1]) {
-    net_backward(m->d_xh, outputs, &through, NULL);
+    net_backward(m->d_xh, outputs, &through, NULL, 0);
     add_into(&x_hat, through);
   }
   if (x_hat2) {
     int past = m->detach_pseudo != DETACH_INPUT;
     through = NULL;
-    net_backward(m->g_xh, &x_hat2, past ? &through : NULL, grads);
+    net_backward(m->g_xh, &x_hat2, past ? &through : NULL, grads, 1);
     add_into(&x_hat, through);
   }
-  if (x_hat) net_backward(m->g_x, &x_hat, NULL, grads);
+  if (x_hat) net_backward(m->g_x, &x_hat, NULL, grads, 1);
   else if (!x_hat2) at_fail("every term of the generator's loss is off or has weight 0; nothing would be trained");
   net_pass_clear(m->g_x);
   net_pass_clear(m->g_xh);
@@ -221,8 +221,8 @@ static int discriminator_loss(step_state *s, void *arg) {
   step_put(s, m->d_total, total);
   at_tensor **grads = step_gradients(s, m->d_update, m->discriminator);
   at_tensor *y[2] = {join(&b, d, Y)}, *y_hat[2] = {join(&b, d, Y_HAT)};
-  net_backward(m->d_x, y, NULL, grads);
-  net_backward(m->d_xh, y_hat, NULL, grads);
+  net_backward(m->d_x, y, NULL, grads, 1);
+  net_backward(m->d_xh, y_hat, NULL, grads, 1);
   net_pass_clear(m->d_x);
   net_pass_clear(m->d_xh);
   return at_ok() ? 0 : -1;

@@ -1,8 +1,8 @@
--- agad::bn_act and its backward: batch norm over all but the channels, then v > 0 ? v : slope * v.
+-- agad::bn_act, its backward, and its y once more: batch norm over all but the channels, then v > 0 ? v : slope * v.
 
 local agad = require "agad"
 
-local kernel = {operators = {"bn_act", "bn_act_backward"}, bars = {float64 = 1e-12, float32 = 1e-5, bfloat16 = 1e-2}}
+local kernel = {operators = {"bn_act", "bn_act_again", "bn_act_backward"}, bars = {float64 = 1e-12, float32 = 1e-5, bfloat16 = 1e-2}}
 
 -- N, C, H, W: few and many channels, ragged tiles, one row a channel, more rows than one block takes
 kernel.cases = {}
@@ -35,6 +35,7 @@ function kernel.run(t, case)
   local y, m, invstd = agad.bn_act(t.x, t.weight, t.bias, mean, var, case.training, .1, 1e-5, case.slope)
   local dx, dweight, dbias =
     agad.bn_act_backward(t.dy, t.x, t.weight, t.bias, m, invstd, case.training, case.slope)
+  assert(agad.bn_act_again(t.x, t.weight, t.bias, m, invstd, case.slope):equal(y), "the y of before, to the bit")
   return {y = y, dx = dx, dweight = dweight, dbias = dbias}, {mean = m, invstd = invstd, running_mean = mean,
     running_var = var}
 end
@@ -65,6 +66,7 @@ kernel.refused = {
   {function(t) return call(t.x, t.w, t.b, false) end, "bn_act: running_mean"},
   {function(t) return call(t.x:to "float16", t.w, t.b, true) end, "bn_act: x is Half"},
   {function(t) return call(t.w, t.w, t.b, true) end, "bn_act: x has 1 dimensions"},
+  {function(t) return agad.bn_act_again(t.x, t.w, t.b, t.w:narrow(1, 1, 7), t.w, 0) end, "bn_act: mean is", "[7]"},
   {function(t) return agad.bn_act_backward(t.x:double(), t.x, t.w, t.b, t.w, t.w, true, 0) end, "bn_act_backward: dy"},
 }
 

@@ -1,6 +1,7 @@
 // bn_act.cpp - agad::bn_act and its backward: batch norm with a (leaky) ReLU in one, for the CPU and for C.
 //
-// y, mean, invstd = act(batch_norm(x)), act(v) = v > 0 ? v : slope*v (slope 1: none, 0: ReLU).
+// y, mean, invstd = act(batch_norm(x)), act(v) = v > 0 ? v : slope*v (slope 1: none, 0: ReLU); bn_act_again gives that y
+// once more, to the bit, from x and the statistics.
 // x is [N, C, ...]; mean and invstd are [C] float32 (float64 where x is), as are the parameters.
 // Here are checks, layout and memory; the arithmetic is in csrc/cpu. Work is cut by shape alone.
 
@@ -78,6 +79,18 @@ struct Sums {
         s2(s1 + s.chunks * s.C) {}
 };
 
+Tensor apply(const Tensor &x, const bn_act_shape &s, const Tensor &weight, const Tensor &bias, const Tensor &mean,
+             const Tensor &invstd, double slope) {
+  const auto &k = kernels_for(x);
+  Tensor y = at::empty_like(x), scale = empty_channels(weight);
+  k.scale(scale.data_ptr(), weight.const_data_ptr(), invstd.const_data_ptr(), s.C);
+  void *yp = y.data_ptr();
+  const void *xp = x.const_data_ptr(), *mp = mean.const_data_ptr(), *ap = scale.const_data_ptr();
+  const void *bp = bias.const_data_ptr();
+  own_parallel(s.lines, x.numel(), [&](size_t b, size_t e) { k.forward(yp, xp, mp, ap, bp, slope, &s, b, e); });
+  return y;
+}
+
 Triple bn_act(const Tensor &x_in, const Tensor &weight_in, const Tensor &bias_in,
               const std::optional<Tensor> &running_mean, const std::optional<Tensor> &running_var, bool training,
               double momentum, double eps, double slope) {
@@ -89,8 +102,7 @@ Triple bn_act(const Tensor &x_in, const Tensor &weight_in, const Tensor &bias_in
   TORCH_CHECK(training || (rm && rv), "bn_act: running_mean and running_var are needed when training is false");
   TORCH_CHECK(!training || s.outer * s.inner > 1, "bn_act: more than 1 value per channel is needed to train, x is ",
               x.sizes());
-  Tensor y = at::empty_like(x), mean = empty_channels(weight), invstd = empty_channels(weight);
-  Tensor scale = empty_channels(weight);
+  Tensor mean = empty_channels(weight), invstd = empty_channels(weight);
   const void *xp = x.const_data_ptr();
   const int64_t elements = x.numel();
 
@@ -106,12 +118,14 @@ Triple bn_act(const Tensor &x_in, const Tensor &weight_in, const Tensor &bias_in
   } else {
     k.running(mean.data_ptr(), invstd.data_ptr(), rm, rv, s.C, eps);
   }
-  k.scale(scale.data_ptr(), weight.const_data_ptr(), invstd.const_data_ptr(), s.C);
-  void *yp = y.data_ptr();
-  const void *mp = mean.const_data_ptr(), *ap = scale.const_data_ptr();
-  const void *bp = bias.const_data_ptr();
-  own_parallel(s.lines, elements, [&](size_t b, size_t e) { k.forward(yp, xp, mp, ap, bp, slope, &s, b, e); });
-  return {y, mean, invstd};
+  return {apply(x, s, weight, bias, mean, invstd, slope), mean, invstd};
+}
+
+Tensor bn_act_again(const Tensor &x_in, const Tensor &weight, const Tensor &bias, const Tensor &mean,
+                    const Tensor &invstd, double slope) {
+  auto [x, format, s] = input(x_in);
+  return apply(x, s, channels("weight", weight, x), channels("bias", bias, x), channels("mean", mean, x),
+               channels("invstd", invstd, x), slope);
 }
 
 Triple bn_act_backward(const Tensor &dy_in, const Tensor &x_in, const Tensor &weight_in, const Tensor &bias_in,
@@ -149,6 +163,8 @@ std::optional<Tensor> maybe(const at_tensor *t) { return t ? std::optional<Tenso
 
 AGAD_OPERATOR(bn_act, "(Tensor x, Tensor weight, Tensor bias, Tensor(a!)? running_mean, Tensor(b!)? running_var, "
                       "bool training, float momentum, float eps, float slope) -> (Tensor, Tensor, Tensor)")
+AGAD_OPERATOR(bn_act_again,
+              "(Tensor x, Tensor weight, Tensor bias, Tensor mean, Tensor invstd, float slope) -> Tensor")
 AGAD_OPERATOR(bn_act_backward, "(Tensor dy, Tensor x, Tensor weight, Tensor bias, Tensor mean, Tensor invstd, "
                                "bool training, float slope) -> (Tensor, Tensor, Tensor)")
 
@@ -164,6 +180,15 @@ at_tensor *at_bn_act(at_tensor **mean, at_tensor **invstd, const at_tensor *x, c
     if (mean) *mean = at_wrap(m);
     if (invstd) *invstd = at_wrap(s);
     return y;
+  });
+}
+
+at_tensor *at_bn_act_again(const at_tensor *x, const at_tensor *w, const at_tensor *b, const at_tensor *mean,
+                           const at_tensor *invstd, double slope) {
+  return at_make([&] {
+    static auto op =
+        c10::Dispatcher::singleton().findSchemaOrThrow("agad::bn_act_again", "").typed<decltype(bn_act_again)>();
+    return op.call(at_unwrap(x), at_unwrap(w), at_unwrap(b), at_unwrap(mean), at_unwrap(invstd), slope);
   });
 }
 

@@ -44,18 +44,18 @@ LAYER(leaky_relu) = {.help = "x above 0, slope * x below (PyTorch's LeakyReLU)."
                      .n_inputs = 1,
                      .attributes = leaky_relu_attributes,
                      .size = sizeof(leaky_relu),
-                     .keeps_output = 1,
+                     .reads = LAYER_READS_Y,
                      .slope = leaky_relu_slope,
                      .forward = leaky_relu_forward,
                      .backward = leaky_relu_backward};
 LAYER(relu) = {.help = "max(x, 0).",
                .n_inputs = 1,
-               .keeps_output = 1,
+               .reads = LAYER_READS_Y,
                .slope = relu_slope,
                .forward = leaky_relu_forward,
                .backward = leaky_relu_backward};
 LAYER(tanh) = {.help = "Hyperbolic tangent.",
                .n_inputs = 1,
-               .keeps_output = 1,
+               .reads = LAYER_READS_Y,
                .forward = tanh_forward,
                .backward = tanh_backward};

@@ -71,8 +71,9 @@ static at_tensor *group_forward(net_frame *f, at_tensor *x, int g) {
   const net_rows *rows = f->groups + g;
   double momentum = f->momentum >= 0 ? f->momentum : a->momentum;
   if (rows->bn == NET_BN_BYPASS) return f->slope == 1 ? at_alias(x) : at_leaky_relu(x, f->slope);
-  int training = rows->bn == NET_BN_BATCH, keep = !training || (rows->track && !f->node->shared);
   at_tensor *pair[2], **w = weights(f, g, pair), **running = statistics(f, g);
+  if (f->again) return at_bn_act_again(x, w[0], w[1], f->save[2 * g], f->save[2 * g + 1], f->slope);
+  int training = rows->bn == NET_BN_BATCH, keep = !training || (rows->track && !f->node->shared);
   at_tensor *mean = keep ? running[0] : NULL, *var = keep ? running[1] : NULL;
   if (f->plain && training)
     return at_batch_norm(&f->save[2 * g], &f->save[2 * g + 1], x, w[0], w[1], mean, var, 1, momentum, a->eps);
@@ -100,10 +101,10 @@ static void batch_norm_forward(net_frame *f) {
 }
 
 /* dx of the group's rows; its gradients of weight and bias are added to dw[2 * set], dw[2 * set + 1]. */
-static at_tensor *group_backward(net_frame *f, at_tensor *dy, at_tensor *x, at_tensor *y, int g) {
+static at_tensor *group_backward(net_frame *f, at_tensor *dy, at_tensor *x, int g) {
   const batch_norm *a = f->node->attributes;
   const net_rows *rows = f->groups + g;
-  if (rows->bn == NET_BN_BYPASS) return f->slope == 1 ? dy : at_leaky_relu_backward(dy, y, f->slope);
+  if (rows->bn == NET_BN_BYPASS) return f->slope == 1 ? dy : at_leaky_relu_backward(dy, x, f->slope);
   int training = rows->bn == NET_BN_BATCH;
   at_tensor *dx = NULL, *dw = NULL, *db = NULL, *pair[2], **w = weights(f, g, pair);
   at_tensor **to_w = f->want_dw ? &dw : NULL, **to_b = f->want_dw ? &db : NULL;
@@ -120,14 +121,13 @@ static at_tensor *group_backward(net_frame *f, at_tensor *dy, at_tensor *x, at_t
 
 static void batch_norm_backward(net_frame *f) {
   if (f->n_groups == 1) {
-    f->dx[0] = group_backward(f, f->dy, f->x[0], f->y, 0);
+    f->dx[0] = group_backward(f, f->dy, f->x[0], 0);
     return;
   }
   at_value items[NET_MAX_GROUPS], list = {AT_LIST, {NULL}, items, f->n_groups};
   for (int g = 0; g < f->n_groups; g++) {
     int64_t first = f->groups[g].first, rows = f->groups[g].rows;
-    items[g] = at_v(group_backward(f, at_narrow(f->dy, 0, first, rows), at_narrow(f->x[0], 0, first, rows),
-                                   at_narrow(f->y, 0, first, rows), g));
+    items[g] = at_v(group_backward(f, at_narrow(f->dy, 0, first, rows), at_narrow(f->x[0], 0, first, rows), g));
   }
   f->dx[0] = at_call("cat", "", (at_value[]){list, at_vi(0)}, 2);
 }
@@ -138,6 +138,8 @@ LAYER(batch_norm) = {.help = "Batch normalisation over rows and pixels (PyTorch'
                      .size = sizeof(batch_norm),
                      .has_weights = 1,
                      .full_precision = 1,
+                     .cheap = 1,
+                     .reads = LAYER_READS_X,
                      .takes_activation = 1,
                      .norm = batch_norm_norm,
                      .define = batch_norm_define,

@@ -34,7 +34,7 @@ static void concat_forward(net_frame *f) {
 static void concat_backward(net_frame *f) {
   int64_t first = 0;
   for (int i = 0; i < f->node->n_inputs; i++) {
-    int64_t channels = at_size(f->x[i], 1);
+    int64_t channels = f->program->nodes[f->node->inputs[i]].shape.d[0];
     if (f->want_dx[i]) f->dx[i] = at_narrow(f->dy, 1, first, channels);
     first += channels;
   }
@@ -42,6 +42,7 @@ static void concat_backward(net_frame *f) {
 
 LAYER(concat) = {.help = "Concatenates its inputs along the channels.",
                  .n_inputs = -1,
+                 .cheap = 1,
                  .define = concat_define,
                  .forward = concat_forward,
                  .backward = concat_backward};

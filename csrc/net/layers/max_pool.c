@@ -1,7 +1,8 @@
 /* max_pool.c: the largest of each window, windows side by side unless stride says otherwise (PyTorch's MaxPool2d:
  * https://docs.pytorch.org/docs/stable/generated/torch.nn.MaxPool2d.html).
  *
- * x [N, C, H, W], y [N, C, H', W'], H' = (H - kernel) / stride + 1.  Its backward needs where each maximum lay.
+ * x [N, C, H, W], y [N, C, H', W'], H' = (H - kernel) / stride + 1.  Its backward needs where each maximum lay,
+ * and the sizes of x.
  */
 #include "net/layer.h"
 
@@ -42,6 +43,7 @@ static void max_pool_backward(net_frame *f) {
 
 LAYER(max_pool) = {.help = "The largest value of each window (PyTorch's MaxPool2d).",
                    .n_inputs = 1,
+                   .reads = LAYER_READS_SIZES,
                    .attributes = attributes,
                    .size = sizeof(max_pool),
                    .define = max_pool_define,

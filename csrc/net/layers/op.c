@@ -144,7 +144,7 @@ LAYER(op) = {.help = "Any operator of libtorch, by name.",
              .n_inputs = -1,
              .attributes = attributes,
              .size = sizeof(op),
-             .keeps_output = 1,
+             .reads = LAYER_READS_X | LAYER_READS_Y,
              .define = op_define,
              .forward = op_forward,
              .backward = op_backward};
