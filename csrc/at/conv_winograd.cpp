@@ -5,6 +5,7 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
 
 #include <cstring>
 
@@ -44,15 +45,34 @@ struct job {
   int64_t grain(size_t of) const { return conv_grain((int64_t)(of * w.positions * w.cs * w.depth)); }
 
   Tensor numbers(size_t n) const { return at::empty({(int64_t)n}, options); }
+  Tensor transformed(size_t stride, size_t of) const { return numbers(w.positions * of * stride); }
+  size_t line() const { return PRODUCT_LINE / element; }
+  char *at(const Tensor &t, size_t number) const { return (char *)t.data_ptr() + number * element; }
+
   Tensor kernel(const Tensor &of, bool up) const {
-    const size_t line = PRODUCT_LINE / element;
     const Tensor last = of.contiguous(kLast), u = numbers(winograd_kernel_size(&w, up, element));
-    at::parallel_for(0, (int64_t)((w.cs + line - 1) / line), 1, [&](int64_t begin, int64_t end) {
-      const Tensor spare = numbers(line * w.positions * w.depth);
-      kernels->kernel_in(u.data_ptr(), last.data_ptr(), spare.data_ptr(), &w, up, (size_t)begin * line,
-                         std::min((size_t)end * line, w.cs));
+    at::parallel_for(0, (int64_t)((w.cs + line() - 1) / line()), 1, [&](int64_t begin, int64_t end) {
+      const Tensor spare = numbers(line() * w.positions * w.depth);
+      kernels->kernel_in(u.data_ptr(), last.data_ptr(), spare.data_ptr(), &w, up, (size_t)begin * line(),
+                         std::min((size_t)end * line(), w.cs));
     });
     return u;
+  }
+
+  /* Whether the tiles of all pictures are smaller than the transformed kernel: then they stay, and each part of the
+   * kernel is transformed where it is used. */
+  bool few() const { return tiles * (w.s_stride + w.l_stride) <= w.cs * w.l_stride && w.cl % line() == 0; }
+
+  /* f(first tile, how many), for all tiles or for those of whole pictures. */
+  template <class F> void each_tiles(F &&f) const {
+    at::parallel_for(0, (int64_t)tiles, PRODUCT_ROWS,
+                     [&](int64_t begin, int64_t end) { f((size_t)begin, (size_t)(end - begin)); });
+  }
+  template <class F> void each_pictures(F &&f) const {
+    const size_t of_picture = w.rows * w.columns;
+    at::parallel_for(0, (int64_t)w.n, 1, [&](int64_t begin, int64_t end) {
+      f((size_t)begin * of_picture, (size_t)(end - begin) * of_picture);
+    });
   }
 };
 
@@ -78,7 +98,7 @@ Tensor winograd_down(const conv_shape &g, const Tensor &l, const Tensor &u, cons
   auto pixel = [&](size_t row) { return (row / j.w.rows * j.w.hs + row % j.w.rows * 2) * j.w.ws; };
   at::parallel_for(0, g.n * (int64_t)j.w.rows, j.grain(columns), [&](int64_t begin, int64_t end) {
     const size_t last = (size_t)end * columns, room = std::min(chunk, last - (size_t)begin * columns);
-    const Tensor S = j.numbers(j.w.positions * room * j.w.s_stride), L = j.numbers(j.w.positions * room * j.w.l_stride);
+    const Tensor S = j.transformed(j.w.s_stride, room), L = j.transformed(j.w.l_stride, room);
     size_t done = (size_t)begin;
     for (size_t first = done * columns; first < last; first += room) {
       const size_t count = std::min(room, last - first), ready = (first + count) / columns;
@@ -99,7 +119,7 @@ Tensor winograd_up(const conv_shape &g, const Tensor &s, const Tensor &u, const 
   const size_t picture = pixels * j.w.cl * j.element;
   at::parallel_for(0, g.n, j.grain(of_picture), [&](int64_t begin, int64_t end) {
     const size_t last = (size_t)end * of_picture, room = std::min(chunk, last - (size_t)begin * of_picture);
-    const Tensor S = j.numbers(j.w.positions * room * j.w.s_stride), L = j.numbers(j.w.positions * room * j.w.l_stride);
+    const Tensor S = j.transformed(j.w.s_stride, room), L = j.transformed(j.w.l_stride, room);
     size_t done = (size_t)begin;
     std::memset((char *)l.data_ptr() + done * picture, 0, (size_t)(end - begin) * picture);
     for (size_t first = done * of_picture; first < last; first += room) {
@@ -114,39 +134,89 @@ Tensor winograd_up(const conv_shape &g, const Tensor &s, const Tensor &u, const 
   return l;
 }
 
+/* s of few tiles, a line of its channels at a time. */
+static Tensor down_of_few(const conv_shape &g, const Tensor &l, const Tensor &of) {
+  const job j(g, l);
+  const Tensor w = of.contiguous(kLast), s = at::empty({g.n, g.cs, g.hs, g.ws}, l.options().memory_format(kLast));
+  const Tensor S = j.transformed(j.w.s_stride, j.tiles), L = j.transformed(j.w.l_stride, j.tiles);
+  j.each_tiles([&](size_t first, size_t count) {
+    j.kernels->large_in(j.at(L, first * j.w.l_stride), l.data_ptr(), &j.w, first, count, j.tiles);
+  });
+  at::parallel_for(0, (int64_t)((j.w.cs + j.line() - 1) / j.line()), 1, [&](int64_t begin, int64_t end) {
+    winograd part = j.w;
+    const Tensor u = j.transformed(j.line(), j.w.depth), spare = j.transformed(j.line(), j.w.depth);
+    for (size_t c = (size_t)begin * j.line(); c < std::min((size_t)end * j.line(), j.w.cs); c += j.line()) {
+      part.cs = std::min(j.line(), j.w.cs - c);
+      j.kernels->kernel_in(u.data_ptr(), j.at(w, c * (size_t)g.row()), spare.data_ptr(), &part, 0, 0, part.cs);
+      j.kernels->multiply(j.at(S, c), L.data_ptr(), u.data_ptr(), &part, 0, j.tiles, j.tiles);
+    }
+  });
+  j.each_tiles([&](size_t first, size_t count) {
+    j.kernels->small_out(s.data_ptr(), j.at(S, first * j.w.s_stride), &j.w, first, count, j.tiles);
+  });
+  return s;
+}
+
+/* l of few tiles, a line of its channels at a time. */
+static Tensor up_of_few(const conv_shape &g, const Tensor &s, const Tensor &of) {
+  const job j(g, s);
+  const Tensor w = of.contiguous(kLast), l = at::zeros({g.n, g.cl, g.hl, g.wl}, s.options()).contiguous(kLast);
+  const Tensor S = j.transformed(j.w.s_stride, j.tiles), L = j.transformed(j.w.l_stride, j.tiles);
+  j.each_tiles([&](size_t first, size_t count) {
+    j.kernels->small_in(j.at(S, first * j.w.s_stride), s.data_ptr(), &j.w, first, count, j.tiles);
+  });
+  at::parallel_for(0, (int64_t)(j.w.cl / j.line()), 1, [&](int64_t begin, int64_t end) {
+    winograd part = j.w;
+    part.cl = j.line(), part.depth = part.phases * part.cl;
+    const Tensor u = j.transformed(part.depth, j.w.cs), spare = j.transformed(part.depth, j.line());
+    for (size_t c = (size_t)begin * j.line(); c < (size_t)end * j.line(); c += j.line()) {
+      j.kernels->kernel_in(u.data_ptr(), j.at(w, c), spare.data_ptr(), &part, 1, 0, j.w.cs);
+      j.kernels->multiply(j.at(L, c), S.data_ptr(), u.data_ptr(), &part, 1, j.tiles, j.tiles);
+    }
+  });
+  j.each_pictures([&](size_t first, size_t count) {
+    j.kernels->large_out(l.data_ptr(), j.at(L, first * j.w.l_stride), &j.w, first, count, j.tiles);
+  });
+  return l;
+}
+
 Tensor conv_winograd::down(const conv_shape &g, const Tensor &l, const Tensor &w) {
+  if (job(g, l).few()) return down_of_few(g, l, w);
   return winograd_down(g, l, winograd_kernel(g, w, false), nullptr);
 }
 
 Tensor conv_winograd::up(const conv_shape &g, const Tensor &s, const Tensor &w) {
+  if (job(g, s).few()) return up_of_few(g, s, w);
   return winograd_up(g, s, winograd_kernel(g, w, true), nullptr);
 }
 
-/* Chunk by chunk, all threads at one: the order of the sums does not depend on how many there are. */
+/* Chunk by chunk of tiles, some rows of the kernel's gradient at a time: the order of the sums does not depend on the
+ * number of threads.  Where there is one chunk, no more of the transformed gradient is there than is being computed. */
 Tensor conv_winograd::dw(const conv_shape &g, const Tensor &s, const Tensor &l) {
   const job j(g, s);
-  const size_t room = std::min(j.chunk(kTogether, 96, 1020), j.tiles), line = PRODUCT_LINE / j.element;
-  const Tensor S = j.numbers(j.w.positions * room * j.w.s_stride), L = j.numbers(j.w.positions * room * j.w.l_stride);
-  const Tensor d = j.numbers(j.w.positions * j.w.cs * j.w.l_stride);
-  Tensor kernel = at::empty({g.cs, g.cl, g.kh, g.kw}, s.options().memory_format(kLast));
+  const size_t room = j.few() ? j.tiles : std::min(j.chunk(kTogether, 96, 1020), j.tiles);
+  const size_t share = (j.w.cs + 2 * (size_t)at::get_num_threads() - 1) / (2 * (size_t)at::get_num_threads());
+  const size_t most = std::min<size_t>(48, (share + PRODUCT_ROWS - 1) / PRODUCT_ROWS * PRODUCT_ROWS);
+  const Tensor S = j.transformed(j.w.s_stride, room), L = j.transformed(j.w.l_stride, room);
+  const Tensor sums = room < j.tiles ? j.transformed(j.w.l_stride, j.w.cs) : Tensor();
+  const Tensor kernel = at::empty({g.cs, g.cl, g.kh, g.kw}, s.options().memory_format(kLast));
   for (size_t first = 0; first < j.tiles; first += room) {
     const size_t count = std::min(room, j.tiles - first);
     at::parallel_for(0, (int64_t)count, PRODUCT_ROWS, [&](int64_t begin, int64_t end) {
       const size_t n = (size_t)(end - begin), from = first + (size_t)begin;
-      auto place = [&](const Tensor &t, size_t stride) {
-        return (char *)t.data_ptr() + (size_t)begin * stride * j.element;
-      };
-      j.kernels->small_in(place(S, j.w.s_stride), s.data_ptr(), &j.w, from, n, room);
-      j.kernels->large_in(place(L, j.w.l_stride), l.data_ptr(), &j.w, from, n, room);
+      j.kernels->small_in(j.at(S, (size_t)begin * j.w.s_stride), s.data_ptr(), &j.w, from, n, room);
+      j.kernels->large_in(j.at(L, (size_t)begin * j.w.l_stride), l.data_ptr(), &j.w, from, n, room);
     });
-    const size_t lines = j.w.positions * ((j.w.depth + line - 1) / line);
-    at::parallel_for(0, (int64_t)lines, 1, [&](int64_t begin, int64_t end) {
-      j.kernels->correlate(d.data_ptr(), S.data_ptr(), L.data_ptr(), &j.w, room, count, (size_t)begin, (size_t)end,
-                           first > 0);
+    at::parallel_for(0, (int64_t)((j.w.cs + most - 1) / most), 1, [&](int64_t begin, int64_t end) {
+      winograd part = j.w;
+      const Tensor own = sums.defined() ? Tensor() : j.transformed(j.w.l_stride, most);
+      for (size_t row = (size_t)begin * most; row < std::min((size_t)end * most, j.w.cs); row += most) {
+        part.cs = std::min(most, j.w.cs - row);
+        char *d = sums.defined() ? j.at(sums, row * j.w.positions * j.w.l_stride) : (char *)own.data_ptr();
+        j.kernels->correlate(d, j.at(S, row), L.data_ptr(), &part, room, count, first > 0);
+        if (first + count == j.tiles) j.kernels->kernel_out(j.at(kernel, row * (size_t)g.row()), d, &part);
+      }
     });
   }
-  at::parallel_for(0, g.cs, 16, [&](int64_t begin, int64_t end) {
-    j.kernels->kernel_out(kernel.data_ptr(), d.data_ptr(), &j.w, (size_t)begin, (size_t)end);
-  });
   return kernel;
 }

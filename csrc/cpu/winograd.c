@@ -38,7 +38,7 @@ winograd winograd_of(size_t taps, size_t n, size_t cs, size_t cl, size_t hl, siz
   w.side = taps + 1, w.positions = w.side * w.side;
   w.phases = step * step, w.depth = w.phases * cl;
   w.rows = (w.hs + 1) / 2, w.columns = (w.ws + 1) / 2;
-  w.s_stride = stride_of(cs, line), w.l_stride = stride_of(w.depth, line);
+  w.s_stride = stride_of(cs, line), w.l_stride = stride_of(w.depth, line), w.tap = cl;
   return w;
 }
 
@@ -227,14 +227,14 @@ BY_TAPS(small_out, s, S)
 /* One row of a kernel, [kh][kw][cl], to u[positions][depth], and back. */
 #define KERNEL_ROW(TAPS, SIDE, STEP)                                                                                \
   CLONES static void F(kernel_row##TAPS)(T *restrict u, const T *restrict g, const winograd *w) {                   \
-    const size_t cl = w->cl, depth = w->depth;                                                                      \
+    const size_t tap = w->tap, depth = w->depth;                                                                    \
     for (size_t phase = 0; phase < STEP * STEP; phase++) {                                                          \
-      const T *restrict in = g + (phase / STEP * TAPS * STEP + phase % STEP) * cl;                                  \
-      T *restrict out = u + phase * cl;                                                                             \
+      const T *restrict in = g + (phase / STEP * TAPS * STEP + phase % STEP) * tap;                                 \
+      T *restrict out = u + phase * w->cl;                                                                          \
       EACH_CHANNEL {                                                                                                \
         T k[TAPS][TAPS], v[SIDE][SIDE];                                                                             \
         UNROLL for (int i = 0; i < TAPS; i++) UNROLL for (int j = 0; j < TAPS; j++) k[i][j] =                       \
-            in[(size_t)(i * STEP * TAPS * STEP + j * STEP) * cl + c];                                               \
+            in[(size_t)(i * STEP * TAPS * STEP + j * STEP) * tap + c];                                              \
         BOTH(F(kernel##TAPS), v, SIDE, k, TAPS);                                                                    \
         UNROLL for (int i = 0; i < SIDE; i++) UNROLL for (int j = 0; j < SIDE; j++)                                 \
             out[(size_t)(i * SIDE + j) * depth + c] = v[i][j];                                                      \
@@ -262,7 +262,8 @@ KERNEL_ROW(2, 3, 2)
 /* U[positions][lines of depth][cs][line] for up, [positions][lines of cs][depth][line] for down. */
 static void F(kernel_in)(void *U, const void *kernel, void *spare, const winograd *w, int up, size_t begin,
                          size_t end) {
-  const size_t depth = w->depth, lines = up_to(depth, F(line)) / F(line), row = w->taps * w->taps * depth;
+  const size_t depth = w->depth, lines = up_to(depth, F(line)) / F(line);
+  const size_t row = w->taps * w->taps * w->phases * w->tap;
   T *u = spare;
   for (size_t first = begin; first < end; first += F(line)) {
     const size_t rows = min_size(F(line), w->cs - first);
@@ -291,9 +292,9 @@ static void F(kernel_in)(void *U, const void *kernel, void *spare, const winogra
   }
 }
 
-static void F(kernel_out)(void *kernel, const void *D, const winograd *w, size_t begin, size_t end) {
+static void F(kernel_out)(void *kernel, const void *D, const winograd *w) {
   const size_t row = w->taps * w->taps * w->depth, step = w->cs * w->l_stride;
-  for (size_t r = begin; r < end; r++) {
+  for (size_t r = 0; r < w->cs; r++) {
     T *to = (T *)kernel + r * row;
     const T *from = (const T *)D + r * w->l_stride;
     if (w->taps == 3) F(kernel_row_back3)(to, from, step, w);
@@ -307,19 +308,19 @@ static void F(multiply)(void *to, const void *from, const void *U, const winogra
                         size_t count) {
   const size_t depth = up ? w->cs : w->depth, width = up ? w->depth : w->cs;
   const size_t ra = up ? w->s_stride : w->l_stride, rc = up ? w->l_stride : w->s_stride;
-  const size_t lines = up_to(width, F(line)) / F(line);
+  const size_t lines = up_to(width, F(line)) / F(line), of_phase = w->cl == w->tap ? lines : w->cl / F(line);
   for (size_t p = 0; p < w->positions; p++)
     for (size_t k = 0; k < depth; k += DEEPEST)
       for (size_t n = 0; n < lines; n++)
-        PRODUCT((T *)to + p * chunk * rc + n * F(line), rc, (const T *)from + p * chunk * ra + k, ra, 1,
-                (const T *)U + ((p * lines + n) * depth + k) * F(line), F(line), count, min_size(DEEPEST, depth - k),
-                k > 0);
+        PRODUCT((T *)to + p * chunk * rc + n / of_phase * w->tap + n % of_phase * F(line), rc,
+                (const T *)from + p * chunk * ra + k, ra, 1, (const T *)U + ((p * lines + n) * depth + k) * F(line),
+                F(line), count, min_size(DEEPEST, depth - k), k > 0);
 }
 
 static void F(correlate)(void *D, const void *S, const void *L, const winograd *w, size_t chunk, size_t count,
-                         size_t begin, size_t end, int add) {
+                         int add) {
   const size_t lines = up_to(w->depth, F(line)) / F(line);
-  for (size_t at = begin; at < end; at++) {
+  for (size_t at = 0; at < w->positions * lines; at++) {
     const size_t p = at / lines, n = at % lines;
     for (size_t t = 0; t < count; t += DEEPEST / 4)
       PRODUCT((T *)D + p * w->cs * w->l_stride + n * F(line), w->l_stride, (const T *)S + (p * chunk + t) * w->s_stride,

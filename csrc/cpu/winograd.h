@@ -40,9 +40,13 @@ typedef struct winograd {
   size_t phases, depth;         /* numbers of l at a position: phases x cl */
   size_t rows, columns;         /* tiles of a picture */
   size_t s_stride, l_stride;    /* from tile to tile in S and L */
+  size_t tap;                   /* from tap to tap of a kernel: cl */
 } winograd;
 
-/* `element`: bytes of a number. hs, ws are those of the kind: hl, wl (taps 3) or half of them, rounded down (2). */
+/* A convolution can be computed a few channels at a time, by a copy of its winograd and pointers to the first of them:
+ * with fewer cs in all but *_in and *_out of tiles, or with fewer cl (of whole lines) in kernel_in and multiply.
+ *
+ * `element`: bytes of a number. hs, ws are those of the kind: hl, wl (taps 3) or half of them, rounded down (2). */
 winograd winograd_of(size_t taps, size_t n, size_t cs, size_t cl, size_t hl, size_t wl, size_t element);
 
 /* Numbers of a transformed kernel. */
@@ -56,12 +60,11 @@ typedef struct winograd_kernels {
   void (*large_out)(void *l, const void *L, const winograd *w, size_t first, size_t count, size_t chunk); /* adds */
   /* Rows begin..end of a kernel [cs][kh][kw][cl], begin a multiple of a line; spare: line x positions x depth. */
   void (*kernel_in)(void *U, const void *kernel, void *spare, const winograd *w, int up, size_t begin, size_t end);
-  void (*kernel_out)(void *kernel, const void *D, const winograd *w, size_t begin, size_t end);
+  void (*kernel_out)(void *kernel, const void *D, const winograd *w);
   /* up: to is L, from is S; else the other way round */
   void (*multiply)(void *to, const void *from, const void *U, const winograd *w, int up, size_t chunk, size_t count);
-  /* D[positions][cs][l_stride] (+)= S' L, for lines begin..end of all positions x lines of depth */
-  void (*correlate)(void *D, const void *S, const void *L, const winograd *w, size_t chunk, size_t count, size_t begin,
-                    size_t end, int add);
+  /* D[positions][cs][l_stride] (+)= S' L */
+  void (*correlate)(void *D, const void *S, const void *L, const winograd *w, size_t chunk, size_t count, int add);
 } winograd_kernels;
 
 extern const winograd_kernels winograd_f32, winograd_f64;

@@ -120,6 +120,14 @@ static at_tensor *add_reciprocal(double eps, at_tensor *value, double weight, at
   return at_neg(at_div(r, shifted));
 }
 
+/* The gradient alone, without what it was computed from. */
+static at_tensor *gradient_of(const loss *of, loss_input in, double weight) {
+  at_scope scope = at_open();
+  at_tensor *by_a = at_keep(of->backward(in, weight));
+  at_close(&scope, NULL);
+  return at_give(by_a);
+}
+
 /* A term's gradient goes to what G and D have made of x; as the second of two that is x^ alone, and not where it is a
  * fixed target. */
 static void add_gradient(const agad_losses *l, const term *t, at_tensor *by_a, agad_branch *d) {
@@ -140,10 +148,10 @@ void agad_generator_loss(step_state *s, const agad_losses *l, const agad_branch 
     double w = weight * c->weight;
     if (anomalous) {
       at_tensor *slope = add_reciprocal(l->eps, value, w, total);
-      add_gradient(l, t, at_mul(c->loss->backward(in, 1), slope), d);
+      add_gradient(l, t, at_mul(gradient_of(c->loss, in, 1), slope), d);
     } else {
       add(total, at_mul_scalar(value, w));
-      add_gradient(l, t, c->loss->backward(in, w), d);
+      add_gradient(l, t, gradient_of(c->loss, in, w), d);
     }
   }
 }

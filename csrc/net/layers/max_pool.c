@@ -1,8 +1,8 @@
 /* max_pool.c: the largest of each window, windows side by side unless stride says otherwise (PyTorch's MaxPool2d:
  * https://docs.pytorch.org/docs/stable/generated/torch.nn.MaxPool2d.html).
  *
- * x [N, C, H, W], y [N, C, H', W'], H' = (H - kernel) / stride + 1.  Its backward needs where each maximum lay,
- * and the sizes of x.
+ * x [N, C, H, W], y [N, C, H', W'], H' = (H - kernel) / stride + 1.  Its backward looks again for where each maximum
+ * lies: these places would take twice the memory of y.
  */
 #include "net/layer.h"
 
@@ -33,17 +33,22 @@ static int max_pool_define(net_program *program, net_node *node, const net_shape
 
 static void max_pool_forward(net_frame *f) {
   const max_pool *a = f->node->attributes;
-  f->y = at_max_pool(&f->save[0], f->x[0], a->kernel, a->stride);
+  at_tensor *places = NULL;
+  f->y = at_max_pool(&places, f->x[0], a->kernel, a->stride);
 }
 
 static void max_pool_backward(net_frame *f) {
   const max_pool *a = f->node->attributes;
-  if (f->want_dx[0]) f->dx[0] = at_max_pool_backward(f->dy, f->x[0], f->save[0], a->kernel, a->stride);
+  at_tensor *places = NULL;
+  if (!f->want_dx[0]) return;
+  at_max_pool(&places, f->x[0], a->kernel, a->stride);
+  f->dx[0] = at_max_pool_backward(f->dy, f->x[0], places, a->kernel, a->stride);
 }
 
 LAYER(max_pool) = {.help = "The largest value of each window (PyTorch's MaxPool2d).",
                    .n_inputs = 1,
-                   .reads = LAYER_READS_SIZES,
+                   .reads = LAYER_READS_X,
+                   .cheap = 1,
                    .attributes = attributes,
                    .size = sizeof(max_pool),
                    .define = max_pool_define,

@@ -75,6 +75,8 @@ end
 -- state and the batches too.
 -- @return integer
 function ours:peak_bytes()
+  self.net = nil                                           -- scoring's own tensors
+  collectgarbage()
   self.wait()
   core.restart_peak()
   one_step(self)
