@@ -6,11 +6,11 @@ local agad = require "agad"
 local nn = agad.nn
 
 -- from, to, height, width, pictures: one channel more and less than a register, several blocks of rows and of depth,
--- sides that tiles of two do not fill, one pixel, one picture.
+-- sides that tiles of two do not fill, one pixel, one picture; fewer tiles than numbers of a kernel.
 local shapes = {
   {16, 16, 8, 8, 2}, {17, 31, 7, 5, 3}, {33, 48, 2, 9, 1}, {64, 100, 4, 4, 5}, {100, 64, 6, 4, 2}, {260, 70, 5, 3, 2},
   {70, 300, 3, 5, 1}, {16, 40, 1, 3, 2}, {24, 16, 3, 1, 2}, {32, 32, 33, 31, 2}, {48, 20, 13, 26, 7},
-  {16, 16, 2, 2, 300},
+  {16, 16, 2, 2, 300}, {160, 192, 4, 6, 3},
 }
 local kinds = {
   {"conv", {kernel = 3, padding = 1}}, {"conv_transpose", {kernel = 3, padding = 1}},

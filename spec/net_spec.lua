@@ -371,6 +371,22 @@ describe("a net", function()
     has(refused(nn.net, program, {device = "gpu"}), "device")
   end)
 
+  it("keeps of what can be computed again nothing for the backward", function()
+    local skip = nn.builder {3, 32, 32}.x:conv(8, {kernel = 3, padding = 1}):batch_norm():relu()
+    local up = skip:max_pool():conv_transpose(8, {kernel = 2, stride = 2})
+    local net = nn.net(skip:concat(up):conv(4, {kernel = 1}):build "kept", {dtype = "float64"}):requires_grad_()
+    local pictures = agad.randn(4, 3, 32, 32, {dtype = "float64"}):contiguous {memory_format = "channels_last"}
+    local row = 4 * 32 * 32 * 8                            -- bytes of a channel
+    collectgarbage()
+    local before = core.memory().bytes
+    local out = net(pictures)
+    collectgarbage()
+    local held = core.memory().bytes - before
+    local convolutions = (8 + 8 + 4) * row
+    assert.is_true(held >= convolutions and held < convolutions + row, ("%d bytes are held"):format(held))
+    out:sum():backward()
+  end)
+
   it("leaves no tensor behind, whatever fails", function()
     collectgarbage()
     collectgarbage()

@@ -317,9 +317,9 @@ static void walk_back(net_pass *pass, unsigned char *needed, at_tensor **gradien
     if (dy[o]) add_gradient(&gradients[p->outputs[o].node], dy[o]);
   at_close(&scope, NULL);
   for (int i = p->n_nodes - 1; i > 0 && at_ok(); i--) {
+    if (pass->plan->again[i] && pass->last[i] < p->n_nodes) drop(&pass->values[i]); /* all who read it are done */
     if (gradients[i] && needed[i]) back_node(pass, i, needed, gradients, grads);
     if (last) drop_node(pass, i);
-    else if (pass->plan->again[i] && pass->last[i] < p->n_nodes) drop(&pass->values[i]);
   }
   if (dx && at_ok() && gradients[0]) *dx = at_give(gradients[0]), gradients[0] = NULL;
   at_grad_mode(mode);

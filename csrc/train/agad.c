@@ -171,8 +171,8 @@ static at_tensor *join(const branches *b, const agad_branch d[2], agad_part p) {
 }
 
 static void add_into(at_tensor **sum, at_tensor *t) {
-  if (t && *sum) t = at_to(t, at_dtype_of(*sum), at_device_of(*sum));
-  if (t) *sum = *sum ? at_add(*sum, t) : t;
+  if (t && *sum) at_add_(*sum, at_to(t, at_dtype_of(*sum), at_device_of(*sum)), 1);
+  else if (t) *sum = t;
 }
 
 /* Back through D(x^) to its input, through G(x^) to weights and input, then all of it through G(x). */

@@ -110,7 +110,11 @@ int agad_losses_read(agad_losses *l, const method_options *o) {
   return at_ok() ? 0 : -1;
 }
 
-static void add(at_tensor **sum, at_tensor *t) { *sum = *sum ? at_add(*sum, t) : t; }
+/* A sum of new tensors: it may be written into. */
+static void add(at_tensor **sum, at_tensor *t) {
+  if (*sum) at_add_(*sum, t, 1);
+  else *sum = t;
+}
 
 /* Adds weight / (value + eps) to the total; returns its derivative by the value, a 0-d tensor. */
 static at_tensor *add_reciprocal(double eps, at_tensor *value, double weight, at_tensor **total) {
