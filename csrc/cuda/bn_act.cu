@@ -272,9 +272,8 @@ cudaError_t launch_forward(element_type type, bn_shape s, void *y, void *mean, v
                                                          running_var, training, momentum, eps, slope, work, stream)}
 
 cudaError_t launch_apply(element_type type, bn_shape s, void *y, const void *x, const void *weight, const void *bias,
-                         const void *mean, const void *invstd, double slope, cudaStream_t stream) {
-  DISPATCH(apply, s, y, x, weight, bias, mean, invstd, slope, stream)
-}
+                         const void *mean, const void *invstd, double slope,
+                         cudaStream_t stream){DISPATCH(apply, s, y, x, weight, bias, mean, invstd, slope, stream)}
 
 cudaError_t launch_backward(element_type type, bn_shape s, void *dx, void *dweight, void *dbias, const void *dy,
                             const void *x, const void *weight, const void *bias, const void *mean, const void *invstd,

@@ -31,11 +31,11 @@ typedef struct net_plan {
   at_dtype dtype;
   at_arena *arena;
   int plain;
-  double momentum;                 /* of all running statistics; below 0: as each node says */
-  double *slope;                   /* per node: of the activation fused into it (1 = none) */
+  double momentum; /* of all running statistics; below 0: as each node says */
+  double *slope;   /* per node: of the activation fused into it (1 = none) */
   /* per node: an activation done by the layer before it; may overwrite its input; is computed again for the backward */
   unsigned char *fused, *in_place, *again;
-  net_inference *inference;        /* how it is computed where nothing is kept; NULL: in no other way (inference.h) */
+  net_inference *inference; /* how it is computed where nothing is kept; NULL: in no other way (inference.h) */
   int references;
 } net_plan;
 

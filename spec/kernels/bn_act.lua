@@ -2,7 +2,8 @@
 
 local agad = require "agad"
 
-local kernel = {operators = {"bn_act", "bn_act_again", "bn_act_backward"}, bars = {float64 = 1e-12, float32 = 1e-5, bfloat16 = 1e-2}}
+local kernel = {operators = {"bn_act", "bn_act_again", "bn_act_backward"},
+  bars = {float64 = 1e-12, float32 = 1e-5, bfloat16 = 1e-2}}
 
 -- N, C, H, W: few and many channels, ragged tiles, one row a channel, more rows than one block takes
 kernel.cases = {}

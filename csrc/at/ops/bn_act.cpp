@@ -163,8 +163,7 @@ std::optional<Tensor> maybe(const at_tensor *t) { return t ? std::optional<Tenso
 
 AGAD_OPERATOR(bn_act, "(Tensor x, Tensor weight, Tensor bias, Tensor(a!)? running_mean, Tensor(b!)? running_var, "
                       "bool training, float momentum, float eps, float slope) -> (Tensor, Tensor, Tensor)")
-AGAD_OPERATOR(bn_act_again,
-              "(Tensor x, Tensor weight, Tensor bias, Tensor mean, Tensor invstd, float slope) -> Tensor")
+AGAD_OPERATOR(bn_act_again, "(Tensor x, Tensor weight, Tensor bias, Tensor mean, Tensor invstd, float slope) -> Tensor")
 AGAD_OPERATOR(bn_act_backward, "(Tensor dy, Tensor x, Tensor weight, Tensor bias, Tensor mean, Tensor invstd, "
                                "bool training, float slope) -> (Tensor, Tensor, Tensor)")
 
