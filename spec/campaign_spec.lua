@@ -4,6 +4,7 @@
 local agad = require "agad"
 local campaign = require "agad.train.campaign"
 local core = agad.core
+local luv = require "luv"
 local checks = dofile "spec/support/checks.lua"
 local refused, has = checks.refused, checks.has
 
@@ -83,6 +84,32 @@ describe("a campaign", function()
     local again = campaign.run(spec, {program = program, on_event = count})
     assert.equal(5, started)
     for i, run in ipairs(again) do assert.equal(runs[i].row.auroc, run.row.auroc) end
+  end)
+
+  it("divides the cores between the runs that are trained at the same time", function()
+    local spec, given = tiny_spec(), os.getenv "OMP_NUM_THREADS"
+    luv.os_unsetenv "OMP_NUM_THREADS"
+    finally(function()
+      if given then luv.os_setenv("OMP_NUM_THREADS", given) else luv.os_unsetenv "OMP_NUM_THREADS" end
+    end)
+    spec.dir, spec.grid = folder .. "/shares", {seed = {1, 2}}
+    spec.options.threads, spec.options.deterministic = nil, true
+    local share = math.max(1, core.cores() // 2)
+    local runs = campaign.run(spec, {workers = 2, program = program})
+    for _, run in ipairs(runs) do assert.same({nil, share}, {run.reason, run.row.config.threads}) end
+    os.remove(runs[1].dir .. "/row.json")                          -- the one left could have all cores
+    local again = campaign.run(spec, {workers = 2, program = program})[1]
+    assert.same({nil, share, runs[1].row.auroc}, {again.reason, again.row.config.threads, again.row.auroc})
+    os.execute(("rm -r '%s'"):format(again.dir))
+    again = campaign.run(spec, {workers = 2, program = program})[1]
+    assert.same({nil, core.cores()}, {again.reason, again.row.config.threads})
+    luv.os_setenv("OMP_NUM_THREADS", "1")
+    spec.grid.seed = {3}
+    again = campaign.run(spec, {program = program})[1]
+    assert.same({nil, 1}, {again.reason, again.row.config.threads})
+    spec.grid.seed, spec.options.threads = {4}, 3
+    again = campaign.run(spec, {program = program})[1]
+    assert.same({nil, 3}, {again.reason, again.row.config.threads})
   end)
 
   it("names a run that failed, and goes on with the others", function()

@@ -341,6 +341,9 @@ void at_device_memory(int device, int64_t *bytes, int64_t *peak); /* of cuda:n; 
  * (found by the rpath).  Returns the number of devices; *note says why there are none. */
 int at_probe(const char **note);
 int at_devices(void);
+/* Once a process: lowers the number of threads to the cores that it may use (base/cores.h); OMP_NUM_THREADS and
+ * MKL_NUM_THREADS win. at_probe and at_set_threads call it. */
+void at_limit_threads(void);
 int at_set_threads(int n); /* n < 1: only asks; returns the number in use */
 /* While on, what the calling thread computes starts no other threads: little work takes less time than to wake them.
  * Returns the previous setting. */

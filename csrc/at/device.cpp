@@ -1,6 +1,8 @@
 /* device.cpp: the device probe, generators, threads, versions. */
 #include "internal.h"
 
+#include "base/cores.h"
+
 #include <ATen/Context.h>
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Parallel.h>
@@ -52,6 +54,7 @@ int at_probe(const char **note) {
       }
     }
     if (*none) reason = none;
+    at_limit_threads();
     /* A sparse tensor with indices out of range is refused when it is made, not read beyond its memory later. */
     at::globalContext().setCheckSparseTensorInvariants(true);
     return 0;
@@ -63,7 +66,24 @@ int at_probe(const char **note) {
 
 int at_devices(void) { return devices; }
 
+static int is_number(const char *name) {
+  const char *text = getenv(name);
+  return text && atoi(text) > 0;
+}
+
+void at_limit_threads(void) {
+  static std::once_flag once;
+  if (is_number("OMP_NUM_THREADS") || is_number("MKL_NUM_THREADS")) return;
+  at_do([] {
+    std::call_once(once, [] {
+      int cores = base_cores("");
+      if (at::get_num_threads() > cores) at::set_num_threads(cores);
+    });
+  });
+}
+
 int at_set_threads(int n) {
+  at_limit_threads(); /* not later, when it would undo this */
   at_do([&] {
     if (n > 0) at::set_num_threads(n);
   });

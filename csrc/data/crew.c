@@ -1,10 +1,10 @@
 /* crew.c: worker threads over a shared counter. */
-#define _GNU_SOURCE /* sched_getaffinity */
 #include "data/crew.h"
+
+#include "at/at.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -36,9 +36,7 @@ static void *worker(void *argument) {
 }
 
 static int thread_count(const crew_job *job) {
-  cpu_set_t set;
-  int n = job->threads;
-  if (n < 1) n = sched_getaffinity(0, sizeof set, &set) ? 1 : CPU_COUNT(&set);
+  int n = job->threads > 0 ? job->threads : at_set_threads(0);
   if (n > MAX_THREADS) n = MAX_THREADS;
   return job->n < n ? (int)job->n : n;
 }

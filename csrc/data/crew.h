@@ -13,7 +13,7 @@
 
 typedef struct crew_job {
   int64_t n;
-  int threads;                                             /* 0: one for each core that this process may use */
+  int threads;                                             /* 0: as many as an operator uses on the calling thread */
   int (*work)(void *context, int64_t i);                   /* not 0: no item after this one is begun */
   int (*progress)(void *watcher, int64_t done, int64_t n); /* on the caller's thread; not 0: stop; or NULL */
   void *context, *watcher;

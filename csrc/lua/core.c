@@ -1,6 +1,7 @@
 /* core.c: the module agad.core: errors, boxes, and what concerns all of libtorch. */
 #include "lua/binding.h"
 
+#include "base/cores.h"
 #include "base/hash.h"
 #include "base/text.h"
 
@@ -232,6 +233,12 @@ static int probe(lua_State *L) {
   return 2;
 }
 
+/* cores([root]): physical cores that this process may use, or a machine's whose /proc and /sys lie below root */
+static int cores(lua_State *L) {
+  lua_pushinteger(L, base_cores(luaL_optstring(L, 1, "")));
+  return 1;
+}
+
 static int threads(lua_State *L) {
   lua_Integer n = luaL_optinteger(L, 1, 0);
   luaL_argcheck(L, n >= 0 && n <= 4096, 1, "the number of threads must be 1 to 4096");
@@ -309,6 +316,7 @@ static const luaL_Reg functions[] = {{"hash", hash},
                                      {"fail", fail},
                                      {"try", try_call},
                                      {"probe", probe},
+                                     {"cores", cores},
                                      {"threads", threads},
                                      {"deterministic", deterministic},
                                      {"allow_tf32", allow_tf32},

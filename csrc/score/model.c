@@ -164,6 +164,7 @@ agad_model *agad_model_open(const char *path, agad_error *error) {
   agad_error reason;
   safetensors *f = safetensors_open(path, error);
   if (!f) return NULL;
+  at_limit_threads();
   agad_model *m = base_calloc(1, sizeof *m);
   int bad = m ? fill(m, f, &reason) : no_memory(&reason);
   safetensors_close(f);

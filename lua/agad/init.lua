@@ -7,6 +7,7 @@ if _VERSION ~= "Lua 5.4" then
 end
 
 require("agad.base.places").check_current()
+require "agad.base.openmp"
 
 local core = require "agad.core"
 local options = require "agad.base.options"
@@ -169,7 +170,8 @@ function agad.is_tensor(v) return core.is_tensor(v) end
 -- @return boolean
 function agad.is_grad_enabled() return core.grad_mode() end
 
---- The number of CPU threads that an operator uses.
+--- The number of CPU threads that an operator uses, and the reading of pictures: if it was not set, OMP_NUM_THREADS, or
+-- the physical cores that the process may use (its affinity, and the processor time that its cgroup allows).
 -- @return integer
 function agad.get_num_threads() return (core.threads()) end
 

@@ -66,6 +66,7 @@ end
 
 local function main()
   require("agad.base.places").check_current()
+  require "agad.base.openmp"
   local first = arg[1]
   local parser = require "agad.cli.parser"
   if not first then

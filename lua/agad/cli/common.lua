@@ -58,7 +58,13 @@ function common.given(args)
   return given
 end
 
---- The method, and the given options divided into those of the task (typed) and those of the trainer.
+-- The number of threads holds from now on, also for the reading of pictures.
+local function set_threads(config)
+  if config.threads then require("agad.core").threads(config.threads) end
+end
+
+--- The method, and the given options divided into those of the task (typed) and those of the trainer. Sets the number
+-- of threads.
 -- Wrong options, and a method that cannot be loaded, count as wrong usage.
 function common.configure(given)
   local method = common.usage(methods.load, given.method or "agad")
@@ -67,6 +73,7 @@ function common.configure(given)
   for name, v in pairs(given) do
     if of_task[name] ~= nil then task[name] = config[name] else run[name] = v end
   end
+  set_threads(config)
   return method, task, run
 end
 
@@ -79,7 +86,7 @@ function common.prepare(given, owner)
   if config.device:find "^cuda" then
     common.fail(("device = %s: saved models run on the CPU only; use device = cpu"):format(config.device))
   end
-  if config.threads then require("agad.core").threads(config.threads) end
+  set_threads(config)
   return config
 end
 

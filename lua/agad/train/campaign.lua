@@ -1,6 +1,7 @@
 --- Campaigns: a grid of trainings, each in its own process and in a directory named by the hash of its configuration.
 --     return {data = "mnist", options = {epochs = 5, gamma = .05}, grid = {normal = {0, 1, 2}, seed = {1, 2, 3}}}
--- Finished runs are skipped, interrupted ones resumed; one table is printed at the end.
+-- Finished runs are skipped, interrupted ones resumed; one table is printed at the end. Runs that are trained at the
+-- same time share the cores, unless options.threads or OMP_NUM_THREADS says how many threads each has.
 
 local agad = require "agad"
 local check_names = require("agad.base.options").check_names
@@ -102,8 +103,16 @@ function campaign.plan(spec)
   return runs, keys
 end
 
+-- The environment of the runs: OMP_NUM_THREADS is their share of the cores if that many are trained at the same time.
+local function environment(at_once)
+  local list, all = {}, luv.os_environ()
+  if (all.OMP_NUM_THREADS or "") == "" then all.OMP_NUM_THREADS = math.max(1, core.cores() // at_once) end
+  for _, name in ipairs(sorted_keys(all)) do list[#list + 1] = name .. "=" .. all[name] end
+  return list
+end
+
 -- Starts one training; done(run, reason) is called when it has ended, with no reason if it returned its row.
-local function start(program, spec, run, done)
+local function start(program, env, spec, run, done)
   make_folder(run.dir)
   local args = {"train", spec.data, "--out", run.dir .. "/model.safetensors", "--run", run.dir .. "/run", "--json",
     "--quiet", "--resume"}
@@ -124,7 +133,7 @@ local function start(program, spec, run, done)
     done(run)
   end
   local reason
-  handle, reason = luv.spawn(program, {args = args, stdio = {nil, out, err}}, function(code)
+  handle, reason = luv.spawn(program, {args = args, env = env, stdio = {nil, out, err}}, function(code)
     handle:close()
     ended(code)
   end)
@@ -153,7 +162,8 @@ function campaign.run(spec, o)
   local runs, keys = campaign.plan(spec)
   local waiting, busy = {}, {}
   for _, run in ipairs(runs) do if not run.row then waiting[#waiting + 1] = run end end
-  local left = #waiting
+  local left, at_once = #waiting, math.max(1, math.min(o.workers or 1, #waiting))
+  local env = environment(at_once)
   local on_event = o.on_event or function() end
   local note = note_of_name(spec.data, spec.root)
   if note then on_event {kind = "note", text = note} end
@@ -169,9 +179,9 @@ function campaign.run(spec, o)
     if not run then return end
     busy[run] = true
     on_event {kind = "start", run = run, left = left}
-    start(o.program or "agad", spec, run, done)
+    start(o.program or "agad", env, spec, run, done)
   end
-  for _ = 1, o.workers or 1 do next_one() end
+  for _ = 1, at_once do next_one() end
   local told, wake = false, luv.new_timer()
   wake:start(100, 100, function() end)             -- a signal alone does not end luv.run
   while next(busy) do

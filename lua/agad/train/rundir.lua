@@ -52,6 +52,12 @@ local function text_of(path)
   return text
 end
 
+-- The configuration of a run, or nil.
+local function config_of(dir)
+  local ok, config = pcall(core.json_decode, text_of(dir .. "/config.json") or "")
+  return ok and type(config) == "table" and config or nil
+end
+
 --- Whether a folder is a run's directory, and not another one with a file called config.json, such as a folder of
 -- pictures: it holds nothing but the files of a run, or the state of a run beside the configuration of one.
 -- @param dir string
@@ -59,9 +65,12 @@ end
 function rundir.is(dir)
   if not exists(dir .. "/config.json") then return false end
   if not foreign(dir) then return true end
-  local ok, config = pcall(core.json_decode, text_of(dir .. "/config.json") or "")
-  return exists(dir .. "/state.safetensors") ~= nil and ok and type(config) == "table" and config.method ~= nil
+  local config = config_of(dir)
+  return exists(dir .. "/state.safetensors") ~= nil and config ~= nil and config.method ~= nil
 end
+
+--- The number of threads of the run in a directory; nil if there is none.
+function rundir.threads(dir) return math.tointeger((config_of(dir) or {}).threads) end
 
 local function remove(dir)
   for _, name in ipairs(files) do os.remove(dir .. "/" .. name) end

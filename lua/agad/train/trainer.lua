@@ -102,6 +102,8 @@ function trainer.new(task, given, o)
   end
   local self = setmetatable({task = task, method = method, config = config, steps = 0, keep = {}, history = {},
     losses = {}, train_seconds = 0, measuring = 0, images = 0, notes = {}}, run)
+  -- The results of a deterministic run depend on it.
+  if config.deterministic and o and o.resume and o.dir then config.threads = config.threads or rundir.threads(o.dir) end
   if config.threads then core.threads(config.threads) end
   config.threads = core.threads()
   self.device = choose_device(config.device)

@@ -61,7 +61,7 @@ return {
       local n = math.tointeger(tonumber(given))
       return n and n >= 1 and n <= 1024 and n or nil,
         "--workers " .. given .. ": it must be a whole number from 1 to 1024"
-    end):description "how many runs to train at the same time"
+    end):description "how many runs to train at the same time; they share the cores"
   end,
   run = run,
 }
