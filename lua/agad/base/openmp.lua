@@ -1,14 +1,15 @@
 --- How long the threads of OpenMP wait for work before they sleep.
 --
 -- libgomp, which libtorch brings, spins for some milliseconds by default. Processes that share the cores then wait for
--- each other's spinning threads, and are several times slower. Hence a short spin, which still bridges the gaps between
--- the operators of a process that has the cores to itself. libgomp reads its variables once, when it is loaded with
--- agad.core; afterwards the environment is what it was, so that programs that are started get what the user set.
--- GOMP_SPINCOUNT and OMP_WAIT_POLICY of the user win.
+-- each other's spinning threads, and are several times slower. Hence a short spin: two trainings on two cores then have
+-- half the speed of one alone each. With 10000 spins it is a third, though one alone gains 5 to 10 %.
+--
+-- libgomp reads its variables once, when it is loaded with agad.core. Afterwards the environment is what it was, so
+-- that programs that are started get what the user set. GOMP_SPINCOUNT and OMP_WAIT_POLICY of the user win.
 
 local luv = require "luv"
 
-local SPINS = "10000"                              -- a fraction of a millisecond
+local SPINS = "300"                                -- some 10 microseconds
 
 local function is_set(name) return (os.getenv(name) or "") ~= "" end
 
