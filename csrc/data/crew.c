@@ -1,7 +1,7 @@
 /* crew.c: worker threads over a shared counter. */
 #include "data/crew.h"
 
-#include "at/at.h"
+#include "base/cores.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -35,8 +35,13 @@ static void *worker(void *argument) {
   return NULL;
 }
 
+static atomic_int standard;
+
+void crew_use_threads(int n) { atomic_store(&standard, n); }
+
 static int thread_count(const crew_job *job) {
-  int n = job->threads > 0 ? job->threads : at_set_threads(0);
+  int n = job->threads > 0 ? job->threads : atomic_load(&standard);
+  if (n < 1) n = base_cores("");
   if (n > MAX_THREADS) n = MAX_THREADS;
   return job->n < n ? (int)job->n : n;
 }

@@ -13,11 +13,14 @@
 
 typedef struct crew_job {
   int64_t n;
-  int threads;                                             /* 0: as many as an operator uses on the calling thread */
+  int threads;                                             /* 0: as crew_use_threads says */
   int (*work)(void *context, int64_t i);                   /* not 0: no item after this one is begun */
   int (*progress)(void *watcher, int64_t done, int64_t n); /* on the caller's thread; not 0: stop; or NULL */
   void *context, *watcher;
 } crew_job;
+
+/* The number of threads of all later jobs that do not say it; 0: one for each core that this process may use. */
+void crew_use_threads(int n);
 
 /* 0 when every item was begun or work stopped it; -1 when interrupted, when progress stopped it (the message
  * is then "stopped"), or when no thread could be started. */

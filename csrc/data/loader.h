@@ -15,7 +15,7 @@
 typedef struct loader_options {
   decode_options decode;
   int mask;          /* one channel, the nearest pixel, 1 where it is marked (mask.h); there may be no row left */
-  int threads;       /* 0: as many as an operator uses */
+  int threads;       /* 0: as crew_use_threads says */
   int strict;        /* fail at the first file that cannot be read */
   const char *cache; /* the file of decoded rows; NULL: none */
   int (*progress)(void *watcher, int64_t done, int64_t n); /* on the caller's thread; not 0: stop; or NULL */

@@ -4,6 +4,7 @@
 #include "base/cores.h"
 #include "base/hash.h"
 #include "base/text.h"
+#include "data/crew.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -224,10 +225,18 @@ static int printable(lua_State *L) {
 
 /* ---- libtorch ---- */
 
+/* Operators and the reading of pictures use the same number. n < 1: as it is. */
+static int share_threads(int n) {
+  n = at_set_threads(n);
+  crew_use_threads(n);
+  return n;
+}
+
 static int probe(lua_State *L) {
   const char *note;
   at_scope scope = at_open();
   lua_pushinteger(L, at_probe(&note));
+  share_threads(0);
   lua_agad_end(L, &scope, 0);
   lua_pushstring(L, note);
   return 2;
@@ -243,7 +252,7 @@ static int threads(lua_State *L) {
   lua_Integer n = luaL_optinteger(L, 1, 0);
   luaL_argcheck(L, n >= 0 && n <= 4096, 1, "the number of threads must be 1 to 4096");
   at_scope scope = at_open();
-  lua_pushinteger(L, at_set_threads((int)n));
+  lua_pushinteger(L, share_threads((int)n));
   return lua_agad_end(L, &scope, 1);
 }
 
