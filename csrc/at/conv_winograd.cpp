@@ -47,6 +47,7 @@ struct job {
   Tensor numbers(size_t n) const { return at::empty({(int64_t)n}, options); }
   Tensor transformed(size_t stride, size_t of) const { return numbers(w.positions * of * stride); }
   size_t line() const { return PRODUCT_LINE / element; }
+  size_t lines() const { return w.positions * ((w.depth + line() - 1) / line()); } /* of correlate */
   char *at(const Tensor &t, size_t number) const { return (char *)t.data_ptr() + number * element; }
 
   Tensor kernel(const Tensor &of, bool up) const {
@@ -190,15 +191,36 @@ Tensor conv_winograd::up(const conv_shape &g, const Tensor &s, const Tensor &w) 
   return winograd_up(g, s, winograd_kernel(g, w, true), nullptr);
 }
 
-/* Chunk by chunk of tiles, some rows of the kernel's gradient at a time: the order of the sums does not depend on the
- * number of threads.  Where there is one chunk, no more of the transformed gradient is there than is being computed. */
+/* The kernel's gradient of few tiles, some rows at a time: no more of it is there in transformed form. */
+static Tensor dw_of_few(const conv_shape &g, const Tensor &s, const Tensor &l) {
+  const job j(g, s);
+  const size_t threads = (size_t)at::get_num_threads(), share = (j.w.cs + 2 * threads - 1) / (2 * threads);
+  const size_t most = std::min<size_t>(48, (share + PRODUCT_ROWS - 1) / PRODUCT_ROWS * PRODUCT_ROWS);
+  const Tensor S = j.transformed(j.w.s_stride, j.tiles), L = j.transformed(j.w.l_stride, j.tiles);
+  const Tensor kernel = at::empty({g.cs, g.cl, g.kh, g.kw}, s.options().memory_format(kLast));
+  j.each_tiles([&](size_t first, size_t count) {
+    j.kernels->small_in(j.at(S, first * j.w.s_stride), s.data_ptr(), &j.w, first, count, j.tiles);
+    j.kernels->large_in(j.at(L, first * j.w.l_stride), l.data_ptr(), &j.w, first, count, j.tiles);
+  });
+  at::parallel_for(0, (int64_t)((j.w.cs + most - 1) / most), 1, [&](int64_t begin, int64_t end) {
+    winograd part = j.w;
+    const Tensor d = j.transformed(j.w.l_stride, most);
+    for (size_t row = (size_t)begin * most; row < std::min((size_t)end * most, j.w.cs); row += most) {
+      part.cs = std::min(most, j.w.cs - row);
+      j.kernels->correlate(d.data_ptr(), j.at(S, row), L.data_ptr(), &part, j.tiles, j.tiles, 0, j.lines(), 0);
+      j.kernels->kernel_out(j.at(kernel, row * (size_t)g.row()), d.data_ptr(), &part, 0, part.cs);
+    }
+  });
+  return kernel;
+}
+
+/* Chunk by chunk of tiles, all threads at one: the order of the sums does not depend on how many there are. */
 Tensor conv_winograd::dw(const conv_shape &g, const Tensor &s, const Tensor &l) {
   const job j(g, s);
-  const size_t room = j.few() ? j.tiles : std::min(j.chunk(kTogether, 96, 1020), j.tiles);
-  const size_t share = (j.w.cs + 2 * (size_t)at::get_num_threads() - 1) / (2 * (size_t)at::get_num_threads());
-  const size_t most = std::min<size_t>(48, (share + PRODUCT_ROWS - 1) / PRODUCT_ROWS * PRODUCT_ROWS);
+  if (j.few()) return dw_of_few(g, s, l);
+  const size_t room = std::min(j.chunk(kTogether, 96, 1020), j.tiles);
   const Tensor S = j.transformed(j.w.s_stride, room), L = j.transformed(j.w.l_stride, room);
-  const Tensor sums = room < j.tiles ? j.transformed(j.w.l_stride, j.w.cs) : Tensor();
+  const Tensor d = j.transformed(j.w.l_stride, j.w.cs);
   const Tensor kernel = at::empty({g.cs, g.cl, g.kh, g.kw}, s.options().memory_format(kLast));
   for (size_t first = 0; first < j.tiles; first += room) {
     const size_t count = std::min(room, j.tiles - first);
@@ -207,16 +229,13 @@ Tensor conv_winograd::dw(const conv_shape &g, const Tensor &s, const Tensor &l) 
       j.kernels->small_in(j.at(S, (size_t)begin * j.w.s_stride), s.data_ptr(), &j.w, from, n, room);
       j.kernels->large_in(j.at(L, (size_t)begin * j.w.l_stride), l.data_ptr(), &j.w, from, n, room);
     });
-    at::parallel_for(0, (int64_t)((j.w.cs + most - 1) / most), 1, [&](int64_t begin, int64_t end) {
-      winograd part = j.w;
-      const Tensor own = sums.defined() ? Tensor() : j.transformed(j.w.l_stride, most);
-      for (size_t row = (size_t)begin * most; row < std::min((size_t)end * most, j.w.cs); row += most) {
-        part.cs = std::min(most, j.w.cs - row);
-        char *d = sums.defined() ? j.at(sums, row * j.w.positions * j.w.l_stride) : (char *)own.data_ptr();
-        j.kernels->correlate(d, j.at(S, row), L.data_ptr(), &part, room, count, first > 0);
-        if (first + count == j.tiles) j.kernels->kernel_out(j.at(kernel, row * (size_t)g.row()), d, &part);
-      }
+    at::parallel_for(0, (int64_t)j.lines(), 1, [&](int64_t begin, int64_t end) {
+      j.kernels->correlate(d.data_ptr(), S.data_ptr(), L.data_ptr(), &j.w, room, count, (size_t)begin, (size_t)end,
+                           first > 0);
     });
   }
+  at::parallel_for(0, g.cs, 16, [&](int64_t begin, int64_t end) {
+    j.kernels->kernel_out(kernel.data_ptr(), d.data_ptr(), &j.w, (size_t)begin, (size_t)end);
+  });
   return kernel;
 }

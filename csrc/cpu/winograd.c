@@ -292,9 +292,9 @@ static void F(kernel_in)(void *U, const void *kernel, void *spare, const winogra
   }
 }
 
-static void F(kernel_out)(void *kernel, const void *D, const winograd *w) {
+static void F(kernel_out)(void *kernel, const void *D, const winograd *w, size_t begin, size_t end) {
   const size_t row = w->taps * w->taps * w->depth, step = w->cs * w->l_stride;
-  for (size_t r = 0; r < w->cs; r++) {
+  for (size_t r = begin; r < end; r++) {
     T *to = (T *)kernel + r * row;
     const T *from = (const T *)D + r * w->l_stride;
     if (w->taps == 3) F(kernel_row_back3)(to, from, step, w);
@@ -318,9 +318,9 @@ static void F(multiply)(void *to, const void *from, const void *U, const winogra
 }
 
 static void F(correlate)(void *D, const void *S, const void *L, const winograd *w, size_t chunk, size_t count,
-                         int add) {
+                         size_t begin, size_t end, int add) {
   const size_t lines = up_to(w->depth, F(line)) / F(line);
-  for (size_t at = 0; at < w->positions * lines; at++) {
+  for (size_t at = begin; at < end; at++) {
     const size_t p = at / lines, n = at % lines;
     for (size_t t = 0; t < count; t += DEEPEST / 4)
       PRODUCT((T *)D + p * w->cs * w->l_stride + n * F(line), w->l_stride, (const T *)S + (p * chunk + t) * w->s_stride,

@@ -60,11 +60,12 @@ typedef struct winograd_kernels {
   void (*large_out)(void *l, const void *L, const winograd *w, size_t first, size_t count, size_t chunk); /* adds */
   /* Rows begin..end of a kernel [cs][kh][kw][cl], begin a multiple of a line; spare: line x positions x depth. */
   void (*kernel_in)(void *U, const void *kernel, void *spare, const winograd *w, int up, size_t begin, size_t end);
-  void (*kernel_out)(void *kernel, const void *D, const winograd *w);
+  void (*kernel_out)(void *kernel, const void *D, const winograd *w, size_t begin, size_t end);
   /* up: to is L, from is S; else the other way round */
   void (*multiply)(void *to, const void *from, const void *U, const winograd *w, int up, size_t chunk, size_t count);
-  /* D[positions][cs][l_stride] (+)= S' L */
-  void (*correlate)(void *D, const void *S, const void *L, const winograd *w, size_t chunk, size_t count, int add);
+  /* D[positions][cs][l_stride] (+)= S' L, for lines begin..end of all positions x lines of depth */
+  void (*correlate)(void *D, const void *S, const void *L, const winograd *w, size_t chunk, size_t count, size_t begin,
+                    size_t end, int add);
 } winograd_kernels;
 
 extern const winograd_kernels winograd_f32, winograd_f64;
