@@ -14,7 +14,7 @@ describe("agad bench", function()
   local rows, row = {}, nil
 
   setup(function()
-    local status, out, err = cli.agad(TINY .. "--explain --json --append rows.jsonl")
+    local status, out, err = cli.agad(TINY .. "--explain --profile --json --append rows.jsonl")
     assert.same({0, "measuring naive, batch 2, fp32\nmeasuring naive, batch 2, bf16\n"}, {status, err})
     for line in out:gmatch "[^\n]+" do rows[#rows + 1] = core.json_decode(line) end
     assert.equal(2, #rows)
@@ -52,6 +52,60 @@ describe("agad bench", function()
       true))
   end)
 
+  it("says where a step's time goes, by kind of work and by layer", function()
+    local method = require("agad.train.method").load "agad"
+    local options = agad.options.select(agad.options.resolve(method, {net = "naive"}), "method")
+    local programs = method.nets(options, {3, 32, 32})
+    for _, one in ipairs(rows) do
+      local p, ms, names = one.profile, 0, {}
+      for _, kind in ipairs(p.kinds) do
+        names[kind.name], ms = true, ms + kind.ms
+        assert.near(kind.ms / p.step_ms, kind.share, 1e-12)
+        local multiplies = kind.name:find "^convolution, [fg]" ~= nil       -- forward and gradients, not copies
+        assert.equal(multiplies, kind.gflops ~= nil, kind.name)
+        if kind.gflops then assert.near(kind.gflops / one.product_gflops, kind.of_product, 1e-9) end
+      end
+      assert.near(p.step_ms, ms, 1e-9 * ms)
+      for _, name in ipairs {"convolution, forward", "convolution, gradient of the input",
+        "convolution, gradient of the kernel", "batch_norm, forward", "batch_norm, backward", "losses",
+        "Adam and averages", "the rest"} do
+        assert.is_true(names[name], name)
+      end
+      local count, of_layers = {}, 0
+      for _, layer in ipairs(p.layers) do
+        local net = layer.name:match "^(%a+)%."
+        count[net], of_layers = (count[net] or 0) + 1, of_layers + layer.ms
+        assert.near(layer.ms, layer.forward_ms + layer.again_ms + layer.backward_ms, 1e-9 * layer.ms)
+      end
+      assert.same({generator = #programs.generator.nodes, discriminator = #programs.discriminator.nodes}, count)
+      assert.is_true(of_layers <= ms)
+    end
+  end)
+
+  it("lists the slowest layers, and what the others take together", function()
+    local out = require("agad.bench.report").text {row}
+    local text = out:match "\nnaive, 2, fp32: where a step's [%d.]+ ms go\n(.*)"
+    assert.matches("\n  convolution, forward +[%d.]+ +[%d.]+%% +%d+ +%d+%%\n", text)
+    local layers = text:match "\n\n(  ms in all passes +output +forward +again +backward +GFLOP/s\n.*)"
+    assert.matches("\n  generator%.conv2 +128x8x8 +[%d.]+ +0 +[%d.]+ +%d+\n", layers)
+    local _, n = layers:gsub("\n  %a+%.", "")
+    assert.equal(20, n)
+    assert.matches(("\n  … %d more, [%%d.]+ ms$"):format(#row.profile.layers - 20), layers)
+    for line in text:gmatch "[^\n]+" do assert.is_true(utf8.len(line) < 80, line) end
+    out = require("agad.bench.report").markdown {row}
+    assert.is_truthy(out:find("\n\n```\nnaive, 2, fp32: ways of computing convolutions\n", 1, true))
+    assert.is_truthy(out:find(text .. "\n```", 1, true))
+  end)
+
+  it("names a layer's kind where its name does not", function()
+    local of = {step_ms = 3, kinds = {}, layers = {
+      {name = "g.conv12", kind = "conv", shape = {8, 4, 4}, forward_ms = 1, again_ms = 0, backward_ms = 1, ms = 2},
+      {name = "g.stem2", kind = "conv", shape = {8, 4, 4}, forward_ms = .5, again_ms = .25, backward_ms = .25, ms = 1}}}
+    local out = require("agad.bench.report").text {setmetatable({profile = of}, {__index = row})}
+    assert.matches("\n  g%.conv12 +8x4x4 +1%.00 +0 +1%.00 +%-\n"
+      .. "  g%.stem2 %(conv%) +8x4x4 +0%.50 +0%.25 +0%.25 +%-$", out)
+  end)
+
   it("counts the memory of weights, gradients, averages and Adam's state, and no other row's", function()
     for _, one in ipairs(rows) do
       local weights = 4 * one.params
@@ -61,9 +115,9 @@ describe("agad bench", function()
   end)
 
   it("prints a table for people and one in Markdown, with a row for each precision", function()
-    local plain = {}
+    local plain, unasked = {}, {convolutions = true, profile = true}
     for i, one in ipairs(rows) do
-      plain[i] = setmetatable({}, {__index = function(_, key) return key ~= "convolutions" and one[key] or nil end})
+      plain[i] = setmetatable({}, {__index = function(_, key) return not unasked[key] and one[key] or nil end})
     end
     local out = require("agad.bench.report").text(plain)
     assert.is_truthy(out:find("1 thread, libtorch " .. core.libtorch, 1, true))
@@ -75,8 +129,11 @@ describe("agad bench", function()
     local status, err
     status, out, err = cli.agad(TINY .. "--precision fp32 --quiet --markdown --append rows.jsonl")
     assert.same({0, ""}, {status, err})
-    local _, n = cli.read(cli.dir .. "/rows.jsonl"):gsub("\n", "")
-    assert.equal(3, n)
+    local lines = {}
+    for line in cli.read(cli.dir .. "/rows.jsonl"):gmatch "[^\n]+" do lines[#lines + 1] = line end
+    assert.equal(3, #lines)
+    local last = core.json_decode(lines[3])
+    assert.same({"naive"}, {last.net, last.profile, last.convolutions})
     assert.matches("^| [^|]*1 thread, libtorch [^|]+| images/s | [^\n]+ |\n| %-%-%- | [-| ]+\n"
       .. "| naive, 2, fp32 | [%d.]+ | %d+%% | [%d.]+ %([%d.]+%) | [%d.]+ | %d+ |\n\nproduct of matrices: ", out)
   end)

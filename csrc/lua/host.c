@@ -1,4 +1,5 @@
 /* host.c: the machine that the process runs on: signals, the terminal, the clock, the processor. */
+#include "base/clock.h"
 #include "lua/binding.h"
 
 #include <errno.h>
@@ -7,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 /* ---- Ctrl-C and the requests to end: the handlers set a flag that C loops poll and the host interprets ---- */
@@ -99,9 +99,7 @@ static int output_failed(lua_State *L) {
 }
 
 static int clock_seconds(lua_State *L) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  lua_pushnumber(L, (lua_Number)now.tv_sec + (lua_Number)now.tv_nsec * 1e-9);
+  lua_pushnumber(L, base_clock());
   return 1;
 }
 

@@ -1,7 +1,7 @@
 /* step.c: the step table for Lua. */
 #include "lua/binding.h"
 #include "lua/options.h"
-#include "train/step.h"
+#include "lua/step.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +22,7 @@ typedef struct trampoline {
 } trampoline;
 
 static lua_step *check(lua_State *L, int index) { return lua_agad_check_box(L, index, LUA_STEP); }
+step_state *lua_agad_check_step(lua_State *L, int index) { return check(L, index)->state; }
 
 static void close_step(void *pointer) {
   lua_step *s = pointer;
@@ -483,6 +484,7 @@ static const luaL_Reg methods[] = {{"add_net", add_net},
                                    {"choose", choose},
                                    {"choices", choices},
                                    {"n_choices", n_choices},
+                                   {"profile", lua_agad_step_profile},
                                    {NULL, NULL}};
 static const luaL_Reg functions[] = {{"step", new_step}, {NULL, NULL}};
 

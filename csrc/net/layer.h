@@ -36,12 +36,13 @@ typedef struct net_frame {
   const net_node *node;
   const net_rows *groups;
   int n_groups;
-  int plain;       /* stock operators in place of our own */
-  int eager;       /* gradient mode is on; implies plain */
-  int in_place;    /* the input may be overwritten: nobody else needs it */
-  int again;       /* forward once more, of a cheap layer: the same y from what was saved, and nothing else moves */
-  double momentum; /* how fast running statistics move; below 0: as the node says */
-  double slope;    /* where takes_activation: of the activation fused into it; 1 = none */
+  int plain;        /* stock operators in place of our own */
+  int eager;        /* gradient mode is on; implies plain */
+  int in_place;     /* the input may be overwritten: nobody else needs it */
+  int again;        /* forward once more, of a cheap layer: the same y from what was saved, and nothing else moves */
+  at_layout layout; /* of the net */
+  double momentum;  /* how fast running statistics move; below 0: as the node says */
+  double slope;     /* where takes_activation: of the activation fused into it; 1 = none */
   at_tensor *x[NET_MAX_INPUTS], *y, *save[NET_SAVE];
   at_tensor **w; /* the node's parameters, in the dtype it computes with */
   at_tensor **buffers;

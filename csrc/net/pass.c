@@ -6,6 +6,7 @@
  * reverse with one gradient a node; nodes that no wanted gradient passes through are left out.
  */
 #include "net/inference.h"
+#include "net/profile.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -132,6 +133,7 @@ static void frame_of(net_pass *pass, int i, net_frame *f) {
   f->plain = plan->plain || pass->eager;
   f->in_place = plan->in_place[i] && !pass->eager;
   f->slope = pass->eager ? 1 : plan->slope[i];
+  f->layout = plan->net->layout;
   f->momentum = plan->momentum;
   f->w = pass->weights + node->param;
   f->buffers = plan->net->buffers + node->buffer;
@@ -160,6 +162,17 @@ static void drop_read(net_pass *pass, int i) {
       drop(&pass->values[node->inputs[k]]);
 }
 
+static int64_t rows_of(const net_pass *pass) {
+  const net_rows *last = pass->groups + pass->n_groups - 1;
+  return pass->n_groups ? last->first + last->rows : 0;
+}
+
+/* Opens a part of the profile; net_profile_leave takes the result. */
+static int enter(const net_pass *pass, net_work work, int node) {
+  const int64_t rows = work <= NET_SUM ? rows_of(pass) : 0;
+  return net_profile_enter(work, pass->plan->net->program, node, rows);
+}
+
 static void run_layer(net_pass *pass, int i) {
   net_frame f;
   frame_of(pass, i, &f);
@@ -173,6 +186,7 @@ static void run_layer(net_pass *pass, int i) {
 static void run_node(net_pass *pass, int i) {
   const int end = pass->convs ? net_inference_end(pass->plan, i) : i;
   if ((pass->last[i] < 0 && !pass->kept) || !end) return;
+  const int part = enter(pass, NET_FORWARD, i);
   at_scope scope = at_open();
   if (pass->convs && pass->convs[i])
     at_store(&pass->values[end],
@@ -180,6 +194,7 @@ static void run_node(net_pass *pass, int i) {
   else run_layer(pass, i);
   if (!pass->eager) drop_read(pass, i);
   at_close(&scope, NULL);
+  net_profile_leave(part);
 }
 
 static void run(net_pass *pass, const at_tensor *x, const net_rows *groups, int n_groups) {
@@ -187,8 +202,10 @@ static void run(net_pass *pass, const at_tensor *x, const net_rows *groups, int 
   if (!at_ok() || !input_fits(pass, x) || set_groups(pass, at_size(x, 0), groups, n_groups)) return;
   at_scope scope = at_open();
   pass->convs = pass->kept ? NULL : net_inference_convs(pass->plan, pass->groups, pass->n_groups, at_size(x, 0));
+  const int part = enter(pass, NET_CONVERT, 0);
   set_weights(pass);
   at_store(&pass->values[0], at_alias(at_to_layout(at_to(x, dtype_of(pass), n->device), n->layout)));
+  net_profile_leave(part);
   for (int i = 1; i < n->program->n_nodes && at_ok(); i++) run_node(pass, i);
   at_close(&scope, NULL);
 }
@@ -213,7 +230,9 @@ void net_forward(net_pass *pass, const at_tensor *x, const net_rows *groups, int
   net_pass_clear(pass);
   pass->kept = keep;
   pass->eager = 0;
+  const int part = enter(pass, NET_PASS, 0);
   run(pass, x, groups, n_groups);
+  net_profile_leave(part);
   if (small) at_one_thread(alone);
   at_grad_mode(mode);
   at_arena_use(before);
@@ -250,6 +269,7 @@ static at_tensor *value_of(net_pass *pass, int i) {
   const net_node *node = pass->plan->net->program->nodes + i;
   at_tensor *before[NET_MAX_INPUTS];
   if (pass->values[i] || !at_ok()) return pass->values[i];
+  const int part = enter(pass, NET_AGAIN, i);
   at_scope scope = at_open();
   for (int k = 0; k < node->n_inputs; k++) before[k] = pass->values[node->inputs[k]], value_of(pass, node->inputs[k]);
   net_frame f;
@@ -261,6 +281,7 @@ static at_tensor *value_of(net_pass *pass, int i) {
   for (int k = 0; k < node->n_inputs; k++)
     if (!before[k]) drop(&pass->values[node->inputs[k]]);
   at_close(&scope, NULL);
+  net_profile_leave(part);
   return pass->values[i];
 }
 
@@ -292,18 +313,21 @@ static void back_frame(net_pass *pass, int i, const unsigned char *needed, at_te
 static void back_node(net_pass *pass, int i, const unsigned char *needed, at_tensor **gradients, at_tensor **grads) {
   const net *n = pass->plan->net;
   const net_node *node = n->program->nodes + i;
+  const int part = enter(pass, NET_BACKWARD, i);
   at_scope scope = at_open();
   net_frame f;
   back_frame(pass, i, needed, gradients[i], grads != NULL, &f);
   if (pass->plan->fused[i]) f.dx[0] = f.dy;
   else if (node->layer->backward) node->layer->backward(&f);
   else at_fail("%s: layer %s has no gradient", node->name, node->layer->name);
+  net_profile_turn(NET_SUM, rows_of(pass));
   for (int k = 0; k < node->n_inputs && at_ok(); k++)
     if (f.want_dx[k] && f.dx[k]) add_gradient(&gradients[node->inputs[k]], f.dx[k]);
   for (int j = 0; f.want_dw && j < node->n_params && at_ok(); j++)
     if (f.dw[j]) add_param_gradient(&grads[node->param + j], n->params[node->param + j], f.dw[j]);
   at_close(&scope, NULL);
   drop(&gradients[i]);
+  net_profile_leave(part);
 }
 
 static void walk_back(net_pass *pass, unsigned char *needed, at_tensor **gradients, at_tensor *const *dy,
@@ -311,6 +335,7 @@ static void walk_back(net_pass *pass, unsigned char *needed, at_tensor **gradien
   const net_program *p = pass->plan->net->program;
   at_arena *before = at_arena_use(pass->plan->arena);
   int mode = at_grad_mode(0);
+  const int part = enter(pass, NET_PASS, 0);
   mark_needed(p, needed, dx != NULL, grads != NULL);
   at_scope scope = at_open();
   for (int o = 0; o < p->n_outputs; o++)
@@ -322,6 +347,7 @@ static void walk_back(net_pass *pass, unsigned char *needed, at_tensor **gradien
     if (last) drop_node(pass, i);
   }
   if (dx && at_ok() && gradients[0]) *dx = at_give(gradients[0]), gradients[0] = NULL;
+  net_profile_leave(part);
   at_grad_mode(mode);
   at_arena_use(before);
 }

@@ -47,6 +47,7 @@ void step_free(step_state *s) {
   }
   at_arena_free(s->arena);
   at_choices_free(s->choices);
+  net_profile_free(s->profile);
   options_free(s->options);
   free(s);
 }
@@ -176,6 +177,18 @@ void step_choose(step_state *s, const char *text) {
   s->choices = choices;
 }
 
+void step_profile(step_state *s, int on) {
+  if (!at_ok()) return;
+  if (s->running) {
+    at_fail("the step is running: a stage cannot begin or end its profile");
+    return;
+  }
+  net_profile *profile = on ? net_profile_new(s->n_nets ? s->nets[0].net->device : AT_CPU) : NULL;
+  if (!at_ok()) return;
+  net_profile_free(s->profile);
+  s->profile = profile;
+}
+
 /* ---- slots ---- */
 
 int step_slot(step_state *s, const char *name) {
@@ -248,13 +261,17 @@ int step_run_stage(step_state *s, int i) {
   s->running = 1;
   at_arena *before = at_arena_use(s->arena);
   at_choices *choices = at_choices_use(s->choices);
+  net_profile *profile = net_profile_use(s->profile);
   at_scope scope = at_open();
   int mode = at_grad_mode(0);
   s->at = i;
+  const int part = net_profile_enter(NET_STAGE, NULL, i, 0);
   int bad = s->stages[i].run(s, s->stages[i].arg);
+  net_profile_leave(part);
   if (bad && at_ok()) at_fail("stage %s failed", s->stages[i].name);
   if (!at_ok()) forget_gradients(s);
   at_grad_mode(mode);
+  net_profile_use(profile);
   at_choices_use(choices);
   at_arena_use(before);
   s->running = 0;
@@ -262,7 +279,11 @@ int step_run_stage(step_state *s, int i) {
 }
 
 int step_run(step_state *s, at_tensor *x, int64_t n_normal) {
+  net_profile *profile = net_profile_use(s->profile);
+  const int part = net_profile_enter(NET_STEP, NULL, 0, at_ok() ? at_size(x, 0) : 0);
   step_begin(s, x, n_normal);
   for (int i = 0; i < s->n_stages && at_ok(); i++) step_run_stage(s, i);
+  net_profile_leave(part);
+  net_profile_use(profile);
   return at_ok() ? 0 : -1;
 }

@@ -9,6 +9,7 @@
 #define AGAD_TRAIN_STEP_H
 
 #include "net/net.h"
+#include "net/profile.h"
 #include "train/options.h"
 
 typedef struct step_state step_state;
@@ -59,6 +60,7 @@ struct step_state {
   int options_read;                                  /* cleared when an option changes */
   at_arena *arena;
   at_choices *choices;                               /* ways of convolutions; NULL: by their shapes */
+  net_profile *profile;                              /* where its time goes; NULL: nothing is measured */
   int running;
 };
 /* clang-format on */
@@ -91,6 +93,8 @@ void step_exchange_random(step_state *s);
 /* Convolutions take the ways of these choices (at_choices_new), and are measured where they have none; NULL: their
  * shapes decide. */
 void step_choose(step_state *s, const char *text);
+/* Measures from now on, from zero, where the step's time goes (s->profile); or ends that. */
+void step_profile(step_state *s, int on);
 
 int step_slot(step_state *s, const char *name);           /* interned; -1 with the sticky error set */
 at_tensor *step_get(step_state *s, int slot);             /* borrowed; unwritten = error with stage and slot */

@@ -4,6 +4,7 @@
  * x [N, in, H, W]; w [out, in, kh, kw], transposed [in, out, kh, kw]; y [N, out, H', W'].
  */
 #include "net/layer.h"
+#include "net/profile.h"
 
 typedef struct conv {
   int64_t out, kernel[2], stride[2], padding[2], output_padding[2];
@@ -59,11 +60,23 @@ static void forward(net_frame *f, int transposed) {
       at_convolution(f->x[0], f->w[0], a->bias ? f->w[1] : NULL, a->stride, a->padding, transposed, a->output_padding);
 }
 
-static void backward(net_frame *f, int transposed) {
+static void gradients(net_frame *f, int transposed, int of_input, int of_kernel) {
   const conv *a = f->node->attributes;
-  at_convolution_backward(f->want_dx[0] ? &f->dx[0] : NULL, f->want_dw ? &f->dw[0] : NULL,
-                          f->want_dw && a->bias ? &f->dw[1] : NULL, f->dy, f->x[0], f->w[0], a->stride, a->padding,
+  at_convolution_backward(of_input ? &f->dx[0] : NULL, of_kernel ? &f->dw[0] : NULL,
+                          of_kernel && a->bias ? &f->dw[1] : NULL, f->dy, f->x[0], f->w[0], a->stride, a->padding,
                           transposed, a->output_padding);
+}
+
+/* A profile tells the two gradients apart, and what both would do: they read dy in the net's layout. */
+static void backward(net_frame *f, int transposed) {
+  const int dx = f->want_dx[0], dw = f->want_dw;
+  if (!net_profile_on()) {
+    gradients(f, transposed, dx, dw);
+    return;
+  }
+  f->dy = at_to_layout(f->dy, f->layout);
+  if (dx) net_profile_turn(NET_DX, at_size(f->dy, 0)), gradients(f, transposed, 1, 0);
+  if (dw) net_profile_turn(NET_DW, at_size(f->dy, 0)), gradients(f, transposed, 0, 1);
 }
 
 /* The bias is a part of the mean that is taken away. */

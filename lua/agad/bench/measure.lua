@@ -104,7 +104,8 @@ end
 
 --- Measures one row.
 -- @param o table net, batch, precision, device, channels, size, options, rounds, call_ns (`machine.call_cost`), explain
---   (true: the row lists how each convolution is computed)
+--   (true: the row's field convolutions lists how each is computed), profile (true: the row's field profile says where
+--   a step's time goes, as `agad.bench.profile` sums it up; it is measured in further steps, after the rounds)
 -- @param with table python and forms of the peer (nil: no peer)
 -- @param show function(event) takes events of kind work (what is being measured) and note
 -- @return table the row
@@ -145,6 +146,7 @@ function measure.row(o, with, show)
   row.latency_ms, row.latency_p99_ms = median(me.latency.all), statistics.percentile(me.latency.all, 99)
   row.scoring_images_per_second = rate(me.score, ours.SCORED)
   row.convolutions = o.explain and our:convolutions() or nil
+  row.profile = o.profile and our:profile(o.rounds * n.steps, speed) or nil
   row.peak_bytes, row.call_ns = peak, o.call_ns
   row.product_gflops, row.product_by, row.copy_gb_per_second = speed, by, floor:copy()
   row.floor_ratio = 2 * our.macs * row.images_per_second / (speed * 1e9)

@@ -6,6 +6,7 @@ local choices = require "agad.train.choices"
 local interrupt = require "agad.base.interrupt"
 local scorer = require "agad.evaluate.scorer"
 local machine = require "agad.bench.machine"
+local profile = require "agad.bench.profile"
 
 local ours = {}
 ours.__index = ours
@@ -90,6 +91,21 @@ function ours:convolutions()
   local list = {}
   for line in (self.run.step:choices() or ""):gmatch "[^\n]+" do list[#list + 1] = line end
   return list
+end
+
+--- Where the time of training steps goes.
+-- @param n integer how many steps
+-- @param product number GFLOP/s of the machine's product of matrices
+-- @return table see profile.summary
+function ours:profile(n, product)
+  local step, nets = self.run.step, {}
+  for name, net in pairs(self.run.nets) do nets[name] = net:info() end
+  one_step(self)                                           -- what was done in between has taken the caches
+  step:profile(true)
+  for _ = 1, n do one_step(self) end
+  local parts = step:profile()
+  step:profile(false)
+  return profile.summary(parts, nets, n, product)
 end
 
 local function passes(self, pictures, n)

@@ -6,6 +6,8 @@ local wrap = require("agad.base.text").wrap
 
 local report = {}
 
+local SLOWEST, SMALLEST = 20, .001                         -- of a profile: layers, and kinds' shares, that are listed
+
 local function cell(form, v) return type(v) == "number" and format(form, v) or "-" end
 local function speed(v) return cell(v and v >= 100 and "%.0f" or "%.1f", v) end
 local function ms(v) return cell(v and v >= 10 and "%.1f" or "%.2f", v) end
@@ -46,6 +48,52 @@ end
 
 local function name(row) return ("%s, %d, %s"):format(row.net, row.batch, row.precision) end
 
+local function explained(row)
+  return ("%s: ways of computing convolutions\n  %s"):format(name(row), row.convolutions[1]
+    and table.concat(row.convolutions, "\n  ") or "by their shapes alone")
+end
+
+-- "generator.conv1", which says that it is a conv; or "generator.stem (conv)".
+local function layer_name(layer)
+  local plain = layer.name:match "([^.]*)$":gsub("%d+$", "") == layer.kind
+  return plain and layer.name or ("%s (%s)"):format(layer.name, layer.kind)
+end
+
+-- Lines for the entries that are shown, and one for the others, if there are any.
+local function lines_of(entries, head, shown, line)
+  local lines, n, rest = {head}, 0, 0
+  for i, entry in ipairs(entries) do
+    if shown(entry, i) then lines[#lines + 1] = line(entry) else n, rest = n + 1, rest + entry.ms end
+  end
+  return align(lines) .. (n > 0 and ("  … %d more, %s ms\n"):format(n, ms(rest)) or "")
+end
+
+local function profiled(row)
+  local p = row.profile
+  local kinds = lines_of(p.kinds, {"", "ms", "share", "GFLOP/s", "of the product"}, function(kind)
+    return kind.share >= SMALLEST
+  end, function(kind)
+    return {kind.name, ms(kind.ms), cell("%.1f%%", kind.share * 100), cell("%.0f", kind.gflops),
+      share(kind.of_product)}
+  end)
+  local layers = lines_of(p.layers, {"ms in all passes", "output", "forward", "again", "backward", "GFLOP/s"},
+    function(_, i) return i <= SLOWEST end, function(layer)
+    return {layer_name(layer), table.concat(layer.shape, "x"), ms(layer.forward_ms),
+      layer.again_ms > 0 and ms(layer.again_ms) or "0", ms(layer.backward_ms), cell("%.0f", layer.gflops)}
+  end)
+  return ("%s: where a step's %s ms go\n%s\n%s"):format(name(row), ms(p.step_ms), kinds, layers):sub(1, -2)
+end
+
+-- What was asked for beside the table: a text for each row and question.
+local function details(rows)
+  local texts = {}
+  for _, row in ipairs(rows) do
+    if row.convolutions then texts[#texts + 1] = explained(row) end
+    if row.profile then texts[#texts + 1] = profiled(row) end
+  end
+  return texts
+end
+
 --- The rows as text for a terminal.
 -- @param rows list
 -- @return string
@@ -67,12 +115,7 @@ function report.text(rows)
     parts[#parts + 1] = "\n" .. align(lines)
   end
   parts[#parts + 1] = wrap(report.machine(rows), 79, 2)
-  for _, row in ipairs(rows) do
-    if row.convolutions then
-      parts[#parts + 1] = ("\n\n%s: ways of computing convolutions\n  "):format(name(row))
-      parts[#parts + 1] = row.convolutions[1] and table.concat(row.convolutions, "\n  ") or "by their shapes alone"
-    end
-  end
+  for _, text in ipairs(details(rows)) do parts[#parts + 1] = "\n\n" .. text end
   return table.concat(parts)
 end
 
@@ -106,7 +149,9 @@ function report.markdown(rows)
   end
   local text = {}
   for i, line in ipairs(lines) do text[i] = "| " .. table.concat(line, " | ") .. " |" end
-  return table.concat(text, "\n") .. "\n\n" .. report.machine(rows)
+  text = {table.concat(text, "\n"), report.machine(rows)}
+  for _, one in ipairs(details(rows)) do text[#text + 1] = ("```\n%s\n```"):format(one) end
+  return table.concat(text, "\n\n")
 end
 
 return report

@@ -18,7 +18,7 @@ local function configure(agad, args)
   local o = {net = given.net, batch = given.batch and config.batch, precision = given.precision and config.precision,
     device = config.device, channels = given.channels and config.channels or 3,
     size = given.size and config.size or 32, all = args.all, rounds = args.rounds, explain = args.explain,
-    options = {}}
+    profile = args.profile, options = {}}
   if o.precision == "auto" then o.precision = nil end
   if o.device == "auto" then o.device = agad.devices > 0 and "cuda" or "cpu" end
   for name, v in pairs(given) do
@@ -125,6 +125,8 @@ return {
     end):description("the forms of the peer, separated by commas: eager, fused (Adam), compiled, graph (one CUDA " ..
       "graph of the step); default: all")
     c:flag "--explain":description "also list how each convolution is computed, and what each way of it took"
+    c:flag "--profile":description("also list where a step's time goes, by kind of work and by layer, measured in " ..
+      "further steps; on a GPU these take longer than the others, as each layer is waited for")
     c:flag "--markdown":description "print the table in Markdown"
     c:option "--append":argname "FILE":description "also add the rows to a file, as one line of JSON each"
   end,
