@@ -21,14 +21,15 @@ describe("training on the GPU #gpu", function()
     return agad.trainer(task, o)
   end
 
-  -- The losses of the first step: the same weights and the same pictures, drawn from the same seed.
-  local function first_losses(device)
-    local r = run(device)
+  local function one_step(r, device)
     local rows, n_normal = r.sampler:next()
     local x = core.batch(task.train.images, rows, -1, 1, {dtype = "float32", device = device})
     r.step:run(x, n_normal)
-    return r.step:losses()
+    return r
   end
+
+  -- The losses of the first step: the same weights and the same pictures, drawn from the same seed.
+  local function first_losses(device) return one_step(run(device), device).step:losses() end
 
   it("gives the CPU's losses in the first step, float32", function()
     gpu()
@@ -40,6 +41,20 @@ describe("training on the GPU #gpu", function()
       assert(off <= 1e-4, ("%s: %g on the GPU, %g on the CPU, %g apart"):format(name, got[name], value, off))
     end
     assert.is_true(count >= 10)
+  end)
+
+  it("is divided into parts that are waited for", function()
+    gpu()
+    local r, seconds, layers = one_step(run "cuda", "cuda"), 0, 0
+    r.step:profile(true)
+    local began = core.clock()
+    one_step(r, "cuda")
+    local passed = core.clock() - began
+    for _, part in ipairs(r.step:profile()) do
+      seconds, layers = seconds + part.seconds, layers + (part.layer and part.work == "forward" and 1 or 0)
+    end
+    assert.is_true(seconds > 0 and seconds <= passed, ("%g of %g s"):format(seconds, passed))
+    assert.equal(#r.nets.generator:info().layers + #r.nets.discriminator:info().layers, layers)
   end)
 
   it("trains, evaluates and saves a model that opens on the CPU", function()
