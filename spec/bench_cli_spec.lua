@@ -91,7 +91,16 @@ describe("agad bench", function()
     local _, n = layers:gsub("\n  %a+%.", "")
     assert.equal(20, n)
     assert.matches(("\n  … %d more, [%%d.]+ ms$"):format(#row.profile.layers - 20), layers)
-    for line in text:gmatch "[^\n]+" do assert.is_true(utf8.len(line) < 80, line) end
+    local slow = core.json_decode(core.json_encode(row))
+    for _, entries in ipairs {slow.profile.kinds, slow.profile.layers} do
+      for _, entry in ipairs(entries) do
+        for _, field in ipairs {"ms", "forward_ms", "again_ms", "backward_ms"} do entry[field] = 9999.9 end
+      end
+    end
+    slow.convolutions = nil
+    for line in require("agad.bench.report").text({slow}):gmatch "[^\n]+" do
+      assert.is_true(utf8.len(line) < 80, line)
+    end
     out = require("agad.bench.report").markdown {row}
     assert.is_truthy(out:find("\n\n```\nnaive, 2, fp32: ways of computing convolutions\n", 1, true))
     assert.is_truthy(out:find(text .. "\n```", 1, true))

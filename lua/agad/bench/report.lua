@@ -70,7 +70,7 @@ end
 
 local function profiled(row)
   local p = row.profile
-  local kinds = lines_of(p.kinds, {"", "ms", "share", "GFLOP/s", "of the product"}, function(kind)
+  local kinds = lines_of(p.kinds, {"", "ms", "share", "GFLOP/s", "of product"}, function(kind)
     return kind.share >= SMALLEST
   end, function(kind)
     return {kind.name, ms(kind.ms), cell("%.1f%%", kind.share * 100), cell("%.0f", kind.gflops),
