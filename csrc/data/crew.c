@@ -4,13 +4,12 @@
 #include "base/cores.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <time.h>
 
-enum { MAX_THREADS = 256, WAKE_MS = 100 };
+enum { WAKE_MS = 100 };
 
 typedef struct crew {
   const crew_job *job;
@@ -39,11 +38,27 @@ static atomic_int standard;
 
 void crew_use_threads(int n) { atomic_store(&standard, n); }
 
-static int thread_count(const crew_job *job) {
-  int n = job->threads > 0 ? job->threads : atomic_load(&standard);
-  if (n < 1) n = base_cores("");
-  if (n > MAX_THREADS) n = MAX_THREADS;
-  return job->n < n ? (int)job->n : n;
+int crew_size(int threads, int64_t n) {
+  if (threads < 1) threads = atomic_load(&standard);
+  if (threads < 1) threads = base_cores("");
+  if (threads > CREW_MAX_THREADS) threads = CREW_MAX_THREADS;
+  return n < threads ? (int)n : threads;
+}
+
+void crew_condition(pthread_cond_t *condition) {
+  pthread_condattr_t clock;
+  pthread_condattr_init(&clock);
+  pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+  pthread_cond_init(condition, &clock);
+  pthread_condattr_destroy(&clock);
+}
+
+int crew_doze(pthread_cond_t *condition, pthread_mutex_t *lock) {
+  struct timespec until;
+  clock_gettime(CLOCK_MONOTONIC, &until);
+  until.tv_nsec += WAKE_MS * 1000000L;
+  if (until.tv_nsec >= 1000000000L) until.tv_sec++, until.tv_nsec -= 1000000000L;
+  return pthread_cond_timedwait(condition, lock, &until);
 }
 
 /* Sleeps until every worker has ended; whether progress asked to stop. */
@@ -52,11 +67,7 @@ static int watch(crew *c) {
   int stopped = 0;
   pthread_mutex_lock(&c->lock);
   while (c->working > 0) {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += WAKE_MS * 1000000L;
-    if (until.tv_nsec >= 1000000000L) until.tv_sec++, until.tv_nsec -= 1000000000L;
-    if (pthread_cond_timedwait(&c->ended, &c->lock, &until) != ETIMEDOUT || stopped || !job->progress) continue;
+    if (crew_doze(&c->ended, &c->lock) != ETIMEDOUT || stopped || !job->progress) continue;
     pthread_mutex_unlock(&c->lock);
     if (!agad_interrupt && job->progress(job->watcher, atomic_load(&c->done), job->n)) {
       stopped = 1;
@@ -68,33 +79,29 @@ static int watch(crew *c) {
   return stopped;
 }
 
-static int start(crew *c, pthread_t *threads, int wanted, agad_error *error) {
+int crew_start(pthread_t *threads, int wanted, void *(*work)(void *), void *context, agad_error *error) {
   sigset_t all, before;
   int n = 0, code = 0;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  pthread_mutex_lock(&c->lock);
-  while (n < wanted && !(code = pthread_create(&threads[n], NULL, worker, c))) n++;
-  c->working = n;
-  pthread_mutex_unlock(&c->lock);
+  while (n < wanted && !(code = pthread_create(&threads[n], NULL, work, context))) n++;
   pthread_sigmask(SIG_SETMASK, &before, NULL);
-  if (!n) agad_fail(error, "load: no thread could be started: %s", strerror(code));
+  if (!n) agad_fail(error, "no thread could be started to read files: %s", strerror(code));
   return n;
 }
 
 int crew_run(const crew_job *job, agad_error *error) {
-  pthread_t threads[MAX_THREADS];
-  pthread_condattr_t clock;
+  pthread_t threads[CREW_MAX_THREADS];
   crew c = {.job = job};
   if (job->n < 1) return 0;
-  pthread_condattr_init(&clock);
-  pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
   pthread_mutex_init(&c.lock, NULL);
-  pthread_cond_init(&c.ended, &clock);
-  int n = start(&c, threads, thread_count(job), error), stopped = n ? watch(&c) : 0;
+  crew_condition(&c.ended);
+  pthread_mutex_lock(&c.lock);
+  int n = c.working = crew_start(threads, crew_size(job->threads, job->n), worker, &c, error);
+  pthread_mutex_unlock(&c.lock);
+  int stopped = n ? watch(&c) : 0;
   for (int i = 0; i < n; i++) pthread_join(threads[i], NULL);
   pthread_cond_destroy(&c.ended);
-  pthread_condattr_destroy(&clock);
   pthread_mutex_destroy(&c.lock);
   if (!n) return -1;
   if (agad_interrupt) return agad_interrupted(error);

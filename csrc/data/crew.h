@@ -1,4 +1,4 @@
-/* crew.h: a loop over items on worker threads, watched by the calling thread.
+/* crew.h: a loop over items on worker threads, watched by the calling thread, and what another loop needs for its own.
  *
  * Workers take the next item from a shared counter, so items begin in order and one for each thread is in
  * flight. The caller sleeps, wakes ten times a second, reports progress and looks at agad_interrupt. Workers
@@ -7,9 +7,12 @@
 #ifndef AGAD_DATA_CREW_H
 #define AGAD_DATA_CREW_H
 
+#include <pthread.h>
 #include <stdint.h>
 
 #include "base/error.h"
+
+enum { CREW_MAX_THREADS = 256 };
 
 typedef struct crew_job {
   int64_t n;
@@ -25,5 +28,15 @@ void crew_use_threads(int n);
 /* 0 when every item was begun or work stopped it; -1 when interrupted, when progress stopped it (the message
  * is then "stopped"), or when no thread could be started. */
 int crew_run(const crew_job *job, agad_error *error);
+
+/* ---- the parts of it ---- */
+
+/* How many threads work at n items; threads as in a job. */
+int crew_size(int threads, int64_t n);
+/* Starts up to `wanted` threads that block signals and fills `threads`; how many there are, 0 after an error. */
+int crew_start(pthread_t *threads, int wanted, void *(*work)(void *), void *context, agad_error *error);
+/* A condition that crew_doze can wait for; it returns after a tenth of a second at the latest, and then ETIMEDOUT. */
+void crew_condition(pthread_cond_t *condition);
+int crew_doze(pthread_cond_t *condition, pthread_mutex_t *lock);
 
 #endif

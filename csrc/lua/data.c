@@ -225,6 +225,7 @@ void lua_agad_open_data(lua_State *L) {
   luaL_newlib(L, functions);
   lua_agad_open_sampler(L);
   lua_agad_open_loader(L);
+  lua_agad_open_reader(L);
   lua_agad_open_decode(L);
   lua_agad_open_inspect(L);
   lua_setfield(L, -2, "data");

@@ -39,26 +39,35 @@ static const option read_options[] = {OPTION_INTEGER("channels", decode_options,
                                       OPTION_INTEGER("width", decode_options, form.width, 1, DATA_MAX_SIDE),
                                       OPTION_END};
 
+decode_options lua_agad_decode_options(lua_State *L, int index, const char *who) {
+  decode_options o = {0};
+  lua_agad_options(L, index, who, read_options, &o);
+  lua_agad_check_form(L, who, &o.form);
+  return o;
+}
+
 static void set_integer(lua_State *L, const char *name, int64_t value) {
   lua_pushinteger(L, value);
   lua_setfield(L, -2, name);
 }
 
+void lua_agad_fill_decoded(lua_State *L, const decoded *picture) {
+  at_scope scope = at_open();
+  int64_t sizes[3] = {picture->channels, picture->height, picture->width};
+  lua_agad_fill(L, -1, at_from_memory(picture->pixels, sizes, 3, AT_U8, free, picture->pixels));
+  lua_agad_end(L, &scope, 0);
+}
+
 /* read(path[, options]) -> uint8 (channels, height, width), {height=, width=, file_bytes=} of the file */
 static int read_picture(lua_State *L) {
   const char *path = luaL_checkstring(L, 1);
-  decode_options o = {0};
   decoded picture;
   agad_error error;
   luaL_checkstack(L, 8, "read");
-  lua_agad_options(L, 2, "read", read_options, &o);
-  lua_agad_check_form(L, "read", &o.form);
+  decode_options o = lua_agad_decode_options(L, 2, "read");
   lua_agad_new_tensor(L);
   if (decode_file(path, &o, &picture, &error)) return lua_agad_raise(L, &error);
-  at_scope scope = at_open();
-  int64_t sizes[3] = {picture.channels, picture.height, picture.width};
-  lua_agad_fill(L, -1, at_from_memory(picture.pixels, sizes, 3, AT_U8, free, picture.pixels));
-  lua_agad_end(L, &scope, 0);
+  lua_agad_fill_decoded(L, &picture);
   lua_createtable(L, 0, 3);
   set_integer(L, "height", picture.file_height);
   set_integer(L, "width", picture.file_width);

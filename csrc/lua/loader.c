@@ -18,16 +18,15 @@
 
 /* ---- arguments ---- */
 
-/* The strings of the list at `index`, in one userdata that is left on the stack. */
-static const char **check_paths(lua_State *L, int index, int64_t *n) {
+const char **lua_agad_check_paths(lua_State *L, int index, const char *who, int64_t *n) {
   luaL_checktype(L, index, LUA_TTABLE);
   *n = (int64_t)lua_rawlen(L, index);
   size_t bytes = 0, length;
   for (int64_t i = 1; i <= *n; i++, lua_pop(L, 1)) {
     if (lua_rawgeti(L, index, i) != LUA_TSTRING)
-      lua_agad_error(L, "load_files: item %I of the paths is a %s, not a string", (lua_Integer)i, luaL_typename(L, -1));
+      lua_agad_error(L, "%s: item %I of the paths is a %s, not a string", who, (lua_Integer)i, luaL_typename(L, -1));
     const char *path = lua_tolstring(L, -1, &length);
-    if (strlen(path) != length) lua_agad_error(L, "load_files: path %I holds a zero byte", (lua_Integer)i);
+    if (strlen(path) != length) lua_agad_error(L, "%s: path %I holds a zero byte", who, (lua_Integer)i);
     bytes += length + 1;
   }
   const char **paths = lua_newuserdatauv(L, (size_t)(*n + 1) * sizeof *paths + bytes, 0);
@@ -142,7 +141,7 @@ static int load_files(lua_State *L) {
     o.watcher = &w;
   }
   if (o.cache) o.cache = lua_pushstring(L, o.cache); /* the options' own may be changed meanwhile */
-  const char **paths = check_paths(L, 1, &n);
+  const char **paths = lua_agad_check_paths(L, 1, "load_files", &n);
   loader_result *result = lua_newuserdatauv(L, sizeof *result, 0);
   memset(result, 0, sizeof *result);
   result->rows.file.fd = -1;
@@ -159,7 +158,7 @@ static int mask_like(lua_State *L) {
   lua_settop(L, 2);
   loader_options o = {0};
   lua_agad_options(L, 2, "mask_like", load_options, &o);
-  const char **paths = check_paths(L, 1, &n);
+  const char **paths = lua_agad_check_paths(L, 1, "mask_like", &n);
   uint8_t *found = lua_newuserdatauv(L, (size_t)n + 1, 0);
   agad_error error;
   if (data_mask_like(paths, n, &o.decode, found, &error)) return lua_agad_raise(L, &error);

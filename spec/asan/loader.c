@@ -17,6 +17,7 @@
 #include "data/loader.h"
 #include "data/mask.h"
 #include "data/png.h"
+#include "data/reader.h"
 #include "base/hash.h"
 #include "base/random.h"
 
@@ -189,6 +190,33 @@ static void loads(void) {
   agad_interrupt = 0;
 }
 
+/* Readers that are closed at once, after some pictures, at the end and when interrupted, with any number of threads. */
+static void reads_ahead(void) {
+  agad_error error;
+  decode_options o = {.form = {.height = 9, .width = 5, .channels = 3}};
+  for (int i = 0; i < 60; i++) {
+    reader *r = reader_open(paths, FILES, &o, i % 5, &error);
+    CHECK(r);
+    int wanted = i % 4 ? i * 2 : FILES, taken = 0, ready = 0;
+    while (taken < wanted && (ready = reader_ready(r, i % 9 + 1, &error)) > 0)
+      for (int k = 0; k < ready; k++, taken++) {
+        reader_item item;
+        reader_take(r, &item);
+        if (taken % 9 == 4) CHECK(!item.picture.pixels && item.error.message[0]);
+        else CHECK(base_hash(item.picture.pixels, 9 * 5 * 3, 0) != 1);
+        free(item.picture.pixels);
+      }
+    CHECK(ready >= 0 && (taken >= wanted || taken == FILES));
+    if (taken == FILES) CHECK(reader_ready(r, 1, &error) == 0);
+    agad_interrupt = 1;
+    if (taken < FILES) CHECK(reader_ready(r, 1, &error) < 0 && error.kind == AGAD_INTERRUPTED);
+    agad_interrupt = 0;
+    reader_close(r);
+  }
+  o.form.channels = 0;
+  CHECK(!reader_open(paths, FILES, &o, 1, &error) && strstr(error.message, "give channels"));
+}
+
 /* Changes of a file of decoded rows: noticed in all that is not padding or pixels. */
 static void broken_cache(void) {
   loader_options o = {.decode = {.form.height = 4, .form.width = 4}, .cache = in_root("rows")};
@@ -258,6 +286,7 @@ int main(void) {
   broken_cifar();
   make_files();
   loads();
+  reads_ahead();
   broken_cache();
   headers();
   lists();

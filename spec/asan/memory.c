@@ -15,6 +15,7 @@
 #include "data/idx.h"
 #include "data/loader.h"
 #include "data/png.h"
+#include "data/reader.h"
 #include "data/sampler.h"
 #include "data/weave.h"
 #include "net/net.h"
@@ -332,6 +333,22 @@ static int decode_plain(agad_error *error) { return decode(&(data_form){0}, erro
 static int decode_small(agad_error *error) { return decode(&(data_form){5, 7, 1, DATA_PAD, DATA_AREA}, error); }
 static int decode_colour(agad_error *error) { return decode(&(data_form){40, 3, 3, DATA_CROP, DATA_BILINEAR}, error); }
 
+/* Each file comes whole and in order, or its error ends the reading. */
+static int read_ahead(agad_error *error) {
+  decode_options o = {.form = {.height = 6, .width = 5, .channels = 3}};
+  reader *r = reader_open(pictures, N_PICTURES, &o, 2, error);
+  int ready = r ? 1 : -1, taken = 0;
+  while (r && (ready = reader_ready(r, 3, error)) > 0)
+    for (reader_item item; ready > 0; ready--, taken++) {
+      reader_take(r, &item);
+      CHECK(item.picture.pixels && item.picture.height == 6);
+      free(item.picture.pixels);
+    }
+  reader_close(r);
+  CHECK(ready || taken == N_PICTURES);
+  return ready;
+}
+
 static int write_picture(agad_error *error) {
   static const uint8_t pixels[3 * 4 * 4] = {1, 2, 3};
   return data_png_write(in_root("written.png"), pixels, 3, 4, 4, "error map", error);
@@ -463,6 +480,7 @@ int main(void) {
   each_failure("decoding", decode_plain);
   each_failure("decoding to a smaller size", decode_small);
   each_failure("decoding to another shape", decode_colour);
+  each_failure("reading files ahead on two threads", read_ahead);
   each_failure("writing a PNG", write_picture);
   each_failure("listing a folder", list);
   each_failure("loading files", load_first);
