@@ -119,6 +119,58 @@ describe("a saved model", function()
     has(refused(core.score, net, pictures, {output = "x"}), "no such output")
   end)
 
+  local function opened(made)
+    local filled, size = nn.net(made):init(4), made.input
+    local x = (agad.rand(33, table.unpack(size)) * 255):to "uint8"
+    core.recalibrate(filled, x, {low = -1, high = 1, batch = 16})
+    return core.model_open(save(path "batches", filled, {input = {-1, 1}, shape = size})), x
+  end
+
+  local vectors = read "/proc/cpuinfo":find "[\n ]flags[^\n]* avx2[ \n]" ~= nil
+
+  local function reconstructing(name, size, width)
+    local g = require("agad.nets." .. name).build(size, {width = width, depth = 4, norm = "bn"})
+    return scorer.program(method, "l2", {generator = g}, size)
+  end
+
+  -- Layers of few pixels and channels, and rows that are no whole vectors.
+  local function classifying(size, score)
+    local b = nn.builder(size)
+    b:conv(32, half):batch_norm():relu():conv(48, half):batch_norm():leaky_relu(.2):max_pool()
+    local all = b:conv(21, {kernel = 1}):tanh():conv(1, {kernel = 2})
+    local result = score(b.x, all)
+    return result:build("classifier", {{"score", result}})
+  end
+
+  local function sum(y) return y:op("sum.dim_IntList", {dim = {2, 3, 4}}) end
+
+  it("gives a picture the same numbers in any batch, to the bit, if it says that it does", function()
+    for _, made in ipairs {reconstructing("naive", {3, 32, 32}, 16), reconstructing("unet", {1, 32, 32}, 8),
+      classifying({3, 19, 23}, function(_, y) return sum(y) end)} do
+      local model, x = opened(made)
+      assert.equal(vectors and not os.getenv "AGAD_PLAIN", model:alike())
+      for threads = 1, 2 do
+        core.threads(threads)
+        for _, output in ipairs(made.outputs) do
+          local alone = {}
+          for i = 1, 33 do alone[i] = model:run(x:narrow(1, i, 1), output.name) end
+          for _, n in ipairs {2, 3, 8, 17, 33} do
+            local together = model:run(x:narrow(1, 1, n), output.name)
+            for i = 1, model:alike() and n or 0 do
+              assert.is_true(together:narrow(1, i, 1):equal(alone[i]), ("%s, %d of %d"):format(output.name, i, n))
+            end
+          end
+        end
+      end
+      core.threads(1)
+    end
+  end)
+
+  it("does not say so of layers that round by what else is there", function()
+    assert.is_false(opened(classifying({3, 19, 23}, function(_, y) return sum(y:sigmoid()) end)):alike())
+    assert.is_false(opened(classifying({3, 110, 110}, function(x, y) return sum(x) + sum(y) end)):alike())
+  end)
+
   it("is recalibrated to the mean over one pass, weighted by rows", function()
     local other = new_net()
     core.recalibrate(other, pictures, how)

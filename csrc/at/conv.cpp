@@ -142,6 +142,8 @@ Tensor compute(const job &j) {
 
 } // namespace
 
+bool conv_alike() { return rows_alike != 0; }
+
 int at_rows_alike(int on) {
   int before = rows_alike;
   rows_alike = on;

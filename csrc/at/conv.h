@@ -39,6 +39,7 @@ template <bool kOneDnn> struct conv_rows {
 };
 
 bool conv_onednn();
+bool conv_alike(); /* at_rows_alike is on */
 
 /* Products of transformed tiles (cpu/winograd.h); each picture's result is its own, whatever else is in the batch. */
 struct conv_winograd {

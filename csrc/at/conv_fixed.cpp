@@ -2,7 +2,8 @@
  *
  * It is computed by tiles (cpu/winograd.h), or as products with rows of what the kernel sees at each pixel (as in
  * conv_rows.cpp, but by cpu/product.h, with a kernel that lies ready); few pixels are faster as rows, since their time
- * is that of reading the kernel.  Either way a number of the result is the same whatever else is in the batch.
+ * is that of reading the kernel.  Either way a number of the result is the same whatever else is in the batch; where
+ * at_rows_alike is on, the way is too.
  */
 #include "conv_fixed.h"
 #include "cpu/product.h"
@@ -214,11 +215,11 @@ Tensor run(at_conv &c, const Tensor &of) {
   const conv_shape g = c.transposed ? conv_shape(x.sizes(), y, w, c.stride, c.padding)
                                     : conv_shape(y, x.sizes(), w, c.stride, c.padding);
   const conv_finish *finish = c.bare ? nullptr : &c.finish;
-  if (conv_winograd::takes(g) && g.cl >= 16 && g.cs >= 16 && g.n * g.pixels() > kFewPixels) {
+  if (conv_winograd::takes(g) && g.cl >= 16 && g.cs >= 16 && (conv_alike() ? 1 : g.n) * g.pixels() > kFewPixels) {
     if (!c.tiled.defined()) c.tiled = winograd_kernel(g, w, c.transposed);
     return c.transposed ? winograd_up(g, x, c.tiled, finish) : winograd_down(g, x, c.tiled, finish);
   }
-  if (!c.transposed && narrow(g)) return by_library(c, x);
+  if (!c.transposed && narrow(g) && !conv_alike()) return by_library(c, x);
   const as_rows rows{g, c};
   if (!c.in_rows.defined()) c.in_rows = rows.kernel();
   return c.transposed ? rows.up(x) : rows.down(x);

@@ -25,7 +25,7 @@ static scoring check_scoring(lua_State *L, int index, const char *who) {
                                  OPTION_STRING("output", scoring, output),
                                  OPTION_FLAG("padded", scoring, how.padded),
                                  OPTION_END};
-  scoring s = {{-1, 1, 256, NET_BN_RUNNING, 0}, "score"};
+  scoring s = {{-1, 1, 256, NET_BN_RUNNING, 0, 0}, "score"};
   lua_agad_options(L, index, who, known, &s);
   return s;
 }
@@ -155,6 +155,13 @@ static int about(lua_State *L) {
   return 1;
 }
 
+/* model:alike() -> whether a picture's results are the same to the bit in every batch */
+static int alike(lua_State *L) {
+  const agad_model *m = check(L);
+  lua_pushboolean(L, m->how.padded || score_alike(m->plan));
+  return 1;
+}
+
 /* model:run(pictures[, output][, bn]) -> tensor */
 static int run_model(lua_State *L) {
   agad_model *m = check(L);
@@ -169,7 +176,7 @@ static int run_model(lua_State *L) {
   return lua_agad_end(L, &scope, 1);
 }
 
-static const luaL_Reg methods[] = {{"about", about}, {"run", run_model}, {NULL, NULL}};
+static const luaL_Reg methods[] = {{"about", about}, {"alike", alike}, {"run", run_model}, {NULL, NULL}};
 static const luaL_Reg functions[] = {{"score", score},
                                      {"recalibrate", recalibrate},
                                      {"model_save", save_model},

@@ -1,5 +1,7 @@
 #include "score/scorer.h"
 
+#include "net/inference.h"
+#include "net/layer.h"
 #include "net/pictures.h"
 
 /* Rows first..first+n of the pictures, as the net wants them; padded to `size` rows with the first of them. */
@@ -23,6 +25,14 @@ static int usable(const at_tensor *pictures, const score_input *how) {
   return 1;
 }
 
+int score_alike(const net_plan *plan) {
+  const net_program *p = plan->net->program;
+  if (!plan->inference || plan->dtype != AT_F32) return 0;
+  for (int i = 1; i < p->n_nodes; i++)
+    if (p->nodes[i].layer->alike && !p->nodes[i].layer->alike(p, p->nodes + i)) return 0;
+  return 1;
+}
+
 at_tensor *score_pictures(net_plan *plan, const at_tensor *pictures, const score_input *how, int output) {
   if (!usable(pictures, how)) return NULL;
   int64_t n = at_size(pictures, 0);
@@ -30,7 +40,8 @@ at_tensor *score_pictures(net_plan *plan, const at_tensor *pictures, const score
   net_pass_want(pass, output);
   net_rows rows = {0, -1, how->bn, 0, 0};
   at_tensor *all = NULL;
-  const int padded = how->padded && how->bn == NET_BN_RUNNING, before = at_rows_alike(padded);
+  const int wanted = (how->padded || how->alike) && how->bn == NET_BN_RUNNING, alike = wanted && score_alike(plan);
+  const int padded = wanted && how->padded && !alike, before = at_rows_alike(alike || padded);
   for (int64_t first = 0; first < n && at_ok(); first += how->batch) {
     if (agad_interrupt) {
       at_interrupted();

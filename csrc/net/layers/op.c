@@ -140,11 +140,28 @@ static void op_backward(net_frame *f) {
     if (f->want_dx[i]) f->dx[i] = grads[k++];
 }
 
+/* Operators that round each number by itself, and sums over a row, unless libtorch divides a row among threads. */
+static int op_alike(const net_program *program, const net_node *node) {
+  static const char *const each[] = {"abs", "add", "div", "flatten", "mul", "neg", "sqrt", "square", "sub", NULL};
+  static const char *const sums[] = {"linalg_vector_norm", "mean", "sum", NULL};
+  enum { DIVIDED = 32768 };
+  const op *a = node->attributes;
+  for (int i = 0; each[i]; i++)
+    if (!strcmp(a->name, each[i])) return 1;
+  int64_t numbers = 1;
+  const net_shape *in = &program->nodes[node->inputs[0]].shape;
+  for (int i = 0; i < in->ndim; i++) numbers *= in->d[i];
+  for (int i = 0; sums[i] && numbers < DIVIDED; i++)
+    if (!strcmp(a->name, sums[i])) return 1;
+  return 0;
+}
+
 LAYER(op) = {.help = "Any operator of libtorch, by name.",
              .n_inputs = -1,
              .attributes = attributes,
              .size = sizeof(op),
              .reads = LAYER_READS_X | LAYER_READS_Y,
+             .alike = op_alike,
              .define = op_define,
              .forward = op_forward,
              .backward = op_backward};
