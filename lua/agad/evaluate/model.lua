@@ -3,7 +3,6 @@
 local agad = require "agad"
 local check = require("agad.base.options").check
 local core = require "agad.core"
-local errors = require "agad.base.errors"
 local evaluate = require "agad.evaluate"
 local option = require("agad.base.options").option
 local options = require "agad.base.configuration"
@@ -15,6 +14,8 @@ model.__index = model
 model.__name = "agad.model"
 
 local models = {}
+
+local MOST, NUMBERS = 32, 1 << 17                 -- in a batch of files: pictures, and numbers in them
 
 --- Opens a model file.
 -- @param path string
@@ -34,20 +35,66 @@ end
 
 function model:__tostring() return ("agad.model.open(%q)"):format(self.path) end
 
+-- How pictures are read for the model.
+local function form(self)
+  local c, h, w = table.unpack(self.shape)
+  return {height = h, width = w, channels = c, fit = self.config.fit, filter = self.config.filter,
+    fast_decode = self.config.fast_decode}
+end
+
 --- Reads a picture like those that the model was trained on.
 -- @param path string a PNG or JPEG file
 -- @return tensor uint8 (1, channels, height, width), which `score`, `map` and `reconstruct` take
 -- @raise it cannot be read, with its name and the reason
 function model:picture(path)
-  local c, h, w = table.unpack(self.shape)
-  local picture = core.data.read(path, {height = h, width = w, channels = c, fit = self.config.fit,
-    filter = self.config.filter, fast_decode = self.config.fast_decode})
-  return picture:unsqueeze(1)
+  return (core.data.read(path, form(self)):unsqueeze(1))
 end
 
 local function verdict(self, score)
   return {score = score, threshold = self.threshold or core.null,
     anomalous = self.threshold and score > self.threshold or not self.threshold and core.null}
+end
+
+-- Rows of what a reader gives, the pictures among it scored as one batch: a list of {row, picture}.
+local function scored(self, items)
+  local rows, pictures = {}, {}
+  for i, item in ipairs(items) do
+    if type(item) == "string" then rows[i] = {{error = item}}
+    else
+      rows[i] = {false, item:unsqueeze(1)}
+      pictures[#pictures + 1] = rows[i][2]
+    end
+  end
+  local scores, used = #pictures > 0 and self.handle:run(agad.cat(pictures, 1)):totable(), 0
+  for _, row in ipairs(rows) do
+    if row[2] then
+      used = used + 1
+      row[1] = verdict(self, scores[used])
+    end
+  end
+  return rows
+end
+
+--- Scores picture files in order, as in `for row, picture in model:rows(paths) do`. Files are decoded ahead on other
+-- threads, and those that lie ready are scored together, so that no row waits for a file after its own. Where the score
+-- of a picture could differ by what is scored with it, even by rounding, each is scored alone.
+-- @param paths list of paths of PNG, JPEG and BMP files
+-- @return iterator: a row as `model:score` gives, and the picture as `model:picture` gives it; {error = reason} and nil
+--   for a file that cannot be read
+-- @raise there is no memory to decode a file
+function model:rows(paths)
+  local c, h, w = table.unpack(self.shape)
+  local most = self.handle:alike() and math.max(1, math.min(MOST, NUMBERS // (c * h * w))) or 1
+  local reader, waiting, at = core.data.reader(paths, form(self)), {}, 0
+  return function()
+    if at == #waiting then
+      local items = reader:next(most)
+      if not items then return nil end
+      waiting, at = scored(self, items), 0
+    end
+    at = at + 1
+    return waiting[at][1], waiting[at][2]
+  end, nil, nil, reader
 end
 
 local of_scores = {strict = option {default = true}}
@@ -57,21 +104,16 @@ local of_scores = {strict = option {default = true}}
 -- @param o table strict (true): false gives {error = reason} in place of the row of a file that cannot be read
 -- @return list of {score, threshold, anomalous (the score is above the threshold)}; the last two are null if the model
 --   has no threshold
--- @raise a file cannot be read, with its name and the reason
+-- @raise a file cannot be read, with its name and the reason; there is no memory to decode it
 function model:score(what, o)
   local strict, rows = check("model:score", o, of_scores).strict, {}
   if type(what) ~= "table" then
     for i, score in ipairs(self.handle:run(what):totable()) do rows[i] = verdict(self, score) end
     return rows
   end
-  for i, path in ipairs(what) do
-    local ok, picture = errors.try(self.picture, self, path)
-    if ok then rows[i] = verdict(self, self.handle:run(picture):item())
-    else
-      local reason = errors.text(picture)
-      if strict then error(reason, 0) end
-      rows[i] = {error = reason}
-    end
+  for row in self:rows(what) do
+    if strict and row.error then error(row.error, 0) end
+    rows[#rows + 1] = row
   end
   return rows
 end

@@ -85,8 +85,8 @@ end
 --- Scores of pictures, one number each.
 -- @param net net a scoring net
 -- @param pictures tensor uint8 (n, channels, height, width)
--- @param o table input {low, high}, batch (256), bn ("running", "batch"), padded (false; true: every batch is full,
---   the last one padded, so that scores are the same to the bit in any order)
+-- @param o table input {low, high}, batch (256), bn ("running", "batch"), padded (false; true: scores are
+--   the same to the bit in any order; where only full batches give that, the last one is padded)
 -- @return tensor float64 (n)
 function scorer.score(net, pictures, o) return core.score(net, pictures, options_of(o)) end
 

@@ -1,6 +1,7 @@
--- agad score: one row per picture, in the order given, printed as soon as it is computed. A picture that cannot be read
--- costs its own row only: a note names it, the last line counts it, and the exit status is 1, unless it was found in a
--- folder rather than named by the user. `strict` ends the command at the first one, after the rows before it.
+-- agad score: one row per picture, in the order given, printed as soon as it is computed, while the files after it are
+-- decoded. A picture that cannot be read costs its own row only: a note names it, the last line counts it, and the exit
+-- status is 1, unless it was found in a folder rather than named by the user. `strict` ends the command at the first
+-- one, after the rows before it.
 
 local common = require "agad.cli.common"
 local errors = require "agad.base.errors"
@@ -106,11 +107,10 @@ local function draw(self, path, picture)
   self.undrawn = self.undrawn + 1
 end
 
-local function score(self, one)
+local function score(self, one, next_row)
   if one.problem then return self:lose(one, one.problem) end
-  local ok, picture = errors.try(self.model.picture, self.model, one.path)
-  if not ok then return self:lose(one, errors.text(picture)) end
-  local row = self.model:score(picture)[1]
+  local row, picture = next_row()
+  if row.error then return self:lose(one, row.error) end
   row.path = printable(one.path)
   if self.args.map then row.map = self:draw(one.path, picture) or require("agad.core").null end
   self:print_row(row)
@@ -136,18 +136,19 @@ end
 
 local functions = {note = note, show_notes = show_notes, print_row = print_row, lose = lose, draw = draw}
 
--- Opens the model and the folder for maps, unless there is nothing to score.
+-- Opens the model and the folder for maps, unless there is nothing to score; what model:rows gives.
 local function open(self, list)
   local paths = {}
   for _, one in ipairs(list) do paths[#paths + 1] = one.path end
   if #paths == 0 then return end
   self.model = require("agad").model.open(self.args.model)
-  if not self.args.map then return end
+  if not self.args.map then return self.model:rows(paths) end
   if not self.model.has_map then
     common.fail(self.args.model .. ": this model has no error maps, as its method does not reconstruct; omit --map")
   end
   require("agad.base.folder").make(self.args.map)
   self.spared = require("agad.evaluate.maps").spare(paths)
+  return self.model:rows(paths)
 end
 
 local function run(args)
@@ -162,8 +163,8 @@ local function run(args)
   if #list == 0 then common.fail(printable(left_out)) end
   if left_out then table.insert(notes, 1, left_out) end
   for _, text in ipairs(args.quiet and {} or notes) do table.insert(self.waiting, text) end
-  open(self, list)
-  for _, one in ipairs(list) do score(self, one) end
+  local next_row, _, _, _ <close> = open(self, list)
+  for _, one in ipairs(list) do score(self, one, next_row) end
   finish(self, #list)
 end
 
