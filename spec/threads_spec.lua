@@ -119,7 +119,7 @@ describe("a process", function()
     local code = [[require "agad" print("spins", os.getenv "GOMP_SPINCOUNT")]]
     for _, program in ipairs {cli.launcher, "lua5.4"} do
       local function started(with) return spins(("%s %s -e '%s'"):format(with, program, code)) end
-      assert.same({"300", "nil"}, {started ""}, program)
+      assert.same({"3000", "nil"}, {started ""}, program)
       assert.same({"77", "77"}, {started "GOMP_SPINCOUNT=77"}, program)
       assert.same({"0", "nil"}, {started "OMP_WAIT_POLICY=passive"}, program)
     end

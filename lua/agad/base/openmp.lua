@@ -1,15 +1,15 @@
 --- How long the threads of OpenMP wait for work before they sleep.
 --
 -- libgomp, which libtorch brings, spins for some milliseconds by default. Processes that share the cores then wait for
--- each other's spinning threads, and are several times slower. Hence a short spin: two trainings on two cores then have
--- half the speed of one alone each. With 10000 spins it is a third, though one alone gains 5 to 10 %.
+-- each other's spinning threads, and are several times slower. Hence a short spin: of two trainings on two cores each
+-- then has half the speed of one alone or more; with 10000 spins less. With 300, one alone is about 7 % slower.
 --
 -- libgomp reads its variables once, when it is loaded with agad.core. Afterwards the environment is what it was, so
 -- that programs that are started get what the user set. GOMP_SPINCOUNT and OMP_WAIT_POLICY of the user win.
 
 local luv = require "luv"
 
-local SPINS = "300"                                -- some 10 microseconds
+local SPINS = "3000"                               -- some 100 microseconds
 
 local function is_set(name) return (os.getenv(name) or "") ~= "" end
 
