@@ -5,7 +5,6 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/zeros.h>
 
 #include <cstring>
 
@@ -161,7 +160,8 @@ static Tensor down_of_few(const conv_shape &g, const Tensor &l, const Tensor &of
 /* l of few tiles, a line of its channels at a time. */
 static Tensor up_of_few(const conv_shape &g, const Tensor &s, const Tensor &of) {
   const job j(g, s);
-  const Tensor w = of.contiguous(kLast), l = at::zeros({g.n, g.cl, g.hl, g.wl}, s.options()).contiguous(kLast);
+  const Tensor w = of.contiguous(kLast),
+               l = at::empty({g.n, g.cl, g.hl, g.wl}, s.options().memory_format(kLast)).zero_();
   const Tensor S = j.transformed(j.w.s_stride, j.tiles), L = j.transformed(j.w.l_stride, j.tiles);
   j.each_tiles([&](size_t first, size_t count) {
     j.kernels->small_in(j.at(S, first * j.w.s_stride), s.data_ptr(), &j.w, first, count, j.tiles);
