@@ -13,7 +13,10 @@ local SPINS = "3000"                               -- some 100 microseconds
 
 local function is_set(name) return (os.getenv(name) or "") ~= "" end
 
-if not package.loaded["agad.core"] and not is_set "GOMP_SPINCOUNT" and not is_set "OMP_WAIT_POLICY" then
+-- A host that brings agad.core itself has loaded libgomp already.
+local is_there = package.loaded["agad.core"] or package.preload["agad.core"]
+
+if not is_there and not is_set "GOMP_SPINCOUNT" and not is_set "OMP_WAIT_POLICY" then
   package.preload["agad.core"] = function(name)
     package.preload[name] = nil
     luv.os_setenv("GOMP_SPINCOUNT", SPINS)
