@@ -124,4 +124,14 @@ describe("a process", function()
       assert.same({"0", "nil"}, {started "OMP_WAIT_POLICY=passive"}, program)
     end
   end)
+
+  it("uses the core that its host brings", function()
+    local code = [[local path = package.searchpath("agad.core", package.cpath)
+      package.preload["agad.core"] = function() host = true return package.loadlib(path, "luaopen_agad_core")() end
+      require "agad" print(host, agad == nil, package.loaded["agad.core"].threads() > 0)]]
+    local pipe = io.popen(("lua5.4 -e '%s' 2>&1"):format(code))
+    local text = pipe:read "a"
+    pipe:close()
+    assert.equal("true\ttrue\ttrue\n", text)
+  end)
 end)

@@ -162,8 +162,8 @@ void at_convolution_backward(at_tensor **dx, at_tensor **dw, at_tensor **db, con
                              const at_tensor *w, const int64_t stride[2], const int64_t padding[2], int transposed,
                              const int64_t output_padding[2]);
 /* A convolution on the CPU whose kernel stays as it is, in float32, with what follows it:
- * y = act((convolution(x, w) - mean) * scale + shift), act(v) = v > 0 ? v : slope * v. NULL vectors: 0, 1, 0. The kernel
- * is kept as the products read it. Its results are channels_last, and each picture's are its own. */
+ * y = act((convolution(x, w) - mean) * scale + shift), act(v) = v > 0 ? v : slope * v. NULL vectors: 0, 1, 0. The
+ * kernel is kept as the products read it. Its results are channels_last, and each picture's are its own. */
 int at_conv_is_fast(void); /* whether the processor has the instructions that it is written for */
 at_conv *at_conv_new(const at_tensor *w, const at_tensor *mean, const at_tensor *scale, const at_tensor *shift,
                      double slope, const int64_t stride[2], const int64_t padding[2], int transposed,

@@ -81,8 +81,8 @@ struct as_rows {
                     (size_t)kLine, (size_t)rows, (size_t)std::min(kDeepest, depth - k), k > 0);
   }
 
-  /* take(room for `taken` numbers a pixel, first pixel, how many) gives the rows that are multiplied, and done(products,
-   * first, how many) gets the products. */
+  /* take(room for `taken` numbers a pixel, first pixel, how many) gives the rows that are multiplied, and
+   * done(products, first, how many) gets the products. */
   template <class Take, class Done> void each_block(int64_t pixels, int64_t taken, Take &&take, Done &&done) const {
     const int64_t block = std::min(kBlock, pixels);
     auto some = [&](int64_t begin, int64_t end) {

@@ -25,7 +25,7 @@ static scoring check_scoring(lua_State *L, int index, const char *who) {
                                  OPTION_STRING("output", scoring, output),
                                  OPTION_FLAG("padded", scoring, how.padded),
                                  OPTION_END};
-  scoring s = {{-1, 1, 256, NET_BN_RUNNING, 0, 0}, "score"};
+  scoring s = {{.low = -1, .high = 1, .batch = 256, .bn = NET_BN_RUNNING}, "score"};
   lua_agad_options(L, index, who, known, &s);
   return s;
 }

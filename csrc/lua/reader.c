@@ -22,8 +22,8 @@ static int open_reader(lua_State *L) {
   return *box ? 1 : lua_agad_raise(L, &error);
 }
 
-/* r:next([most]) -> a list of those that lie ready, up to `most` (1), waiting for the first: for each file a uint8 tensor
- * (channels, height, width), or the reason why it cannot be read; nil at the end */
+/* r:next([most]) -> a list of those that lie ready, up to `most` (1), waiting for the first: for each file a uint8
+ * tensor (channels, height, width), or the reason why it cannot be read; nil at the end */
 static int next(lua_State *L) {
   reader *r = lua_agad_check_box(L, 1, LUA_READER);
   lua_Integer most = luaL_optinteger(L, 2, 1);
@@ -46,7 +46,7 @@ static int next(lua_State *L) {
   return 1;
 }
 
-/* r:close() ends the threads at once; the collector does it too. */
+/* r:close() ends the threads, each after the file that it is at; the collector does it too. */
 static int close_now(lua_State *L) {
   void **box = luaL_checkudata(L, 1, LUA_READER);
   reader_close(*box);

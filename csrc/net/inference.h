@@ -1,10 +1,11 @@
 /* inference.h: how a plan is computed where nothing is kept for a backward and batch norms use running statistics.
  *
- * A convolution, the batch norm that alone reads it and the (leaky) ReLU after that are one thing: at_conv, whose kernel
- * is made once and kept.  It is made anew when a parameter or a statistic has changed.
+ * A convolution, the batch norm that alone reads it and the (leaky) ReLU after that are one thing: at_conv, whose
+ * kernel is made once and kept.  It is made anew when a parameter or a statistic has changed.
  *
- * On the CPU, in channels_last, in float32 (and so are plans of bf16, where that is faster), and not where AGAD_PLAIN=1:
- * elsewhere a plan is always computed layer by layer.  float64 is for comparisons, with the library's convolutions.
+ * On the CPU, in channels_last, in float32 (and so are plans of bf16, where that is faster), and not where
+ * AGAD_PLAIN=1: elsewhere a plan is always computed layer by layer.  float64 is for comparisons, with the library's
+ * convolutions.
  */
 #ifndef AGAD_NET_INFERENCE_H
 #define AGAD_NET_INFERENCE_H

@@ -96,7 +96,7 @@ typedef struct layer {
    * channel in float64.  fixed: a convolution, with what follows it. */
   void (*norm)(const net_frame *f, int set, layer_norm *norm);
   at_conv *(*fixed)(const net_frame *f, const layer_norm *norm, double slope);
-  /* Whether each row of y is the same to the bit in any batch, where inference computes the convolutions; NULL: it is. */
+  /* Whether each row of y is the same to the bit in any batch, where inference computes convolutions; NULL: it is. */
   int (*alike)(const net_program *program, const net_node *node);
   int (*define)(net_program *program, net_node *node, const net_shape *in, agad_error *error);
   void (*forward)(net_frame *f);

@@ -70,8 +70,8 @@ void net_forward(net_pass *pass, const at_tensor *x, const net_rows *groups, int
 at_tensor *net_pass_output(net_pass *pass, int i); /* belongs to the scope */
 /* dy[i] belongs to output i; NULL = no gradient.  dx (may be NULL) receives the input's gradient; grads (may
  * be NULL) is a list as long as the parameters': the new gradients are added to what is there, or become it.
- * May be called again with other dy unless this is the `last`, which forgets the activations on its way; a pass that was
- * not kept for it is a failure. */
+ * May be called again with other dy unless this is the `last`, which forgets the activations on its way; a pass that
+ * was not kept for it is a failure. */
 void net_backward(net_pass *pass, at_tensor *const *dy, at_tensor **dx, at_tensor **grads, int last);
 
 /* The pass as one autograd node: outputs[program's n_outputs] belong to the scope. */

@@ -48,7 +48,7 @@ net_profile *net_profile_use(net_profile *profile) {
 
 int net_profile_on(void) { return current != NULL; }
 
-/* The place of a part, or NONE without memory for it.  Steps are alike: it mostly is the one after that which is open. */
+/* The place of a part, or NONE without memory for it.  Steps are alike: mostly it is the one after the open part. */
 static int find(net_profile *p, net_work work, const net_program *program, int place) {
   for (int k = 0, i = p->open + 1; k < p->n; k++, i++) {
     const net_profile_part *part = p->parts + i % p->n;

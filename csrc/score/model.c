@@ -146,12 +146,13 @@ static int fill(agad_model *m, const safetensors *f, agad_error *error) {
   double batch = number(m->about, "eval_batch", 256);
   if (!sound_outputs(program) || !(batch >= 1 && batch <= 1 << 20))
     return net_program_free(program), agad_fail(error, "its outputs or its eval_batch are invalid");
-  m->how = (score_input){json_number_value(json_array_get(input, 0)),
-                         json_number_value(json_array_get(input, 1)),
-                         (int64_t)batch,
-                         NET_BN_RUNNING,
-                         json_is_true(json_object_get(json_object_get(m->about, "config"), "deterministic")),
-                         1};
+  const json_t *config = json_object_get(m->about, "config");
+  m->how = (score_input){.low = json_number_value(json_array_get(input, 0)),
+                         .high = json_number_value(json_array_get(input, 1)),
+                         .batch = (int64_t)batch,
+                         .bn = NET_BN_RUNNING,
+                         .alike = 1,
+                         .padded = json_is_true(json_object_get(config, "deterministic"))};
   if (!(m->how.low < m->how.high)) return net_program_free(program), agad_fail(error, "its input range is empty");
   m->threshold = number(m->about, "threshold", NAN);
   m->description = json_text(m->about, AS_STORED | JSON_SORT_KEYS);

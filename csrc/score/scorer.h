@@ -12,14 +12,14 @@ typedef struct score_input {
   double low, high;
   int64_t batch;
   net_bn bn;
-  int padded; /* scores are the same to the bit in any order: unless score_alike, every batch is full, the last one padded */
-  int alike; /* where score_alike, a picture's results are the same to the bit in any batch */
+  int alike;  /* where score_alike, a picture's results are the same to the bit in any batch */
+  int padded; /* scores are the same to the bit in any order: by `alike`, or else by batches that are all full */
 } score_input;
 
 /* Output `output` of every picture, joined: for the score [n] float64. */
 at_tensor *score_pictures(net_plan *plan, const at_tensor *pictures, const score_input *how, int output);
-/* Whether results can be the same to the bit in any batch: a float32 net of which inference (net/inference.h) computes the
- * convolutions, and in which no layer depends on what else is in the batch. */
+/* Whether results can be the same to the bit in any batch: a float32 net of which inference (net/inference.h) computes
+ * the convolutions, and in which no layer depends on what else is in the batch. */
 int score_alike(const net_plan *plan);
 /* Running statistics become the mean over one pass of these pictures (weighted by the rows of each batch). */
 void score_recalibrate(net_plan *plan, const at_tensor *pictures, const score_input *how);

@@ -1,7 +1,7 @@
 // bn_act.cpp - agad::bn_act and its backward: batch norm with a (leaky) ReLU in one, for the CPU and for C.
 //
-// y, mean, invstd = act(batch_norm(x)), act(v) = v > 0 ? v : slope*v (slope 1: none, 0: ReLU); bn_act_again gives that y
-// once more, to the bit, from x and the statistics.
+// y, mean, invstd = act(batch_norm(x)), act(v) = v > 0 ? v : slope*v (slope 1: none, 0: ReLU); bn_act_again gives that
+// y once more, to the bit, from x and the statistics.
 // x is [N, C, ...]; mean and invstd are [C] float32 (float64 where x is), as are the parameters.
 // Here are checks, layout and memory; the arithmetic is in csrc/cpu. Work is cut by shape alone.
 

@@ -9,7 +9,7 @@
 
 local luv = require "luv"
 
-local SPINS = "3000"                               -- some 100 microseconds
+local SPINS = "3000"
 
 local function is_set(name) return (os.getenv(name) or "") ~= "" end
 
