@@ -118,7 +118,8 @@ local function recorder(o)
   return show, function() return table.concat(written) end
 end
 
-local step = {kind = "step", epoch = 3, batch = 5, step = 25, images_per_second = 1234.4, eta = 65.2,
+local step = {kind = "step", epoch = 3, batch = 5, step = 25, done = 25, total = 300, images_per_second = 1234.4,
+  eta = 65.2,
   losses = {generator = 31.234, discriminator = 0.4567, con = 1}}
 local total = {kind = "begin", epochs = 30, batches = 10}
 
@@ -142,7 +143,8 @@ describe("progress.line", function()
   end)
 
   it("shows other methods' losses by name", function()
-    local line = progress.line({epoch = 1, batch = 1, losses = {rec = 0.00012, aa = 1234567}}, total, 79, false)
+    local shown = {epoch = 1, done = 1, total = 300, losses = {rec = 0.00012, aa = 1234567}}
+    local line = progress.line(shown, total, 79, false)
     assert.matches("aa 1234567  rec 1e%-04$", line)
   end)
 

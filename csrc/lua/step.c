@@ -76,18 +76,20 @@ static update_options read_update(lua_State *L, int index, const char *name) {
                                  OPTION_NEEDED_NUMBER("beta1", update_options, adam.beta1, 0, 1),
                                  OPTION_NEEDED_NUMBER("beta2", update_options, adam.beta2, 0, 1),
                                  OPTION_NEEDED_NUMBER("clip", update_options, gradient.clip, 0, INFINITY),
+                                 OPTION_FLAG("decoupled", update_options, adam.decoupled),
                                  OPTION_NEEDED_NUMBER("eps", update_options, adam.eps, 0, INFINITY),
                                  OPTION_NEEDED_NUMBER("lr", update_options, adam.lr, 0, MOST),
                                  OPTION_NEEDED_NUMBER("weight_decay", update_options, adam.weight_decay, 0, MOST),
                                  OPTION_END};
-  update_options o;
+  update_options o = {0};
   luaL_checktype(L, index, LUA_TTABLE);
   lua_agad_options(L, index, lua_pushfstring(L, "update %s", name), known, &o);
   lua_pop(L, 1);
   return o;
 }
 
-/* add_update(name, {net names}, {lr=, beta1=, beta2=, eps=, weight_decay=, clip=, accumulate=}): all are needed */
+/* add_update(name, {net names}, {lr=, beta1=, beta2=, eps=, weight_decay=, clip=, accumulate=, decoupled=}): all but the last are
+ * needed */
 static int add_update(lua_State *L) {
   lua_step *s = check(L, 1);
   const char *name = luaL_checkstring(L, 2), *nets[STEP_MAX_NETS];

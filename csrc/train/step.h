@@ -21,7 +21,8 @@ enum { STEP_MAX_NETS = 8, STEP_MAX_UPDATES = 8, STEP_MAX_AVERAGES = 8, STEP_MAX_
 
 typedef struct step_net { char name[NET_NAME]; net *net; net_plan *plan; } step_net;
 
-typedef struct adam_options { double lr, beta1, beta2, eps, weight_decay; } adam_options;
+/* `decoupled`: the decay of weights is AdamW's, apart from the gradient; else it is added to the gradient. */
+typedef struct adam_options { double lr, beta1, beta2, eps, weight_decay; int decoupled; } adam_options;
 
 /* Before Adam: gradients are the mean of `accumulate` micro-batches, and their norm is at most `clip` (0: any). */
 typedef struct gradient_options { double clip; int accumulate; } gradient_options;

@@ -64,6 +64,12 @@ static void clip_norm(const step_update *u, double most) {
     if (u->grads[i]) at_call("mul_", "Tensor", (at_value[]){at_v(u->grads[i]), at_v(scale)}, 2);
 }
 
+/* The decay of AdamW (Loshchilov and Hutter, arXiv 1711.05101): p -> p (1 - lr decay), before Adam's step. */
+static void decay(const step_update *u) {
+  for (int i = 0; i < u->n; i++)
+    if (u->grads[i]) at_mul_scalar_(u->params[i], 1 - u->adam.lr * u->adam.weight_decay);
+}
+
 static int run_update(step_state *s, void *arg) {
   int place = (int)(intptr_t)arg;
   step_update *u = s->updates + place;
@@ -76,8 +82,10 @@ static int run_update(step_state *s, void *arg) {
   u->micro = 0;
   if (u->gradient.clip > 0) clip_norm(u, u->gradient.clip);
   at_add_(u->count, at_scalar(1, AT_F32, at_device_of(u->count)), 1);
+  int decoupled = u->adam.decoupled && u->adam.weight_decay > 0;
+  if (decoupled) decay(u);
   at_adam_(u->params, u->grads, u->m, u->v, u->n, u->count, u->adam.lr, u->adam.beta1, u->adam.beta2,
-           u->adam.weight_decay, u->adam.eps);
+           decoupled ? 0 : u->adam.weight_decay, u->adam.eps);
   for (int i = 0; i < u->n; i++) {
     at_free(u->grads[i]);
     u->grads[i] = NULL;

@@ -221,7 +221,7 @@ static step_state *make_step(void) {
                                        "generator_loss",       "generator_update", "discriminator_loss",
                                        "discriminator_update", "guard_collapse"};
   const char *g = "generator", *d = "discriminator";
-  const adam_options adam = {1e-3, .5, .999, 1e-8, 0};
+  const adam_options adam = {1e-3, .5, .999, 1e-8, 0, 0};
   step_state *s = step_new("agad", "agad", options_json);
   if (!s) return NULL;
   add_net(s, g, generator_json);

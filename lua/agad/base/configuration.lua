@@ -180,6 +180,8 @@ function options.resolve(method, given, suggested)
     put(config, d.name, v)
   end
   if config.task_seed == nil then config.task_seed = config.seed end
+  local limited = method.limited and method.phases[method.limited].epochs or "epochs"
+  if config.steps > 0 and set[limited] == nil then put(config, limited, nil) end      -- steps alone are the limit
   for option, known in pairs(presets) do
     for name, v in pairs(known[config[option]] or {}) do
       if set[name] == nil then config[name] = v

@@ -34,8 +34,8 @@ local function sorted_list(tensors)
   return list
 end
 
-local kept = {"phase_began", "epoch", "done", "steps", "images", "train_seconds", "history", "losses", "per_batch",
-  "known", "stale", "best_value", "stopped"}
+local kept = {"phase_began", "started", "epochs_before", "epoch", "done", "steps", "images", "train_seconds", "history",
+  "losses", "per_batch", "known", "stale", "best_value", "stopped"}
 
 --- Writes a run's state to a temporary file beside the checkpoint, then renames it.
 -- @param run run with a run directory

@@ -12,10 +12,28 @@
 --     shape of its input, gives error maps and reconstructions
 --   guard {update, below, moments}: the update that the stage
 --     guard_collapse watches, and the names of two of its options
---   anomalies {least, mode}: the names of two options: the minimum number of
---     known anomalies in a batch, and whether they count towards its size
+--   anomalies {least, mode, in_batches}: the names of two options: the
+--     minimum number of known anomalies in a batch, and whether they count
+--     towards its size; in_batches = false: they belong to the task, but
+--     batches have normals only
 --   needs_anomalies: true if it cannot train without known anomalies
+--   recalibrate: false if its scoring nets keep the running statistics of
+--     training; the column `steady`, the threshold and the model use them
 --   extends: the method that this one builds on (agad.train.extension)
+-- The keys of a phase:
+--   name
+--   epochs: the name of the option with its number of epochs ("epochs"), or
+--     0: only `start` runs
+--   updates: {NAME = {nets, lr, weight_decay, decoupled}}: lr and
+--     weight_decay are numbers or names of options (the trainer's);
+--     decoupled = true: the decay of AdamW
+--   step: a list of stages; it may be empty where there are no epochs
+--   start: function(state) that runs once, before the first step
+--     (agad.train.state says what it finds there)
+--   rate: function(options, epoch, epochs), a factor of lr in this epoch
+--   rate_of_step: function(options, done, total), a factor of lr in one step:
+--     done and total count the steps of the phase before it and in all
+-- A net that a later phase does not train goes on with its averaged weights.
 
 local errors = require "agad.base.errors"
 local hint = require("agad.base.options").hint
@@ -38,6 +56,7 @@ end
 
 local function is_text(v) return type(v) == "string" end
 local function is_table(v) return type(v) == "table" end
+local function is_flag(v) return type(v) == "boolean" end
 local function is_names(v)
   if not is_table(v) then return false end
   for _, name in ipairs(v) do if not is_text(name) then return false end end
@@ -58,8 +77,9 @@ local keys = {
   {"keep", function(v) return is_names(v) and #v > 0 end, "a list of names"},
   {"picture", is_text, "the name of a net"},
   {"guard", is_table, "a table of update, below and moments"},
-  {"anomalies", is_table, "a table of least and mode"},
-  {"needs_anomalies", function(v) return type(v) == "boolean" end, "true or false"},
+  {"anomalies", is_table, "a table of least, mode and in_batches"},
+  {"needs_anomalies", is_flag, "true or false"},
+  {"recalibrate", is_flag, "true or false"},
   {"extends", is_text, "the name of a method, or its file"},
 }
 
@@ -89,7 +109,16 @@ local function check_keys(m, where)
   end
 end
 
-local phase_keys = {name = true, epochs = true, updates = true, step = true, start = true, rate = true}
+local phase_keys = {name = true, epochs = true, updates = true, step = true, start = true, rate = true,
+  rate_of_step = true}
+local update_keys = {nets = true, lr = true, weight_decay = true, decoupled = true}
+
+-- Whether a phase may have no epochs, and so no stages: `epochs` is 0, or an option that can be 0.
+local function may_be_empty(m, phase)
+  if phase.epochs == 0 then return true end
+  local _, named = options.schema(m)
+  return named[phase.epochs or "epochs"].min == 0
+end
 
 local function check_phase(m, phase, where)
   where = ("method %s: phase %s"):format(where, is_table(phase) and tostring(phase.name or "without a name"))
@@ -97,22 +126,27 @@ local function check_phase(m, phase, where)
   if not is_table(phase) then fail " must be a table" end
   check_known(phase, phase_keys, where)
   if #m.phases > 1 and not is_text(phase.name) then fail ": it lacks 'name'" end
-  if not is_table(phase.updates) or not next(phase.updates) then fail " lacks 'updates'" end
-  for name, update in pairs(phase.updates) do
+  local epochs = phase.epochs or "epochs"
+  local _, named = options.schema(m)
+  if epochs ~= 0 and (not named[epochs] or named[epochs].kind ~= "integer") then
+    fail(": epochs = %s is neither 0 nor the name of an integer option", epochs)
+  end
+  local trains = not may_be_empty(m, phase) or is_table(phase.step) and #phase.step > 0
+  if trains and (not is_table(phase.updates) or not next(phase.updates)) then fail " lacks 'updates'" end
+  for name, update in pairs(phase.updates or {}) do
     if not is_table(update) or not is_table(update.nets) or #update.nets == 0 then
       fail(": update %s lacks 'nets', a list of names", name)
     end
+    check_known(update, update_keys, ("%s: update %s"):format(where, name))
+    if update.decoupled ~= nil and not is_flag(update.decoupled) then
+      fail(": update %s: 'decoupled' must be true or false", name)
+    end
   end
-  local epochs = phase.epochs or "epochs"
-  local _, named = options.schema(m)
-  if not named[epochs] or named[epochs].kind ~= "integer" then
-    fail(": epochs = %s does not name an integer option of the method", epochs)
-  end
-  for _, key in ipairs {"start", "rate"} do
+  for _, key in ipairs {"start", "rate", "rate_of_step"} do
     if phase[key] ~= nil and type(phase[key]) ~= "function" then fail(": '%s' must be a function", key) end
   end
-  if not is_table(phase.step) or #phase.step == 0 then fail " lacks 'step'" end
-  for i, stage in ipairs(phase.step) do
+  if trains and (not is_table(phase.step) or #phase.step == 0) then fail " lacks 'step'" end
+  for i, stage in ipairs(phase.step or {}) do
     if not is_text(stage) and not (is_table(stage) and is_text(stage[1]) and type(stage[2]) == "function") then
       fail(": stage %d must be a name or {name, function}", i)
     end
@@ -140,12 +174,19 @@ local function check_guard(m, where)
   where = ("method %s: guard"):format(where)
   check_known(g, {update = true, below = true, moments = true}, where)
   local updates = {}
-  for _, phase in ipairs(m.phases) do for name in pairs(phase.updates) do updates[name] = true end end
+  for _, phase in ipairs(m.phases) do for name in pairs(phase.updates or {}) do updates[name] = true end end
   if not updates[g.update] then
     error(("%s: there is no update %s%s"):format(where, tostring(g.update), hint(g.update, names_in(updates))), 0)
   end
   check_options(m, g, {"below"}, where, "number")
   check_options(m, g, {"moments"}, where)
+end
+
+local function check_anomalies(m, where)
+  check_known(m.anomalies, {least = true, mode = true, in_batches = true}, where)
+  check_options(m, m.anomalies, {"least", "mode"}, where)
+  local within = m.anomalies.in_batches
+  if within ~= nil and not is_flag(within) then error(where .. ": in_batches must be true or false", 0) end
 end
 
 -- The built-in scores that work with a method: those that it names, the default first, then all others.
@@ -168,7 +209,18 @@ local function scores_of(m, where)
   return list
 end
 
--- The checked table of a file, with two derived keys: `scores`, and `family`, whose C stages need no prefix.
+-- The number of the phase that the option `steps` limits.
+local function limited_phase(m)
+  local limited
+  for i, phase in ipairs(m.phases) do
+    if phase.step and #phase.step > 0 and phase.epochs ~= 0 then limited = i end
+  end
+  for i, phase in ipairs(m.phases) do if (phase.epochs or "epochs") == "epochs" then limited = i end end
+  return limited
+end
+
+-- The checked table of a file, with three derived keys: `scores`; `family`, whose C stages need no prefix; and
+-- `limited`, the number of the phase that the option `steps` limits.
 local function complete(given, where, extending)
   if not is_table(given) then error(("method %s: its file must return a table"):format(where), 0) end
   check_known(given, known_keys, "method " .. where)
@@ -185,10 +237,10 @@ local function complete(given, where, extending)
   for _, phase in ipairs(m.phases) do check_phase(m, phase, where) end
   if m.guard then check_guard(m, where) end
   if m.anomalies then
-    check_known(m.anomalies, {least = true, mode = true}, ("method %s: anomalies"):format(where))
-    check_options(m, m.anomalies, {"least", "mode"}, ("method %s: anomalies"):format(where))
+    check_anomalies(m, ("method %s: anomalies"):format(where))
   end
   m.scores, m.family = scores_of(m, where), family or m.name
+  m.limited = limited_phase(m)
   return m
 end
 
@@ -211,9 +263,10 @@ local function read(name)
   return require(module)
 end
 
---- A method's checked table, by name ("agad") or from a file ("my_method.lua"). It has two keys more than the file's:
--- `scores`, the built-in scores that work with it (nil if its score is a function), and `family`, the method whose C
--- stages a step may name without a prefix ("reconstruct" for "agad.reconstruct").
+--- A method's checked table, by name ("agad") or from a file ("my_method.lua"). It has three keys more than the file's:
+-- `scores`, the built-in scores that work with it (nil if its score is a function); `family`, the method whose C
+-- stages a step may name without a prefix ("reconstruct" for "agad.reconstruct"); and `limited`, the number of the
+-- phase that the option `steps` limits: the last one of those whose epochs are the option `epochs`, or of all.
 -- @param name string
 -- @param extending table names of the methods that extend this one (nil: none)
 -- @raise there is no such method, its file fails, or a key is missing, unknown or wrong

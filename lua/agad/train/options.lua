@@ -18,6 +18,8 @@ end
 return configuration.define("trainer", {
   method = option {default = "agad", flag = "NAME", help = "the method: a name, or a file such as my_method.lua"},
   epochs = option {default = 35, min = 1, max = MOST_STEPS, flag = "N", help = "passes over the normal pictures"},
+  steps = option {default = 0, min = 0, max = MOST_STEPS, flag = "N",
+    help = "end training after this many steps (0 = after the epochs); without epochs, they set no limit"},
   batch = option {default = 256, min = 1, max = 1 << 24, flag = "N", help = "pictures per step"},
   lr = option {default = 2e-4, min = 0, max = MOST, help = "learning rate of Adam"},
   betas = option {default = {0.5, 0.999}, of = "number", count = 2, min = 0, below = 1, help = "Adam's decay rates"},

@@ -1,6 +1,7 @@
 --- Phases of a training. Each has its own updates, stages and number of epochs; nets and kept tensors pass from one to
 -- the next. A run is in one phase at a time (`run.phase`, from 1). `run.epoch` and `run.done` count within the phase,
--- `run.steps` counts over all phases.
+-- `run.steps` counts over all phases. The option `steps` limits one phase (the method's key `limited`): it ends after
+-- that many steps, in mid-epoch if need be, or after its epochs.
 
 local agad = require "agad"
 local choices = require "agad.train.choices"
@@ -8,6 +9,7 @@ local core = require "agad.core"
 local errors = require "agad.base.errors"
 local methods = require "agad.train.method"
 local schedule = require "agad.task.schedule"
+local format = require("agad.base.text").format
 local states = require "agad.train.state"
 local tasks = require "agad.task"
 
@@ -19,12 +21,59 @@ function phase.seed(config, purpose) return (config.seed * 1000003 + purpose) & 
 --- The current phase of a run, as its method defines it.
 function phase.current(run) return run.method.phases[run.phase] end
 
---- How many epochs a phase has.
--- @param run run
--- @param number integer of the phase (default: the current one)
-function phase.epochs(run, number)
-  local option = run.method.phases[number or run.phase].epochs or "epochs"
-  return run.config[option]
+-- The configured number of epochs of the current phase; nil where only `steps` limits it.
+local function configured(run)
+  local option = phase.current(run).epochs or "epochs"
+  return option == 0 and 0 or run.config[option]
+end
+
+-- The steps of the current phase if it has this many epochs.
+local function count(run, epochs)
+  if epochs == 0 then return 0 end
+  local function batches(epoch) return (select(4, phase.epoch_of(run, epoch, epochs))) end
+  if type(run.config.gamma) == "number" then return batches(1) * epochs end
+  local total = 0
+  for epoch = 1, epochs do total = total + batches(epoch) end
+  return total
+end
+
+-- The fewest epochs that have this many steps.
+local function epochs_for(run, steps)
+  local low, high = 0, 1                                 -- low: too few
+  while count(run, high) < steps do low, high = high, 2 * high end
+  while high - low > 1 do
+    local middle = (low + high) // 2
+    if count(run, middle) < steps then low = middle else high = middle end
+  end
+  return high
+end
+
+local function is_limited(run) return run.config.steps > 0 and run.phase == run.method.limited end
+
+--- How many epochs the current phase has; the last one may be cut short by `steps`.
+function phase.epochs(run)
+  if not run.extent.epochs then                          -- computed once for each phase
+    local epochs = configured(run)
+    if is_limited(run) and epochs ~= 0 then
+      epochs = math.min(epochs or math.maxinteger, epochs_for(run, run.config.steps))
+    end
+    run.extent.epochs = epochs
+  end
+  return run.extent.epochs
+end
+
+--- The number of steps in the current phase.
+function phase.steps(run)
+  if not run.extent.steps then
+    local total = count(run, phase.epochs(run))
+    run.extent.steps = is_limited(run) and math.min(run.config.steps, total) or total
+  end
+  return run.extent.steps
+end
+
+--- Whether `steps` ends the current phase here, before the end of its last epoch.
+function phase.is_cut(run)
+  return is_limited(run) and run.epoch == phase.epochs(run) and run.steps - run.phase_began >= phase.steps(run)
 end
 
 --- Whether a run is in its last phase, the only one in which it can be scored.
@@ -45,13 +94,14 @@ end
 
 local function build_step(run)
   local its, c = phase.current(run), run.config
+  local updates = its.updates or {}
   local step = core.step(run.method.name, methods.encode(run.method, run.method_options), run.method.family)
   for name, net in pairs(run.nets) do step:add_net(name, net) end
   local trained = {}
-  for name, update in pairs(its.updates) do
+  for name, update in pairs(updates) do
     step:add_update(name, update.nets, {lr = rate_of(run, name, c.lr, 1), beta1 = c.betas[1], beta2 = c.betas[2],
       eps = c.adam_eps, weight_decay = own(run, update.weight_decay, c.weight_decay), clip = c.grad_clip,
-      accumulate = c.accumulate})
+      accumulate = c.accumulate, decoupled = update.decoupled or false})
     for _, net in ipairs(update.nets) do trained[net] = true end
   end
   run.averaged = {}
@@ -61,11 +111,11 @@ local function build_step(run)
       run.averaged[name] = true
     end
   end
-  for _, stage in ipairs(its.step) do
+  for _, stage in ipairs(its.step or {}) do
     if type(stage) == "string" then step:add_stage(stage) else step:add_stage(stage[1], stage[2]) end
   end
   local guard, o = run.method.guard, run.method_options
-  if guard and its.updates[guard.update] then
+  if guard and updates[guard.update] then
     step:guard(guard.update, o[guard.below], o[guard.moments] ~= "keep", phase.seed(c, 3))
   end
   return step
@@ -86,23 +136,30 @@ end
 -- @param run run
 -- @param number integer
 function phase.enter(run, number)
-  run.phase, run.epoch, run.done, run.phase_began = number, 0, 0, run.steps
-  run.step = build_step(run)
+  run.phase, run.epoch, run.done, run.phase_began, run.started, run.extent = number, 0, 0, run.steps, false, {}
+  run.step, run.rates = build_step(run), {}
   choices.begin(run)
   run.step:seed(phase.seed(run.config, 500 + number))
-  run.state = states.new(run.step, run.nets, run.method_options, run.keep,
-    function(net) return mean_output(run, net) end)
+  run.state = states.new(run.step, run.nets, run.method_options, run.keep, {task = run.task, seed = run.config.seed,
+    mean = function(net) return mean_output(run, net) end,
+    done = function() return run.steps - run.phase_began end, total = function() return phase.steps(run) end})
   run.step:set_state(run.state)
 end
 
 --- Runs a phase's `start`, which computes what the method keeps.
--- @raise `start` fails (with the name of the phase), or keeps a tensor that the method's `keep` does not list
+-- @raise `start` fails (with the name of the phase), or keeps a tensor that the method's `keep` does not list; or it is
+--   interrupted, and can then be run again
 function phase.start(run)
-  local its = phase.current(run)
+  local its, before = phase.current(run), {}
   if its.start then
+    for name, t in pairs(run.keep) do before[name] = t end
     run.step:exchange_random()
     local ok, reason = errors.try(agad.no_grad, function() its.start(run.state) end)
     run.step:exchange_random()
+    if not ok and errors.is_interruption(reason) then
+      run.step:seed(phase.seed(run.config, 500 + run.phase))
+      for name in pairs(run.keep) do run.keep[name] = before[name] end
+    end
     if not ok then
       error(("method %s: the start function of phase %s: %s"):format(run.method.name, its.name, errors.text(reason)), 0)
     end
@@ -112,12 +169,30 @@ function phase.start(run)
   for name in pairs(run.keep) do
     if not listed[name] then error(("method %s: 'keep' does not list %s"):format(run.method.name, name), 0) end
   end
+  run.started = true
+end
+
+-- Gives nets their averaged weights, unless the phase with this number trains them.
+local function settle(run, number)
+  local trained = {}
+  for _, update in pairs(run.method.phases[number].updates or {}) do
+    for _, net in ipairs(update.nets) do trained[net] = true end
+  end
+  agad.no_grad(function()
+    for name in pairs(run.averaged) do
+      local average = not trained[name] and run.step:average(name) or {}
+      for i, t in ipairs(average) do run.nets[name]:params()[i].tensor:copy_(t) end
+    end
+  end)
 end
 
 --- Moves on from a finished phase to the next one, and runs its `start`.
 -- @return boolean false if there is no next phase
+-- @raise as `phase.start`; the run is then in the next phase, which is still to be started
 function phase.next(run)
   if phase.is_last(run) then return false end
+  settle(run, run.phase + 1)
+  if run.done > 0 then run.epochs_before = run.done end
   phase.enter(run, run.phase + 1)
   phase.start(run)
   return true
@@ -125,27 +200,23 @@ end
 
 --- What an epoch trains on. If gamma is a schedule, the number of known anomalies changes from epoch to epoch. The
 -- method's key `anomalies` names the options for the minimum number of anomalies in a batch, and for whether they count
--- towards the batch size or are added on top.
+-- towards the batch size or are added on top; batches have none where it says in_batches = false.
+-- @param run run
+-- @param epoch integer
+-- @param epochs integer of the phase (default: as many as it has)
 -- @return number gamma
 -- @return integer anomalies per batch
 -- @return integer known anomalies
 -- @return integer batches in the epoch
 -- @return integer pictures per batch, including anomalies added on top ("append")
-function phase.epoch_of(run, epoch)
+function phase.epoch_of(run, epoch, epochs)
   local c, o, anomalies = run.config, run.method_options, run.method.anomalies or {}
   local least, mode = anomalies.least and o[anomalies.least] or 0, anomalies.mode and o[anomalies.mode] or "within"
-  local gamma = schedule.value(c.gamma, epoch, phase.epochs(run))
+  local gamma = schedule.value(c.gamma, epoch, epochs or phase.epochs(run))
   local known = run.task:count_at(gamma)
-  local k = known > 0 and core.data.anomalies_per_batch(c.batch, least, gamma) or 0
+  local k = known > 0 and anomalies.in_batches ~= false and core.data.anomalies_per_batch(c.batch, least, gamma) or 0
   local size = mode == "append" and c.batch + k or c.batch
   return gamma, k, known, math.max(1, #run.task.normals // (size - k)), size
-end
-
---- The number of steps in the current phase.
-function phase.steps(run)
-  local total = 0
-  for epoch = 1, phase.epochs(run) do total = total + select(4, phase.epoch_of(run, epoch)) end
-  return total
 end
 
 -- Sets lr and the method's numbers to their values in this epoch, where a schedule or the phase's rate changes them.
@@ -160,7 +231,23 @@ local function apply_schedules(run, epoch)
       if outer then run.method_options[outer][inner] = value else run.method_options[name] = value end
     end
   end
-  for _, update in ipairs(run.step:updates()) do run.step:set_rate(update, rate_of(run, update, lr, epoch)) end
+  for _, update in ipairs(run.step:updates()) do
+    run.rates[update] = rate_of(run, update, lr, epoch)
+    run.step:set_rate(update, run.rates[update])
+  end
+end
+
+--- Sets the rates of the next step, where the phase has them by step.
+-- @raise `rate_of_step` gives no number from 0
+function phase.enter_step(run)
+  local its = phase.current(run)
+  if not its.rate_of_step then return end
+  local total = phase.steps(run)
+  local factor = its.rate_of_step(run.method_options, math.min(run.steps - run.phase_began, total), total)
+  if type(factor) ~= "number" or not (factor >= 0 and factor < math.huge) then
+    error(format("method %s: rate_of_step gives %s; a number from 0 is needed", run.method.name, tostring(factor)), 0)
+  end
+  for update, rate in pairs(run.rates) do run.step:set_rate(update, rate * factor) end
 end
 
 --- Sets what depends on the epoch: the values of schedules, and the known anomalies that are trained on.

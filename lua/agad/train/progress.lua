@@ -66,12 +66,13 @@ local function losses(values)
 end
 
 --- The line for a step event in at most `width` columns; parts that do not fit are left out, the bar last of all.
--- @param e table the event: phase (if there are several), epoch, batch, losses, images_per_second, eta
--- @param total table the begin event: epochs, batches
+-- @param e table the event: phase (if there are several), epoch, done and total (steps of the phase), losses,
+--   images_per_second, eta
+-- @param total table the begin event: epochs
 function progress.line(e, total, width, unicode)
   local epochs = tostring(total.epochs)
   local head = ("%sepoch %" .. #epochs .. "d/%s"):format(e.phase and e.phase .. " " or "", e.epoch, epochs)
-  local done = ((e.epoch - 1) * total.batches + e.batch) / math.max(1, total.epochs * total.batches)
+  local done = e.done / math.max(1, e.total)
   local tail = {
     e.losses and next(e.losses) and losses(e.losses) or nil,
     e.eta and progress.duration(e.eta) .. " left" or "",
@@ -130,7 +131,7 @@ end
 function on.step(self, e)
   self.latest = e
   if self.live then
-    self:draw(progress.line(e, self.total, self:width(), self.unicode), e.batch == self.total.batches)
+    self:draw(progress.line(e, self.total, self:width(), self.unicode), e.done == e.total)
   end
 end
 

@@ -20,6 +20,7 @@ local function source_of(self, tensors)
   local where = {dtype = self.dtype, device = self.device}
   local input, batch, made = self.method.input, self.config.eval_batch, {}
   local function net(weights, bn)
+    if self.method.recalibrate == false and bn == "recalibrated" then bn = "running" end
     local key = weights .. (bn == "recalibrated" and "" or " raw statistics")
     if not made[key] then
       made[key] = scorer.net(self:scorer(), tensors(weights == "average"), bn == "recalibrated", where)
@@ -73,7 +74,8 @@ end
 --- The scoring program, made when it is first needed.
 -- @raise the score uses a kept tensor that no phase has computed yet
 function run:scorer()
-  if not phase.is_last(self) and self.method.keep then
+  local early = not phase.is_last(self) or self.phase > 1 and not self.started
+  if early and self.method.keep then
     error(("method %s has no scores before its phase %s, and the run is still in phase %s"):format(self.method.name,
       self.method.phases[#self.method.phases].name, self:phase_name()), 0)
   end
@@ -103,6 +105,9 @@ function run:measure(on_event)
   return entry
 end
 
+-- The epochs of the last phase that trained.
+local function epochs_of(self) return self.epoch > 0 and self.epoch or self.epochs_before or 0 end
+
 -- What rows and models record about the epoch that best_val chose.
 local function about_best(best)
   return best and {epoch = best.epoch, value = best.value, criterion = best.criterion} or core.null
@@ -126,7 +131,7 @@ function run:evaluate(on_event, o)
   local hashed, hash = errors.try(options.hash, self.config)
   row.hash = hashed and hash or core.null
   if not hashed then table.insert(row.notes, "hash: " .. errors.text(hash)) end
-  row.params, row.epochs, row.steps = self.info.params, self.epoch, self.steps
+  row.params, row.epochs, row.steps = self.info.params, epochs_of(self), self.steps
   row.precision, row.device, row.seed, row.preset = self.precision, self.device, self.config.seed, self.config.preset
   row.collapses = self.step:collapses()
   row.images_per_second = self.images_per_second or core.null
@@ -149,7 +154,7 @@ function run:save(path)
   about.input, about.shape = self.method.input, self.shape
   about.threshold, about.eval_batch = source.threshold or core.null, self.config.eval_batch
   about.score = self.config.score or core.null
-  about.steps, about.epochs, about.programs = self.steps, self.epoch, self.programs
+  about.steps, about.epochs, about.programs = self.steps, epochs_of(self), self.programs
   local set = self.task.set
   about.set = {name = set.name, normal = self.task:normal_names(), options = set.options}
   about.counts, about.params, about.selected = self.task.counts, self.info.params, about_best(self.best)

@@ -3,7 +3,11 @@
 -- writing one replaces what later stages read. The first `n_normal` rows of x are normal; `n_normal` may be written
 -- too. `losses` has all loss terms as numbers, `gradient_norms` the gradient norm of each update, `statistics` the
 -- running means and variances of each net. `keep` holds what a phase's `start` computed, for all later phases and the
--- score.
+-- score. `images` is the whole uint8 tensor of the train split, `seed` the run's; `done` and `total` count the steps of
+-- the phase so far and in all.
+
+local core = require "agad.core"
+local tasks = require "agad.task"
 
 local state = {}
 
@@ -20,7 +24,42 @@ end
 --- The mean of a net's first output over the training pictures, known anomalies included, with running statistics.
 -- @param net string
 -- @return tensor of the output's shape without the batch
-function methods:mean(net) return rawget(self, "mean_output")(net) end
+function methods:mean(net) return rawget(self, "source").mean(net) end
+
+local kinds = {normals = true, held_out = true, anomalies = true}
+
+--- Rows of the train split, from 0.
+-- @param which string "normals" (that are trained on), "held_out" or "anomalies" (all that are known)
+-- @return list
+function methods:rows(which)
+  if not kinds[which] then error(("rows: %s is not normals, held_out or anomalies"):format(tostring(which)), 0) end
+  local rows = rawget(self, "source").task[which]
+  return table.move(rows, 1, #rows, 1, {})
+end
+
+--- The pictures of these rows.
+-- @param which string as for `rows`
+-- @return tensor uint8 (n, channels, height, width); nil if there are none
+function methods:pictures(which)
+  local rows = self:rows(which)
+  return #rows > 0 and tasks.pictures(rawget(self, "source").task.train, rows) or nil
+end
+
+--- The masks of some rows of the train split.
+-- @param rows list from 0
+-- @return tensor (n, height, width), not 0 where a defect is; nil if the split has none
+function methods:masks(rows)
+  local masks = rawget(self, "source").task.train.masks
+  return masks and masks:index_select(1, core.from_table(rows, "int64")) or nil
+end
+
+-- Fields of the run that are no slots.
+local fields = {
+  images = function(source) return source.task.train.images end,
+  seed = function(source) return source.seed end,
+  done = function(source) return source.done() end,
+  total = function(source) return source.total() end,
+}
 
 local loss_slots = {
   __index = function(l, name) return l.step:get("loss." .. name) end,
@@ -57,9 +96,11 @@ local slots = {
     if name == "losses" then return rawget(s, "step"):losses() end
     if name == "gradient_norms" then return gradient_norms(rawget(s, "step")) end
     if name == "statistics" then return statistics(rawget(s, "net")) end
+    if fields[name] then return fields[name](rawget(s, "source")) end
     return rawget(s, "step"):get(name)
   end,
   __newindex = function(s, name, value)
+    if fields[name] then error(("%s is no slot, and cannot be replaced"):format(name), 0) end
     if name == "n_normal" then rawget(s, "step"):n_normal(value) else rawget(s, "step"):set(name, value) end
   end,
 }
@@ -69,11 +110,12 @@ local slots = {
 -- @param nets table name -> net
 -- @param options table of the method
 -- @param keep table of tensors by name ({})
--- @param mean_output function(net) the mean of its output over the training set
-function state.new(step, nets, options, keep, mean_output)
+-- @param source table what a run gives besides: task, seed, mean (function(net): the mean of its output over the
+--   training set), done and total (functions: steps)
+function state.new(step, nets, options, keep, source)
   local loss = setmetatable({step = step}, loss_slots)
   return setmetatable({step = step, net = nets, options = options, loss = loss, keep = keep or {},
-    mean_output = mean_output}, slots)
+    source = source}, slots)
 end
 
 return state

@@ -19,8 +19,7 @@ return function(run, o)
   return function()
     if at == stages then run.steps, at, left = run.steps + 1, 0, left - 1 end
     if at == 0 then
-      if left == 0 then return nil end
-      run:begin_step()
+      if left == 0 or not run:begin_step() then return nil end
       stages = #phase.current(run).step
     end
     at = at + 1

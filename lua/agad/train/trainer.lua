@@ -59,6 +59,22 @@ function run:restore_pool()
   self.sampler:set_anomalies(self.task:anomalies_at(gamma), k, size)
 end
 
+-- Phases without stages have no epochs; a method that is scored after such a phase only cannot be evaluated before.
+local function check_phases(self)
+  local method, config = self.method, self.config
+  for _, its in ipairs(method.phases) do
+    local epochs = its.epochs or "epochs"
+    if #(its.step or {}) == 0 and epochs ~= 0 and config[epochs] ~= 0 then
+      error(("method %s: phase %s has no stages, so that %s must be 0"):format(method.name, its.name or "1", epochs), 0)
+    end
+  end
+  local last = method.phases[#method.phases].epochs
+  if config.evaluate_every > 0 and (last == 0 or last and config[last] == 0) then
+    error(("evaluate_every = %d: method %s has scores at the end of its training only; leave evaluate_every out")
+      :format(config.evaluate_every, method.name), 0)
+  end
+end
+
 -- Makes the nets and initialises their weights, each from its own seed.
 local function make_nets(self)
   self.programs = self.method.nets(self.method_options, self.shape)
@@ -114,6 +130,7 @@ function trainer.new(task, given, o)
   self.augment = augment.wanted(config.augment)
   self.shape = {set.channels, set.height, set.width}
   make_nets(self)
+  check_phases(self)
   phase.enter(self, 1)
   if not method.keep then self:scorer() end              -- fails now rather than after training
   local gamma, k, known, _, size = phase.epoch_of(self, 1)
@@ -137,13 +154,16 @@ function trainer.new(task, given, o)
       error(reason, 0)
     end
   end
-  if not self.resumed then phase.start(self) end
+  if not self.started then phase.start(self) end
   return self
 end
 
 function run:__tostring()
-  return ("agad.trainer(%s, {method = %q, net = %q, epochs = %d, seed = %d})"):format(tostring(self.task),
-    self.method.name, self.config.net or "-", self.config.epochs, self.config.seed)
+  local c = self.config
+  local limits = (c.epochs and ("epochs = %d, "):format(c.epochs) or "") ..
+    (c.steps > 0 and ("steps = %d, "):format(c.steps) or "")
+  return ("agad.trainer(%s, {method = %q, net = %q, %sseed = %d})"):format(tostring(self.task), self.method.name,
+    c.net or "-", limits, c.seed)
 end
 
 -- Words for an error message: the last good checkpoint of a failed run.
@@ -191,27 +211,35 @@ function run:next_phase()
 end
 
 --- Gives the next batch to the step, so that its stages can be run one by one (agad.teach). After an epoch the next one
--- begins, and after a phase the next phase; the last phase continues beyond the configured number of epochs.
+-- begins, and after a phase the next phase; the last phase continues beyond the configured number of epochs or steps.
+-- @return boolean false if the last phase has no stages, so that there are no more steps
 function run:begin_step()
   if self.epoch == self.done then
+    if not self.started then phase.start(self) end
     while self.done >= phase.epochs(self) and phase.next(self) do end
+    if #(phase.current(self).step or {}) == 0 then return false end
     self.epoch = self.epoch + 1
-    phase.enter_epoch(self, math.min(self.epoch, phase.epochs(self)))
+    phase.enter_epoch(self, math.max(1, math.min(self.epoch, phase.epochs(self))))
   end
-  local x, n_normal = self:next_batch()
+  local x, n_normal
+  if not phase.is_cut(self) then x, n_normal = self:next_batch() end
   if not x then
     self.sampler:next_epoch()
     self.done = self.epoch
     return self:begin_step()
   end
+  phase.enter_step(self)
   self.images = self.images + x:size(1)
   self.step:begin(x, n_normal)
+  return true
 end
 
 -- Runs one step on the next batch; nil at the end of the epoch.
 local function one_step(self, log)
+  if phase.is_cut(self) then return nil end
   local x, n_normal = self:next_batch()
   if not x then return nil end
+  phase.enter_step(self)
   local ok, reason = errors.try(self.step.run, self.step, x, n_normal)
   if not ok then error(("step %d: %s%s"):format(self.steps + 1, errors.text(reason), last_good(self)), 0) end
   self.steps, self.images = self.steps + 1, self.images + x:size(1)
@@ -332,11 +360,12 @@ local function fit_phase(self, on_event)
   -- `away`: evaluating, and measuring the ways of convolutions, are not training.
   local before, away, measured = self.train_seconds, 0, self.measuring
   local asked = false                                      -- to stop, by a callback
+  if epochs == 0 then return core.interrupted(), false end
   while self.done < epochs and not interrupted and not stopped and not self.stopped do
     if self.epoch == self.done then self.epoch = self.epoch + 1 end
     local gamma = phase.enter_epoch(self, self.epoch)
     local batch = self.sampler:state().batch
-    last = self.steps - batch + self.sampler:batches()
+    last = math.min(self.steps - batch + self.sampler:batches(), self.phase_began + total)
     while not interrupted and not stopped and one_step(self, log) do
       batch = batch + 1
       away, measured = away + self.measuring - measured, self.measuring
@@ -344,7 +373,8 @@ local function fit_phase(self, on_event)
       self.train_seconds = before + seconds
       self.images_per_second = self.images / self.train_seconds
       asked = on_event {kind = "step", phase = self:phase_name(), epoch = self.epoch, batch = batch,
-        step = self.steps, losses = self.losses, images_per_second = self.images_per_second,
+        step = self.steps, done = self.steps - self.phase_began, total = total, losses = self.losses,
+        images_per_second = self.images_per_second,
         eta = (total - self.steps + self.phase_began) * seconds / math.max(1, self.steps - first)} == "stop" or asked
       checkpoint_if_due(self, on_event)
       local between = is_between_updates(self)
@@ -358,7 +388,22 @@ local function fit_phase(self, on_event)
   return interrupted, stopped
 end
 
---- Trains every phase for its configured number of epochs, or until Ctrl-C; a resumed run continues where it stopped.
+-- Starts the current phase if that is still to be done; returns whether it was interrupted.
+local function start_phase(self)
+  local ok, reason = pcall(function() if not self.started then phase.start(self) end end)
+  if not ok and not errors.is_interruption(reason) then error(reason, 0) end
+  return not ok
+end
+
+-- Moves to the next phase; returns whether there is one, and whether its start was interrupted.
+local function next_phase(self)
+  local ok, more = pcall(phase.next, self)
+  if not ok and not errors.is_interruption(more) then error(more, 0) end
+  return more, not ok
+end
+
+--- Trains every phase for its configured number of epochs or steps, or until Ctrl-C; a resumed run continues where it
+-- stopped.
 -- @param callbacks function|table a function(event) for events of kind begin, step, epoch, evaluate, note and end; or a
 --   table of on_step, on_epoch and on_evaluate, each a function(event), and on_event, which replaces the progress bar.
 --   If one of them returns "stop" at a step, the training ends after that step (with `accumulate`, after the update
@@ -372,13 +417,16 @@ function run:fit(callbacks)
   for _, note in ipairs(self.notes) do on_event {kind = "note", text = note} end
   if self.anew then on_event {kind = "note", text = self.anew} end
   if self.resumed then on_event {kind = "note", text = ("resumed after step %d"):format(self.resumed)} end
-  local interrupted, stopped
-  repeat
+  local interrupted, more = start_phase(self), true
+  while more and not interrupted do
     if self.rundir and self.phase_began == self.steps and self.phase > 1 and self.config.checkpoint_minutes > 0 then
       try_checkpoint(self, on_event)                       -- at the end of the phase before
     end
+    local stopped
     interrupted, stopped = fit_phase(self, on_event)
-  until interrupted or stopped or self.stopped or not phase.next(self)
+    more = not (interrupted or stopped or self.stopped)
+    if more then more, interrupted = next_phase(self) end
+  end
   self.seconds, self.began = self:seconds_so_far(), nil
   self.interrupted = interrupted
   try_checkpoint(self, on_event)
