@@ -58,12 +58,12 @@ describe("the option steps", function()
   it("ends training in mid-epoch, and alone is the only limit", function()
     local seen, begun, epochs = {}, nil, {}
     local run = new(with(), {steps = 6, schedule = {lr = "linear:1e-3:2e-3"}}):fit(function(e)
-      if e.kind == "begin" then begun = e.epochs end
+      if e.kind == "begin" then begun = {e.epochs, e.steps} end
       if e.kind == "step" then seen[#seen + 1] = ("%d %d/%d"):format(e.epoch, e.done, e.total) end
       if e.kind == "epoch" then epochs[#epochs + 1] = e.epoch end
     end)
     assert.same({"1 1/6", "1 2/6", "1 3/6", "1 4/6", "2 5/6", "2 6/6"}, seen)     -- 4 batches of 30 - 1 normals
-    assert.same({2, {1, 2}, 6, 2}, {begun, epochs, run.steps, run.done})
+    assert.same({{2, 6}, {1, 2}, 6, 2}, {begun, epochs, run.steps, run.done})
     assert.is_nil(run.config.epochs)
     assert.matches("steps = 6, seed", tostring(run))
     local row = run:evaluate(quiet)
@@ -107,6 +107,78 @@ describe("the option steps", function()
     local function hash(o) return agad.options.hash(new(with(), o).config) end
     assert.not_equal(hash {steps = 6}, hash {steps = 7})
     assert.not_equal(hash {steps = 8}, hash {steps = 8, epochs = 2})
+  end)
+end)
+
+describe("the option minutes", function()
+  it("becomes a number of steps, and the run is the same to the bit as one with that number", function()
+    local dir, started, worked = path "minutes", 0, {}
+    local m = with {keep = {"k"}}
+    m.phases[2] = {name = "fit", epochs = 0, start = function(s)
+      started = started + 1
+      s.keep.k = s:mean "g"
+    end}
+    local run = new(m, {minutes = .002}, {dir = dir, on_event = function(e) worked[#worked + 1] = e.text end})
+    local steps = run.config.steps
+    assert.same({0, 0, 0, {"timing a training step"}}, {run.steps, run.epoch, started, worked})
+    assert.is_true(steps >= 1)
+    assert.is_nil(run.config.epochs)
+    local config = core.json_decode(scratch.read(dir .. "/config.json"))
+    assert.same({steps, .002}, {config.steps, config.minutes})
+    run:fit(quiet)
+    assert.same({steps, 1}, {run.steps, started})
+    assert.same({.002, steps}, {run:evaluate(quiet).minutes, run:evaluate(quiet).steps})
+    local counted = new(m, {steps = steps}):fit(quiet)
+    assert.equal(weights(counted), weights(run))
+    assert.equal(core.null, counted:evaluate(quiet).minutes)
+    assert.equal(agad.options.hash(counted.config), agad.options.hash(run.config))
+    run:close()
+    -- given again with the steps that it became, as in the configuration of a row, it is not timed
+    assert.equal(3, new(m, {minutes = 100, steps = 3}).config.steps)
+  end)
+
+  it("is that of the first start where a run is resumed", function()
+    local dir = path "resumed_minutes"
+    local run = new(with(), {minutes = .003}, {dir = dir})
+    local steps, notes = run.config.steps, {}
+    stopped_after(run, 1)
+    run:close()
+    local again = new(with(), {minutes = .1}, {dir = dir, resume = true}):fit(function(e)
+      if e.kind == "note" then notes[#notes + 1] = e.text end
+    end)
+    assert.same({steps, .003}, {again.steps, again.config.minutes})
+    assert.equal(("minutes = 0.1: the run goes on with the %d steps that its 0.003 minutes became"):format(steps),
+      notes[1])
+    again:close()
+    assert.equal(weights(new(with(), {steps = steps}):fit(quiet)), weights(again))
+    local other = path "epochs"
+    stopped_after(new(with(), nil, {dir = other}), 1):close()
+    has(refused(new, with(), {minutes = 1}, {dir = other, resume = true}), "it was started without minutes")
+    -- one that left no checkpoint keeps its number of steps too
+    os.remove(dir .. "/state.safetensors")
+    local third = new(with(), {minutes = .003}, {dir = dir, resume = true})
+    assert.equal(steps, third.config.steps)
+    third:close()
+  end)
+
+  it("and epochs are both limits", function()
+    assert.equal(8, new(with(), {minutes = 100, epochs = 2}):fit(quiet).steps)
+  end)
+
+  it("leaves time for the phases before the one that it limits", function()
+    local m = with {options = {ema = 0.0, first = 3}}
+    m.phases[2] = m.phases[1]
+    m.phases[1] = {name = "first", epochs = "first", updates = m.phases[2].updates, step = m.phases[2].step}
+    m.options.first = agad.options.option {default = 3, min = 0}
+    assert.equal(3 * 4 + 1, new(m, {minutes = 1e-6}):fit(quiet).steps)
+  end)
+
+  it("changes the hash of a configuration only until it is a number of steps", function()
+    local methods = require "agad.train.method"
+    local function hash(o) return agad.options.hash(agad.options.resolve(methods.load "agad", o)) end
+    assert.not_equal(hash {minutes = 1}, hash {minutes = 2})
+    assert.equal(hash {minutes = 1, steps = 5}, hash {minutes = 2, steps = 5})
+    assert.equal(hash {steps = 5}, hash {minutes = 2, steps = 5})
   end)
 end)
 

@@ -184,6 +184,20 @@ describe("progress.new", function()
       "note: few normals\ninterrupted after 4.0 s\n", text())
   end)
 
+  it("counts steps where they end the training, in twenty lines at most", function()
+    local show, text = recorder {live = false}
+    show {kind = "begin", epochs = 30, steps = 100}
+    for done = 1, 100 do
+      show {kind = "step", epoch = 1 + done // 40, done = done, total = 100, eta = 100 - done, phase = "train"}
+      if done % 40 == 0 then show {kind = "epoch", epoch = done // 40, phase = "train"} end
+    end
+    local lines = {}
+    for line in text():gmatch "[^\n]+" do lines[#lines + 1] = line end
+    assert.same({20, "train step 5/100  1:35 left", "train step 100/100"}, {#lines, lines[1], lines[20]})
+    assert.equal("step  25/100  [###---------]  1:05 left", progress.line({epoch = 3, done = 25, total = 100, eta = 65},
+      {epochs = 30, steps = 100}, 39, false))
+  end)
+
   it("is silent when quiet", function()
     local show = progress.new {quiet = true}
     show(total)

@@ -181,7 +181,10 @@ function options.resolve(method, given, suggested)
   end
   if config.task_seed == nil then config.task_seed = config.seed end
   local limited = method.limited and method.phases[method.limited].epochs or "epochs"
-  if config.steps > 0 and set[limited] == nil then put(config, limited, nil) end      -- steps alone are the limit
+  if set.minutes == nil and (set[limited] ~= nil or set.steps ~= nil) then config.minutes = 0.0 end
+  if (config.steps > 0 or config.minutes > 0) and set[limited] == nil then
+    put(config, limited, nil)                            -- steps or minutes alone are the limit
+  end
   for option, known in pairs(presets) do
     for name, v in pairs(known[config[option]] or {}) do
       if set[name] == nil then config[name] = v

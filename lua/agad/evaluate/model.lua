@@ -179,7 +179,7 @@ function model:evaluate(task, o)
   options.merge(row, evaluate.provenance(agad))
   row.method, row.config, row.hash = self.info.method, config, options.hash(config)
   row.params, row.epochs, row.seed, row.preset = self.info.params, self.info.epochs, config.seed, config.preset
-  row.steps, row.collapses = self.info.steps, core.null
+  row.steps, row.minutes, row.collapses = self.info.steps, core.null, core.null
   row.selected = source.own and self.info.selected or core.null
   row.device, row.precision = "cpu", "fp32"
   row.images_per_second, row.train_seconds = core.null, core.null

@@ -71,6 +71,9 @@ function phase.steps(run)
   return run.extent.steps
 end
 
+--- Whether nothing but `steps` limits the current phase.
+function phase.counts_steps(run) return is_limited(run) and not configured(run) end
+
 --- Whether `steps` ends the current phase here, before the end of its last epoch.
 function phase.is_cut(run)
   return is_limited(run) and run.epoch == phase.epochs(run) and run.steps - run.phase_began >= phase.steps(run)

@@ -1,6 +1,6 @@
 -- Progress: shows the events of a run, on stderr only. On a terminal it redraws one line; elsewhere (a file, a pipe,
--- TERM=dumb) it prints one plain line per epoch. The width of the terminal is read again for each drawing, so that a
--- resized window stays tidy.
+-- TERM=dumb) it prints one plain line per epoch, or twenty lines where steps or minutes end the training. The width of
+-- the terminal is read again for each drawing, so that a resized window stays tidy.
 
 local sorted_keys = require("agad.base.values").keys
 local format = require("agad.base.text").format
@@ -68,10 +68,11 @@ end
 --- The line for a step event in at most `width` columns; parts that do not fit are left out, the bar last of all.
 -- @param e table the event: phase (if there are several), epoch, done and total (steps of the phase), losses,
 --   images_per_second, eta
--- @param total table the begin event: epochs
+-- @param total table the begin event: epochs, and steps where the option `steps` counts
 function progress.line(e, total, width, unicode)
-  local epochs = tostring(total.epochs)
-  local head = ("%sepoch %" .. #epochs .. "d/%s"):format(e.phase and e.phase .. " " or "", e.epoch, epochs)
+  local word, at, all = "epoch", e.epoch, tostring(total.epochs)
+  if total.steps then word, at, all = "step", e.done, tostring(total.steps) end
+  local head = ("%s%s %" .. #all .. "d/%s"):format(e.phase and e.phase .. " " or "", word, at, all)
   local done = e.done / math.max(1, e.total)
   local tail = {
     e.losses and next(e.losses) and losses(e.losses) or nil,
@@ -96,6 +97,8 @@ function progress.line(e, total, width, unicode)
   for _, i in ipairs(order) do parts[#parts + 1] = tail[i] end
   return table.concat(parts, "  ")
 end
+
+local LINES = 20
 
 local consumer = {}
 consumer.__index = consumer
@@ -124,7 +127,7 @@ function consumer:width() return math.max(1, self.columns() - 3) end   -- room f
 local on = {}
 
 function on.begin(self, e)
-  self.total, self.latest = e, nil
+  self.total, self.latest, self.shown = e, nil, nil
   self.began = self.clock()
 end
 
@@ -132,13 +135,22 @@ function on.step(self, e)
   self.latest = e
   if self.live then
     self:draw(progress.line(e, self.total, self:width(), self.unicode), e.done == e.total)
+  elseif self.total.steps then
+    local share = LINES * e.done // e.total
+    if self.shown and share > self.shown then self:plain(("step %d/%d"):format(e.done, e.total)) end
+    self.shown = share
   end
 end
 
 function on.epoch(self, e)
+  if self.live or not self.latest or self.total.steps then return end
+  self:plain(("epoch %d/%d"):format(e.epoch, self.total.epochs))
+end
+
+-- One line of the latest step.
+function consumer:plain(at)
   local step = self.latest
-  if self.live or not step then return end
-  local parts = {("%sepoch %d/%d"):format(e.phase and e.phase .. " " or "", e.epoch, self.total.epochs)}
+  local parts = {(step.phase and step.phase .. " " or "") .. at}
   if step.losses and next(step.losses) then parts[#parts + 1] = losses(step.losses) end
   if step.images_per_second then parts[#parts + 1] = format("%.0f images/s", step.images_per_second) end
   if step.eta and step.eta > 0 then parts[#parts + 1] = progress.duration(step.eta) .. " left" end

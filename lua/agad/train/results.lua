@@ -132,6 +132,7 @@ function run:evaluate(on_event, o)
   row.hash = hashed and hash or core.null
   if not hashed then table.insert(row.notes, "hash: " .. errors.text(hash)) end
   row.params, row.epochs, row.steps = self.info.params, epochs_of(self), self.steps
+  row.minutes = self.config.minutes > 0 and self.config.minutes or core.null
   row.precision, row.device, row.seed, row.preset = self.precision, self.device, self.config.seed, self.config.preset
   row.collapses = self.step:collapses()
   row.images_per_second = self.images_per_second or core.null

@@ -69,8 +69,13 @@ function rundir.is(dir)
   return exists(dir .. "/state.safetensors") ~= nil and config ~= nil and config.method ~= nil
 end
 
---- The number of threads of the run in a directory; nil if there is none.
-function rundir.threads(dir) return math.tointeger((config_of(dir) or {}).threads) end
+--- The configuration of the run in a directory; nil if there is none.
+function rundir.config(dir) return config_of(dir) end
+
+--- Whether the run in a directory can be continued.
+function rundir.has_checkpoint(dir)
+  return exists(dir .. "/state.safetensors") ~= nil and exists(dir .. "/config.json") ~= nil
+end
 
 local function remove(dir)
   for _, name in ipairs(files) do os.remove(dir .. "/" .. name) end
@@ -122,7 +127,7 @@ function rundir.create(dir, config_text)
   local previous = exists(dir) and move_aside(dir, real) or nil
   make_folder(real)
   local self = setmetatable({path = dir, previous = previous, lock = lock(dir)}, rundir)
-  core.file_replace(dir .. "/config.json", config_text .. "\n")
+  self:configure(config_text)
   return self
 end
 
@@ -130,11 +135,15 @@ end
 -- @raise another run is using it
 function rundir.reopen(dir)
   dir = dir:gsub("/+$", "")
-  if not exists(dir .. "/state.safetensors") or not exists(dir .. "/config.json") then return nil end
+  if not rundir.has_checkpoint(dir) then return nil end
   local self = setmetatable({path = dir, lock = lock(dir)}, rundir)
   sweep(dir)
   return self
 end
+
+--- Replaces config.json.
+-- @param text string
+function rundir:configure(text) core.file_replace(self.path .. "/config.json", text .. "\n") end
 
 --- Removes from log.jsonl the entries after a step, as those steps will be trained again.
 function rundir:rewind_log(step)

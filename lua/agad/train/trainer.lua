@@ -2,12 +2,10 @@
 
 local agad = require "agad"
 local augment = require "agad.train.augment"
-local check, option = require("agad.base.options").check, require("agad.base.options").option
+local budget = require "agad.train.budget"
 local checkpoint = require "agad.train.checkpoint"
-local choices = require "agad.train.choices"
 local core = require "agad.core"
-local errors = require "agad.base.errors"
-local interrupt = require "agad.base.interrupt"
+local fit = require "agad.train.fit"
 local methods = require "agad.train.method"
 local options = require "agad.base.configuration"
 local phase = require "agad.train.phase"
@@ -94,13 +92,8 @@ local function make_nets(self)
   end
 end
 
---- Prepares to train a method on a task; `run:fit()` then trains it.
--- @param task task
--- @param given table options: method, net, epochs, batch, seed … (`agad.options`); unknown ones are refused
--- @param o table dir: the run directory (nil: nothing is written); resume: continue the run in that directory
--- @return run fit, evaluate, save; config, nets, step, state, history
--- @raise an option is wrong, a net does not fit the pictures, or the device does not exist
-function trainer.new(task, given, o)
+-- The method and the configuration of a run.
+local function configured(task, given)
   given = options.merge(options.merge({}, task.options), given or {})
   local method = methods.load(given.method or "agad")
   local set = task.set
@@ -116,12 +109,39 @@ function trainer.new(task, given, o)
   if method.needs_anomalies and #task.anomalies == 0 then
     error(("method %s learns from known anomalies, but the task has none; give a gamma above 0"):format(method.name), 0)
   end
+  return method, config
+end
+
+-- Whether `minutes` is still to become a number of steps.
+local function is_untimed(config) return config.minutes > 0 and config.steps == 0 end
+
+-- What a resumed run takes from the one before it: the number of threads of a deterministic one, as its results depend
+-- on it, and the steps that its minutes became. Returns a note if these minutes were others.
+local function take_earlier(config, dir)
+  local before = rundir.config(dir)
+  if not before then return nil end
+  if config.deterministic then config.threads = config.threads or math.tointeger(before.threads) end
+  local steps, minutes = math.tointeger(before.steps) or 0, tonumber(before.minutes) or 0
+  if not is_untimed(config) then return nil end
+  if not rundir.has_checkpoint(dir) then
+    if minutes == config.minutes then config.steps = steps end
+    return nil
+  end
+  if minutes == 0 or steps == 0 then
+    error(("cannot resume %s: it was started without minutes; give the same options, or train without --resume")
+      :format(dir), 0)
+  end
+  local asked = config.minutes
+  config.minutes, config.steps = minutes, steps
+  return asked ~= minutes and format("minutes = %g: the run goes on with the %d steps that its %g minutes became",
+    asked, steps, minutes) or nil
+end
+
+-- A run with its nets, at the beginning of its first phase.
+local function prepared(task, method, config)
+  local set = task.set
   local self = setmetatable({task = task, method = method, config = config, steps = 0, keep = {}, history = {},
     losses = {}, train_seconds = 0, measuring = 0, images = 0, notes = {}}, run)
-  -- The results of a deterministic run depend on it.
-  if config.deterministic and o and o.resume and o.dir then config.threads = config.threads or rundir.threads(o.dir) end
-  if config.threads then core.threads(config.threads) end
-  config.threads = core.threads()
   self.device = choose_device(config.device)
   self.precision, self.dtype, self.compute = choose_precision(config, self.device)
   if self.device ~= "cpu" then core.allow_tf32(self.precision == "tf32") end
@@ -140,21 +160,62 @@ function trainer.new(task, given, o)
     table.insert(self.notes, ("there are only %d normals for a batch of %d, so that each epoch is one step with a "
       .. "smaller batch"):format(#task.normals, config.batch))
   end
-  if o and o.dir then
-    self.fingerprint = checkpoint.fingerprint(task)
-    local earlier = o.resume and rundir.reopen(o.dir)
-    if o.resume and not earlier then
-      self.anew = ("there is no checkpoint in %s; training starts from the beginning"):format(o.dir)
-    end
-    self.rundir = earlier or rundir.create(o.dir, options.canonical(config))
-    self.dir = self.rundir.path
-    local ok, reason = pcall(function() if earlier then checkpoint.resume(self) end end)
-    if not ok then
-      self.rundir:close()                                -- releases the lock at once, not at the next collection
-      error(reason, 0)
-    end
+  return self
+end
+
+-- Gives a run its directory. Returns whether that holds a checkpoint to continue from.
+local function open_directory(self, config, o)
+  self.fingerprint = checkpoint.fingerprint(self.task)
+  local earlier = o.resume and rundir.reopen(o.dir)
+  if o.resume and not earlier then
+    self.anew = ("there is no checkpoint in %s; training starts from the beginning"):format(o.dir)
   end
-  if not self.started then phase.start(self) end
+  self.rundir = earlier or rundir.create(o.dir, options.canonical(config))
+  self.dir = self.rundir.path
+  return earlier
+end
+
+-- Times a run that has just been prepared, and prepares another one with the number of steps.
+local function timed(first, config, on_event)
+  on_event {kind = "work", text = "timing a training step"}
+  config.steps = budget.steps(first, config.minutes)
+  local self = prepared(first.task, first.method, config)
+  for _, name in ipairs {"fingerprint", "anew", "rundir", "dir"} do self[name] = first[name] end
+  if self.rundir then self.rundir:configure(options.canonical(config)) end
+  return self
+end
+
+--- Prepares to train a method on a task; `run:fit()` then trains it. With the option `minutes` it first times some
+-- steps, for at most a twentieth of that time.
+-- @param task task
+-- @param given table options: method, net, epochs, batch, seed … (`agad.options`); unknown ones are refused
+-- @param o table dir: the run directory (nil: nothing is written); resume: continue the run in that directory;
+--   on_event: a function for events of kind work, which say what takes time here
+-- @return run fit, evaluate, save; config, nets, step, state, history
+-- @raise an option is wrong, a net does not fit the pictures, or the device does not exist
+function trainer.new(task, given, o)
+  o = o or {}
+  local method, config = configured(task, given)
+  local note = o.resume and o.dir and take_earlier(config, o.dir)
+  if config.threads then core.threads(config.threads) end
+  config.threads = core.threads()
+  local untimed = is_untimed(config)
+  local self = prepared(task, method, untimed and budget.trial(config) or config)
+  local earlier = o.dir and open_directory(self, config, o)
+  local held = self.rundir
+  local ok, reason = pcall(function()
+    if untimed then
+      self = timed(self, config, o.on_event or function() end)
+      collectgarbage()                                   -- the memory of the timed run
+    end
+    if earlier then checkpoint.resume(self) end
+    if not self.started then phase.start(self) end
+  end)
+  if not ok then
+    if held then held:close() end                        -- releases the lock at once, not at the next collection
+    error(reason, 0)
+  end
+  table.insert(self.notes, note or nil)
   return self
 end
 
@@ -164,29 +225,6 @@ function run:__tostring()
     (c.steps > 0 and ("steps = %d, "):format(c.steps) or "")
   return ("agad.trainer(%s, {method = %q, net = %q, %sseed = %d})"):format(tostring(self.task), self.method.name,
     c.net or "-", limits, c.seed)
-end
-
--- Words for an error message: the last good checkpoint of a failed run.
-local function last_good(self)
-  return self.saved and ("; the last good checkpoint, %s/state.safetensors, is of step %d"):format(self.dir, self.saved)
-    or "; there is no earlier checkpoint (checkpoint_steps sets how often one is written)"
-end
-
--- Stops the run if a loss is NaN or infinite; the error names the loss and the last good checkpoint.
-local function check_finite(self)
-  for name, value in pairs(self.losses) do
-    if value ~= value or value - value ~= 0 then
-      error(format("training stopped: loss %s is %s in step %d%s", name, value, self.steps, last_good(self)), 0)
-    end
-  end
-end
-
-local function note_losses(self)
-  self.losses = self.step:losses()
-  check_finite(self)
-  if self.rundir then
-    self.rundir:log {kind = "step", step = self.steps, epoch = self.epoch, losses = self.losses}
-  end
 end
 
 --- The next batch of this epoch, in the form that the step takes.
@@ -234,206 +272,6 @@ function run:begin_step()
   return true
 end
 
--- Runs one step on the next batch; nil at the end of the epoch.
-local function one_step(self, log)
-  if phase.is_cut(self) then return nil end
-  local x, n_normal = self:next_batch()
-  if not x then return nil end
-  phase.enter_step(self)
-  local ok, reason = errors.try(self.step.run, self.step, x, n_normal)
-  if not ok then error(("step %d: %s%s"):format(self.steps + 1, errors.text(reason), last_good(self)), 0) end
-  self.steps, self.images = self.steps + 1, self.images + x:size(1)
-  x:close()                                              -- the step holds what it needs; a collection would be late
-  choices.keep(self)
-  if log(self.steps) then note_losses(self) end
-  return true
-end
-
---- Seconds that this run has taken so far, including those before it was resumed.
-function run:seconds_so_far() return (self.seconds or 0) + (self.began and core.clock() - self.began or 0) end
-
--- Writes a checkpoint. If that fails (the disk is full, for example), a note says so and training continues.
-local function try_checkpoint(self, on_event)
-  local ok, reason = errors.try(self.checkpoint, self)
-  if ok then return end
-  self.saved_at = core.clock()
-  self.unsaved = ("checkpoint of step %d: %s; %s"):format(self.steps, errors.text(reason),
-    self.saved and "the previous checkpoint is kept" or "there is no checkpoint yet")
-  on_event {kind = "note", text = self.unsaved}
-end
-
--- Whether no update is half accumulated: only there can a run be stopped and resumed.
-local function is_between_updates(self)
-  return (self.steps - self.phase_began) % self.config.accumulate == 0 or self.done == phase.epochs(self)
-end
-
-local function save_now(self, on_event)
-  self.losses = self.step:losses()
-  check_finite(self)
-  try_checkpoint(self, on_event)
-end
-
--- Writes a checkpoint if one is due after a step, by steps or by minutes.
-local function checkpoint_if_due(self, on_event)
-  local c = self.config
-  if not self.rundir or not is_between_updates(self) then return end
-  local by_steps = c.checkpoint_steps > 0 and self.steps % c.checkpoint_steps == 0
-  local by_minutes = c.checkpoint_minutes > 0 and core.clock() - self.saved_at >= 60 * c.checkpoint_minutes
-  if by_steps or by_minutes then save_now(self, on_event) end
-end
-
-local SHARE, BYTES, BYTES_PER_SECOND = .01, 16, 3e8  -- of a parameter: its value, average and two moments
-
--- Writes a checkpoint at the end of an epoch where that costs at most a hundredth of the time: for the first one, of
--- the time that the phase will take, and else of the time since the last one.
-local function checkpoint_epoch(self, on_event)
-  if not self.rundir or self.config.checkpoint_minutes == 0 or not is_between_updates(self) then return end
-  local cost = self.save_seconds or self.info.params * BYTES / BYTES_PER_SECOND
-  local time = self.saved and core.clock() - self.saved_at or self.train_seconds * phase.epochs(self) / self.done
-  if cost <= SHARE * time then save_now(self, on_event) end
-end
-
-local known_callbacks = {
-  on_step = option {kind = "function"}, on_epoch = option {kind = "function"}, on_evaluate = option {kind = "function"},
-  on_event = option {kind = "any"},
-}
-local callback_of = {step = "on_step", epoch = "on_epoch", evaluated = "on_evaluate"}
-
--- Callbacks as one function of events: given as such, or as a table of on_step, on_epoch, on_evaluate and on_event.
-local function listener(given)
-  if type(given) == "function" then return given end
-  given = check("fit", given, known_callbacks, true)
-  local show = given.on_event or require("agad.train.progress").new {}
-  return function(e)
-    local answer, own = show(e), given[callback_of[e.kind]]
-    return own and own(e) or answer
-  end
-end
-
--- Whether the score of the held-out normals has not improved for `patience` evaluations.
-local function out_of_patience(self, entry)
-  if self.config.patience == 0 then return false end
-  local better = self.best_value == nil or entry.val > self.best_value
-  self.best_value = better and entry.val or self.best_value
-  self.stale = better and 0 or (self.stale or 0) + 1
-  return self.stale >= self.config.patience
-end
-
--- The epoch's evaluation where one is due; true if Ctrl-C ended it, as if the epoch were still to be ended.
-local function evaluate_epoch(self, on_event)
-  local every = self.config.evaluate_every
-  if not phase.is_last(self) or every == 0 or self.epoch % every ~= 0 then return false end
-  local ok, entry = pcall(self.measure, self, on_event)
-  if not ok and errors.is_interruption(entry) then return true end
-  if not ok then error(entry, 0) end
-  on_event {kind = "evaluated", epoch = self.epoch, entry = entry}
-  if out_of_patience(self, entry) then
-    self.stopped = true
-    on_event {kind = "note", text = ("stopped after epoch %d: %d evaluations without improvement on held-out normals")
-      :format(self.epoch, self.stale)}
-  end
-  return false
-end
-
--- Ends an epoch; returns whether Ctrl-C kept it from that.
-local function end_epoch(self, on_event, gamma)
-  on_event {kind = "epoch", phase = self:phase_name(), epoch = self.epoch, gamma = gamma, anomalies = self.known,
-    losses = self.losses}
-  if evaluate_epoch(self, on_event) then return true end
-  self.sampler:next_epoch()
-  self.step:spare(phase.seed(self.config, 1000 + self.epoch))
-  self.done = self.epoch
-  checkpoint_epoch(self, on_event)
-  return core.interrupted()
-end
-
---- The name of the current phase; nil if the method has only one.
-function run:phase_name() return #self.method.phases > 1 and phase.current(self).name or nil end
-
--- Trains the rest of a phase; returns whether it was interrupted, and whether a callback stopped it.
-local function fit_phase(self, on_event)
-  local config, total, first, began = self.config, phase.steps(self), self.steps, core.clock()
-  local epochs, last, interrupted, stopped = phase.epochs(self), 0, false, false
-  on_event {kind = "begin", phase = self:phase_name(), epochs = epochs,
-    batches = math.ceil(total / math.max(1, epochs)), config = config, device = self.device}
-  local function log(step) return step % config.log_every == 0 or step == last or step == 1 end
-  -- `away`: evaluating, and measuring the ways of convolutions, are not training.
-  local before, away, measured = self.train_seconds, 0, self.measuring
-  local asked = false                                      -- to stop, by a callback
-  if epochs == 0 then return core.interrupted(), false end
-  while self.done < epochs and not interrupted and not stopped and not self.stopped do
-    if self.epoch == self.done then self.epoch = self.epoch + 1 end
-    local gamma = phase.enter_epoch(self, self.epoch)
-    local batch = self.sampler:state().batch
-    last = math.min(self.steps - batch + self.sampler:batches(), self.phase_began + total)
-    while not interrupted and not stopped and one_step(self, log) do
-      batch = batch + 1
-      away, measured = away + self.measuring - measured, self.measuring
-      local seconds = core.clock() - began - away
-      self.train_seconds = before + seconds
-      self.images_per_second = self.images / self.train_seconds
-      asked = on_event {kind = "step", phase = self:phase_name(), epoch = self.epoch, batch = batch,
-        step = self.steps, done = self.steps - self.phase_began, total = total, losses = self.losses,
-        images_per_second = self.images_per_second,
-        eta = (total - self.steps + self.phase_began) * seconds / math.max(1, self.steps - first)} == "stop" or asked
-      checkpoint_if_due(self, on_event)
-      local between = is_between_updates(self)
-      interrupted, stopped = between and core.interrupted(), between and asked
-    end
-    local ended = core.clock()
-    self.train_seconds = before + ended - began - away
-    if not interrupted and not stopped then interrupted = end_epoch(self, on_event, gamma) end
-    away = away + core.clock() - ended
-  end
-  return interrupted, stopped
-end
-
--- Starts the current phase if that is still to be done; returns whether it was interrupted.
-local function start_phase(self)
-  local ok, reason = pcall(function() if not self.started then phase.start(self) end end)
-  if not ok and not errors.is_interruption(reason) then error(reason, 0) end
-  return not ok
-end
-
--- Moves to the next phase; returns whether there is one, and whether its start was interrupted.
-local function next_phase(self)
-  local ok, more = pcall(phase.next, self)
-  if not ok and not errors.is_interruption(more) then error(more, 0) end
-  return more, not ok
-end
-
---- Trains every phase for its configured number of epochs or steps, or until Ctrl-C; a resumed run continues where it
--- stopped.
--- @param callbacks function|table a function(event) for events of kind begin, step, epoch, evaluate, note and end; or a
---   table of on_step, on_epoch and on_evaluate, each a function(event), and on_event, which replaces the progress bar.
---   If one of them returns "stop" at a step, the training ends after that step (with `accumulate`, after the update
---   that the step belongs to)
--- @return run itself
--- @raise a loss is NaN or infinite (with step, term and last good checkpoint); a stage fails (with step and stage)
-function run:fit(callbacks)
-  local on_event = listener(callbacks)
-  local held <close> = interrupt.hold()                  -- luacheck: ignore 211
-  self.began, self.saved_at = core.clock(), core.clock()
-  for _, note in ipairs(self.notes) do on_event {kind = "note", text = note} end
-  if self.anew then on_event {kind = "note", text = self.anew} end
-  if self.resumed then on_event {kind = "note", text = ("resumed after step %d"):format(self.resumed)} end
-  local interrupted, more = start_phase(self), true
-  while more and not interrupted do
-    if self.rundir and self.phase_began == self.steps and self.phase > 1 and self.config.checkpoint_minutes > 0 then
-      try_checkpoint(self, on_event)                       -- at the end of the phase before
-    end
-    local stopped
-    interrupted, stopped = fit_phase(self, on_event)
-    more = not (interrupted or stopped or self.stopped)
-    if more then more, interrupted = next_phase(self) end
-  end
-  self.seconds, self.began = self:seconds_so_far(), nil
-  self.interrupted = interrupted
-  try_checkpoint(self, on_event)
-  on_event {kind = "end", interrupted = interrupted, seconds = self.train_seconds}
-  return self
-end
-
 --- Every tensor of the nets by its full name ("generator.conv1.weight").
 -- @param averaged boolean true: averaged weights, for nets that have them
 -- @return table name -> tensor
@@ -448,26 +286,13 @@ function run:tensors(averaged)
   return tensors
 end
 
---- Writes a checkpoint to the run directory: all that resuming needs. Without a run directory it does nothing.
--- @raise it cannot be written (the previous checkpoint is kept); the gradients of an update are half accumulated
-function run:checkpoint()
-  if not self.rundir then return end
-  if not is_between_updates(self) then
-    error(("checkpoint of step %d: its update accumulates %d batches; write it after the last of them"):format(
-      self.steps, self.config.accumulate), 0)
-  end
-  local began = core.clock()
-  checkpoint.save(self)
-  self.saved, self.saved_at, self.unsaved = self.steps, core.clock(), nil
-  self.save_seconds = self.saved_at - began
-end
-
 --- Gives up the run directory, so that another run may use it; this one trains on without checkpoints.
 function run:close()
   if self.rundir then self.rundir:close() end
   self.rundir = nil
 end
 
+fit.extend(run)
 results.extend(run)
 
 return trainer

@@ -17,8 +17,9 @@ local function train(args)
   interrupt.arm()
   local set = common.load(args, task_options)
   local task = agad.task.new(set, task_options)
-  local run = agad.trainer(task, run_options, {dir = dir, resume = args.resume})
   local show = progress.new {quiet = args.quiet}
+  local run = agad.trainer(task, run_options, {dir = dir, resume = args.resume, on_event = show})
+  show:clear()
   local held_out = agad.task.about_holdout(set, task_options)
   if held_out then show {kind = "note", text = held_out} end
 
@@ -54,7 +55,7 @@ return {
     c:option "--out":argname "MODEL":count(1):description "the model file to write"
     c:option "--run":argname "DIR":description "the run directory (default: MODEL with the extension .run)"
     c:flag "--resume":description "continue the run in the run directory, or start one if there is none"
-    add.options(c, "method net gamma epochs steps batch")
+    add.options(c, "method net gamma epochs steps minutes batch")
     add.data(c)
   end,
   run = train,
