@@ -6,7 +6,6 @@
 
 #include "base/memory.h"
 #include "data/crew.h"
-#include "data/images.h"
 
 #include <pthread.h>
 
@@ -234,8 +233,8 @@ static int draw_picture(void *context, int64_t i) {
   return 0;
 }
 
-static int run(job *j, int64_t n, int (*work)(void *, int64_t), agad_error *error) {
-  crew_job all = {n, 0, work, NULL, j, NULL};
+static int run(job *j, int64_t n, int (*work)(void *, int64_t), int brief, agad_error *error) {
+  crew_job all = {.n = n, .work = work, .context = j, .brief = brief};
   if (crew_run(&all, error)) return -1;
   return j->failed ? agad_fail_as(error, AGAD_OUT_OF_MEMORY, "defects: no memory to draw on a picture") : 0;
 }
@@ -246,7 +245,7 @@ int data_defects_batch(defects *d, const defects_batch *batch, agad_error *error
       return agad_fail(error, "defects: row %lld of the batch, but there are %lld pictures (rows count from 0)",
                        (long long)batch->rows[i], (long long)d->pool.pictures.n);
   job j = {.d = d, .batch = batch};
-  return run(&j, batch->n, draw_batch_picture, error);
+  return run(&j, batch->n, draw_batch_picture, 1, error);
 }
 
 int data_defects_draw(defects *d, const defects_pictures *in, uint64_t seed, uint8_t *pixels, uint8_t *masks,
@@ -256,7 +255,7 @@ int data_defects_draw(defects *d, const defects_pictures *in, uint64_t seed, uin
     return agad_fail(error, "defects: pictures of %d x %d x %d, but those of the pool have %d x %d x %d", in->channels,
                      in->height, in->width, all->channels, all->height, all->width);
   job j = {.d = d, .in = in, .seed = seed, .pixels = pixels, .masks = masks};
-  return run(&j, in->n, draw_picture, error);
+  return run(&j, in->n, draw_picture, 0, error);
 }
 
 /* ---- making one ---- */

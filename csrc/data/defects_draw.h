@@ -106,8 +106,8 @@ typedef struct scaling {
 } scaling;
 void defects_bilinear(const float *in, int height, int width, size_t in_stride, const scaling *s, float *out,
                       size_t out_stride, float *scratch);
-/* (height, width) to means of 2 x 2, or of what there is of them; returns the values that it wrote. */
-int defects_halve(const float *in, size_t in_stride, int height, int width, float *out);
+/* (height, width) to means of 2 x 2, or of what there is of them: both sides halved, rounded up. */
+void defects_halve(const float *in, size_t in_stride, int height, int width, float *out);
 /* Noise of this SD, added to every channel of `over` alike. */
 void defects_add_noise(canvas *c, box b, float sd);
 

@@ -73,7 +73,7 @@ void defects_bilinear(const float *in, int height, int width, size_t in_stride, 
 
 /* ---- blurs ---- */
 
-CLONES int defects_halve(const float *in, size_t in_stride, int height, int width, float *out) {
+CLONES void defects_halve(const float *in, size_t in_stride, int height, int width, float *out) {
   int h = (height + 1) / 2, w = (width + 1) / 2, pairs = width / 2;
   for (int y = 0; y < h; y++) {
     const float *restrict a = in + 2 * (size_t)y * in_stride, *restrict b = 2 * y + 1 < height ? a + in_stride : a;
@@ -81,7 +81,6 @@ CLONES int defects_halve(const float *in, size_t in_stride, int height, int widt
     for (int x = 0; x < pairs; x++) to[x] = .25f * ((a[2 * x] + a[2 * x + 1]) + (b[2 * x] + b[2 * x + 1]));
     if (pairs < w) to[pairs] = .5f * (a[2 * pairs] + b[2 * pairs]);
   }
-  return h * w;
 }
 
 /* 1 / how many of the pixels i - r .. i + r there are. */

@@ -142,7 +142,7 @@ int defects_measure(defects_pool *p, agad_error *error) {
     m.spread[k] = all + 3 * k * m.n;
     m.low[k] = m.spread[k] + m.n, m.high[k] = m.low[k] + m.n;
   }
-  crew_job job = {m.n, 0, measure_one, NULL, &m, NULL};
+  crew_job job = {.n = m.n, .work = measure_one, .context = &m};
   int status = crew_run(&job, error);
   for (int64_t i = 0; !status && i < m.n; i++)
     if (isnan(m.spread[0][i])) status = agad_fail_as(error, AGAD_OUT_OF_MEMORY, "defects: no memory for a picture");

@@ -60,7 +60,7 @@ static const option known[] = {OPTION_OTHER("amplitude"),
                                OPTION_OTHER("flips"),
                                OPTION_FLAG("jitter", defects_options, jitter),
                                OPTION_OTHER("mean"),
-                               OPTION_NEEDED_NUMBER("sd", defects_options, sd, 1e-6, INFINITY),
+                               OPTION_NEEDED_NUMBER("sd", defects_options, sd, 1e-6, 1e6),
                                OPTION_INTEGER("seed", defects_options, seed, OPTION_ANY),
                                OPTION_OTHER("window"),
                                OPTION_END};
@@ -81,6 +81,8 @@ static defects_options read_options(lua_State *L, int index, int *means) {
     lua_agad_error(L, "defects: amplitude must be two numbers over 0, the smaller one first");
   o.low = amplitude[0], o.high = amplitude[1];
   *means = numbers(L, index, "defects", "mean", o.mean, 1, 3);
+  for (int k = 0; k < *means; k++)
+    if (!(o.mean[k] >= 0 && o.mean[k] <= 255)) lua_agad_error(L, "defects: mean must be numbers from 0 to 255");
   if (lua_getfield(L, index, "flips") != LUA_TNIL) {
     if (!lua_istable(L, -1)) lua_agad_error(L, "defects: flips must be a table");
     lua_agad_options(L, lua_gettop(L), "defects: flips", flips, &o);
