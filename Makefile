@@ -128,7 +128,7 @@ $(B)/obj/%.cpp.o: csrc/%.cpp $(B)/flags
 	$Q$(CXX) $(CXXFLAGS_) -c -o $@ $<
 
 # private: else $(B)/flags, which they need, would be written with them.
-$(B)/obj/cpu/%.o: private OPTIMISE += -O3
+$(B)/obj/cpu/%.o $(B)/obj/data/defects%.o: private OPTIMISE += -O3
 $(B)/obj/data/resample.c.o $(B)/obj/score/shortcut.c.o $(B)/obj/score/leak.c.o: private OPTIMISE += -O3
 $(B)/obj/lua/%.o: private DEPS_CFLAGS += $(LUA_CFLAGS)
 

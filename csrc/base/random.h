@@ -1,7 +1,8 @@
 /* random.h: xoshiro256**, seeded by splitmix64 from a seed and the names of a stream.
  *
  * Streams of one seed are independent: each use asks for its own (seed, purpose, index), so that nothing
- * depends on how much was drawn elsewhere. Integers only: the same numbers on every processor.
+ * depends on how much was drawn elsewhere. The same numbers on every processor: integers, and doubles that are
+ * computed from them by sums, products, quotients and roots alone, in a fixed order.
  */
 #ifndef AGAD_BASE_RANDOM_H
 #define AGAD_BASE_RANDOM_H
@@ -51,6 +52,22 @@ static inline uint64_t base_random_below(base_random *r, uint64_t n) {
 static inline int base_random_range(base_random *r, int low, int high) {
   return low + (int)base_random_below(r, (uint64_t)(high - low) + 1);
 }
+
+/* Uniform in 0 .. 1, 1 excluded. */
+static inline double base_random_unit(base_random *r) { return (double)(base_random_next(r) >> 11) * 0x1p-53; }
+
+/* Uniform in low .. high. */
+static inline double base_random_between(base_random *r, double low, double high) {
+  return low + (high - low) * base_random_unit(r);
+}
+
+/* Mean 0, standard deviation 1. */
+double base_random_normal(base_random *r);
+/* Many of them, for less than each would cost alone. */
+void base_random_normals(base_random *r, float *values, int64_t n);
+
+/* The number of events of a Poisson distribution with this mean, but at most `most`. */
+int base_random_poisson(base_random *r, double mean, int most);
 
 static inline void base_random_shuffle(base_random *r, int64_t *values, int64_t n) {
   for (int64_t i = n - 1; i > 0; i--) {

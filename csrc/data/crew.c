@@ -22,7 +22,7 @@ typedef struct crew {
 
 static void *worker(void *argument) {
   crew *c = argument;
-  while (!atomic_load(&c->stop) && !agad_interrupt) {
+  while (!atomic_load(&c->stop) && (c->job->brief || !agad_interrupt)) {
     long long i = atomic_fetch_add(&c->next, 1);
     if (i >= c->job->n) break;
     if (c->job->work(c->job->context, i)) atomic_store(&c->stop, 1);
@@ -86,7 +86,7 @@ int crew_start(pthread_t *threads, int wanted, void *(*work)(void *), void *cont
   pthread_sigmask(SIG_SETMASK, &all, &before);
   while (n < wanted && !(code = pthread_create(&threads[n], NULL, work, context))) n++;
   pthread_sigmask(SIG_SETMASK, &before, NULL);
-  if (!n) agad_fail(error, "no thread could be started to read files: %s", strerror(code));
+  if (!n) agad_fail(error, "no thread could be started: %s", strerror(code));
   return n;
 }
 
@@ -104,7 +104,7 @@ int crew_run(const crew_job *job, agad_error *error) {
   pthread_cond_destroy(&c.ended);
   pthread_mutex_destroy(&c.lock);
   if (!n) return -1;
-  if (agad_interrupt) return agad_interrupted(error);
+  if (agad_interrupt && !job->brief) return agad_interrupted(error);
   if (!stopped && job->progress && !atomic_load(&c.stop)) stopped = job->progress(job->watcher, job->n, job->n);
   return stopped ? agad_fail(error, "stopped") : 0;
 }

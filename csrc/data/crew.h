@@ -20,6 +20,7 @@ typedef struct crew_job {
   int (*work)(void *context, int64_t i);                   /* not 0: no item after this one is begun */
   int (*progress)(void *watcher, int64_t done, int64_t n); /* on the caller's thread; not 0: stop; or NULL */
   void *context, *watcher;
+  int brief; /* milliseconds of work: agad_interrupt does not end it, its caller looks at that */
 } crew_job;
 
 /* The number of threads of all later jobs that do not say it; 0: one for each core that this process may use. */

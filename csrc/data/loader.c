@@ -130,7 +130,8 @@ static int look_for_colour(void *context, int64_t row) {
 
 static int run(loader *l, int (*work)(void *, int64_t), int with_progress, agad_error *error) {
   const loader_options *o = l->o;
-  crew_job job = {l->n, o->threads, work, with_progress ? o->progress : NULL, l, o->watcher};
+  crew_job job = {.n = l->n, .threads = o->threads, .work = work, .context = l, .watcher = o->watcher};
+  if (with_progress) job.progress = o->progress;
   return crew_run(&job, error);
 }
 

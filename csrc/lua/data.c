@@ -228,6 +228,7 @@ void lua_agad_open_data(lua_State *L) {
   lua_agad_open_reader(L);
   lua_agad_open_decode(L);
   lua_agad_open_inspect(L);
+  lua_agad_open_defects(L);
   lua_setfield(L, -2, "data");
   lua_newtable(L);
   lua_agad_open_metrics(L);

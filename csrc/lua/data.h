@@ -40,12 +40,13 @@ data_images *lua_agad_new_images(lua_State *L);
 int lua_agad_push_sets(lua_State *L, data_images *train, data_images *test, const agad_error *failed);
 
 /* Each adds to the table on the top of the stack: `sampler` and `anomalies_per_batch`; `read`, `resample`, `formats`;
- * `list`, `load_files` and what else reads files; `reader`; `hashes` and `statistics`; the metrics. */
+ * `list`, `load_files` and what else reads files; `reader`; `hashes` and `statistics`; `defects`; the metrics. */
 void lua_agad_open_sampler(lua_State *L);
 void lua_agad_open_decode(lua_State *L);
 void lua_agad_open_loader(lua_State *L);
 void lua_agad_open_reader(lua_State *L);
 void lua_agad_open_inspect(lua_State *L);
+void lua_agad_open_defects(lua_State *L);
 void lua_agad_open_metrics(lua_State *L);
 void lua_agad_open_curves(lua_State *L); /* called by lua_agad_open_metrics */
 
