@@ -27,7 +27,7 @@ end
 
 --- Principal components, by the smaller of the two Gram matrices. The largest entry of each component is positive.
 -- @param x tensor (n, d)
--- @param q integer how many; fewer are returned if x has a lower rank, but at least one (of zeros if all rows are equal)
+-- @param q integer how many; fewer if x has a lower rank, but at least one (zeros where all rows are equal)
 -- @param o table centred (true; false: the mean is taken to be 0)
 -- @return tensor the mean (d), in the dtype of x
 -- @return tensor the components (d, q) as columns of length 1, the strongest first

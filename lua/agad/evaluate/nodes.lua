@@ -49,6 +49,39 @@ function nodes.residual(x, mean, basis)
   return centred:op("sub.Tensor", nil, along)
 end
 
+--- A map whose pixels are the means over squares around them; at the borders, over what there is of the square.
+-- @param map handle (height, width) per picture, both at least (side + 1) / 2
+-- @param side integer odd
+-- @return handle (height, width) per picture
+function nodes.smooth(map, side)
+  return map:op("unsqueeze", {dim = 2}):op("avg_pool2d", {kernel_size = {side, side}, stride = {1, 1},
+    padding = {side // 2, side // 2}, count_include_pad = false}):op("squeeze.dim", {dim = 2})
+end
+
+--- The mean of the largest numbers of a map.
+-- @param map handle (height, width) per picture
+-- @param n integer how many
+-- @return handle a number per picture
+function nodes.top(map, n)
+  return map:op("flatten.using_ints", {start_dim = 2}):op("topk", {k = n, dim = 2}):op("mean.dim", {dim = {2}})
+end
+
+local MOST_INPUTS = 8                              -- of a node
+
+--- Numbers side by side.
+-- @param parts list of {name, handle}, each handle a number per picture; at most 64
+-- @return handle (number of parts) per picture
+function nodes.columns(parts)
+  local groups = {}
+  for first = 1, #parts, MOST_INPUTS do
+    local others = {}
+    for i = first + 1, math.min(first + MOST_INPUTS - 1, #parts) do others[#others + 1] = parts[i][2] end
+    groups[#groups + 1] = parts[first][2]:op("stack", {dim = 2}, table.unpack(others))
+  end
+  if #groups == 1 then return groups[1] end
+  return groups[1]:op("cat", {dim = 2}, table.unpack(groups, 2))
+end
+
 --- Scores in robust standard units.
 -- @param x handle numbers per picture
 -- @param median handle of the same shape

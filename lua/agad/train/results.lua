@@ -7,6 +7,7 @@ local options = require "agad.base.configuration"
 local phase = require "agad.train.phase"
 local report = require "agad.evaluate.report"
 local scorer = require "agad.evaluate.scorer"
+local scores = require "agad.evaluate.scores"
 local selection = require "agad.train.selection"
 local tasks = require "agad.task"
 local less = require("agad.base.text").less
@@ -19,15 +20,21 @@ local run = {}
 local function source_of(self, tensors)
   local where = {dtype = self.dtype, device = self.device}
   local input, batch, made = self.method.input, self.config.eval_batch, {}
-  local function net(weights, bn)
-    local key = weights .. (bn == "recalibrated" and "" or " raw statistics")
-    if not made[key] then
-      made[key] = scorer.net(self:scorer(), tensors(weights == "average"), bn == "recalibrated", where)
-      if bn == "recalibrated" then
-        core.recalibrate(made[key], tasks.pictures(self.task.train, self.task.normals),
-          {low = input[1], high = input[2], batch = batch})
-      end
+  local function new(weights, bn)
+    local program, all = self:scorer(), tensors(weights == "average")
+    for name, t in pairs(self.score_keep) do all[scorer.kept(name)] = t:flatten():to(where):clone() end
+    local net = scorer.net(program, all, bn == "recalibrated", where)
+    if bn == "recalibrated" then
+      core.recalibrate(net, tasks.pictures(self.task.train, self.task.normals),
+        {low = input[1], high = input[2], batch = batch})
     end
+    scorer.settle(net, self.config.score, function() return tasks.pictures(self.task.train, self.task.held_out) end,
+      {input = input, batch = batch, bn = bn == "batch" and bn or "running"})
+    return net
+  end
+  local function net(weights, bn)
+    local key = weights .. " " .. bn
+    made[key] = made[key] or new(weights, bn)
     return made[key]
   end
   return {net = net, input = input, padded = self.config.deterministic}
@@ -77,8 +84,17 @@ function run:scorer()
     error(("method %s has no scores before its phase %s, and the run is still in phase %s"):format(self.method.name,
       self.method.phases[#self.method.phases].name, self:phase_name()), 0)
   end
-  self.scorer_program = self.scorer_program or
-    scorer.program(self.method, self.config.score, self.programs, self.shape, self.keep)
+  if self.scorer_program then return self.scorer_program end
+  local score = self.config.score
+  for _, need in ipairs(scores[score] and scores[score].needs or {}) do
+    if need == "held_out" and #self.task.held_out == 0 then
+      error(("score = %s needs held-out normals: set holdout above 0"):format(score), 0)
+    end
+  end
+  self.score_keep = scorer.fit(self.method, score,
+    function() return tasks.pictures(self.task.train, self.task.normals) end)
+  self.scorer_program, self.parts = scorer.program(self.method, score, self.programs, self.shape,
+    options.merge(options.merge({}, self.keep), self.score_keep))
   return self.scorer_program
 end
 
@@ -148,7 +164,7 @@ function run:save(path)
   about.method, about.config = self.method.name, options.plain(self.config)
   about.input, about.shape = self.method.input, self.shape
   about.threshold, about.eval_batch = source.threshold or core.null, self.config.eval_batch
-  about.score = self.config.score or core.null
+  about.score, about.parts = self.config.score, self.parts or core.null
   about.steps, about.epochs, about.programs = self.steps, self.epoch, self.programs
   local set = self.task.set
   about.set = {name = set.name, normal = self.task:normal_names(), options = set.options}
