@@ -161,7 +161,8 @@ local function sources(self, dir)
     end
     return own(weights, bn)
   end
-  local source = {net = net, input = self.info.input, threshold = self.threshold, padded = self.config.deterministic}
+  local source = {net = net, input = self.info.input, threshold = self.threshold, padded = self.config.deterministic,
+    parts = self.info.parts}
   if selected then source.own = setmetatable({net = own}, {__index = source}) end
   return source
 end

@@ -5,6 +5,7 @@ local errors = require "agad.base.errors"
 local nn = require "agad.nn"
 local nodes = require "agad.evaluate.nodes"
 local scores = require "agad.evaluate.scores"
+local sort = require("agad.base.text").sort
 
 local scorer = {}
 
@@ -105,6 +106,31 @@ function scorer.program(method, score, programs, shape, keep)
   local program = result:build("score", outputs)
   if more.map then check_map(method, program, more.map, shape) end
   return program, names
+end
+
+--- A net whose parts are the scores that need no other net, for pictures in the range 0 to 1.
+-- @param pictures tensor uint8 (n, channels, height, width): training normals
+-- @return net
+-- @return list the parts' names
+function scorer.simple(pictures)
+  local names, parts, keep, shape = {}, {}, {}, table.move(pictures.shape, 2, 4, 1, {})
+  for name, score in pairs(scores) do if score.simple then names[#names + 1] = name end end
+  sort(names)
+  local b = nn.builder(shape)
+  local constants = setmetatable({}, {__index = function(own, name)
+    own[name] = b.x:constant(keep[name].shape, {name = "keep." .. name})
+    return own[name]
+  end})
+  local s, fitted = ingredients(b, {input = {0, 1}, scores = names}, nil, constants, {shape = shape, keep = keep}), {}
+  for i, name in ipairs(names) do
+    local fit = scores[name].fit
+    fitted[fit] = fitted[fit] or fit(pictures, {0, 1}, names)
+    for key, t in pairs(fitted[fit]) do keep[key] = t end
+    parts[i] = {name, (s.score(name))}
+  end
+  local net = nn.net(parts[1][2]:build("simple", {{"score", parts[1][2]}, {"parts", nodes.columns(parts)}}))
+  for _, p in ipairs(net:buffers()) do net:set(p.name, keep[p.name:match "^keep%.(.+)%.value$"]:flatten()) end
+  return net, names
 end
 
 --- What a built-in score keeps of training normals.

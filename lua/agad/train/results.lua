@@ -3,6 +3,7 @@
 local core = require "agad.core"
 local errors = require "agad.base.errors"
 local evaluate = require "agad.evaluate"
+local grid = require "agad.evaluate.grid"
 local options = require "agad.base.configuration"
 local phase = require "agad.train.phase"
 local report = require "agad.evaluate.report"
@@ -37,7 +38,8 @@ local function source_of(self, tensors)
     made[key] = made[key] or new(weights, bn)
     return made[key]
   end
-  return {net = net, input = input, padded = self.config.deterministic}
+  self:scorer()
+  return {net = net, input = input, padded = self.config.deterministic, parts = self.parts}
 end
 
 -- The scoring nets of the current weights.
@@ -124,7 +126,18 @@ local function about_best(best)
   return best and {epoch = best.epoch, value = best.value, criterion = best.criterion} or core.null
 end
 
---- Evaluates under every preset.
+-- Writes the grid of errors to the run directory; self.grid is then its path.
+local function draw_errors(self, row, source, result)
+  self.grid = nil
+  if not result or row.misses == core.null then return end
+  local path, how = self.dir .. "/grid.png", evaluate.how(source, result.column, self.config.eval_batch)
+  local ok, reason = errors.try(grid.write, row, self.task, result.net, how, path)
+  if not ok then table.insert(row.notes, errors.text(reason)) end
+  self.grid = ok and reason and path or nil
+end
+
+--- Evaluates under every preset. In a run directory it also writes result.json and grid.png (the pictures that the
+-- model is most wrong about), whose path is then in the field `grid`.
 -- @param on_event function progress
 -- @param o table curves (false; true: points of the ROC curve and histograms of the scores in the row)
 -- @return table the result row, as `agad train --json` prints it; printing it shows its columns
@@ -133,7 +146,7 @@ function run:evaluate(on_event, o)
   local began = core.clock()
   local source, own = sources(self), chosen(self)
   source.own, source.best_on_test = own ~= source and own or nil, self.best_on_test
-  local row = evaluate.row(source, self.task, self.config, {on_event = on_event, curves = o and o.curves})
+  local row, result = evaluate.row(source, self.task, self.config, {on_event = on_event, curves = o and o.curves})
   row.selected = about_best(self.best)
   options.merge(row, evaluate.provenance(require "agad"))
   for _, note in ipairs(self.notes) do table.insert(row.notes, note) end
@@ -151,6 +164,7 @@ function run:evaluate(on_event, o)
   if self.rundir then
     local ok, reason = errors.try(self.rundir.result, self.rundir, row)
     if not ok then table.insert(row.notes, errors.text(reason)) end   -- the row is not lost
+    draw_errors(self, row, own, result)
   end
   return setmetatable(row, {__tostring = report.text})
 end
