@@ -140,7 +140,7 @@ describe("a model that agad train wrote", function()
     trained = row_of("train cloth --gamma .05 --epochs 1 --limit 96 --batch 32 --set cache=false --threads 1 --quiet "
       .. "--json --out w.st")
   end)
-  teardown(function() os.execute(("rm -rf %s/w.* %s/*.png %s/maps %s/cloth"):format(dir, dir, dir, dir)) end)
+  teardown(function() os.execute(("rm -rf %s/w* %s/*.png %s/maps %s/cloth"):format(dir, dir, dir, dir)) end)
 
   it("has a row with every column, and a run directory", function()
     local status, out = agad "score w.st cloth/test/good cloth/test/hole --json --threads 1"
@@ -188,6 +188,31 @@ describe("a model that agad train wrote", function()
       assert.equal(row.score > row.threshold, row.anomalous)
       assert.equal("\137PNG", read(dir .. "/" .. row.map):sub(1, 4))
     end
+  end)
+
+  it("is followed by what it is worth and by three commands that work", function()
+    local net = lfs.currentdir() .. "/spec/support/small_net.lua"
+    local short = (" --epochs 1 --limit 96 --batch 32 --set cache=false --threads 1 --quiet --net %s --out 'w 2.st'")
+      :format(net)
+    local status, out = agad("train cloth --gamma .05" .. short)
+    assert.equal(0, status)
+    for line in out:gmatch "[^\n]+" do assert.is_true(utf8.len(line) < 80 or line:find "build/agad", line) end
+    assert.matches("\n  at the threshold %S+: %d+ of 20 anomalies missed", out)
+    assert.matches("\n +%S+  cloth/test/%l+/%d+%.png\n", out)
+    assert.matches("\n  grid w 2%.run/grid%.png ", out)
+    assert.equal("\137PNG", read(dir .. "/w 2.run/grid.png"):sub(1, 4))
+    local score, evaluate, train, how = out:match "\n  Next:\n +%S+ (.-)\n +%S+ (.-)\n +%S+ (.-)\n +(%b())\n$"
+    assert.same({"score 'w 2.st' NEW_PICTURES", "evaluate 'w 2.st' cloth", "train cloth --out 'w 2.st'",
+      "(with known defects in a folder of cloth/train)"}, {score, evaluate, train, how})
+    assert.equal(0, (agad((score:gsub("NEW_PICTURES", "cloth/test/hole")))))
+    assert.equal(0, (agad(evaluate)))
+    out = select(2, agad("train cloth/train/good" .. short))
+    assert.matches("\n  training normals that look least normal", out)
+    local look
+    look, train = out:match "NEW_PICTURES\n +%S+ (.-)\n +%S+ (.-)\n"
+    assert.same({"score 'w 2.st' NEW_PICTURES --map MAPS",
+      "train --normals cloth/train/good --anomalies DEFECTS --gamma .05 --out 'w 2.st'"}, {look, train})
+    assert.equal(0, (agad((train:gsub("DEFECTS", "cloth/train/hole")) .. short:gsub("%-%-out.*", ""))))
   end)
 
   it("is described by agad info, as runs, nets and data sets are", function()

@@ -47,7 +47,8 @@ describe("a method's file", function()
       {function(m) m.name = ("m"):rep(64) end, "'name' must be a string of 1 to 63 bytes"},
       {function(m) m.average = "generator" end, "'average' must be a list of names"},
       {function(m) m.picture = true end, "'picture' must be the name of a net"},
-      {function(m) m.score = {"l2", "rmsd"} end, 'there is no score "rmsd"; did you mean rmse?; known: l1, l2, rmse'},
+      {function(m) m.score = {"l2", "rmsd"} end, 'there is no score "rmsd"; did you mean rmse?; known: combined, '},
+      {function(m) m.score = {"l2", "skip"} end, "score skip needs a discriminator; name it: discriminator = NET"},
       {function(m) m.picture = nil end, "score l2 needs a reconstruction", "picture = NET"},
       {function(m) m.guard = {update = "d", below = "warm"} end, "guard: there is no update d", "known: g"},
       {function(m) m.guard = {update = "g", below = "delta"} end, "guard: below = delta does not name an option"},
@@ -114,8 +115,9 @@ describe("a method that extends another", function()
     assert.is_nil(of_base.mine)
     has(refused(options.resolve, m, {lambda = {con = -1}}), "lambda.con = -1: it must be at least 0")
     assert.is_nil(m.guard)
-    assert.same({"l1", "l2", "rmse"}, m.scores)
-    assert.same({"l2", "l1", "rmse"}, base.scores)
+    assert.same({"l1", "combined"}, {m.scores[1], m.scores[2]})
+    assert.same({"l2", "combined"}, {base.scores[1], base.scores[2]})
+    assert.equal(#base.scores, #m.scores)
     assert.equal("agad", m.family)
     assert.equal(base.phases[1].updates, m.phases[1].updates)
     assert.equal(8, #base.phases[1].step)

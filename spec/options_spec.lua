@@ -143,11 +143,10 @@ describe("options.resolve", function()
     assert.same(c, options.resolve(method, c))
   end)
 
-  it("leaves the score to a method that has its own", function()
+  it("calls the score of a method that has a function for it its own", function()
     local own = {name = "own", options = {}, score = function() end}
-    assert.is_nil(options.resolve(own, {}).score)
-    assert.has_error(function() options.resolve(own, {score = "l2"}) end,
-      'score = "l2": method own defines its own score; leave score out')
+    assert.equal("own", options.resolve(own, {}).score)
+    assert.has_error(function() options.resolve(own, {score = "l2"}) end, 'score = "l2": it must be one of own')
   end)
 end)
 
@@ -225,7 +224,7 @@ describe("the checker", function()
 
   it("refuses definitions that say nothing sound", function()
     assert.has_error(function() option {defualt = 3} end, "option: unknown option defualt; did you mean default?; "
-      .. "known: above, below, choices, count, default, flag, help, kind, max, min, of, results, unit")
+      .. "known: about, above, below, choices, count, default, flag, help, kind, max, min, of, results, unit")
     assert.has_error(function() option {default = 3, min = 4} end, "default = 3: it must be at least 4")
     assert.has_error(function() option {kind = "colour"} end, "option: there is no kind colour")
   end)

@@ -210,7 +210,7 @@ describe("a run", function()
     {{adcon_anom = "never"}, 'it must be one of x_xhat, xhat_xhat2, both'},
     {{lambda = {con = -1}}, "lambda.con"}, {{lr = 0 / 0}, "lr"}, {{net = "nonet"}, 'unknown net "nonet"'},
     {{method = "agda"}, 'unknown method "agda"; did you mean agad?'}, {{epoch = 3}, 'unknown option "epoch"'},
-    {{device = "cuda:7"}, "device = cuda:7"}, {{score = "ssim"}, "score"},
+    {{device = "cuda:7"}, "device = cuda:7"}, {{score = "sim"}, "score"},
   }
   for _, r in ipairs(refused) do
     it("is refused for " .. r[2], function()

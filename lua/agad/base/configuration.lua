@@ -99,8 +99,9 @@ function options.schema(method)
     local default = method.options[d.name]
     if d.name == "method" then default = method.name end
     if default ~= nil then d.default = typed(d.name, d, default) end
-    if d.name == "score" and type(method.score) == "table" then
-      d.kind, d.choices, d.default = "choice", method.scores or method.score, method.score[1]
+    if d.name == "score" and method.score then
+      d.choices = method.scores or type(method.score) == "table" and method.score or {"own"}
+      d.kind, d.default = "choice", d.choices[1]
     end
     add(d)
   end
@@ -158,9 +159,6 @@ function options.resolve(method, given, suggested)
   for name, v in pairs(flatten(given or {}, named, {}, "")) do
     local scheduled = name:match "^schedule%.(.+)$"
     local d = named[name] or scheduled and named.schedule or unknown(name, list)
-    if name == "score" and type(method.score) == "function" then
-      fail("score = %s: method %s defines its own score; leave score out", show(v), method.name)
-    end
     if scheduled then
       set.schedule = set.schedule or {}
       set.schedule[scheduled] = convert_scheduled(named, scheduled, v)
@@ -290,6 +288,9 @@ function options.describe(method)
     local text = d.help or ""
     if d.choices then text = text .. (text ~= "" and ": " or "") .. words(d.choices) end
     lines[#lines + 1] = ("  %-20s %-14s %s"):format(d.name, value, text)
+    for _, choice in ipairs(d.about and d.choices or {}) do
+      lines[#lines + 1] = ("  %-20s   %-14s %s"):format("", choice, d.about(choice))
+    end
   end
   return table.concat(lines, "\n")
 end

@@ -4,7 +4,7 @@
 local common = require "agad.cli.common"
 local errors = require "agad.base.errors"
 local interrupt = require "agad.base.interrupt"
-local lfs = require "lfs"
+local next_steps = require "agad.cli.next_steps"
 local plot = require "agad.evaluate.plot"
 local progress = require "agad.train.progress"
 
@@ -14,21 +14,12 @@ local SECONDS, EPOCHS = 90, 30                    -- limits of the whole demonst
 
 local curves = {"generator", "discriminator", "con", "adcon", "adcon_anom", "lat"}
 
-local next_steps = [[
+local commands = [[
   What to try next:
     %s score %s %s/%s.png
     %s train weave --normal metal --gamma 0.05 --out metal.safetensors
     %s    (the REPL: type ? agad.trainer)
 ]]
-
--- How to call the program: by its launcher in build/ if it runs in the source tree, else by its name.
-local function program()
-  local build = package.searchpath("agad.cli.demo", package.path):match("^(.*/)%.%./lua/agad/cli/demo%.lua$")
-  if not build then return "agad" end
-  local here = lfs.currentdir() .. "/"
-  if build:sub(1, #here) == here then build = build:sub(#here + 1) end
-  return build .. "agad"
-end
 
 -- Seconds that saving, evaluating and drawing will take: per picture, a training step costs about nine passes of G.
 local function evaluation_seconds(task, images_per_second)
@@ -131,8 +122,8 @@ function demo.run(o)
     agad.data.write_png(to, set.test.images:select(1, chosen[2]))
   end)
   row.seconds = core.clock() - began
-  local me = program()
-  say("\n", next_steps:format(me, path, o.out, set.classes[2], me, me))
+  local me = next_steps.program()
+  say("\n", commands:format(me, path, o.out, set.classes[2], me, me))
   return row
 end
 

@@ -1,15 +1,16 @@
--- Pictures that agad draws for people: error maps (NAME.map.png) and mean pictures (mean-CLASS.png). Each is marked in
--- the file, so that it replaces only an earlier one of its kind, and so that data sets leave it out.
+-- Pictures that agad draws for people: error maps (NAME.map.png), mean pictures (mean-CLASS.png) and grids of pictures
+-- that a model is wrong about (grid.png). Each is marked in the file, so that it replaces only an earlier one of its
+-- kind, and so that data sets leave it out.
 
 local core = require "agad.core"
 local lfs = require "lfs"
 
-local drawn = {MAP = "error map", MEAN = "mean picture"}
+local drawn = {MAP = "error map", MEAN = "mean picture", GRID = "grid of errors"}
 
 local MARK, BEFORE_PIXELS = "tEXtSoftware\0agad: ", 256
 
 -- What a file would be called, by kind.
-local patterns = {[drawn.MAP] = "%.map%.png$", [drawn.MEAN] = "^mean%-.*%.png$"}
+local patterns = {[drawn.MAP] = "%.map%.png$", [drawn.MEAN] = "^mean%-.*%.png$", [drawn.GRID] = "^grid%.png$"}
 
 -- Whether a file carries the mark of this kind.
 local function is_marked(path, what)
@@ -22,7 +23,7 @@ end
 
 --- The kind of a picture that agad drew. Only a file with a fitting name is opened.
 -- @param path string
--- @return string `drawn.MAP` or `drawn.MEAN`; nil for any other file
+-- @return string one of the kinds above; nil for any other file
 function drawn.kind(path)
   local name = path:match "[^/]*$"
   for what, pattern in pairs(patterns) do
@@ -60,7 +61,7 @@ function drawn.identity(attributes) return ("%d:%d"):format(attributes.dev, attr
 --- Writes a picture and its mark. Of existing files it replaces only those that agad drew, of the same kind.
 -- @param path string
 -- @param picture tensor as for `agad.data.write_png`
--- @param what string `drawn.MAP` or `drawn.MEAN`
+-- @param what string one of the kinds above
 -- @param spared table identities (as keys) of files that must stay as they are, or nil
 -- @raise another file has this name; it cannot be written
 function drawn.write(path, picture, what, spared)

@@ -4,9 +4,10 @@ local checks = require "agad.evaluate.checks"
 local columns = require "agad.evaluate.columns"
 local core = require "agad.core"
 local metrics = require "agad.evaluate.metrics"
+local verdict = require "agad.evaluate.verdict"
 
 local evaluate = {columns = columns.presets, own = columns.own, column = columns.measure,
-  threshold = columns.threshold}
+  threshold = columns.threshold, how = columns.how}
 
 local null = core.null
 local names = {"steady", "plain", "paper_like"}
@@ -70,8 +71,11 @@ end
 function evaluate.figures(source, task, result, o)
   local column = result.column
   local stored = column.weights == "average" and column.bn == "recalibrated"
-  return metrics.of(result, task, {threshold = stored and source.threshold or nil, curves = o and o.curves,
-    seed = o and o.seed})
+  local threshold = stored and source.threshold or nil
+  local row = metrics.of(result, task, {threshold = threshold, curves = o and o.curves, seed = o and o.seed})
+  row.misses, row.false_alarms = null, null
+  if threshold then row.misses, row.false_alarms = verdict.wrong(result, task, threshold) end
+  return row
 end
 
 -- Everything about the column called `auroc`, with the checks to read it with.
@@ -95,6 +99,20 @@ local function measure_own(row, source, task, config, result, o)
   local located, reason = checks.localisation(source, task, result, batch)
   row.pixel_auroc, row.pro = located and located.pixel_auroc or null, located and located.pro or null
   if reason then table.insert(notes, "pixel_auroc, pro: " .. reason) end
+  row.parts = verdict.parts(source, task, result, batch)
+  add(notes, {verdict.warning(row.baselines, row.auroc)})
+  if row.f1 == null and source.threshold then
+    table.insert(notes, "f1, misses, false_alarms: not given, as the threshold is for averaged weights with " ..
+      "recalibrated batch norm")
+  end
+end
+
+-- The most suspicious training normals, if the column called auroc has a net.
+local function find_suspects(row, source, task, config)
+  local column = columns.own(config)
+  local net, reason = source.net(column.weights, column.bn)
+  if net then row.suspects = verdict.suspects(source, task, net, column, config.eval_batch)
+  else table.insert(row.notes, "suspects: " .. reason) end
 end
 
 --- Computes all columns that are available.
@@ -104,22 +122,26 @@ end
 -- @param config table
 -- @param o table on_event (function: progress), curves (true: row.roc and row.histogram)
 -- @return table part of a result row; a figure that is unavailable is null, with the reason in notes
+-- @return table the scores behind the column called auroc, as `columns.measure` gives them, or nil
 -- @raise the test pictures are only normal or only anomalous; scores of the column called auroc are constant or not
 --   finite
 function evaluate.row(source, task, config, o)
   o = o or {}
   local row = metrics.none()
   for _, name in ipairs {"auroc_steady", "auroc_plain", "auroc_paper_like", "auroc_best_on_test", "leak", "shortcut",
-    "shortcuts", "pixel_auroc", "pro"} do row[name] = null end
+    "shortcuts", "pixel_auroc", "pro", "baselines", "parts", "misses", "false_alarms", "suspects"} do
+    row[name] = null
+  end
   row.notes, row.counts = table.move(task.notes, 1, #task.notes, 1, {}), task.counts
   local own_source = source.own or source
   row.threshold = own_source.threshold or null
   if not own_source.threshold then
-    table.insert(row.notes, "threshold, f1: no normals are held out; set holdout above 0")
+    table.insert(row.notes, "threshold, f1, misses, false_alarms: no normals are held out; set holdout above 0")
   end
   if config.selection == "best_val" and not source.own then
     table.insert(row.notes, "selection = best_val: no epoch was evaluated; the last weights are used")
   end
+  find_suspects(row, own_source, task, config)
   if not has_test(task, row) then return row end
   local done = 0
   local function on_done()
@@ -133,18 +155,15 @@ function evaluate.row(source, task, config, o)
     result, reason, broken = columns.measure(own_source, task, columns.own(config), config.eval_batch)
   end
   on_done()
-  if result then
-    measure_own(row, own_source, task, config, result, o)
-    if row.f1 == null and own_source.threshold then
-      table.insert(row.notes, "f1: not given, as the threshold is for averaged weights with recalibrated batch norm")
-    end
+  row.baselines = verdict.baselines(task, config.eval_batch)
+  if result then measure_own(row, own_source, task, config, result, o)
   elseif broken then error("evaluation: " .. reason, 0)
-  else table.insert(row.notes, "auroc, leak: " .. reason) end
+  else table.insert(row.notes, "auroc, leak, parts, misses, false_alarms: " .. reason) end
   local best, all, more = checks.shortcuts(task, result and row.auroc)
   row.shortcut, row.shortcuts = best, all
   add(row.notes, more)
   on_done()
-  return row
+  return row, result
 end
 
 --- The part of a result row that says where it was made: versions, processor and so on.

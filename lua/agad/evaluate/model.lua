@@ -141,8 +141,13 @@ end
 -- a run directory (raw weights, running statistics). If best_val chose an epoch, only `own` uses the file's.
 local function sources(self, dir)
   local program = core.json_decode(self.handle:about()).program
-  local file = scorer.net(program, (core.load(self.path)), false)
-  local raw = dir and scorer.net(program, (core.load(dir .. "/state.safetensors")), false)
+  local stored = core.load(self.path)
+  local file, raw = scorer.net(program, stored, false), nil
+  if dir then
+    local weights = core.load(dir .. "/state.safetensors")
+    for name, t in pairs(stored) do if name:find "^keep%." then weights[name] = t end end
+    raw = scorer.net(program, weights, false)
+  end
   local selected, ema = self.info.selected, self.config.ema
   local function own(weights, bn)
     if bn ~= "running" and (weights == "average" or ema == 0 and bn == "batch") then return file end
@@ -156,7 +161,8 @@ local function sources(self, dir)
     end
     return own(weights, bn)
   end
-  local source = {net = net, input = self.info.input, threshold = self.threshold, padded = self.config.deterministic}
+  local source = {net = net, input = self.info.input, threshold = self.threshold, padded = self.config.deterministic,
+    parts = self.info.parts}
   if selected then source.own = setmetatable({net = own}, {__index = source}) end
   return source
 end

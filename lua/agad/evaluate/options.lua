@@ -2,6 +2,7 @@
 
 local configuration = require "agad.base.configuration"
 local option = require("agad.base.options").option
+local scores = require "agad.evaluate.scores"
 
 configuration.define_presets("preset", {
   steady = {bn_eval = "recalibrated", test_order = "shuffled", selection = "last"},
@@ -16,7 +17,8 @@ return configuration.define("evaluation", {
   test_order = option {choices = {"shuffled", "sorted"}, help = "order of the test pictures"},
   eval_batch = option {default = 256, min = 1, max = 1 << 24, help = "pictures per scoring batch"},
   selection = option {choices = {"last", "best_val", "best_on_test"}, help = "which epoch's weights are scored"},
-  score = option {kind = "string", help = "the anomaly score; default: the method's first one"},
+  score = option {kind = "string", help = "the anomaly score; default: the method's first one",
+    about = function(name) return scores[name] and scores[name].help or "the method's own" end},
   threshold_quantile = option {default = 0.95, above = 0, below = 1,
     help = "the threshold: this quantile of the scores of held-out normals"},
 })

@@ -2,6 +2,7 @@
 -- complete; if gnuplot fails, its own message is passed on.
 
 local core = require "agad.core"
+local drawn = require "agad.data.drawn"
 local format = require("agad.base.text").format
 local places = require "agad.base.places"
 local sort = require("agad.base.text").sort
@@ -113,7 +114,7 @@ end
 
 -- Black, violet, red, orange, yellow, of evenly rising lightness, for colour-blind readers too (after inferno).
 local heat_stops = {{0, 0, 4}, {66, 10, 104}, {147, 38, 103}, {221, 81, 58}, {252, 165, 10}, {252, 255, 164}}
-local BACKGROUND, OUTLINE = 32, {70, 240, 140}
+local BACKGROUND, OUTLINE, OPAQUE = 32, {70, 240, 140}, .75
 
 local function heat_table()                       -- (3, 256), one column a colour
   local list = {}
@@ -153,7 +154,8 @@ end
 -- @param rows list of lists of pictures: {picture, mask = tensor (height, width) or nil}; a picture is a tensor
 --   of 0 to 255 (1 or 3, height, width), all of one size; the mask's border is drawn over it
 -- @param path string a PNG
--- @param o table side (128): the approximate side of each picture in the grid
+-- @param o table side (128): the approximate side of each picture in the grid; mark: what the file is marked as
+--   (agad.data.drawn), so that it replaces only another one of that kind
 function plot.grid(rows, path, o)
   local cat, pad = core.operator "cat", core.operator "constant_pad_nd"
   local zoom = math.max(1, (o and o.side or 128) // rows[1][1][1]:size(3))
@@ -169,7 +171,23 @@ function plot.grid(rows, path, o)
     end
     lines[i] = cat(tiles, {dim = 3})
   end
-  core.data.write_png(path, pad(cat(lines, {dim = 2}), {5, 5, 5, 5}, BACKGROUND):round():to("uint8"))
+  local widest = 0
+  for _, line in ipairs(lines) do widest = math.max(widest, line:size(3)) end
+  for i, line in ipairs(lines) do lines[i] = pad(line, {0, widest - line:size(3)}, BACKGROUND) end
+  local picture = pad(cat(lines, {dim = 2}), {5, 5, 5, 5}, BACKGROUND):round():to("uint8")
+  if o and o.mark then drawn.write(path, picture, o.mark) else core.data.write_png(path, picture) end
+end
+
+--- A picture with a map laid over it in heat colours: the larger the map, the less of the picture is seen.
+-- @param picture tensor of 0 to 255 (1 or 3, height, width)
+-- @param map tensor (height, width)
+-- @param low number where the map begins to be seen
+-- @param high number the value shown in the brightest colour
+-- @return tensor float32 (3, height, width)
+function plot.overlay(picture, map, low, high)
+  local share = ((map - low) / math.max(high - low, 1e-12)):clamp(0, 1)
+  local under, opaque = picture:to("float32"):expand {3, -1, -1}, (share * OPAQUE):unsqueeze(1)
+  return under * (1 - opaque) + plot.heat(share, 1) * opaque
 end
 
 return plot

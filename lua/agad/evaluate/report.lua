@@ -1,7 +1,9 @@
 --- Results as text of at most 80 columns: the columns of AUROC, the checks to read them with, notes.
 
-local wrap = require("agad.base.text").wrap
 local format = require("agad.base.text").format
+local keys = require("agad.base.values").keys
+local less = require("agad.base.text").less
+local wrap = require("agad.base.text").wrap
 
 local report = {}
 
@@ -105,21 +107,105 @@ local function beside(row)
   return facts
 end
 
---- A result row as text: the columns, the figures of the column reported as `auroc`, checks, notes.
+-- AUROC of the scores that need no net, the best first.
+local function baselines(row)
+  if type(row.baselines) ~= "table" then return "" end
+  local names, facts = {}, {}
+  for _, name in ipairs(keys(row.baselines)) do
+    if is_number(row.baselines[name]) then names[#names + 1] = name end
+  end
+  table.sort(names, function(a, b)
+    local x, y = row.baselines[a], row.baselines[b]
+    if x ~= y then return x > y end
+    return less(a, b)
+  end)
+  for i, name in ipairs(names) do
+    facts[i] = format("%s%s %.4f", i == 1 and "without a net: " or "", name, row.baselines[name])
+  end
+  return line_of(facts)
+end
+
+local function parts(row)
+  if type(row.parts) ~= "table" or #row.parts == 0 then return "" end
+  local lines = {{"part of the score", "AUROC", "correlation with it"}}
+  for i, part in ipairs(row.parts) do
+    local correlation = is_number(part.correlation) and format("%.2f", part.correlation) or "-"
+    lines[i + 1] = {part.name, figure(part.auroc), correlation}
+  end
+  return report.align(lines)
+end
+
+local SHOWN, WIDTH = 3, 79                        -- of the worst pictures; columns
+
+-- The end of a path that fits into so many columns.
+local function ending(path, most)
+  local n = utf8.len(path) or #path
+  if n <= most then return path end
+  return "…" .. path:sub(utf8.offset(path, n - most + 2))
+end
+
+-- Lines of a path and a score each; none where pictures have no paths.
+local function pictures(list, most, word_of)
+  local lines = {}
+  for i = 1, math.min(most, #list) do
+    local p = list[i]
+    if type(p.path) ~= "string" then return "" end
+    local score, word = format("%#.4g", p.score), word_of and word_of(p) or ""
+    lines[i] = ("    %10s  %s%s\n"):format(score, ending(p.path, WIDTH - 16 - #word), word)
+  end
+  return table.concat(lines)
+end
+
+local function wrong(row)
+  if type(row.misses) ~= "table" then return "" end
+  local text, m, f = {}, row.misses, row.false_alarms
+  text[1] = format("  at the threshold %.4g: %d of %d anomalies missed%s\n", row.threshold, m.count, m.of,
+    m.count > 0 and type(m.worst[1].path) == "string" and ", the worst:" or "")
+  text[2] = pictures(m.worst, SHOWN)
+  text[3] = ("  %d of %d normals are false alarms%s\n"):format(f.count, f.of,
+    f.count > 0 and type(f.worst[1].path) == "string" and ", the worst:" or "")
+  text[4] = pictures(f.worst, SHOWN)
+  return table.concat(text)
+end
+
+local function suspects(row)
+  local list = type(row.suspects) == "table" and row.suspects or {}
+  local lines = pictures(list, #list, function(p) return p.held_out and "  (held out)" or "" end)
+  if lines == "" then return "" end
+  return "  training normals that look least normal; check that they are:\n" .. lines
+end
+
+local function counts(row)
+  local c = row.counts
+  if type(c) ~= "table" then return "" end
+  local text = ("  trained on %d normals%s, %d more held out; tested on %d normals and %d anomalies"):format(c.normals,
+    c.anomalies > 0 and (" and %d known anomalies"):format(c.anomalies) or "", c.held_out, c.test_normals,
+    c.test_anomalies)
+  return wrap(text, WIDTH, 4) .. "\n"
+end
+
+--- A result row as text: the columns, the figures of the column reported as `auroc`, checks, what it is wrong about,
+-- notes.
 -- @param row table as `run:evaluate` gives it
 -- @param o table classes (true: AUROC of each class too)
 -- @return string without a newline at the end
 function report.text(row, o)
-  local parts = {aurocs(row)}
-  if o and o.classes then parts[2] = classes(row) end
-  parts[#parts + 1] = line_of(facts_of(row, {{"aupr", "AUPR %.4f"}, {"tpr_at_1fpr", "TPR at 1%% FPR %.4f"},
-    {"tpr_at_5fpr", "at 5%% %.4f"}, {"f1", "F1 %.4f"}, {"best_f1", "best F1 %.4f (oracle)"}}))
-  parts[#parts + 1] = line_of(beside(row))
-  parts[#parts + 1] = line_of(facts_of(row, {{"images_per_second", "%.0f images/s"}, {"seconds", "%.1f s"}}))
+  local text = {aurocs(row)}
+  local function add(more) text[#text + 1] = more end
+  if o and o.classes then add(classes(row)) end
+  add(line_of(facts_of(row, {{"aupr", "AUPR %.4f"}, {"tpr_at_1fpr", "TPR at 1%% FPR %.4f"},
+    {"tpr_at_5fpr", "at 5%% %.4f"}, {"f1", "F1 %.4f"}, {"best_f1", "best F1 %.4f (oracle)"}})))
+  add(baselines(row))
+  add(line_of(beside(row)))
+  add(parts(row))
+  add(wrong(row))
+  add(suspects(row))
+  add(counts(row))
+  add(line_of(facts_of(row, {{"images_per_second", "%.0f images/s"}, {"seconds", "%.1f s"}})))
   for _, note in ipairs(type(row.notes) == "table" and row.notes or {}) do
-    parts[#parts + 1] = wrap("  note: " .. note, 79, 8) .. "\n"
+    add(wrap("  note: " .. note, WIDTH, 8) .. "\n")
   end
-  return (table.concat(parts):gsub("\n$", ""))
+  return (table.concat(text):gsub("\n$", ""))
 end
 
 --- Prints a result row.

@@ -57,5 +57,6 @@ return {
   guard = {update = "discriminator", below = "delta", moments = "delta_moments"},
   anomalies = {least = "min_anom", mode = "batch_mode"},
   picture = "generator",
+  discriminator = "discriminator",
   score = {"l2"},
 }

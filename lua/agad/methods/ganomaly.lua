@@ -46,6 +46,7 @@ return {
   average = {"generator"},
   guard = {update = "discriminator", below = "delta"},
   picture = "generator",
+  discriminator = "discriminator",
   score = function(b, n)
     local _, z, z_hat = n.generator(b.x)
     return b:mean_square(z, z_hat)

@@ -7,9 +7,11 @@
 --   average: names of the nets whose weights are averaged
 --   keep: names of the tensors that a phase's `start` computes
 --   score: names of built-in scores, the default first, or a
---     function(builder, nets, kept)
+--     function(builder, nets, kept) (agad.evaluate.scorer)
 --   picture: the net that reconstructs; its first output, which has the
 --     shape of its input, gives error maps and reconstructions
+--   discriminator: the net whose outputs are the logit of "real" and the
+--     latent
 --   guard {update, below, moments}: the update that the stage
 --     guard_collapse watches, and the names of two of its options
 --   anomalies {least, mode, in_batches}: the names of two options: the
@@ -76,6 +78,7 @@ local keys = {
   {"average", is_names, "a list of names"},
   {"keep", function(v) return is_names(v) and #v > 0 end, "a list of names"},
   {"picture", is_text, "the name of a net"},
+  {"discriminator", is_text, "the name of a net"},
   {"guard", is_table, "a table of update, below and moments"},
   {"anomalies", is_table, "a table of least, mode and in_batches"},
   {"needs_anomalies", is_flag, "true or false"},
@@ -189,19 +192,27 @@ local function check_anomalies(m, where)
   if within ~= nil and not is_flag(within) then error(where .. ": in_batches must be true or false", 0) end
 end
 
--- The built-in scores that work with a method: those that it names, the default first, then all others.
+local lacking = {picture = "a reconstruction; name the net that makes it", discriminator = "a discriminator; name it"}
+
+-- The scores that work with a method: "own" (its function) or those that it names, the default first, then all others.
 local function scores_of(m, where)
-  if type(m.score) == "function" then return nil end
   local list, listed = {}, {}
-  local function lacks(name) return scores[name].needs == "picture" and not m.picture end
-  for i, name in ipairs(m.score) do
+  local function lacks(name)
+    for _, need in ipairs(scores[name].needs or {}) do
+      if lacking[need] and not m[need] then return need end
+    end
+  end
+  local named = type(m.score) == "table" and m.score or {}
+  if named ~= m.score then list[1] = "own" end
+  for _, name in ipairs(named) do
     if not scores[name] then
       error(("method %s: there is no score %q%s"):format(where, name, hint(name, names_in(scores))), 0)
-    elseif lacks(name) then
-      error(("method %s: score %s needs a reconstruction; name the net that makes it: picture = NET"):format(where,
-        name), 0)
     end
-    list[i], listed[name] = name, true
+    local need = lacks(name)
+    if need then
+      error(("method %s: score %s needs %s: %s = NET"):format(where, name, lacking[need], need), 0)
+    end
+    list[#list + 1], listed[name] = name, true
   end
   for _, name in ipairs(names_in(scores)) do
     if not listed[name] and not lacks(name) then list[#list + 1] = name end
@@ -264,9 +275,9 @@ local function read(name)
 end
 
 --- A method's checked table, by name ("agad") or from a file ("my_method.lua"). It has three keys more than the file's:
--- `scores`, the built-in scores that work with it (nil if its score is a function); `family`, the method whose C
--- stages a step may name without a prefix ("reconstruct" for "agad.reconstruct"); and `limited`, the number of the
--- phase that the option `steps` limits: the last one of those whose epochs are the option `epochs`, or of all.
+-- `scores`, the scores that work with it ("own" is its function); `family`, the method whose C stages a step may name
+-- without a prefix ("reconstruct" for "agad.reconstruct"); and `limited`, the number of the phase that the option
+-- `steps` limits: the last one of those whose epochs are the option `epochs`, or of all.
 -- @param name string
 -- @param extending table names of the methods that extend this one (nil: none)
 -- @raise there is no such method, its file fails, or a key is missing, unknown or wrong

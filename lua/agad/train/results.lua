@@ -3,10 +3,12 @@
 local core = require "agad.core"
 local errors = require "agad.base.errors"
 local evaluate = require "agad.evaluate"
+local grid = require "agad.evaluate.grid"
 local options = require "agad.base.configuration"
 local phase = require "agad.train.phase"
 local report = require "agad.evaluate.report"
 local scorer = require "agad.evaluate.scorer"
+local scores = require "agad.evaluate.scores"
 local selection = require "agad.train.selection"
 local tasks = require "agad.task"
 local less = require("agad.base.text").less
@@ -19,19 +21,26 @@ local run = {}
 local function source_of(self, tensors)
   local where = {dtype = self.dtype, device = self.device}
   local input, batch, made = self.method.input, self.config.eval_batch, {}
+  local function new(weights, bn)
+    local program, all = self:scorer(), tensors(weights == "average")
+    for name, t in pairs(self.score_keep) do all[scorer.kept(name)] = t:flatten():to(where):clone() end
+    local net = scorer.net(program, all, bn == "recalibrated", where)
+    if bn == "recalibrated" then
+      core.recalibrate(net, tasks.pictures(self.task.train, self.task.normals),
+        {low = input[1], high = input[2], batch = batch})
+    end
+    scorer.settle(net, self.config.score, function() return tasks.pictures(self.task.train, self.task.held_out) end,
+      {input = input, batch = batch, bn = bn == "batch" and bn or "running"})
+    return net
+  end
   local function net(weights, bn)
     if self.method.recalibrate == false and bn == "recalibrated" then bn = "running" end
-    local key = weights .. (bn == "recalibrated" and "" or " raw statistics")
-    if not made[key] then
-      made[key] = scorer.net(self:scorer(), tensors(weights == "average"), bn == "recalibrated", where)
-      if bn == "recalibrated" then
-        core.recalibrate(made[key], tasks.pictures(self.task.train, self.task.normals),
-          {low = input[1], high = input[2], batch = batch})
-      end
-    end
+    local key = weights .. " " .. bn
+    made[key] = made[key] or new(weights, bn)
     return made[key]
   end
-  return {net = net, input = input, padded = self.config.deterministic}
+  self:scorer()
+  return {net = net, input = input, padded = self.config.deterministic, parts = self.parts}
 end
 
 -- The scoring nets of the current weights.
@@ -79,8 +88,17 @@ function run:scorer()
     error(("method %s has no scores before its phase %s, and the run is still in phase %s"):format(self.method.name,
       self.method.phases[#self.method.phases].name, self:phase_name()), 0)
   end
-  self.scorer_program = self.scorer_program or
-    scorer.program(self.method, self.config.score, self.programs, self.shape, self.keep)
+  if self.scorer_program then return self.scorer_program end
+  local score = self.config.score
+  for _, need in ipairs(scores[score] and scores[score].needs or {}) do
+    if need == "held_out" and #self.task.held_out == 0 then
+      error(("score = %s needs held-out normals: set holdout above 0"):format(score), 0)
+    end
+  end
+  self.score_keep = scorer.fit(self.method, score,
+    function() return tasks.pictures(self.task.train, self.task.normals) end)
+  self.scorer_program, self.parts = scorer.program(self.method, score, self.programs, self.shape,
+    options.merge(options.merge({}, self.keep), self.score_keep))
   return self.scorer_program
 end
 
@@ -113,7 +131,18 @@ local function about_best(best)
   return best and {epoch = best.epoch, value = best.value, criterion = best.criterion} or core.null
 end
 
---- Evaluates under every preset.
+-- Writes the grid of errors to the run directory; self.grid is then its path.
+local function draw_errors(self, row, source, result)
+  self.grid = nil
+  if not result or row.misses == core.null then return end
+  local path, how = self.dir .. "/grid.png", evaluate.how(source, result.column, self.config.eval_batch)
+  local ok, reason = errors.try(grid.write, row, self.task, result.net, how, path)
+  if not ok then table.insert(row.notes, errors.text(reason)) end
+  self.grid = ok and reason and path or nil
+end
+
+--- Evaluates under every preset. In a run directory it also writes result.json and grid.png (the pictures that the
+-- model is most wrong about), whose path is then in the field `grid`.
 -- @param on_event function progress
 -- @param o table curves (false; true: points of the ROC curve and histograms of the scores in the row)
 -- @return table the result row, as `agad train --json` prints it; printing it shows its columns
@@ -122,7 +151,7 @@ function run:evaluate(on_event, o)
   local began = core.clock()
   local source, own = sources(self), chosen(self)
   source.own, source.best_on_test = own ~= source and own or nil, self.best_on_test
-  local row = evaluate.row(source, self.task, self.config, {on_event = on_event, curves = o and o.curves})
+  local row, result = evaluate.row(source, self.task, self.config, {on_event = on_event, curves = o and o.curves})
   row.selected = about_best(self.best)
   options.merge(row, evaluate.provenance(require "agad"))
   for _, note in ipairs(self.notes) do table.insert(row.notes, note) end
@@ -141,6 +170,7 @@ function run:evaluate(on_event, o)
   if self.rundir then
     local ok, reason = errors.try(self.rundir.result, self.rundir, row)
     if not ok then table.insert(row.notes, errors.text(reason)) end   -- the row is not lost
+    draw_errors(self, row, own, result)
   end
   return setmetatable(row, {__tostring = report.text})
 end
@@ -154,7 +184,7 @@ function run:save(path)
   about.method, about.config = self.method.name, options.plain(self.config)
   about.input, about.shape = self.method.input, self.shape
   about.threshold, about.eval_batch = source.threshold or core.null, self.config.eval_batch
-  about.score = self.config.score or core.null
+  about.score, about.parts = self.config.score, self.parts or core.null
   about.steps, about.epochs, about.programs = self.steps, epochs_of(self), self.programs
   local set = self.task.set
   about.set = {name = set.name, normal = self.task:normal_names(), options = set.options}

@@ -1,5 +1,5 @@
--- A run's directory: config.json, log.jsonl, state.safetensors, result.json. The directory of an earlier run is moved
--- aside, and removed after the new run's first checkpoint; a file lock keeps two runs from using one directory.
+-- A run's directory: config.json, log.jsonl, state.safetensors, result.json, grid.png. The directory of an earlier run
+-- is moved aside, and removed after the new run's first checkpoint; a file lock keeps two runs from using one of them.
 
 local core = require "agad.core"
 local lfs = require "lfs"
@@ -9,7 +9,7 @@ local make_folder = require("agad.base.folder").make
 local rundir = {}
 rundir.__index = rundir
 
-local files = {"config.json", "log.jsonl", "state.safetensors", "result.json", "lock"}
+local files = {"config.json", "log.jsonl", "state.safetensors", "result.json", "grid.png", "lock"}
 
 -- Where a directory lies that a link stands for, so that the link stays when the directory is moved aside.
 local function place(dir) return luv.fs_realpath(dir) or dir end

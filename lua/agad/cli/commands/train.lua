@@ -3,6 +3,7 @@
 local common = require "agad.cli.common"
 local errors = require "agad.base.errors"
 local interrupt = require "agad.base.interrupt"
+local next_steps = require "agad.cli.next_steps"
 local progress = require "agad.train.progress"
 
 local function train(args)
@@ -46,6 +47,8 @@ local function train(args)
   if args.json then common.print_json(row) return end
   require("agad.evaluate.report").print(row, {classes = args.classes})
   io.stdout:write(("  model %s   run %s\n"):format(args.out, run.dir))
+  if run.grid then io.stdout:write(("  grid %s (worst misses, then false alarms, with maps)\n"):format(run.grid)) end
+  io.stdout:write(next_steps.text(args, run))
 end
 
 return {
