@@ -2,7 +2,7 @@
 -- To add a case: data whose answer is known on paper.
 
 local agad = require "agad"
-local fitting = require "agad.evaluate.fitting"
+local fitting = require "agad.tensor.fitting"
 local nn = agad.nn
 local nodes = require "agad.evaluate.nodes"
 agad.core.threads(1)

@@ -204,6 +204,7 @@ void lua_agad_open_defects(lua_State *L) {
   lua_getfield(L, -1, "__index");
   lua_createtable(L, DEFECTS_KINDS, 0);
   for (int i = 0; i < DEFECTS_KINDS; i++) lua_pushstring(L, defects_kinds[i]), lua_rawseti(L, -2, i + 1);
+  lua_pushvalue(L, -1), lua_setfield(L, -5, "defect_kinds"); /* core.data.defect_kinds */
   lua_setfield(L, -2, "kinds");
   lua_pop(L, 2);
   lua_pushcfunction(L, new_defects), lua_setfield(L, -2, "defects");

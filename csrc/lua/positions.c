@@ -45,28 +45,29 @@ int lua_agad_check_dimension(lua_State *L, int index, const at_tensor *t) {
 }
 
 /* Shifts the integer on the top; what is none stays for the operator to refuse. */
-static void shift_top(lua_State *L, const char *arg) {
+static void shift_top(lua_State *L, const char *arg, shift kind) {
   int whole = 0;
   int64_t i = lua_type(L, -1) == LUA_TNUMBER ? lua_tointegerx(L, -1, &whole) : 0;
   if (!whole) return;
-  if (!shift_in(&i, DIMENSION))
-    lua_agad_error(L, "op: %s is 0; dimensions are counted from 1, or from the end by -1", arg);
+  if (!shift_in(&i, kind))
+    lua_agad_error(L, "op: %s is 0; %s are counted from 1, or from the end by -1", arg, shift_counts(kind));
   lua_pushinteger(L, i);
   lua_replace(L, -2);
 }
 
-/* shifted(operator, argument, value) -> the value for a program: where the argument is a dimension (or a list of them)
- * as libtorch counts, else unchanged */
+/* shifted(operator, argument, value) -> the value for a program: where the argument is a dimension or a position (or a
+ * list of them) as libtorch counts, else unchanged */
 static int shifted(lua_State *L) {
   const char *op = luaL_checkstring(L, 1), *arg = luaL_checkstring(L, 2);
   lua_settop(L, 3);
-  if (shift_of(op, arg) != DIMENSION) return 1;
-  if (!lua_istable(L, 3)) return shift_top(L, arg), 1;
+  shift kind = shift_of(op, arg);
+  if (kind == PLAIN) return 1;
+  if (!lua_istable(L, 3)) return shift_top(L, arg, kind), 1;
   lua_Integer n = (lua_Integer)lua_rawlen(L, 3);
   lua_createtable(L, n < 64 ? (int)n : 64, 0);
   for (lua_Integer i = 1; i <= n; i++) {
     lua_rawgeti(L, 3, i);
-    shift_top(L, arg);
+    shift_top(L, arg, kind);
     lua_rawseti(L, -2, i);
   }
   return 1;

@@ -1,4 +1,4 @@
---- What agad.evaluate.fitting computes, as nodes of a scoring program. Arguments are nodes; those named mean, scale,
+--- What agad.tensor.fitting computes, as nodes of a scoring program. Arguments are nodes; those named mean, scale,
 -- basis, points, median and coefficients are kept tensors, which a program holds as constants.
 
 local nodes = {}
@@ -96,7 +96,7 @@ end
 -- @param coefficients handle (d + 1), the intercept last
 -- @return handle a number per picture
 function nodes.logit(x, coefficients)
-  local slope = coefficients:op("slice.Tensor", {dim = 2, start = 0, ["end"] = -1})     -- positions count from 0 here
+  local slope = coefficients:op("slice.Tensor", {dim = 2, start = 1, ["end"] = -2})
   local intercept = coefficients:op("select.int", {dim = 2, index = -1})
   return x:op("mul.Tensor", nil, slope):op("sum.dim_IntList", {dim = {2}}):op("add.Tensor", nil, intercept)
 end

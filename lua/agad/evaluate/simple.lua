@@ -2,7 +2,7 @@
 -- They need no net and are fitted in a second; a method is worth its time only where it is above them.
 
 local core = require "agad.core"
-local fitting = require "agad.evaluate.fitting"
+local fitting = require "agad.tensor.fitting"
 local nodes = require "agad.evaluate.nodes"
 
 local simple = {}

@@ -76,7 +76,7 @@ function handle:double_conv(out, norm)
   return self:conv_norm(out, same, norm):relu():conv_norm(out, same, norm):relu()
 end
 
--- Programs count dimensions from 0, as libtorch does; they are shifted here, where people write them.
+-- Programs count dimensions and positions from 0, as libtorch does; they are shifted here, where people write them.
 local function shifted(op, args)
   local out = {}
   for key, value in pairs(args or {}) do out[key] = core.shifted(op, key, value) end
@@ -85,8 +85,8 @@ end
 
 --- Any operator of libtorch as a node: its first tensor argument is this node, the others are those after `args`.
 -- @param name string "linalg_vector_norm", or "mean.dim" with its overload
--- @param args table the arguments that are not tensors, named as in the operator's schema; dimensions count from 1
---   (which is the batch)
+-- @param args table the arguments that are not tensors, named as in the operator's schema; dimensions (1 is the
+--   batch) and positions (of narrow, for example) count from 1
 -- @param ... handle the other tensor arguments, in the schema's order
 function handle:op(name, args, ...)
   local op, overload = name:match("^([^.]+)%.?(.*)$")

@@ -9,6 +9,7 @@ local core = require "agad.core"
 local errors = require "agad.base.errors"
 local methods = require "agad.train.method"
 local schedule = require "agad.task.schedule"
+local scorer = require "agad.evaluate.scorer"
 local format = require("agad.base.text").format
 local states = require "agad.train.state"
 local tasks = require "agad.task"
@@ -135,6 +136,14 @@ local function mean_output(run, name)
   return all:mean {dim = 1}:to {device = run.device, dtype = run.dtype}
 end
 
+-- What a program computes of pictures (agad.train.state's outputs).
+local function outputs(run, build, pictures)
+  local own = {name = run.method.name, score = function(...) return (build(...)) end}
+  local program = scorer.program(own, "own", run.programs, run.shape, run.keep)
+  local net = scorer.net(program, run:tensors(false), false, {dtype = run.dtype, device = run.device})
+  return scorer.score(net, pictures, {input = run.method.input, batch = run.config.eval_batch})
+end
+
 --- Moves a run to the beginning of a phase; computes nothing yet.
 -- @param run run
 -- @param number integer
@@ -145,6 +154,7 @@ function phase.enter(run, number)
   run.step:seed(phase.seed(run.config, 500 + number))
   run.state = states.new(run.step, run.nets, run.method_options, run.keep, {task = run.task, seed = run.config.seed,
     mean = function(net) return mean_output(run, net) end,
+    outputs = function(build, pictures) return outputs(run, build, pictures) end,
     done = function() return run.steps - run.phase_began end, total = function() return phase.steps(run) end})
   run.step:set_state(run.state)
 end

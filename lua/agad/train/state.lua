@@ -4,7 +4,7 @@
 -- too. `losses` has all loss terms as numbers, `gradient_norms` the gradient norm of each update, `statistics` the
 -- running means and variances of each net. `keep` holds what a phase's `start` computed, for all later phases and the
 -- score. `images` is the whole uint8 tensor of the train split, `seed` the run's; `done` and `total` count the steps of
--- the phase so far and in all.
+-- the phase so far and in all, and `batch` lists the rows (from 0) of the train split that x was made of.
 
 local core = require "agad.core"
 local tasks = require "agad.task"
@@ -53,12 +53,19 @@ function methods:masks(rows)
   return masks and masks:index_select(1, core.from_table(rows, "int64")) or nil
 end
 
+--- What a net program computes of pictures, with the current weights, running statistics and what is kept so far.
+-- @param build function(builder, nets, kept) as a method's `score`; returns a node with a row for each picture
+-- @param pictures tensor uint8 (n, channels, height, width)
+-- @return tensor float64 (n, …)
+function methods:outputs(build, pictures) return rawget(self, "source").outputs(build, pictures) end
+
 -- Fields of the run that are no slots.
 local fields = {
   images = function(source) return source.task.train.images end,
   seed = function(source) return source.seed end,
   done = function(source) return source.done() end,
   total = function(source) return source.total() end,
+  batch = function(source) return source.batch end,
 }
 
 local loss_slots = {

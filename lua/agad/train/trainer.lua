@@ -98,7 +98,8 @@ local function configured(task, given)
   local method = methods.load(given.method or "agad")
   local set = task.set
   local config = options.resolve(method, given, {size = set.height == set.width and set.height or nil,
-    channels = set.channels, holdout = task.options.holdout, normal = task.options.normal, batch = set.batch})
+    channels = set.channels, holdout = task.options.holdout, normal = task.options.normal, 
+    batch = method.options.batch == nil and set.batch or nil})
   if config.data ~= nil and config.data ~= printable(set.name) then
     error(("data = %s, but the task's pictures are those of %s; leave data out"):format(config.data,
       printable(set.name)), 0)
@@ -235,6 +236,7 @@ function run:next_batch()
   if not rows then return nil end
   local x = core.batch(self.task.train.images, rows, self.method.input[1], self.method.input[2],
     {dtype = self.dtype, device = self.device})
+  rawget(self.state, "source").batch = rows:totable()
   rows:close()
   if self.augment then x = augment.apply(x, self.augment, phase.seed(self.config, 4), self.steps, self.method.input) end
   return x, n_normal

@@ -1,0 +1,114 @@
+-- agad_local: finds local defects in people's own pictures. A small UNet (nets/defect_map.lua) learns to map synthetic
+-- defects, drawn into normal pictures and into crops of them (csrc/data/defects.c). Then the phase `fit` computes, from
+-- pictures of the training side alone, five groups of scores and, where defects are known, a logistic regression on what
+-- the scores and the net say of them. All of that becomes one scoring program.
+
+local agad = require "agad"
+local bands = require "agad.methods.agad_local.bands"
+local core = require "agad.core"
+local fit = require "agad.methods.agad_local.fit"
+local nn = require "agad.nn"
+local option = require("agad.base.options").option
+local prepare = require "agad.methods.agad_local.prepare"
+local pseudo = require "agad.methods.agad_local.pseudo"
+local scores = require "agad.methods.agad_local.scores"
+
+local WARM_UP, FLOOR = 0.03, 0.02                 -- of the training; of the learning rate
+local WEIGHT = 4                                  -- of the loss
+local GENERATOR = 8                               -- filters in its first layer
+local MEMORY = 0.02                               -- how fast what is known of a kind of defect follows
+
+-- lr rises, and then falls as a cosine to 0.
+local function rate(_, done, total)
+  local at = done / total
+  return math.min(1, at / WARM_UP + FLOOR) * .5 * (1 + math.cos(math.pi * at))
+end
+
+-- Kinds of which the net finds a half are drawn most: neither what is told at once nor what cannot be told teaches much.
+local function probabilities(s)
+  local p, sum = s.keep.kinds:totable(), 0
+  for i, r in ipairs(p) do
+    p[i] = s.options.kinds[prepare.kinds[i]] and .12 + 4 * r * (1 - r) or 0
+    sum = sum + p[i]
+  end
+  for i = 1, #p do p[i] = p[i] / sum end
+  return p
+end
+
+-- Whether this step's batch is of crops at full size; whole pictures and crops alternate where pictures are larger than
+-- the net's window.
+local function crops(s) return prepare.factor(s) > 1 and s.done % 2 == 1 end
+
+-- Normal pictures with defects in two thirds of them, the mask of what is to be found, and the weight of each pixel: 0
+-- where a change is too faint to be told.
+local function draw(s)
+  local where = {device = s.x.device, dtype = s.x.dtype}
+  local x, mask, weight, kinds = prepare.defects(s):batch(s.batch, s.done, {crop = crops(s),
+    probabilities = probabilities(s)})
+  s.drawn, s.mask, s.weight = x:to(where), mask:to(where), weight:to(where)
+  rawset(s, "drawn_kinds", kinds)
+end
+
+local function blend(s) pseudo.blend(s, s.options.pseudo) end
+
+-- Binary cross-entropy at the map's resolution, weighted by how wrong the net is (with the weight detached).
+local function map_loss(s)
+  local scales = (crops(s) and s.keep.scales_full or s.keep.scales_whole):reshape {1, 3, 1, 1}
+  local y, logit = s.mask:max_pool2d {2, 2}, s.net.detector(bands.of(s.drawn, scales))
+  local counts = agad.maximum(-(-s.weight):max_pool2d {2, 2}, y)
+  local p = logit:detach():sigmoid()
+  local weight = (p - y):abs() * counts
+  s.map, s.loss.map = logit, ((logit:softplus() - logit * y) * weight):mean() * WEIGHT
+  s:backward("detector", s.loss.map)
+  local marked = y:sum {dim = {2, 3, 4}}
+  s.found, s.marked = (p * y):sum {dim = {2, 3, 4}} / marked:clamp {min = 1}, marked
+end
+
+-- Follows which share of the marks of each kind is found.
+local function remember(s)
+  local known, found, marked = s.keep.kinds:totable(), s.found:totable(), s.marked:totable()
+  for i, kinds in ipairs(rawget(s, "drawn_kinds")) do
+    for _, kind in ipairs(marked[i] > 0 and kinds or {}) do
+      known[kind] = known[kind] + MEMORY * (found[i] - known[kind])
+    end
+  end
+  s.keep.kinds = core.from_table(known, "float64")
+end
+
+local kinds = {}
+for _, name in ipairs(prepare.kinds) do kinds[name] = true end
+
+return {
+  name = "agad_local",
+  options = {
+    batch = 16, lr = 2e-3, betas = {0.9, 0.999}, weight_decay = 1e-2, grad_clip = 1.0, ema = 0.0, eval_batch = 32,
+    width = option {default = 16, min = 4, max = 256, help = "filters in the first level of the net"},
+    defects = {
+      least = option {default = 1.5, above = 0, help = "weakest synthetic defects, in standard deviations of a picture"},
+      most = option {default = 12.0, above = 0, help = "strongest synthetic defects"},
+      count = option {default = 1.8, min = 1, max = 4, help = "mean number of synthetic defects in a picture"},
+    },
+    kinds = kinds,
+    pseudo = option {default = 0.5, min = 0, max = 1,
+      help = "share of the clean pictures of a batch into which parts of their reconstructions are blended; 0 = none"},
+  },
+  input = {0, 1},
+  nets = function(o, shape)
+    local h, w = prepare.window(shape[2], shape[3])
+    return {detector = nn.program("defect_map", {4 * shape[1], h, w}, {width = o.width}),
+      generator = nn.program("naive", {shape[1], h, w}, {width = GENERATOR})}
+  end,
+  phases = {
+    {name = "train", rate_of_step = rate,
+      updates = {detector = {nets = {"detector"}, decoupled = true}, generator = {nets = {"generator"}}},
+      start = prepare.start,
+      step = {{"draw", draw}, {"rebuild", pseudo.rebuild}, "generator_update", {"blend", blend}, {"map_loss", map_loss},
+        "detector_update", {"remember", remember}}},
+    {name = "fit", epochs = 0, updates = {}, start = fit.start, step = {}},
+  },
+  keep = fit.kept,
+  anomalies = {in_batches = false},
+  recalibrate = false,
+  average = {},
+  score = scores.build,
+}

@@ -1,0 +1,211 @@
+-- What agad_local learns after training, from pictures of the training side alone: banks of normals, components,
+-- standard scores of held-out normals, a regression that tells synthetic defects, one that tells known defects, and how
+-- the verdict is summed. All of it is kept as constants of the scoring program (scores.lua).
+
+local agad = require "agad"
+local core = require "agad.core"
+local features = require "agad.methods.agad_local.features"
+local fitting = require "agad.tensor.fitting"
+local prepare = require "agad.methods.agad_local.prepare"
+local scores = require "agad.methods.agad_local.scores"
+
+local fit = {}
+
+local MOST_NORMALS, MOST_HELD_OUT = 400, 150      -- pictures
+local BANK, EVIDENCE = 20, 48                     -- components
+local COMPONENTS = {[32] = 30, [64] = 60}         -- of pictures of so many pixels a side
+local FOLDS, SYNTHETIC_RIDGE, KNOWN_RIDGE = 5, 10.0, 3.0
+local SYNTHETIC_SHARE, MOST_PER_KNOWN, UNSUPERVISED = .2, 4, 1.5
+
+fit.kept = {"mean", "sd", "scales_whole", "scales_full", "flips", "kinds", "basis", "points", "median", "scale",
+  "feature_mean", "feature_scale", "feature_basis", "synthetic", "group", "group_median", "group_scale", "known",
+  "verdict", "offset"}
+for _, side in ipairs(scores.SIDES) do
+  for _, name in ipairs {"mean", "basis", "across", "points"} do
+    fit.kept[#fit.kept + 1] = ("components%d_%s"):format(side, name)
+  end
+end
+
+local function narrow(x, dim, start, length) return x:narrow(dim, start, length) end
+local function first(x, most) return narrow(x, 1, 1, math.min(most, x:size(1))) end
+local function row(x) return x:unsqueeze(1) end
+
+-- With columns of zeros where there are fewer components.
+local function widened(x, columns)
+  if x:size(2) >= columns then return x end
+  return agad.cat({x, agad.zeros({x:size(1), columns - x:size(2)}, {dtype = x.dtype})}, 2)
+end
+
+-- The banks of normals: a basis (F, 20) with the scales folded in, and the points of each (banks, m, 20).
+local function banks_of(keep, rows, banks)
+  local bases, points = agad.zeros({rows:size(2), BANK}, {dtype = "float64"}), {}
+  for i, bank in ipairs(banks) do
+    local x = narrow(rows, 2, bank[2], bank[3])
+    local made = fitting.bank(x, {components = BANK, neighbours = scores.NEIGHBOURS})
+    local basis = widened(made.basis / made.scale:unsqueeze(2), BANK)
+    narrow(bases, 1, bank[2], bank[3]):copy_(basis)
+    points[i] = x:matmul(basis)
+  end
+  keep.basis, keep.points = bases, agad.stack(points, 1)
+end
+
+-- The components of reduced pictures.
+local function components_of(keep, pictures, side)
+  local shape = {pictures:size(2), pictures:size(3), pictures:size(4)}
+  local small = scores.reduced(pictures, shape, side):flatten {start_dim = 2}:to "float64"
+  local mean, basis = fitting.pca(small, COMPONENTS[side])
+  local name = ("components%d_%%s"):format(side)
+  keep[name:format "mean"], keep[name:format "basis"] = mean, basis
+  keep[name:format "across"], keep[name:format "points"] = basis:t():contiguous(), (small - mean):matmul(basis)
+end
+
+-- Everything that is measured on some pictures.
+local function measured(s, pictures)
+  return {rows = s:outputs(scores.rows, pictures), pictures = pictures}
+end
+
+local function fraction(pictures) return pictures:to "float64" / 255 end
+
+-- All scores of measured pictures, (n, S).
+local function scores_of(s, of, scales, length, banks)
+  local keep = s.keep
+  local neighbours = math.min(scores.NEIGHBOURS, keep.points:size(2))
+  local all = {scores.of_rows(of.rows, banks, scales, length, row(keep.basis),
+    function(i) return row(keep.points[i]) end, neighbours)}
+  local x = fraction(of.pictures)
+  for _, side in ipairs(scores.SIDES) do
+    local own = {}
+    for _, name in ipairs {"mean", "basis", "across", "points"} do
+      own[name] = row(keep[("components%d_%s"):format(side, name)])
+    end
+    local small, shape = scores.reduced(x, {x:size(2), x:size(3), x:size(4)}, side)
+    all[#all + 1] = scores.of_components(small, shape, own, neighbours)
+  end
+  return agad.cat(all, 2)
+end
+
+local function ones(n) return agad.ones({n}, {dtype = "float64"}) end
+
+local function labels(n, ...)
+  local list = {agad.zeros({n}, {dtype = "float64"})}
+  for _, m in ipairs {...} do list[#list + 1] = ones(m) end
+  return agad.cat(list, 1)
+end
+
+-- Rows of x in the fold i, or in the others.
+local function fold(x, i, inside)
+  local list = {}
+  for k = 1, x:size(1) do
+    if (k % FOLDS == i % FOLDS) == inside then list[#list + 1] = k - 1 end
+  end
+  return x:index_select(1, core.from_table(list, "int64")), list
+end
+
+-- A regression of held-out normals against their copies with synthetic defects: the mean of those of five folds, and
+-- the logits that each fold's own gives to the normals that it has not seen.
+local function tell_synthetic(normal, synthetic)
+  local mean, unseen = nil, agad.zeros({normal:size(1), 1}, {dtype = "float64"})
+  local d = normal:size(2)
+  for i = 1, FOLDS do
+    local a, b = fold(normal, i, false), fold(synthetic, i, false)
+    local both, n = agad.cat({a, b}, 1), a:size(1)
+    local total = math.min(n, MOST_PER_KNOWN * b:size(1))
+    local weights = agad.cat({ones(n) * (total / n), ones(b:size(1)) * (total / b:size(1))}, 1)
+    local c = fitting.logistic(both, labels(n, b:size(1)), weights, SYNTHETIC_RIDGE)
+    mean = mean and mean + c / FOLDS or c / FOLDS
+    local own, places = fold(normal, i, true)
+    if #places > 0 then
+      unseen:index_copy_(1, core.from_table(places, "int64"), scores.logit(own, row(c), d))
+    end
+  end
+  return mean, unseen
+end
+
+-- The rule for known defects: a ridge regression of held-out normals against them and against synthetic defects.
+local function tell_known(normal, known, synthetic)
+  local n, k, m = normal:size(1), known:size(1), synthetic:size(1)
+  local total = math.min(n, MOST_PER_KNOWN * k)
+  local weights = agad.cat({ones(n) * (total / n), ones(k) * (total / k), ones(m) * (SYNTHETIC_SHARE * total / m)}, 1)
+  return fitting.logistic(agad.cat({normal, known, synthetic}, 1), labels(n, k, m), weights, KNOWN_RIDGE)
+end
+
+-- Which scores belong to which group: map, descriptor, components, look.
+local function groups_of(scales, banks, count)
+  local members = {{}, {}, {}, {}}
+  for i = 1, scales do table.insert(members[1], 2 * i - 1) end
+  for i, bank in ipairs(banks) do
+    if bank[1] == "level1" or bank[1] == "level2" then table.insert(members[2], 2 * scales + i) end
+    if bank[1] == "look" then table.insert(members[4], 2 * scales + i) end
+  end
+  for i = 0, #scores.SIDES - 1 do
+    local at = 2 * scales + #banks + 3 * i
+    table.insert(members[3], at + 1)
+    table.insert(members[3], at + 2)
+  end
+  local group = {}
+  for i = 1, count do group[i] = {0, 0, 0, 0} end
+  for g, list in ipairs(members) do
+    for _, i in ipairs(list) do group[i][g] = 1 / #list end
+  end
+  return core.from_table(group, "float64")
+end
+
+--- The start function of the phase `fit`.
+function fit.start(s)
+  local keep = s.keep
+  local normals = first(s:pictures "normals", MOST_NORMALS)
+  local held_out, known = s:pictures "held_out", s:pictures "anomalies"
+  held_out = held_out and first(held_out, MOST_HELD_OUT) or normals
+  local synthetic = prepare.defects(s):pictures(held_out, s.seed)
+  local of = {normals = measured(s, normals), held_out = measured(s, held_out), synthetic = measured(s, synthetic),
+    known = known and measured(s, known)}
+  local slices, length = features.slices(normals:size(2), s.options.width)
+  local scales = of.normals.rows:size(2) // length
+  local banks = scores.banked(scales, slices, length)
+  banks_of(keep, of.normals.rows, banks)
+  for _, side in ipairs(scores.SIDES) do components_of(keep, fraction(normals), side) end
+  for _, set in pairs(of) do set.scores = scores_of(s, set, scales, length, banks) end
+
+  keep.median, keep.scale = fitting.robust(of.held_out.scores)
+  keep.feature_mean, keep.feature_scale = fitting.standard(of.normals.rows)
+  local evident = agad.zeros({scales * length}, {dtype = "float64"})
+  for i = 0, scales - 1 do
+    for _, name in ipairs(features.evident) do
+      narrow(evident, 1, i * length + slices[name][1], slices[name][2]):fill_(1)
+    end
+  end
+  local function standard(rows)
+    return ((rows - keep.feature_mean) / keep.feature_scale):clamp {min = -20, max = 20} * evident
+  end
+  local base = standard(of.normals.rows)
+  local seen = of.known and agad.cat({base, standard(of.known.rows)}, 1) or base
+  local _, basis = fitting.pca(seen, EVIDENCE, {centred = false})
+  keep.feature_basis = basis * evident:unsqueeze(2) / base:matmul(basis):std():clamp {min = 1e-9}
+
+  local k = {}
+  for _, name in ipairs {"median", "scale", "feature_mean", "feature_scale", "feature_basis"} do
+    k[name] = row(keep[name])
+  end
+  for _, set in pairs(of) do set.x, set.z = scores.evidence(set.scores, set.rows, k) end
+  local unseen
+  keep.synthetic, unseen = tell_synthetic(of.held_out.x, of.synthetic.x)
+  keep.group = groups_of(scales, banks, of.held_out.z:size(2))
+  keep.group_median, keep.group_scale = fitting.robust(agad.cat({of.held_out.z:matmul(keep.group), unseen}, 2))
+
+  local d = of.held_out.x:size(2)
+  if of.known then
+    keep.known = tell_known(of.held_out.x, of.known.x, of.synthetic.x)
+    local median, scale = fitting.robust(scores.logit(of.held_out.x, row(keep.known), d):squeeze(2))
+    keep.verdict = core.from_table({{UNSUPERVISED / known:size(1)}, {1 / scale:item()}}, "float64")
+    keep.offset = core.from_table({-median:item() / scale:item()}, "float64")
+  else
+    keep.known = agad.zeros({d + 1}, {dtype = "float64"})
+    keep.verdict = core.from_table({{1.0}, {0.0}}, "float64")
+    keep.offset = agad.zeros({1}, {dtype = "float64"})
+  end
+  for _, name in ipairs(fit.kept) do
+    if name ~= "kinds" and name ~= "flips" then keep[name] = prepare.placed(s, keep[name]) end
+  end
+end
+
+return fit
