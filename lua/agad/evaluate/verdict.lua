@@ -28,7 +28,7 @@ end
 -- @param batch integer pictures per scoring batch
 -- @return table name -> AUROC; null where every picture has the same score
 function verdict.baselines(task, batch)
-  local net, names = scorer.simple(tasks.pictures(task.train, task.normals))
+  local net, names = scorer.simple(scorer.normals(task))
   local numbers, found = scorer.parts(net, task.test.images, {input = {0, 1}, batch = batch}), {}
   for i, name in ipairs(names) do found[name] = auroc(numbers:select(2, i), task.test.anomalous) end
   return found
@@ -115,13 +115,18 @@ end
 -- @param net net
 -- @param column table bn
 -- @param batch integer
--- @return list of at most 5: picture, path, score, held_out (boolean); the highest score first
+-- @return list of at most 5: picture, path, score, held_out (boolean); the highest score first; none if all are equal
 function verdict.suspects(source, task, net, column, batch)
   local rows = table.move(task.held_out, 1, #task.held_out, 1, {})
   local held_out = #rows
   table.move(task.normals, 1, math.min(MOST_NORMALS, #task.normals), held_out + 1, rows)
-  local scores = scorer.score(net, tasks.pictures(task.train, rows), columns.how(source, column, batch))
-  if not scores:isfinite():all():item() then return list_of() end
+  local how, parts = columns.how(source, column, batch), {}
+  for first = 1, #rows, batch do
+    local some = table.move(rows, first, math.min(first + batch - 1, #rows), 1, {})
+    parts[#parts + 1] = scorer.score(net, tasks.pictures(task.train, some), how)
+  end
+  local scores = core.operator "cat"(parts, {dim = 1})
+  if not scores:isfinite():all():item() or scores:max():item() == scores:min():item() then return list_of() end
   local highest, places = scores:topk(math.min(SUSPECTS, #rows))
   local list = list_of()
   for i, place in ipairs(places:totable()) do
