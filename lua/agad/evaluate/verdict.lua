@@ -12,7 +12,7 @@ local tasks = require "agad.task"
 local verdict = {}
 
 local MORE = .01                                  -- by which a baseline must be above the model for a warning
-local WORST, SUSPECTS, MOST_NORMALS = 8, 5, 2000
+local WORST, SUSPECTS, MOST_NORMALS = 8, 5, 1000
 
 -- A list that is written to JSON as one even if it is empty.
 local function list_of(t) return setmetatable(t or {}, {__jsontype = "array"}) end
@@ -108,7 +108,7 @@ function verdict.wrong(result, task, threshold)
   return misses, alarms
 end
 
---- The normals of the training side with the highest scores, among those held out and the first 2,000 others: some may
+--- The normals of the training side with the highest scores, among those held out and the first 1,000 others: some may
 -- be labelled wrong.
 -- @param source table input, padded
 -- @param task task
