@@ -132,6 +132,7 @@ describe("a result row", function()
       assert.near(((x * y):sum() / ((x * x):sum() * (y * y):sum()):sqrt()):item(), part.correlation, 1e-9)
     end
     assert.equal("[]", core.json_encode(trained {score = "l2"}:evaluate(quiet).parts))
+    assert.is_true(row.leak.order_invariant)               -- though some of these sums are close to 0
   end)
 
   it("counts what is wrong at the stored threshold as F1 does, and not under other columns", function()
@@ -175,6 +176,8 @@ describe("a result row", function()
     for _, key in ipairs {"baselines", "parts", "misses", "false_alarms"} do assert.equal(core.null, none[key], key) end
     has(notes(none), "no figures for the test split: there are no test pictures")
     assert.same(row.suspects, none.suspects)
+    none.counts = {normals = 9, held_out = 3, anomalies = 0, test_normals = 0, test_anomalies = 0}
+    has(report.text(none), "  normals: 9 trained on, 3 held out; anomalies: 0 known\n")
   end)
 
   it("warns of a baseline that is above the model", function()
@@ -252,8 +255,8 @@ describe("the report", function()
     has(text, "without a net: ", ("pca %.4f"):format(row.baselines.pca), "part of the score", "discriminator",
       ("%d of 25 anomalies missed, the worst:"):format(row.misses.count), "…", "test-",
       ("%d of 20 normals are false alarms"):format(row.false_alarms.count), "look least normal",
-      "parts/train-", ("trained on %d normals and %d known anomalies, %d more held out; tested on"):format(
-        row.counts.normals, row.counts.anomalies, row.counts.held_out))
+      "parts/train-", ("normals: %d trained on, %d held out, 20 tested; anomalies: %d known, 25 tested"):format(
+        row.counts.normals, row.counts.held_out, row.counts.anomalies))
     has(text, ("%#.4g"):format(row.suspects[1].score) .. "  " .. row.suspects[1].path)
     local without = report.text(trained({score = "combined"}):evaluate(quiet))
     assert.is_nil(without:find "look least normal")

@@ -286,7 +286,7 @@ function options.describe(method)
     end
     local value = d.default == nil and "-" or type(d.default) == "string" and d.default or show(d.default)
     local text = d.help or ""
-    if d.choices then text = text .. (text ~= "" and ": " or "") .. words(d.choices) end
+    if d.choices and not d.about then text = text .. (text ~= "" and ": " or "") .. words(d.choices) end
     lines[#lines + 1] = ("  %-20s %-14s %s"):format(d.name, value, text)
     for _, choice in ipairs(d.about and d.choices or {}) do
       lines[#lines + 1] = ("  %-20s   %-14s %s"):format("", choice, d.about(choice))

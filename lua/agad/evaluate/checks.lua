@@ -14,6 +14,7 @@ local LEAKS, SEPARATES = 0.75, 0.90
 local MAX_FPR = 0.3
 
 -- The largest relative difference between scores of a sample in order, and in reverse order with another batch size.
+-- Scores that are small beside the range of all of them, as sums of standardised ones can be, are compared with that.
 local function order_difference(source, task, result, batch)
   local rows, n = {}, #result.rows
   for i = 1, math.min(SAMPLE, n) do rows[i] = result.rows[(i - 1) * n // math.min(SAMPLE, n) + 1] end
@@ -22,7 +23,7 @@ local function order_difference(source, task, result, batch)
   local a = scorer.score(result.net, pictures, how)
   how.batch = how.batch > 1 and how.batch // 2 + 1 or 2
   local b = scorer.score(result.net, pictures:flip {1}, how):flip {1}
-  local size = a:abs():maximum(b:abs()):clamp {min = 1e-30}
+  local size = a:abs():maximum(b:abs()):clamp {min = math.max(1e-30, (a:max() - a:min()):item())}
   return ((a - b):abs() / size):max():item()
 end
 

@@ -54,8 +54,11 @@ end
 -- @param side integer odd
 -- @return handle (height, width) per picture
 function nodes.smooth(map, side)
-  return map:op("unsqueeze", {dim = 2}):op("avg_pool2d", {kernel_size = {side, side}, stride = {1, 1},
-    padding = {side // 2, side // 2}, count_include_pad = false}):op("squeeze.dim", {dim = 2})
+  local function along(x, height, width)          -- each axis by itself: the windows are rectangles at the borders too
+    return x:op("avg_pool2d", {kernel_size = {height, width}, stride = {1, 1}, padding = {height // 2, width // 2},
+      count_include_pad = false})
+  end
+  return along(along(map:op("unsqueeze", {dim = 2}), side, 1), 1, side):op("squeeze.dim", {dim = 2})
 end
 
 --- The mean of the largest numbers of a map.

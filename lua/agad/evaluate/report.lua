@@ -178,10 +178,10 @@ end
 local function counts(row)
   local c = row.counts
   if type(c) ~= "table" then return "" end
-  local text = ("  trained on %d normals%s, %d more held out; tested on %d normals and %d anomalies"):format(c.normals,
-    c.anomalies > 0 and (" and %d known anomalies"):format(c.anomalies) or "", c.held_out, c.test_normals,
-    c.test_anomalies)
-  return wrap(text, WIDTH, 4) .. "\n"
+  local tested = c.test_normals + c.test_anomalies > 0
+  local function test(n) return tested and (", %d tested"):format(n) or "" end
+  return wrap(("  normals: %d trained on, %d held out%s; anomalies: %d known%s"):format(c.normals, c.held_out,
+    test(c.test_normals), c.anomalies, test(c.test_anomalies)), WIDTH, 4) .. "\n"
 end
 
 --- A result row as text: the columns, the figures of the column reported as `auroc`, checks, what it is wrong about,

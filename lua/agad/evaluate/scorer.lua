@@ -6,6 +6,7 @@ local nn = require "agad.nn"
 local nodes = require "agad.evaluate.nodes"
 local scores = require "agad.evaluate.scores"
 local sort = require("agad.base.text").sort
+local tasks = require "agad.task"
 
 local scorer = {}
 
@@ -108,6 +109,15 @@ function scorer.program(method, score, programs, shape, keep)
   return program, names
 end
 
+local MOST_FITTED = 1000                          -- pictures; more hardly change what is kept of them
+
+--- The training normals that scores are fitted to: the first 1,000, which are a random choice.
+-- @param task task
+-- @return tensor uint8 (n, channels, height, width)
+function scorer.normals(task)
+  return tasks.pictures(task.train, table.move(task.normals, 1, math.min(MOST_FITTED, #task.normals), 1, {}))
+end
+
 --- A net whose parts are the scores that need no other net, for pictures in the range 0 to 1.
 -- @param pictures tensor uint8 (n, channels, height, width): training normals
 -- @return net
@@ -136,7 +146,7 @@ end
 --- What a built-in score keeps of training normals.
 -- @param method table
 -- @param score string as for `agad.scorer.program`
--- @param pictures function which returns the training normals, a tensor uint8 (n, channels, height, width)
+-- @param pictures function which returns training normals, a tensor uint8 (n, channels, height, width)
 -- @return table kept tensors (float32) by name; empty where there is nothing to keep
 function scorer.fit(method, score, pictures)
   local built_in = scores[score]

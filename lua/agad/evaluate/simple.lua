@@ -7,8 +7,7 @@ local nodes = require "agad.evaluate.nodes"
 
 local simple = {}
 
-local SIDE, COMPONENTS, NEIGHBOURS = 32, 30, 5
-local MOST, CHUNK = 1000, 64                      -- pictures: fitted to, and reduced at once
+local SIDE, COMPONENTS, NEIGHBOURS, CHUNK = 32, 30, 5, 64         -- CHUNK: pictures that are reduced at once
 
 local function side_of(n) return math.min(SIDE, n) end
 
@@ -19,11 +18,11 @@ local function smaller(pictures, low, high)
 end
 
 --- The mean, the principal components and the projections of pictures.
--- @param pictures tensor uint8 (n, channels, height, width); the first 1,000 are used
+-- @param pictures tensor uint8 (n, channels, height, width)
 -- @param input list {low, high}: the range of the program's input
--- @return table simple_mean (d), simple_basis (d, 30), simple_points (n, 30): kept tensors of a scoring program
+-- @return table simple_mean (d), simple_basis (d, 30), simple_points (n, 30): kept tensors
 function simple.fit(pictures, input)
-  local n, rows = math.min(MOST, pictures:size(1)), {}
+  local n, rows = pictures:size(1), {}
   for first = 1, n, CHUNK do
     rows[#rows + 1] = smaller(pictures:narrow(1, first, math.min(CHUNK, n - first + 1)), input[1], input[2])
   end

@@ -12,7 +12,7 @@ local tasks = require "agad.task"
 local verdict = {}
 
 local MORE = .01                                  -- by which a baseline must be above the model for a warning
-local WORST, SUSPECTS, MOST_NORMALS = 8, 5, 2000
+local WORST, SUSPECTS, MOST_NORMALS = 8, 5, 1000
 
 -- A list that is written to JSON as one even if it is empty.
 local function list_of(t) return setmetatable(t or {}, {__jsontype = "array"}) end
@@ -28,7 +28,7 @@ end
 -- @param batch integer pictures per scoring batch
 -- @return table name -> AUROC; null where every picture has the same score
 function verdict.baselines(task, batch)
-  local net, names = scorer.simple(tasks.pictures(task.train, task.normals))
+  local net, names = scorer.simple(scorer.normals(task))
   local numbers, found = scorer.parts(net, task.test.images, {input = {0, 1}, batch = batch}), {}
   for i, name in ipairs(names) do found[name] = auroc(numbers:select(2, i), task.test.anomalous) end
   return found
@@ -108,20 +108,25 @@ function verdict.wrong(result, task, threshold)
   return misses, alarms
 end
 
---- The normals of the training side with the highest scores, among those held out and the first 2,000 others: some may
+--- The normals of the training side with the highest scores, among those held out and the first 1,000 others: some may
 -- be labelled wrong.
 -- @param source table input, padded
 -- @param task task
 -- @param net net
 -- @param column table bn
 -- @param batch integer
--- @return list of at most 5: picture, path, score, held_out (boolean); the highest score first
+-- @return list of at most 5: picture, path, score, held_out (boolean); the highest score first; none if all are equal
 function verdict.suspects(source, task, net, column, batch)
   local rows = table.move(task.held_out, 1, #task.held_out, 1, {})
   local held_out = #rows
   table.move(task.normals, 1, math.min(MOST_NORMALS, #task.normals), held_out + 1, rows)
-  local scores = scorer.score(net, tasks.pictures(task.train, rows), columns.how(source, column, batch))
-  if not scores:isfinite():all():item() then return list_of() end
+  local how, parts = columns.how(source, column, batch), {}
+  for first = 1, #rows, batch do
+    local some = table.move(rows, first, math.min(first + batch - 1, #rows), 1, {})
+    parts[#parts + 1] = scorer.score(net, tasks.pictures(task.train, some), how)
+  end
+  local scores = core.operator "cat"(parts, {dim = 1})
+  if not scores:isfinite():all():item() or scores:max():item() == scores:min():item() then return list_of() end
   local highest, places = scores:topk(math.min(SUSPECTS, #rows))
   local list = list_of()
   for i, place in ipairs(places:totable()) do

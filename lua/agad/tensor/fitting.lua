@@ -64,8 +64,8 @@ function fitting.standard(x)
 end
 
 --- The median of scores and a robust scale: their interquartile range divided by that of N(0, 1). Where a quarter of
--- the scores are equal so that the range is 0, it is the standard deviation, and where all are equal, a millionth of
--- the median.
+-- the scores are equal so that the range is 0, it is the standard deviation, and never less than 1e-5 of the median,
+-- below which differences are those of rounding.
 -- @param scores tensor (n), or (n, k) for each column
 -- @return tensor median, of shape {} or {k}, in the dtype of scores
 -- @return tensor scale, above 0
@@ -74,7 +74,7 @@ function fitting.robust(scores)
   local wide = matrix("robust", #scores.shape == 1 and scores:unsqueeze(2) or scores)
   local quarters = wide:quantile(core.from_table({.25, .5, .75}, "float64"), {dim = 1})
   local median, range = quarters[2], quarters[3] - quarters[1]
-  local none = median:abs() * 1e-6 + 1e-9
+  local none = median:abs() * 1e-5 + 1e-9
   local deviation = wide:std {dim = {1}, correction = 0}
   local scale = core.operator "where"(range:gt(none), range / NORMAL_IQR, deviation:maximum(none))
   if #scores.shape == 1 then median, scale = median:squeeze(1), scale:squeeze(1) end

@@ -95,8 +95,7 @@ function run:scorer()
       error(("score = %s needs held-out normals: set holdout above 0"):format(score), 0)
     end
   end
-  self.score_keep = scorer.fit(self.method, score,
-    function() return tasks.pictures(self.task.train, self.task.normals) end)
+  self.score_keep = scorer.fit(self.method, score, function() return scorer.normals(self.task) end)
   self.scorer_program, self.parts = scorer.program(self.method, score, self.programs, self.shape,
     options.merge(options.merge({}, self.keep), self.score_keep))
   return self.scorer_program

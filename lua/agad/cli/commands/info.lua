@@ -159,7 +159,8 @@ local function print_row(row, thing)
   io.stdout:write(row.kind, " ", row.path or row.name, "\n")
   local keys = {}
   for key, v in pairs(row) do
-    if not below[key] and type(v) ~= "userdata" then keys[#keys + 1] = key end
+    local nothing = type(v) == "userdata" or type(v) == "table" and next(v) == nil
+    if not below[key] and not nothing then keys[#keys + 1] = key end
   end
   sort(keys)
   if row.config then keys[#keys + 1] = "config" end
