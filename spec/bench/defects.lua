@@ -1,5 +1,5 @@
--- Synthetic defects: milliseconds of processor time for a picture of a batch. A third of its pictures have no defect, the
--- others one of a kind, or, under "all", as many of any kind as by default.
+-- Synthetic defects: milliseconds of processor time for a picture of a batch. A third of the pictures have no defect,
+-- the others one of a kind, or, under "all", as many of any kind as by default.
 -- Usage: defects.lua [rounds=20]
 
 local agad = require "agad"
