@@ -20,7 +20,7 @@ static void tint(canvas *c, double scale, float v[3]) {
 
 /* ---- loops over a box ---- */
 
-/* over = a + gain (x - b) + v, per channel; x, b and over are planes of all channels. */
+/* over = base + gain (x - base) + v, for each channel. */
 CLONES static void combine(canvas *c, box b, const float *base, float gain, const float v[3]) {
   for (int k = 0; k < c->channels; k++)
     for (int y = b.top; y < b.bottom; y++) {

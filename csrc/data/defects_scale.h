@@ -7,8 +7,7 @@
 typedef enum defects_view {
   DEFECTS_REDUCED, /* all of a picture in the window */
   DEFECTS_CROP,    /* a crop of the window's size */
-  DEFECTS_FULL,    /* all of a picture, as large as it is */
-  DEFECTS_VIEWS
+  DEFECTS_FULL     /* all of a picture, as large as it is */
 } defects_view;
 
 typedef struct defects_pool {

@@ -200,6 +200,17 @@ static void fields(canvas *c) {
   CHECK(n < 5e4 || (near(sum / n, 0, .5) && squares / n > .3 && squares / n < 1.5));
 }
 
+/* What a region's mask has lies in its box. */
+static void regions(canvas *c) {
+  for (int turn = 0; turn < 20; turn++) {
+    box b = defects_region(c), all = box_whole(c);
+    EACH(c, all) {
+      int inside = y >= b.top && y < b.bottom && x >= b.left && x < b.right;
+      CHECK(inside ? c->mask[i] <= 1 : c->mask[i] == 0);
+    }
+  }
+}
+
 /* Every kind changes what lies in its box only, and makes numbers of it. */
 static void kinds(canvas *c) {
   for (int kind = 0; kind < DEFECTS_KINDS; kind++) {
@@ -233,6 +244,7 @@ static void shapes(void) {
       membranes(&c);
       inpaints(&c);
       fields(&c);
+      regions(&c);
       kinds(&c);
       free_canvas(&c);
     }
