@@ -67,9 +67,19 @@ end
 function columns.scores(source, task, column, batch)
   local net, reason = source.net(column.weights, column.bn)
   if not net then return nil, reason end
+  local how = columns.how(source, column, batch)
+  source.scored = source.scored or {}
+  for _, done in ipairs(source.scored) do                 -- columns of one net that differ in nothing
+    if done.net == net and done.test == task.test and done.bn == how.bn and done.column.order == column.order and
+       done.batch == batch then
+      return {scores = done.scores, labels = done.labels, rows = done.rows, net = net, column = column}
+    end
+  end
   local rows, labels = test_order(task.test, column.order), {}
   for i, row in ipairs(rows) do labels[i] = task.test.anomalous[row + 1] end
-  local scores = scorer.score(net, tasks.pictures(task.test, rows), columns.how(source, column, batch))
+  local scores = scorer.score(net, tasks.pictures(task.test, rows), how)
+  table.insert(source.scored, {scores = scores, labels = labels, rows = rows, net = net, column = column,
+    test = task.test, bn = how.bn, batch = batch})
   return {scores = scores, labels = labels, rows = rows, net = net, column = column}
 end
 

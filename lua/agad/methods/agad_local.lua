@@ -31,7 +31,7 @@ local function probabilities(s)
     p[i] = s.options.kinds[prepare.kinds[i]] and .12 + 4 * r * (1 - r) or 0
     sum = sum + p[i]
   end
-  for i = 1, #p do p[i] = p[i] / sum end
+  if sum == 0 then error("kinds: every kind of synthetic defect is switched off; leave one on", 0) end
   return p
 end
 

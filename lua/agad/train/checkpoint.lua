@@ -128,7 +128,7 @@ function checkpoint.resume(run)
   phase.enter(run, at.phase)
   for name, t in pairs(stored) do
     local own = name:match "^keep%.(.+)$"
-    if own and listed(run.method.keep, own) then run.keep[own] = t:to {device = run.device, dtype = run.dtype} end
+    if own and listed(run.method.keep, own) then run.keep[own] = t:to {device = run.device} end
   end
   local wanted, beside = live(run), {}
   if not (wanted["random.cuda"] and stored["random.cuda"]) then          -- begun on another kind of device

@@ -35,6 +35,7 @@ local function source_of(self, tensors)
   end
   local function net(weights, bn)
     if self.method.recalibrate == false and bn == "recalibrated" then bn = "running" end
+    if not next(self.averaged) then weights = "raw" end
     local key = weights .. " " .. bn
     made[key] = made[key] or new(weights, bn)
     return made[key]

@@ -1,0 +1,169 @@
+-- agad_local: the detector for people's own pictures.
+
+local agad = require "agad"
+local core = agad.core
+local bands = require "agad.methods.agad_local.bands"
+local fit = require "agad.methods.agad_local.fit"
+local prepare = require "agad.methods.agad_local.prepare"
+local scorer = require "agad.evaluate.scorer"
+local tasks = require "agad.task"
+
+local scratch = dofile "spec/support/scratch.lua"
+
+local function task_of(o)
+  local set = agad.data.weave {size = o and o.size or 32, train_normals = 120, train_defects = 20, test_normals = 30, test_defects = 20, seed = 3}
+  return agad.task.new(set, {normal = "cloth", holdout = .3, gamma = o and o.gamma or 0, task_seed = 1})
+end
+
+local function quiet() end
+
+teardown(scratch.remove)
+
+local function trained(o, more)
+  local given = {method = "agad_local", steps = 12, batch = 6, seed = 2, width = 4}
+  for name, v in pairs(more or {}) do given[name] = v end
+  return agad.trainer(task_of(o), given):fit(quiet)
+end
+
+describe("bands", function()
+  local x = agad.randn(2, 3, 24, 40, {dtype = "float64"})
+  local scales = core.from_table({.5, .25, 2}, "float64"):reshape {1, 3, 1, 1}
+
+  it("are the picture, two differences of blurs, and what its local contrast is divided out of", function()
+    local function blur(t, r) return agad.box_blur(agad.box_blur(t, r), r) end
+    local seen = bands.of(x, scales)
+    assert.same({2, 12, 24, 40}, seen.shape)
+    local rest = x - blur(x, 8)
+    local contrast = blur(rest * rest, 8):mean({dim = {2}, keepdim = true}):sqrt()
+    local want = agad.cat({x, ((x - blur(x, 1)) / .5):clamp(-6, 6), ((blur(x, 1) - blur(x, 4)) / .25):clamp(-6, 6),
+      (rest / (contrast + .2 * 2)):clamp(-6, 6)}, 2)
+    assert.is_true((seen - want):abs():max():item() < 1e-12)
+  end)
+
+  it("are the same as nodes of a program", function()
+    local b = agad.nn.builder {3, 24, 40}
+    local net = agad.nn.net(bands.of(b.x, b.x:constant({3, 1, 1}, {name = "k"})):build "bands", {dtype = "float64"})
+    net:share("k.value", scales:flatten())
+    local y = agad.no_grad(function() return net(x, {bn = "running"}) end)
+    assert.is_true((y - bands.of(x, scales)):abs():max():item() < 1e-12)
+  end)
+
+  it("are finite for equal pixels", function()
+    local flat = agad.full({1, 1, 16, 16}, 2.5)
+    assert.is_true(bands.scales(flat):gt(0):all():item())
+    assert.is_true(bands.of(flat, bands.scales(flat):reshape {1, 3, 1, 1}):isfinite():all():item())
+  end)
+end)
+
+describe("the window", function()
+  it("is the picture, or a whole fraction of it near 128 pixels whose sides divide by 16", function()
+    assert.same({32, 32, 1}, {prepare.window(32, 32)})
+    assert.same({128, 128, 2}, {prepare.window(256, 256)})
+    assert.same({128, 128, 4}, {prepare.window(512, 512)})
+    assert.same({160, 96, 1}, {prepare.window(160, 96)})
+    assert.same({96, 192, 2}, {prepare.window(192, 384)})
+    assert.same({240, 240, 1}, {prepare.window(240, 240)})          -- no half of it divides by 16
+  end)
+end)
+
+describe("training", function()
+  local run = trained()
+
+  it("keeps finite tensors that the scores of the program and those of tensors agree on", function()
+    for _, name in ipairs(fit.kept) do
+      assert(run.keep[name], name)
+      assert.is_true(run.keep[name]:isfinite():all():item(), name)
+    end
+    local net = scorer.net(run:scorer(), run:tensors(false), false, {})
+    local held_out = tasks.pictures(run.task.train, run.task.held_out)
+    local how = {input = {0, 1}, batch = 8}
+    local score = scorer.score(net, held_out, how)
+    local parts = core.score(net, held_out, {low = 0, high = 1, batch = 8, bn = "running", output = "parts"})
+    -- without known defects the verdict is the sum of the groups, which lie between -1 and 4
+    local sum = parts:narrow(2, 1, 5):sum {dim = {2}}
+    assert.is_true((score - sum):abs():max():item() < 1e-4)
+    assert.is_true(parts:narrow(2, 1, 5):min():item() >= -1 and parts:narrow(2, 1, 5):max():item() <= 4)
+    -- the groups are standardised on the held-out normals
+    local median = parts:narrow(2, 1, 4):median(1)
+    assert.is_true(median:abs():max():item() < .35)
+  end)
+
+  it("gives a map between 0 and 1 of the pictures' size", function()
+    local net = scorer.net(run:scorer(), run:tensors(false), false, {})
+    local maps = scorer.maps(net, run.task.test.images:narrow(1, 1, 3), {input = {0, 1}, batch = 2})
+    assert.same({3, 32, 32}, maps.shape)
+    assert.is_true(maps:min():item() >= 0 and maps:max():item() <= 1)
+  end)
+
+  it("repeats to the bit, and a resumed run ends as one that never stopped", function()
+    local dir = scratch.path "run"
+    local given = {method = "agad_local", steps = 12, batch = 6, seed = 2, width = 4, deterministic = true, threads = 1}
+    local whole = agad.trainer(task_of(), given):fit(quiet)
+    local first = agad.trainer(task_of(), given, {dir = dir})
+    first:fit(function(e) return e.kind == "step" and e.step == 5 and "stop" or nil end)
+    first:close()
+    local second = agad.trainer(task_of(), given, {dir = dir, resume = true}):fit(quiet)
+    assert.equal(12, second.steps)
+    local a, b = whole:tensors(false), second:tensors(false)
+    for name, t in pairs(a) do assert.is_true(t:equal(b[name]), name) end
+  end)
+
+  it("scores from the model file as before it was saved", function()
+    local path = scratch.path "local.safetensors"
+    run:save(path)
+    local model = agad.model.open(path)
+    assert.equal("agad_local", model.info.method)
+    assert.is_true(model.has_map)
+    local net = scorer.net(run:scorer(), run:tensors(false), false, {})
+    local some = run.task.test.images:narrow(1, 1, 8)
+    local want = scorer.score(net, some, {input = {0, 1}, batch = 32}):totable()
+    for i, row in ipairs(model:score(some)) do
+      assert.is_true(math.abs(row.score - want[i]) < 1e-4 * math.max(1, math.abs(want[i])))
+    end
+  end)
+
+  it("learns from known defects after training: they score above unknown weights of none", function()
+    local known = trained {gamma = .1}
+    assert.is_true(#known.task.anomalies > 0)
+    local net = scorer.net(known:scorer(), known:tensors(false), false, {})
+    local how = {input = {0, 1}, batch = 16}
+    local of_known = scorer.score(net, tasks.pictures(known.task.train, known.task.anomalies), how)
+    local of_normals = scorer.score(net, tasks.pictures(known.task.train, known.task.held_out), how)
+    assert.is_true(of_known:mean():item() > of_normals:mean():item() + 1)
+    assert.is_true(run.keep.verdict[2]:item() == 0 and known.keep.verdict[2]:item() > 0)
+    -- the nets are those of the run without known defects
+    assert.is_true(known.nets.detector:params()[1].tensor:equal(run.nets.detector:params()[1].tensor))
+  end)
+
+  it("takes pictures larger than its window whole and in crops", function()
+    local large = trained({size = 192}, {steps = 4})
+    local net = scorer.net(large:scorer(), large:tensors(false), false, {})
+    local maps = scorer.maps(net, large.task.test.images:narrow(1, 1, 2), {input = {0, 1}, batch = 2})
+    assert.same({2, 192, 192}, maps.shape)
+  end)
+
+  it("goes on where nothing varies: black pictures", function()
+    local set = agad.data.weave {size = 32, train_normals = 60, train_defects = 5, test_normals = 10, test_defects = 10}
+    set.train.images:zero_()
+    local task = agad.task.new(set, {normal = "cloth", holdout = .3})
+    local black = agad.trainer(task, {method = "agad_local", steps = 4, batch = 6, width = 4}):fit(quiet)
+    for _, name in ipairs(fit.kept) do assert.is_true(black.keep[name]:isfinite():all():item(), name) end
+  end)
+
+  it("draws only the kinds that are switched on, and refuses none at all", function()
+    local none = {}
+    for _, name in ipairs(prepare.kinds) do none[name] = false end
+    local ok, reason = pcall(trained, nil, {kinds = none})
+    assert.is_false(ok)
+    assert.matches("kinds", tostring(reason))
+  end)
+end)
+
+it("finds defects of a texture after some hundred steps #slow", function()
+  local set = agad.data.weave {size = 64, train_normals = 200, train_defects = 5, test_normals = 60, test_defects = 60, seed = 5}
+  local task = agad.task.new(set, {normal = "cloth", holdout = .2})
+  local run = agad.trainer(task, {method = "agad_local", steps = 250, seed = 1}):fit(quiet)
+  local row = run:evaluate()
+  assert.is_true(row.auroc > .9, tostring(row.auroc))
+  assert.is_true(row.pixel_auroc > .8, tostring(row.pixel_auroc))
+end)
