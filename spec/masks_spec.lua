@@ -390,14 +390,15 @@ describe("a note of what was decided", function()
     assert(require("lfs").link(tree.of(files), dir, true))
     local status, out = cli.agad "info parts --set cache=false"
     assert.equal(0, status)
-    has(out, "training holds out 20 of 50 normals for the threshold",
+    has(out, "training holds out 16 of 50 normals for the threshold",
       "masks: 4 of the 4 anomalous test pictures have one")
     local _, json = cli.agad "info parts --set cache=false --json"
     has(json, '"kind":"data"')
     assert.is_nil(json:find("holds out", 1, true))
-    local trained, row, err = cli.agad "train parts --epochs 1 --set size=16 --set cache=false --json --out m.st"
+    local trained, row, err = cli.agad("train parts --method agad --epochs 1 --set size=16 --set cache=false " ..
+      "--json --out m.st")
     assert.equal(0, trained, err)
-    has(err, "note: training holds out 20 of 50 normals for the threshold\n",
+    has(err, "data      30 normals, 20 more held out, 0 known defects; test: 4 normals, 4 defects\n",
       "note: masks: 4 of the 4 anomalous test pictures have one\n")
     assert.is_nil(row:find("holds out", 1, true))
   end)

@@ -147,6 +147,20 @@ local function convert_scheduled(named, name, v)
   return named.schedule.kind(name, d, v)
 end
 
+--- The given options that a method does not have, sorted.
+-- @param method table
+-- @param given table as for `options.resolve`
+-- @return list of names
+function options.unknown(method, given)
+  local _, named = options.schema(method)
+  local list = {}
+  for name in pairs(flatten(given, named, {}, "")) do
+    if not named[name] and not name:find "^schedule%." then list[#list + 1] = name end
+  end
+  sort(list)
+  return list
+end
+
 --- The full configuration of a run: defaults, the method's defaults and the given options, typed and checked.
 -- Unknown names, values out of range and values that this version does not support are errors.
 -- @param method table a method's table (name, options)
@@ -164,7 +178,7 @@ function options.resolve(method, given, suggested)
       set.schedule[scheduled] = convert_scheduled(named, scheduled, v)
     else
       if not (presets[name] and v == "custom") then v = typed(name, d, v) end
-      set[name] = v
+      if name ~= "method" or v ~= "auto" then set[name] = v end
     end
   end
   local config = {}

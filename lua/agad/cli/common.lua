@@ -63,11 +63,11 @@ local function set_threads(config)
   if config.threads then require("agad.core").threads(config.threads) end
 end
 
---- The method, and the given options divided into those of the task (typed) and those of the trainer. Sets the number
--- of threads.
+--- The method (agad unless one is given), and the given options divided into those of the task (typed) and those of the
+-- trainer. Sets the number of threads.
 -- Wrong options, and a method that cannot be loaded, count as wrong usage.
 function common.configure(given)
-  local method = common.usage(methods.load, given.method or "agad")
+  local method = common.usage(methods.load, given.method == "auto" and "agad" or given.method or "agad")
   local config = common.usage(options.resolve, method, given)
   local of_task, task, run = options.select(config, "task"), {task_seed = config.task_seed}, {}
   for name, v in pairs(given) do
@@ -91,9 +91,11 @@ function common.prepare(given, owner)
 end
 
 --- Loads the data set that the arguments name, with the task's options; shows progress while its files are read.
-function common.load(args, task)
+-- `choose` is as for `agad.data.load`, or nil.
+function common.load(args, task, choose)
   local show = require("agad.train.progress").new {quiet = args.quiet}
-  local o = {root = args.root, on_progress = function(done, total) show {kind = "load", done = done, total = total} end}
+  local o = {root = args.root, choose = choose,
+    on_progress = function(done, total) show {kind = "load", done = done, total = total} end}
   for _, name in ipairs {"size", "channels", "fit", "filter", "fast_decode", "strict", "outside", "cache", "normal"} do
     o[name] = task[name]
   end

@@ -47,11 +47,12 @@ for _, name in ipairs(named.names) do data[named.call(name)] = function(o) retur
 -- is not used: its picture gets a mask that marks nothing and, if it is anomalous, is left out of pixel AUROC and PRO.
 -- All that is decided in this way is told in the set's notes.
 -- @param dir string
--- @param o table size (side length; nil: as in the files, which must then be of one size), channels (1, 3; nil: as in
---   the files), fit ("resize", "crop", "pad"), filter ("bilinear", "area"), fast_decode (false; true: decode large
---   JPEGs at reduced size, which changes pixels slightly), strict (false; true: stop at a file that cannot be read),
---   cache (true: ~/.cache/agad/decoded; false; or a path), max_pixels, max_bytes (limits for one file), on_progress
---   (function(done, total); false: nothing is shown)
+-- @param o table size (side length, or "HEIGHTxWIDTH"; nil: as in the files, which must then be of one size), channels
+--   (1, 3; nil: as in the files), fit ("resize", "crop", "pad"), filter ("bilinear", "area"), fast_decode (false; true:
+--   decode large JPEGs at reduced size, which changes pixels slightly), strict (false; true: stop at a file that cannot
+--   be read), cache (true: ~/.cache/agad/decoded; false; or a path), max_pixels, max_bytes (limits for one file),
+--   on_progress (function(done, total); false: nothing is shown), choose (function(paths) of the training pictures,
+--   which returns size, channels and filter to use)
 -- @return set
 -- @raise there is no such folder, it has no pictures, or none of them can be read; with strict also: a mask that cannot
 --   be read or has another size, an anomalous picture without a mask

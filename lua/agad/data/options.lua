@@ -3,6 +3,7 @@
 
 local configuration = require "agad.base.configuration"
 local options = require "agad.base.options"
+local sides = require "agad.data.sides"
 
 local option = options.option
 
@@ -10,6 +11,8 @@ local known = {
   data = option {kind = "string", help = "the data set: a name, a folder or a .csv file"},
   size = option {kind = "integer", min = 1, max = 4096, unit = "pixels", flag = "N",
     help = "side length that pictures are resized to"},
+  sides = option {kind = sides.kind, min = 1, max = 4096, unit = "pixels", flag = "N",
+    help = "side length that pictures are resized to, or HEIGHTxWIDTH"},
   channels = option {kind = "integer", choices = {1, 3}, flag = "N", help = "1 for grey, 3 for colour"},
   fit = option {choices = {"resize", "crop", "pad"}, help = "how pictures are brought to that size"},
   filter = option {choices = {"bilinear", "area"}, help = "resampling filter"},
@@ -22,6 +25,8 @@ local known = {
   max_pixels = option {kind = "integer", min = 1, help = "larger pictures are refused"},
   max_bytes = option {kind = "integer", min = 1, unit = "bytes", help = "larger files are refused"},
   on_progress = option {kind = "function", help = "function(done, total), called while pictures are read"},
+  choose = option {kind = "function",
+    help = "function(paths) that returns size, channels and filter where they depend on the pictures"},
 }
 
 local function some(names)
@@ -31,7 +36,7 @@ local function some(names)
 end
 
 local of_tasks = some "data channels fit filter fast_decode strict outside cache"
-of_tasks.size = options.like(known.size, {min = 8})        -- nets need at least that
+of_tasks.size = options.like(known.sides, {min = 8})       -- nets need at least that
 configuration.define("task", of_tasks)
 
 --- The definitions of some of these options.

@@ -13,7 +13,8 @@ local fail = sets.fail
 local pictures = {}
 
 --- The options of sets that are read from files of pictures.
-pictures.options = some "size channels fit filter fast_decode strict cache max_pixels max_bytes on_progress"
+pictures.options = some "channels fit filter fast_decode strict cache max_pixels max_bytes on_progress choose"
+pictures.options.size = some("sides").sides
 
 -- Refuses a file that a user named as the cache but that is none, as it would be replaced.
 local function not_another_file(path)
@@ -105,6 +106,8 @@ end
 -- @raise none of them can be read, sizes that differ where no size is given; with strict, a file that cannot be used
 function pictures.read(name, places, rows, o, notes)
   local where = places[1]
+  local chosen = o.choose and o.choose(table.move(rows.paths, 1, rows.train, 1, {})) or {}
+  for key, value in pairs(chosen) do o[key] = value end
   local loaded = core.data.load_files(rows.paths, options_of(o, {cache = cache_path(places, o),
     on_progress = o.on_progress or nil}))
   if loaded.note then notes[#notes + 1] = loaded.note end

@@ -1,5 +1,6 @@
 -- What all data sets have in common: the object, and how it is printed.
 
+local sides = require "agad.data.sides"
 local text = require "agad.base.text"
 local format, printable = text.format, text.printable
 
@@ -11,7 +12,8 @@ local fail = sets.fail
 
 --- The size and format that the core converts pictures to, from the options of a set.
 function sets.form(o)
-  return {height = o.size or nil, width = o.size or nil, channels = o.channels or nil, fit = o.fit, filter = o.filter}
+  local height, width = sides.of(o.size)
+  return {height = height, width = width, channels = o.channels or nil, fit = o.fit, filter = o.filter}
 end
 
 -- The object --------------------------------------------------------------------------------------

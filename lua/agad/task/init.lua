@@ -59,6 +59,7 @@ end
 
 -- a = round(gamma * n / (1 - gamma)), limited to the anomalies available; and the number before that limit.
 local function known_anomalies(gamma, n, pool)
+  if gamma == "all" then return pool, pool end
   if not (gamma >= 0 and gamma < 1) then fail("gamma = %g: it must be at least 0 and below 1", gamma) end
   local wanted = math.floor(gamma * n / (1 - gamma) + .5)
   return math.min(wanted, pool), wanted
@@ -91,6 +92,7 @@ end
 
 local function held_out(n, share)
   if share <= 0 then return 0 end
+  if share >= 1 then return math.min(n - 1, share) end
   return math.min(n - 1, math.max(math.min(20, n // 2), math.min(1000, math.floor(share * n + .5))))
 end
 
@@ -119,7 +121,7 @@ local function check_chosen(set, o, normal_labels, normals, by_class)
     fail("%s: class %s has no training pictures", set.name,
       #normal_labels == 1 and first or first .. " (and each other normal one)")
   end
-  local largest = schedule.largest(o.gamma)
+  local largest = o.gamma == "all" and 1 or schedule.largest(o.gamma)
   if type(o.anom_classes) == "table" and largest ~= 0 then
     for _, label in ipairs((classes.labels(set, "anom_classes", o.anom_classes))) do
       if not by_class[label] then
@@ -168,7 +170,7 @@ local function assemble(set, o, chosen)
   t.normal = t.normal_labels[1]
   t.test = split.test_side(set, t.test_rows, classes.keys(t.normal_labels))
   if o.test_limit then t.test = split.with_fewer_anomalies(t.test, o.test_limit) end
-  local largest = schedule.largest(o.gamma)
+  local largest = o.gamma ~= "all" and schedule.largest(o.gamma)
   local a, wanted = #t.pool, #t.pool
   if largest then a, wanted = known_anomalies(largest, #t.normals, #t.pool) end
   t.anomalies = table.move(t.pool, 1, a, 1, {})
@@ -198,12 +200,12 @@ end
 -- become test pictures. A set without any anomaly is used for training only, and has no test pictures.
 -- @param set set from agad.data
 -- @param o table normal (a class, a superclass, or a list; default: the set's own), or anomaly with protocol =
---   "leave_one_out"; gamma (0): the share of known anomalies, a/(n+a), or a schedule (`agad.schedule`); anom_classes
---   ("all", how many, or a list); holdout: the share of the normals that is held out (default: the set's, or 0), but
---   at least 20 of them (or half, if there are fewer than 40) and at most 1,000; limit: train on at most this many
---   normals; test_limit: test at most this many anomalies, the same ones for every seed; test_set ("official";
---   "ganomaly": also tests the anomalies of the train split); force (allows "ganomaly" with gamma > 0); task_seed
---   (default: seed, or 1)
+--   "leave_one_out"; gamma (0): the share of known anomalies, a/(n+a), "all", or a schedule (`agad.schedule`);
+--   anom_classes ("all", how many, or a list); holdout: the share of the normals that is held out (default: the set's,
+--   or 0), but at least 20 of them (or half, if there are fewer than 40) and at most 1,000; or a whole number of them;
+--   limit: train on at most this many normals; test_limit: test at most this many anomalies, the same ones for every
+--   seed; test_set ("official"; "ganomaly": also tests the anomalies of the train split); force (allows "ganomaly" with
+--   gamma > 0); task_seed (default: seed, or 1)
 -- @return task
 -- @raise unknown class or option, gamma outside [0, 1), no normals
 function task.new(set, o) return make(set, o) end
@@ -242,6 +244,15 @@ function task.about_holdout(set, o)
     or nil
 end
 
+--- What the training side of such a task has, before any normals are held out. The task is not made.
+-- @param set set from agad.data
+-- @param o table as of `agad.task.new`
+-- @return table normals, known (anomalies that may be known): how many
+function task.sides(set, o)
+  local chosen = choose(set, checked(set, o))
+  return {normals = #chosen.normals + #chosen.held_out, known = #chosen.pool}
+end
+
 --- Pictures of some rows (from 0) of a split.
 -- @param from table a split of a set or a task
 -- @param rows list
@@ -254,15 +265,26 @@ end
 
 --- @name task:anomalies_at(gamma)
 -- The known anomalies at a gamma: the first ones of the pool, spread as evenly over the classes as possible.
--- @param gamma number at least 0 and below 1
+-- @param gamma number at least 0 and below 1, or "all"
 -- @return list rows of train
 function methods:anomalies_at(gamma) return table.move(self.pool, 1, self:count_at(gamma), 1, {}) end
 
 --- @name task:count_at(gamma)
 -- How many anomalies are known at a gamma: round(gamma * n / (1 - gamma)), or all if there are fewer.
--- @param gamma number at least 0 and below 1
+-- @param gamma number at least 0 and below 1, or "all"
 -- @return integer
 function methods:count_at(gamma) return (known_anomalies(gamma, #self.normals, #self.pool)) end
+
+--- @name task:gamma_at(gamma, epoch, epochs)
+-- The share of known anomalies in an epoch.
+-- @param gamma number|list|table|function|string a schedule, or "all"
+-- @param epoch integer from 1
+-- @param epochs integer of the run
+-- @return number
+function methods:gamma_at(gamma, epoch, epochs)
+  if gamma == "all" then return #self.pool / (#self.normals + #self.pool) end
+  return schedule.value(gamma, epoch, epochs)
+end
 
 --- @name task:check(config)
 -- Refuses a configuration whose task options differ from this task's, as the result row would name the wrong ones.
@@ -318,7 +340,8 @@ function methods:describe()
     if of.anomalies > 0 then known[#known + 1] = ("%s %d"):format(of.name, of.anomalies) end
     if of.test > 0 then tested[#tested + 1] = ("%s %d"):format(of.name, of.test) end
   end
-  local varies = type(self.options.gamma) ~= "number" and "up to " or ""
+  local gamma = self.options.gamma
+  local varies = type(gamma) ~= "number" and gamma ~= "all" and "up to " or ""
   local lines = {self.call,
     ("  train: %d normals, %d held out, %s%d known anomalies of %d"):format(c.normals, c.held_out, varies, c.anomalies,
       #self.pool)}

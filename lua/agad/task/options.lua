@@ -44,14 +44,23 @@ local function classes(key, _, v)
   return list
 end
 
+-- A share below 1, or a whole number from 1.
+local function share_or_count(key, d, v)
+  local n = options.convert.number(key, d, v)
+  if n >= 1 and not math.tointeger(n) then
+    fail("%s = %s: it must be a share below 1, or a whole number of pictures", key, show(v))
+  end
+  return n < 1 and n or math.tointeger(n)
+end
+
 -- Definitions -----------------------------------------------------------------------------------
 
 return configuration.define("task", {
   normal = option {kind = class_or_list, flag = "CLASS",
     help = "the normal class: a name, a superclass, or several (A,B)"},
   anomaly = option {kind = class_or_list, flag = "CLASS", help = "the anomalous class, for protocol = leave_one_out"},
-  gamma = option {kind = schedule.kind, default = 0.0, min = 0, below = 1, flag = "G",
-    help = "share of known anomalies, a/(n+a); varying by epoch: 0,0.05 or linear:0:0.1:10"},
+  gamma = option {kind = schedule.kind_or_all, default = 0.0, min = 0, below = 1, flag = "G",
+    help = "share of known anomalies, a/(n+a), or all; varying by epoch: 0,0.05 or linear:0:0.1:10"},
   anom_classes = option {kind = classes, default = "all",
     help = "classes that known anomalies come from: all, how many, or a list"},
   protocol = option {choices = {"one_vs_rest", "leave_one_out"}, flag = "NAME",
@@ -59,7 +68,8 @@ return configuration.define("task", {
   test_set = option {choices = {"official", "ganomaly"},
     help = "the test split; ganomaly adds the anomalies of the train split"},
   force = option {kind = "boolean", help = "allow test_set = ganomaly with gamma > 0, which trains on test pictures"},
-  holdout = option {kind = "number", min = 0, below = 1, help = "share of the normals held out to set the threshold"},
+  holdout = option {kind = share_or_count, min = 0,
+    help = "share of the normals held out to set the threshold, or how many (from 1)"},
   limit = option {kind = "integer", min = 1, flag = "N", help = "train on at most this many normals"},
   test_limit = option {kind = "integer", min = 1,
     help = "test at most this many anomalies, the same ones for every seed"},

@@ -107,6 +107,9 @@ function schedule.kind(key, d, v)
   return schedule.check(key, v, function(x) return typed(key, d, x) end)
 end
 
+--- The kind of gamma: a schedule, or "all".
+function schedule.kind_or_all(key, d, v) return v == "all" and v or schedule.kind(key, d, v) end
+
 --- The kind of the option `schedule`, a table of schedules for other options, whose values must lie in those options'
 -- ranges.
 -- @param name string the other option
@@ -155,9 +158,10 @@ function schedule.largest(spec)
 end
 
 --- A schedule as Lua writes it.
--- @param spec number|list|table|function
+-- @param spec number|list|table|function|string
 -- @return string
 function schedule.text(spec)
+  if type(spec) == "string" then return ("%q"):format(spec) end
   if type(spec) == "number" then return format("%.14g", spec) end
   if type(spec) == "function" then return "function" end
   if spec.schedule then

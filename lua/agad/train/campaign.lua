@@ -4,6 +4,7 @@
 -- same time share the cores, unless options.threads or OMP_NUM_THREADS says how many threads each has.
 
 local agad = require "agad"
+local auto = require "agad.train.auto"
 local check_names = require("agad.base.options").check_names
 local core = agad.core
 local interrupt = require "agad.base.interrupt"
@@ -86,7 +87,8 @@ function campaign.plan(spec)
       if outer then given[outer] = options.merge(options.merge({}, given[outer] or {}), {[inner] = value})
       else given[key] = value end
     end
-    local config = options.resolve(methods.load(given.method or "agad"), given)
+    local method = methods.load((auto.method(given, auto.is_files(spec.data))))
+    local config = options.resolve(method, given)
     config.data = spec.data
     local id = options.hash(config)
     if seen[id] then fail("two runs of the grid have the same configuration (%s)", id) end

@@ -21,6 +21,14 @@
 --   needs_anomalies: true if it cannot train without known anomalies
 --   recalibrate: false if its scoring nets keep the running statistics of
 --     training; the column `steady`, the threshold and the model use them
+--   pictures: function(found), which returns size (or height and width),
+--     channels and filter for pictures from files, where these options are
+--     not given. `found` has of some files: side (the median of the root of
+--     width x height), height, width (medians), colour (the mean of
+--     |R - G| + |R - B|, 0 to 510)
+--   task: function(found), which returns options of the task for such
+--     pictures, likewise. `found` has normals (of the training side, before
+--     any are held out) and known (the defects there that may be known)
 --   extends: the method that this one builds on (agad.train.extension)
 -- The keys of a phase:
 --   name
@@ -58,6 +66,7 @@ end
 
 local function is_text(v) return type(v) == "string" end
 local function is_table(v) return type(v) == "table" end
+local function is_function(v) return type(v) == "function" end
 local function is_flag(v) return type(v) == "boolean" end
 local function is_names(v)
   if not is_table(v) then return false end
@@ -71,7 +80,7 @@ local keys = {
   {"options", is_table, "a table of options or defaults", needed = true},
   {"input", function(v) return is_table(v) and tonumber(v[1]) and tonumber(v[2]) and v[1] < v[2] end, "{low, high}",
     needed = true},
-  {"nets", function(v) return type(v) == "function" end, "a function(options, shape)", needed = true},
+  {"nets", is_function, "a function(options, shape)", needed = true},
   {"phases", function(v) return is_table(v) and is_table(v[1]) end, "a list of phases", needed = true},
   {"score", function(v) return type(v) == "function" or is_names(v) and #v > 0 end,
     "a list of names or a function(builder, nets)", needed = true},
@@ -83,6 +92,8 @@ local keys = {
   {"anomalies", is_table, "a table of least, mode and in_batches"},
   {"needs_anomalies", is_flag, "true or false"},
   {"recalibrate", is_flag, "true or false"},
+  {"pictures", is_function, "a function(found)"},
+  {"task", is_function, "a function(found)"},
   {"extends", is_text, "the name of a method, or its file"},
 }
 
@@ -255,6 +266,16 @@ local function complete(given, where, extending)
   return m
 end
 
+-- The module of a method that comes with agad or is loaded; nil if there is none of this name.
+local function module_of(name)
+  local module = "agad.methods." .. name
+  local there = name:find("^[%w_]+$") and (package.loaded[module] or package.searchpath(module, package.path))
+  return there and module or nil
+end
+
+--- Whether there is a method of this name.
+function method.is_known(name) return module_of(name) ~= nil end
+
 local function read(name)
   if name:find("%.lua$") then
     local chunk, reason = loadfile(name)
@@ -266,8 +287,8 @@ local function read(name)
     if not ok then error(("method %s: its file raises: %s"):format(name, errors.text(result)), 0) end
     return result
   end
-  local module = "agad.methods." .. name
-  if not name:find("^[%w_]+$") or not (package.loaded[module] or package.searchpath(module, package.path)) then
+  local module = module_of(name)
+  if not module then
     local known = method.names()
     error(("unknown method %q%s, or a file such as my_method.lua"):format(name, hint(name, known)), 0)
   end

@@ -16,7 +16,8 @@ local function device(key, _, v)
 end
 
 return configuration.define("trainer", {
-  method = option {default = "agad", flag = "NAME", help = "the method: a name, or a file such as my_method.lua"},
+  method = option {default = "auto", flag = "NAME", help = "the method: a name, a file such as my_method.lua, or auto: "
+    .. "agad_local for folders and CSV files, agad for named sets"},
   epochs = option {default = 35, min = 1, max = MOST_STEPS, flag = "N", help = "passes over the normal pictures"},
   steps = option {default = 0, min = 0, max = MOST_STEPS, flag = "N",
     help = "end training after this many steps (0 = after the epochs); without epochs, they set no limit"},

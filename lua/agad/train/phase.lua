@@ -32,7 +32,8 @@ end
 local function count(run, epochs)
   if epochs == 0 then return 0 end
   local function batches(epoch) return (select(4, phase.epoch_of(run, epoch, epochs))) end
-  if type(run.config.gamma) == "number" then return batches(1) * epochs end
+  local gamma = run.config.gamma
+  if type(gamma) == "number" or gamma == "all" then return batches(1) * epochs end
   local total = 0
   for epoch = 1, epochs do total = total + batches(epoch) end
   return total
@@ -225,7 +226,7 @@ end
 function phase.epoch_of(run, epoch, epochs)
   local c, o, anomalies = run.config, run.method_options, run.method.anomalies or {}
   local least, mode = anomalies.least and o[anomalies.least] or 0, anomalies.mode and o[anomalies.mode] or "within"
-  local gamma = schedule.value(c.gamma, epoch, epochs or phase.epochs(run))
+  local gamma = run.task:gamma_at(c.gamma, epoch, epochs or phase.epochs(run))
   local known = run.task:count_at(gamma)
   local k = known > 0 and anomalies.in_batches ~= false and core.data.anomalies_per_batch(c.batch, least, gamma) or 0
   local size = mode == "append" and c.batch + k or c.batch

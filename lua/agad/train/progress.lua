@@ -4,6 +4,7 @@
 
 local sorted_keys = require("agad.base.values").keys
 local format = require("agad.base.text").format
+local wrap = require("agad.base.text").wrap
 
 local progress = {}
 
@@ -172,6 +173,8 @@ function on.load(self, e) draw_share(self, "reading pictures", e) end
 function on.work(self, e)
   if self.live then self:draw(e.text, true) else self:print(e.text) end
 end
+
+function on.line(self, e) self:print(wrap(e.text, 79, 10)) end
 
 function on.note(self, e) self:print("note: " .. e.text) end
 

@@ -2,6 +2,7 @@
 
 local agad = require "agad"
 local augment = require "agad.train.augment"
+local auto = require "agad.train.auto"
 local budget = require "agad.train.budget"
 local checkpoint = require "agad.train.checkpoint"
 local core = require "agad.core"
@@ -15,6 +16,7 @@ local results = require "agad.train.results"
 local rundir = require "agad.train.rundir"
 local scorer = require "agad.evaluate.scorer"
 local selection = require "agad.train.selection"
+local sides = require "agad.data.sides"
 local sorted_keys = require("agad.base.values").keys
 
 local run = {}
@@ -92,13 +94,15 @@ local function make_nets(self)
   end
 end
 
--- The method and the configuration of a run.
+-- The method and the configuration of a run; and a note of why it is this method, or nil.
 local function configured(task, given)
   given = options.merge(options.merge({}, task.options), given or {})
-  local method = methods.load(given.method or "agad")
+  local note
+  given.method, note = auto.method(given, task.train.paths ~= nil)
+  local method = methods.load(given.method)
   local set = task.set
-  local config = options.resolve(method, given, {size = set.height == set.width and set.height or nil,
-    channels = set.channels, holdout = task.options.holdout, normal = task.options.normal, 
+  local config = options.resolve(method, given, {size = sides.size(set.height, set.width),
+    channels = set.channels, holdout = task.options.holdout, normal = task.options.normal,
     batch = method.options.batch == nil and set.batch or nil})
   if config.data ~= nil and config.data ~= printable(set.name) then
     error(("data = %s, but the task's pictures are those of %s; leave data out"):format(config.data,
@@ -110,7 +114,7 @@ local function configured(task, given)
   if method.needs_anomalies and #task.anomalies == 0 then
     error(("method %s learns from known anomalies, but the task has none; give a gamma above 0"):format(method.name), 0)
   end
-  return method, config
+  return method, config, note
 end
 
 -- Whether `minutes` is still to become a number of steps.
@@ -196,8 +200,8 @@ end
 -- @raise an option is wrong, a net does not fit the pictures, or the device does not exist
 function trainer.new(task, given, o)
   o = o or {}
-  local method, config = configured(task, given)
-  local note = o.resume and o.dir and take_earlier(config, o.dir)
+  local method, config, note = configured(task, given)
+  local changed = o.resume and o.dir and take_earlier(config, o.dir)
   if config.threads then core.threads(config.threads) end
   config.threads = core.threads()
   local untimed = is_untimed(config)
@@ -216,7 +220,7 @@ function trainer.new(task, given, o)
     if held then held:close() end                        -- releases the lock at once, not at the next collection
     error(reason, 0)
   end
-  table.insert(self.notes, note or nil)
+  for _, text in ipairs {note or false, changed or false} do if text then table.insert(self.notes, text) end end
   return self
 end
 

@@ -70,7 +70,10 @@ local function of_data(args, config)
   end
   local named = {command = "info", data = args.thing, root = args.root, quiet = args.quiet}
   local set = common.load(named, config)
-  local known, held_out = errors.try(require("agad").task.about_holdout, set, {normal = config.normal})
+  local known, held_out = errors.try(function()
+    local picks = require("agad.train.auto").new({}, args.thing)
+    return require("agad").task.about_holdout(set, picks:task(set, {normal = config.normal}))
+  end)
   local row, undrawn = require("agad.data.inspect").set(set, {out = args.out})
   return row, undrawn, known and held_out or nil
 end

@@ -7,7 +7,10 @@ local next_steps = require "agad.cli.next_steps"
 local progress = require "agad.train.progress"
 
 local function train(args)
-  local _, task_options, run_options = common.configure(common.given(args))
+  local given = common.given(args)
+  local data = args.data or {normals = args.normals, anomalies = args.anomalies}
+  local picks = common.usage(require("agad.train.auto").new, given, data)
+  local _, task_options, run_options = common.configure(given)
   local dir = args.run or args.out:gsub("%.[^./]*$", "") .. ".run"
   if dir == args.out then common.fail(("--out and --run are both %s; give two different paths"):format(dir), 2) end
   common.check_outside(args.out, dir)
@@ -16,13 +19,13 @@ local function train(args)
 
   local agad = require "agad"
   interrupt.arm()
-  local set = common.load(args, task_options)
-  local task = agad.task.new(set, task_options)
   local show = progress.new {quiet = args.quiet}
+  local set = common.load(args, task_options, picks.choose)
+  local task = agad.task.new(set, picks:task(set, task_options))
   local run = agad.trainer(task, run_options, {dir = dir, resume = args.resume, on_event = show})
   show:clear()
-  local held_out = agad.task.about_holdout(set, task_options)
-  if held_out then show {kind = "note", text = held_out} end
+  if picks.note then show {kind = "note", text = picks.note} end
+  for _, line in ipairs(picks:about(run)) do show {kind = "line", text = line} end
 
   local interrupted = false
   run:fit(function(e)

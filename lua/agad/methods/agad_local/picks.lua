@@ -1,0 +1,41 @@
+-- What agad_local picks by itself for pictures from files: their size and channels, what is held out, and which
+-- defects are known.
+
+local picks = {}
+
+local LARGE, SMALL, STEP = 256, 128, 16           -- sides, and what they are multiples of
+local ASPECT, GREY = 1.5, 4                       -- square up to this ratio; colours that differ by less are grey
+local SHARE, LEAST, MOST = .15, 30, 150           -- of the normals: held out
+
+local function multiple(x) return math.max(STEP, math.floor(x / STEP + .5) * STEP) end
+
+-- The side of a square: large pictures keep details, and small ones are enlarged to at most twice their size.
+local function side_of(side)
+  if side >= 200 then return LARGE end
+  local own = SMALL
+  while own > 2 * side and own > STEP do own = own // 2 end
+  return own
+end
+
+--- How pictures are read.
+-- @param found table as of a method's key `pictures`
+-- @return table size, channels, filter
+function picks.pictures(found)
+  local side, ratio = side_of(found.side), found.height / found.width
+  local height, width = side, side
+  if math.max(ratio, 1 / ratio) > ASPECT then
+    height, width = multiple(side * ratio ^ .5), multiple(side / ratio ^ .5)
+  end
+  return {height = height, width = width, channels = found.colour <= GREY and 1 or 3, filter = "area"}
+end
+
+--- What is held out and known.
+-- @param found table as of a method's key `task`
+-- @return table gamma, holdout
+function picks.task(found)
+  local n = found.normals
+  local held = n < 2 * LEAST and n // 3 or math.max(LEAST, math.min(MOST, math.floor(SHARE * n + .5)))
+  return {gamma = "all", holdout = held}
+end
+
+return picks
