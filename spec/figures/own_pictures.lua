@@ -5,6 +5,7 @@
 -- from the test side, which they leave; three draws each. Prints one row of JSON.
 
 local agad = require "agad"
+local auto = require "agad.train.auto"
 local core = agad.core
 local evaluate = require "agad.evaluate"
 local random = require "agad.base.random"
@@ -45,12 +46,11 @@ local function manifest()
 end
 
 local path = manifest()
-local given = {method = "agad_local", seed = seed, steps = steps}
-local inspected = require("agad.train.automatic").options(path, given)
-local set = agad.data.load(path, {size = inspected.size, channels = inspected.channels, outside = true, filter = "area",
-  normal = normal})
+local given = {seed = seed, steps = steps}
+local picks = auto.new(given, path)
+local set = agad.data.load(path, {outside = true, normal = normal, choose = picks.choose})
 os.remove(path)
-local task = agad.task.new(set, {normal = normal, holdout = inspected.holdout, task_seed = seed})
+local task = agad.task.new(set, picks:task(set, {normal = normal, task_seed = seed}))
 local run = agad.trainer(task, given)
 local began = core.clock()
 run:fit()

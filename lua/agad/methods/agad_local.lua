@@ -9,6 +9,7 @@ local core = require "agad.core"
 local fit = require "agad.methods.agad_local.fit"
 local nn = require "agad.nn"
 local option = require("agad.base.options").option
+local picks = require "agad.methods.agad_local.picks"
 local prepare = require "agad.methods.agad_local.prepare"
 local pseudo = require "agad.methods.agad_local.pseudo"
 local scores = require "agad.methods.agad_local.scores"
@@ -82,6 +83,7 @@ return {
   name = "agad_local",
   options = {
     batch = 16, lr = 2e-3, betas = {0.9, 0.999}, weight_decay = 1e-2, grad_clip = 1.0, ema = 0.0, eval_batch = 32,
+    minutes = 12.0,
     width = option {default = 16, min = 4, max = 256, help = "filters in the first level of the net"},
     defects = {
       least = option {default = 1.5, above = 0, help = "weakest synthetic defects, in standard deviations of a picture"},
@@ -108,6 +110,8 @@ return {
   },
   keep = fit.kept,
   anomalies = {in_batches = false},
+  pictures = picks.pictures,
+  task = picks.task,
   recalibrate = false,
   average = {},
   score = scores.build,

@@ -3,11 +3,15 @@
 
 local picks = {}
 
-local LARGE, SMALL, STEP = 256, 128, 16           -- sides, and what they are multiples of
+local LARGE, SMALL, STEP = 256, 128, 16           -- sides; a window's are multiples of STEP
 local ASPECT, GREY = 1.5, 4                       -- square up to this ratio; colours that differ by less are grey
 local SHARE, LEAST, MOST = .15, 30, 150           -- of the normals: held out
 
-local function multiple(x) return math.max(STEP, math.floor(x / STEP + .5) * STEP) end
+-- The sides of large pictures are two windows.
+local function multiple(x, side)
+  local step = side == LARGE and 2 * STEP or STEP
+  return math.max(step, math.floor(x / step + .5) * step)
+end
 
 -- The side of a square: large pictures keep details, and small ones are enlarged to at most twice their size.
 local function side_of(side)
@@ -24,7 +28,7 @@ function picks.pictures(found)
   local side, ratio = side_of(found.side), found.height / found.width
   local height, width = side, side
   if math.max(ratio, 1 / ratio) > ASPECT then
-    height, width = multiple(side * ratio ^ .5), multiple(side / ratio ^ .5)
+    height, width = multiple(side * ratio ^ .5, side), multiple(side / ratio ^ .5, side)
   end
   return {height = height, width = width, channels = found.colour <= GREY and 1 or 3, filter = "area"}
 end
