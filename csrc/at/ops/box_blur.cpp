@@ -27,7 +27,8 @@ Tensor box_blur(const Tensor &x_in, int64_t radius) {
   const bool real = x.scalar_type() == at::kDouble;
   own_parallel(size_t(x.numel()) / plane, x.numel(), [&](size_t b, size_t e) {
     std::unique_ptr<double, decltype(&free)> sums((double *)at_take(2 * w + 1, sizeof(double)), &free);
-    if (real) box_blur_f64((double *)yp + b * plane, (const double *)xp + b * plane, e - b, h, w, size_t(radius), sums.get());
+    if (real)
+      box_blur_f64((double *)yp + b * plane, (const double *)xp + b * plane, e - b, h, w, size_t(radius), sums.get());
     else box_blur_f32((float *)yp + b * plane, (const float *)xp + b * plane, e - b, h, w, size_t(radius), sums.get());
   });
   return y;

@@ -9,18 +9,23 @@ local format = require("agad.base.text").format
 
 local checks = {}
 
-local SHUFFLES, SAMPLE, TOLERANCE = 20, 512, 1e-5
+local SHUFFLES, SAMPLE, TOLERANCE = 20, 256, 1e-5
 local LEAKS, SEPARATES = 0.75, 0.90
 local MAX_FPR = 0.3
 
 -- The largest relative difference between scores of a sample in order, and in reverse order with another batch size.
 -- Scores that are small beside the range of all of them, as sums of standardised ones can be, are compared with that.
 local function order_difference(source, task, result, batch)
-  local rows, n = {}, #result.rows
-  for i = 1, math.min(SAMPLE, n) do rows[i] = result.rows[(i - 1) * n // math.min(SAMPLE, n) + 1] end
+  local rows, places, n = {}, {}, #result.rows
+  for i = 1, math.min(SAMPLE, n) do
+    places[i] = (i - 1) * n // math.min(SAMPLE, n)
+    rows[i] = result.rows[places[i] + 1]
+  end
   local pictures = tasks.pictures(task.test, rows)
   local how = columns.how(source, result.column, math.min(batch, math.max(1, #rows // 2)))
-  local a = scorer.score(result.net, pictures, how)
+  local a
+  if how.bn == "batch" then a = scorer.score(result.net, pictures, how)
+  else a = result.scores:index_select(1, core.from_table(places, "int64")) end
   how.batch = how.batch > 1 and how.batch // 2 + 1 or 2
   local b = scorer.score(result.net, pictures:flip {1}, how):flip {1}
   local size = a:abs():maximum(b:abs()):clamp {min = math.max(1e-30, (a:max() - a:min()):item())}

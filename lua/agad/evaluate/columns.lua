@@ -9,6 +9,9 @@ require "agad.evaluate.options"                  -- the presets are defined ther
 
 local columns = {}
 
+--- Why a method whose key `recalibrate` is false has no column of batch statistics.
+columns.RUNNING_ONLY = "what its scores are compared with was fitted under running statistics"
+
 local weights = {steady = "average", plain = "raw", paper_like = "raw"}
 
 -- What each preset means, by name.

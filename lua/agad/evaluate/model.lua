@@ -2,6 +2,7 @@
 
 local agad = require "agad"
 local check = require("agad.base.options").check
+local columns = require "agad.evaluate.columns"
 local core = require "agad.core"
 local evaluate = require "agad.evaluate"
 local option = require("agad.base.options").option
@@ -150,10 +151,12 @@ local function sources(self, dir)
   end
   local selected, ema = self.info.selected, self.config.ema
   local function own(weights, bn)
+    if self.info.statistics == "running" and ema == 0 then return file end
     if bn ~= "running" and (weights == "average" or ema == 0 and bn == "batch") then return file end
     return nil, "raw weights and running statistics are in the run directory, not in the model file; give --run DIR"
   end
   local function net(weights, bn)
+    if self.info.statistics == "running" and bn == "batch" then return nil, columns.RUNNING_ONLY end
     if weights == "raw" and bn ~= "recalibrated" and raw then return raw end
     if selected and weights == "average" then
       return nil, ("the model file holds the weights of epoch %d (selection = best_val), not the last ones"):format(

@@ -74,7 +74,7 @@ local scores = {
       return all:op("clamp", {min = -1.0, max = 4.0}):op("sum.dim_IntList", {dim = {2}}), {parts = parts}
     end,
     settle = function(parts)
-      local median, scale = of("fitting", "robust")(parts)
+      local median, scale = require("agad.tensor.fitting").robust(parts)
       return {combined_median = median, combined_scale = scale}
     end},
   mean_distance = {help = "distance to the mean training normal, at 32 x 32", simple = true, fit = fit_simple,

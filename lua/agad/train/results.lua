@@ -1,5 +1,6 @@
 --- Results of a run: evaluation during training, the result row, the saved model. These are methods of a run.
 
+local columns = require "agad.evaluate.columns"
 local core = require "agad.core"
 local errors = require "agad.base.errors"
 local evaluate = require "agad.evaluate"
@@ -34,7 +35,10 @@ local function source_of(self, tensors)
     return net
   end
   local function net(weights, bn)
-    if self.method.recalibrate == false and bn == "recalibrated" then bn = "running" end
+    if self.method.recalibrate == false then
+      if bn == "batch" then return nil, columns.RUNNING_ONLY end
+      bn = "running"
+    end
     if not next(self.averaged) then weights = "raw" end
     local key = weights .. " " .. bn
     made[key] = made[key] or new(weights, bn)
@@ -184,6 +188,7 @@ function run:save(path)
   about.method, about.config = self.method.name, options.plain(self.config)
   about.input, about.shape = self.method.input, self.shape
   about.threshold, about.eval_batch = source.threshold or core.null, self.config.eval_batch
+  about.statistics = self.method.recalibrate == false and "running" or core.null
   about.score, about.parts = self.config.score, self.parts or core.null
   about.steps, about.epochs, about.programs = self.steps, epochs_of(self), self.programs
   local set = self.task.set
