@@ -18,6 +18,8 @@ local format = require("agad.base.text").format
 
 local task = {}
 
+local FILES = 20                                  -- that are looked at for colour
+
 local methods = {}
 local task_type = {__name = "agad.task", __index = methods}
 function task_type.__tostring(t) return t.call end
@@ -279,6 +281,20 @@ end
 function task.sides(set, o)
   local chosen = choose(set, checked(set, o))
   return {normals = #chosen.normals + #chosen.held_out, known = #chosen.pool}
+end
+
+--- What the files of the training pictures have: ranges of their sides, and 3 channels if one of some has colour.
+-- @param t task
+-- @return table height, width (each {least, most}), channels (nil if no file tells); nil if they are not files
+function task.files(t)
+  local origin, paths, channels = t.train.origin, t.train.paths, nil
+  if not origin or not paths then return nil end
+  for i = 1, math.min(#paths, FILES) do
+    local path = paths[(i - 1) * #paths // math.min(#paths, FILES) + 1]
+    channels = math.max(channels or 0, core.data.channels(path))
+  end
+  local function range(values) return {values:min():item(), values:max():item()} end
+  return {height = range(origin.height), width = range(origin.width), channels = channels ~= 0 and channels or nil}
 end
 
 --- Pictures of some rows (from 0) of a split.

@@ -49,8 +49,10 @@ local function chosen(self)
     best.source = best.source or source_of(self, function() return best.tensors end)
     source = best.source
   end
-  source.threshold = source.threshold or
-    evaluate.threshold(source, self.task, self.config.threshold_quantile, self.config.eval_batch)
+  if not source.threshold then
+    source.threshold, source.held_out_scores =
+      evaluate.threshold(source, self.task, self.config.false_alarms, self.config.eval_batch)
+  end
   return source
 end
 
@@ -154,10 +156,12 @@ function run:save(path)
   about.method, about.config = self.method.name, options.plain(self.config)
   about.input, about.shape = self.method.input, self.shape
   about.threshold, about.eval_batch = source.threshold or core.null, self.config.eval_batch
+  about.held_out_scores = source.held_out_scores or core.null       -- for other rates of false alarms
   about.score = self.config.score or core.null
   about.steps, about.epochs, about.programs = self.steps, epochs_of(self), self.programs
   local set = self.task.set
-  about.set = {name = set.name, normal = self.task:normal_names(), options = set.options}
+  about.set = {name = set.name, normal = self.task:normal_names(), options = set.options,
+    files = tasks.files(self.task)}
   about.counts, about.params, about.selected = self.task.counts, self.info.params, about_best(self.best)
   local more = {}
   local scored = {}

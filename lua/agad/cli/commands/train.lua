@@ -58,7 +58,7 @@ return {
     c:option "--out":argname "MODEL":count(1):description "the model file to write"
     c:option "--run":argname "DIR":description "the run directory (default: MODEL with the extension .run)"
     c:flag "--resume":description "continue the run in the run directory, or start one if there is none"
-    add.options(c, "method net gamma epochs steps minutes batch")
+    add.options(c, "method net gamma epochs steps minutes batch false_alarms")
     add.data(c)
   end,
   run = train,
