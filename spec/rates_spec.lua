@@ -87,14 +87,26 @@ describe("the rate of false alarms", function()
   end)
 end)
 
+describe("a model of a newer version", function()
+  it("is refused in one line that says what to do", function()
+    local tensors, metadata = core.load(dir .. "/m.st")
+    local list = {}
+    for name, t in pairs(tensors) do list[#list + 1] = {name = name, tensor = t} end
+    for key, text in pairs(metadata) do metadata[key] = text:gsub('"format":1', '"format":2') end
+    core.save(dir .. "/newer.st", list, core.json_encode(metadata))
+    cli.refuses(1, "score newer.st fine/good", "newer.st: its format is 2, which a newer version of agad wrote; " ..
+      "this one reads 1: update agad")
+  end)
+end)
+
 describe("pictures unlike those of the training", function()
   it("are converted, with one note", function()
     local status, out, err = cli.agad "score m.st fine/good other --json"
     assert.equal(0, status, err)
     assert.equal(62, select(2, out:gsub("\n", "")))
     assert.equal("note: other/colour.png: it is 20 x 16, in colour, and the training pictures were 20 x 16, grey; " ..
-      "such pictures are converted\nnote: 2 of 62 pictures differ from those of the training in size or colour, and were " ..
-      "converted\n", err)
+      "such pictures are converted\nnote: 2 of 62 pictures differ from those of the training in size or colour, and " ..
+      "were converted\n", err)
     status, out, err = cli.agad "score m.st fine/hole"
     assert.same({0, ""}, {status, err})
     has(out, "fine/hole/01.png")

@@ -148,7 +148,7 @@ end
 -- @param normal table label -> true
 -- @return table row (from 0) -> list of the rows of its group
 -- @return table kept (pictures in groups that stay together), groups (how many), example (two rows); split (pictures in
---   groups that do not); across (list of {row of train, row of test})
+--   groups that do not); all (whether all normals are one group); across (list of {row of train, row of test})
 function alike.kept(set, labels, normal)
   local of, about, normals = {}, {kept = 0, groups = 0, split = 0, across = {}}, 0
   for _, label in ipairs(labels) do normals = normals + (normal[label] and 1 or 0) end
@@ -160,6 +160,7 @@ function alike.kept(set, labels, normal)
         own = own + (normal[labels[i + 1]] and 1 or 0)
       elseif rows[1] then about.across[#about.across + 1] = {rows[1], i - #labels} end
     end
+    about.all = about.all or own == normals and own > 1
     if #rows > math.max(12, #labels // 5) or own > normals / 2 and own > 1 then about.split = about.split + #rows
     elseif #rows > 1 then
       about.kept, about.groups, about.example = about.kept + #rows, about.groups + 1, about.example or rows

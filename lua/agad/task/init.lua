@@ -175,7 +175,10 @@ local function note_alike(set, same, notes)
       .. "side of the split"):format(same.kept, same.groups, pair(train[same.example[1] + 1],
       train[same.example[2] + 1]))
   end
-  if same.split > 0 then
+  if same.all then
+    notes[#notes + 1] = "all normals are nearly the same picture: a detector that learns it knows no other normal one, "
+      .. "and figures mean little"
+  elseif same.split > 0 then
     notes[#notes + 1] = ("%d training pictures are nearly the same as many others, and cannot stay on one side of "
       .. "the split"):format(same.split)
   end

@@ -119,12 +119,13 @@ end
 -- @param on_event function progress
 -- @param o table curves (false; true: points of the ROC curve and histograms of the scores in the row)
 -- @return table the result row, as `agad train --json` prints it; printing it shows its columns
--- @raise scores are not finite or all equal; the test split has only normals or only anomalies
+-- @raise scores are not finite or all equal
 function run:evaluate(on_event, o)
   local began = core.clock()
   local source, own = sources(self), chosen(self)
   source.own, source.best_on_test = own ~= source and own or nil, self.best_on_test
-  local row = evaluate.row(source, self.task, self.config, {on_event = on_event, curves = o and o.curves})
+  local row = evaluate.row(source, self.task, self.config,
+    {on_event = on_event, curves = o and o.curves, partial = true})
   row.selected = about_best(self.best)
   options.merge(row, evaluate.provenance(require "agad"))
   for _, note in ipairs(self.notes) do table.insert(row.notes, note) end

@@ -25,6 +25,7 @@ local function train(args)
   show:clear()
   if picks.note then show {kind = "note", text = picks.note} end
   for _, line in ipairs(picks:about(run)) do show {kind = "line", text = line} end
+  for _, text in ipairs(picks:warnings(run)) do table.insert(run.notes, text) end
 
   local interrupted = false
   run:fit(function(e)
