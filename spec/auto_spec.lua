@@ -186,8 +186,9 @@ describe("the task of files", function()
 end)
 
 describe("agad train on a folder", function()
+  setup(function() cli.write(cli.dir .. "/for_files.lua", method_text) end)
+
   it("says in three lines what it picked, and writes it in the configuration", function()
-    cli.write(cli.dir .. "/for_files.lua", method_text)
     local dir = folder({good = 75, hole = 6}, 40, 40)
     local command = ("train %s --method for_files.lua --set cache=false --json"):format(dir)
     local status, out, err = cli.agad(command .. " --out a.st")
@@ -210,4 +211,23 @@ describe("agad train on a folder", function()
     assert.equal(0, status, err)
     has(out, "AUROC")
   end)
+
+  -- To add a case: a folder of `bad`, and a word of the note or message that it gives.
+  local bad = {
+    {"few", {good = 16, hole = 6}, 'data      9 normals, 4 more held out, 3 known defects; test: 3 normals, 3',
+      '13 normals to learn from: take scores and figures as rough; 100 or more are good',
+      'the threshold is that of 4 held-out normals: false alarms may be far from 5 %'},
+    {"one class", {good = 20}, '0 known defects; test: 0 normals, 0', 'there are no test pictures'},
+    {"two", {good = 2, hole = 1}, 'no figures for the test split: it has 0 normal and 1 anomalous pictures'},
+    {"single", {good = 1}, 'threshold, f1: no normals are held out'},
+  }
+  for i, case in ipairs(bad) do
+    it("says what it is worth: " .. case[1], function()
+      local command = "train %s --method for_files.lua --set cache=false --steps 2 --json --out %d.st"
+      local status, out, err = cli.agad(command:format(folder(case[2], 40, 40), i))
+      assert.equal(0, status, err)
+      local said = err .. table.concat(core.json_decode(out).notes, "\n")
+      for k = 3, #case do has(said, case[k]) end
+    end)
+  end
 end)

@@ -137,8 +137,8 @@ describe("a model that agad train wrote", function()
       data.write_png("good.png", set.test.images:select(1, 1))
       data.write_png("bad.png", data.set_channels(data.resize(set.test.images:select(1, 21), 50, 40), 3))']]
     assert.same({0, ""}, {status, err})
-    trained = row_of("train cloth --gamma .05 --epochs 1 --limit 96 --batch 32 --set cache=false --threads 1 --quiet "
-      .. "--json --out w.st")
+    trained = row_of("train cloth --method agad --gamma .05 --epochs 1 --limit 96 --batch 32 --set cache=false "
+      .. "--threads 1 --quiet --json --out w.st")
   end)
   teardown(function() os.execute(("rm -rf %s/w* %s/*.png %s/maps %s/cloth"):format(dir, dir, dir, dir)) end)
 
@@ -294,7 +294,7 @@ describe("pictures on disk", function()
 
   it("are a task in one line, and the model scores them", function()
     local train = "--epochs 1 --batch 16 --threads 1 --json --out p.st"
-    local row, err = row_of("train parts --gamma .1 --set filter=area --set augment.flip=true " .. train)
+    local row, err = row_of("train parts --method agad --gamma .1 --set filter=area --set augment.flip=true " .. train)
     assert.matches("note: 1 of 51 pictures cannot be read and were skipped: parts/good/99%.png", err)
     assert.matches("note: 2 pictures of formats other than PNG, JPEG and BMP were left out: 1 %.tif, 1 %.webp; ", err)
     assert.same({"parts", "good", "area", true, 32}, {row.config.data, row.config.normal, row.config.filter,
@@ -319,13 +319,14 @@ describe("pictures on disk", function()
     refuses(1, "score p.st parts/good/99.png", "parts/good/99.png: ")
     refuses(1, "evaluate p.st parts --set strict=true --set cache=false", "parts/good/99.png")
 
-    row = row_of("train --normals parts/good --anomalies parts/spot --set cache=false " .. train)
+    row = row_of("train --method agad --normals parts/good --anomalies parts/spot --set cache=false " .. train)
     assert.same({"good", "normal"}, {row.config.data, row.config.normal})
     assert.equal(cached, #tree.names(dir .. "/cache/agad/decoded"))
   end)
 
   it("may be listed in a .csv file, which trains and is described as a folder is", function()
-    local row = row_of "train list.csv --normal fine --epochs 1 --batch 16 --threads 1 --quiet --json --out p.st"
+    local row = row_of("train list.csv --method agad --normal fine --epochs 1 --batch 16 --threads 1 --quiet --json "
+      .. "--out p.st")
     assert.same({"list", 6, 10}, {row.config.data, row.counts.test_normals, row.counts.test_anomalies})
     row = row_of "info list.csv --json"
     local fine, spot = table.unpack(row.classes)

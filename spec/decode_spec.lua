@@ -94,7 +94,7 @@ describe("a picture file", function()
   it("says what the file had: upright, before resizing", function()
     local got, facts = read(STORED .. "orientation6.jpg", {height = 5, width = 6})
     assert.same({3, 5, 6}, got.shape)
-    assert.same({height = 21, width = 13, file_bytes = #stored "orientation6.jpg"}, facts)
+    assert.same({channels = 3, height = 21, width = 13, file_bytes = #stored "orientation6.jpg"}, facts)
   end)
 
   it("becomes grey thrice with channels = 3", function()

@@ -207,6 +207,9 @@ describe("a row", function()
   it("is an error where a class is missing, and all null without test pictures", function()
     local one = variant({}, {counts = {test_normals = 20, test_anomalies = 0}})
     has(refused(evaluate.row, run.source, one, run.config), "20 normal and 0 anomalous", "undefined without both")
+    local partial = evaluate.row(run.source, one, run.config, {partial = true})  -- as of a training, which is not lost
+    assert.equal(core.null, partial.auroc)
+    has(table.concat(partial.notes, "\n"), "no figures for the test split: it has 20 normal and 0 anomalous pictures")
     local none = setmetatable({test = false}, {__index = task})
     local empty = evaluate.row(run.source, none, run.config)
     for _, key in ipairs {"auroc", "auroc_steady", "aupr", "leak", "shortcut", "per_class", "pro"} do

@@ -398,7 +398,7 @@ describe("a note of what was decided", function()
     local trained, row, err = cli.agad("train parts --method agad --epochs 1 --set size=16 --set cache=false " ..
       "--json --out m.st")
     assert.equal(0, trained, err)
-    has(err, "data      30 normals, 20 more held out, 0 known defects; test: 4 normals, 4 defects\n",
+    has(err, "data      30 normals, 20 more held out, 0 known defects; test: 4 normals, 4\n",
       "note: masks: 4 of the 4 anomalous test pictures have one\n")
     assert.is_nil(row:find("holds out", 1, true))
   end)

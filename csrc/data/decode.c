@@ -94,6 +94,7 @@ static void to_marks(raster *r, int lossy) {
 }
 
 static int to_planes(raster *r, const data_form *form, decoded *out, agad_error *error) {
+  out->file_channels = r->channels;
   if (form->channels == 1 && r->channels == 3) to_grey(r);
   out->channels = form->channels ? form->channels : r->channels;
   out->height = form->height ? form->height : r->height;

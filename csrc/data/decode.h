@@ -29,6 +29,7 @@ typedef struct decode_options {
 typedef struct decoded {
   int channels, height, width; /* of pixels */
   int file_height, file_width; /* upright, before resizing */
+  int file_channels;           /* before conversion: 1 or 3 */
   int64_t file_bytes;
   uint8_t *pixels; /* [channels][height][width]; free() */
 } decoded;

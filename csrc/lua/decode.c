@@ -58,7 +58,7 @@ void lua_agad_fill_decoded(lua_State *L, const decoded *picture) {
   lua_agad_end(L, &scope, 0);
 }
 
-/* read(path[, options]) -> uint8 (channels, height, width), {height=, width=, file_bytes=} of the file */
+/* read(path[, options]) -> uint8 (channels, height, width), {channels=, height=, width=, file_bytes=} of the file */
 static int read_picture(lua_State *L) {
   const char *path = luaL_checkstring(L, 1);
   decoded picture;
@@ -68,7 +68,8 @@ static int read_picture(lua_State *L) {
   lua_agad_new_tensor(L);
   if (decode_file(path, &o, &picture, &error)) return lua_agad_raise(L, &error);
   lua_agad_fill_decoded(L, &picture);
-  lua_createtable(L, 0, 3);
+  lua_createtable(L, 0, 4);
+  set_integer(L, "channels", picture.file_channels);
   set_integer(L, "height", picture.file_height);
   set_integer(L, "width", picture.file_width);
   set_integer(L, "file_bytes", picture.file_bytes);

@@ -202,6 +202,14 @@ static int list_skips(lua_State *L) {
   return 1;
 }
 
+/* channels(path) -> 1 for a grey picture, 3 for any other, 0 if its header does not tell */
+static int channels(lua_State *L) {
+  int found = picture_channels(luaL_checkstring(L, 1));
+  if (found < 0) lua_agad_error(L, "channels: no memory to read a header");
+  lua_pushinteger(L, found);
+  return 1;
+}
+
 /* ---- IDX and CIFAR ---- */
 
 static int dtype_of(idx_type type) {
@@ -274,13 +282,9 @@ static void metatable(lua_State *L, const char *name, lua_CFunction close) {
 }
 
 void lua_agad_open_loader(lua_State *L) {
-  static const luaL_Reg functions[] = {{"list", list},
-                                       {"list_skips", list_skips},
-                                       {"load_files", load_files},
-                                       {"mask_like", mask_like},
-                                       {"read_idx", read_idx},
-                                       {"cifar", cifar},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"list", list},           {"list_skips", list_skips}, {"channels", channels}, {"load_files", load_files},
+      {"mask_like", mask_like}, {"read_idx", read_idx},     {"cifar", cifar},       {NULL, NULL}};
   metatable(L, LUA_LOADED, free_loaded);
   metatable(L, LUA_LISTED, free_listed);
   metatable(L, LUA_SUPERCLASSES, free_superclasses);

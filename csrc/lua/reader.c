@@ -22,8 +22,16 @@ static int open_reader(lua_State *L) {
   return *box ? 1 : lua_agad_raise(L, &error);
 }
 
+static void push_file(lua_State *L, const decoded *picture) {
+  lua_createtable(L, 0, 3);
+  lua_pushinteger(L, picture->file_channels), lua_setfield(L, -2, "channels");
+  lua_pushinteger(L, picture->file_height), lua_setfield(L, -2, "height");
+  lua_pushinteger(L, picture->file_width), lua_setfield(L, -2, "width");
+}
+
 /* r:next([most]) -> a list of those that lie ready, up to `most` (1), waiting for the first: for each file a uint8
- * tensor (channels, height, width), or the reason why it cannot be read; nil at the end */
+ * tensor (channels, height, width), or the reason why it cannot be read; and a list of what each file has: {channels=,
+ * height=, width=}, or false. nil at the end */
 static int next(lua_State *L) {
   reader *r = lua_agad_check_box(L, 1, LUA_READER);
   lua_Integer most = luaL_optinteger(L, 2, 1);
@@ -34,6 +42,7 @@ static int next(lua_State *L) {
   if (ready < 0) return lua_agad_raise(L, &error);
   if (!ready) return lua_pushnil(L), 1;
   lua_createtable(L, ready, 0);
+  lua_createtable(L, ready, 0);
   for (int i = 1; i <= ready; i++) {
     reader_item item;
     lua_agad_new_tensor(L);
@@ -41,9 +50,12 @@ static int next(lua_State *L) {
     if (item.picture.pixels) lua_agad_fill_decoded(L, &item.picture);
     else lua_pushstring(L, item.error.message);
     lua_rawseti(L, 3, i);
-    lua_settop(L, 3);
+    lua_settop(L, 4);
+    if (item.picture.pixels) push_file(L, &item.picture);
+    else lua_pushboolean(L, 0);
+    lua_rawseti(L, 4, i);
   }
-  return 1;
+  return 2;
 }
 
 /* r:close() ends the threads, each after the file that it is at; the collector does it too. */

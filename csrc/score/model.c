@@ -131,6 +131,9 @@ static int fill(agad_model *m, const safetensors *f, agad_error *error) {
   m->about = json_read(about, strlen(about), 0, &where);
   if (!m->about && json_kind(&where) == AGAD_OUT_OF_MEMORY) return no_memory(error);
   if (!m->about) return agad_fail(error, "its description is not JSON: %s", where.text);
+  if (number(m->about, "format", 0) > FORMAT)
+    return agad_fail(error, "its format is %g, which a newer version of agad wrote; this one reads %d: update agad",
+                     number(m->about, "format", 0), FORMAT);
   if (number(m->about, "format", 0) != FORMAT)
     return agad_fail(error, "its format is %g, but this agad reads %d", number(m->about, "format", 0), FORMAT);
   const json_t *program_json = json_object_get(m->about, "program"), *input = json_object_get(m->about, "input");

@@ -17,7 +17,7 @@ local function fail(form, ...) error(format(form, ...), 0) end
 
 -- Definitions -----------------------------------------------------------------------------------
 
-local definitions, by_name, presets = {}, {}, {}
+local definitions, by_name, presets, aliases = {}, {}, {}, {}
 
 --- Adds the options of a part of agad to those that every method shares.
 -- @param group string "task", "trainer" or "evaluation": the heading that they are listed under
@@ -32,6 +32,13 @@ function options.define(group, known)
   end
   return known
 end
+
+--- Defines another name of an option, with another value for the same fact.
+-- @param name string
+-- @param option string the option
+-- @param d option the kind and range of its values
+-- @param convert function(value) the option's value
+function options.define_alias(name, option, d, convert) aliases[name] = {option = option, d = d, convert = convert} end
 
 --- Defines presets, which set several options at once: preset = "plain".
 -- @param option string the option that chooses a preset
@@ -115,6 +122,14 @@ local function flatten(given, named, into, prefix)
     local nested = type(v) == "table" and #v == 0 and not v.schedule and (not named[name] or name == "schedule")
     if nested then flatten(v, named, into, name .. ".")
     elseif type(v) ~= "userdata" then into[name] = v end          -- JSON's null: not given
+  end
+  for name, v in pairs(prefix == "" and into or {}) do
+    local of = aliases[name]
+    if of then
+      if into[of.option] ~= nil then fail("%s and %s are one option; give one of them", name, of.option) end
+      into[name], into[of.option] = nil, of.convert(typed(name, of.d, v))
+      break                                              -- into has changed
+    end
   end
   return into
 end

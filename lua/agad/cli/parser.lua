@@ -28,7 +28,7 @@ function add.options(c, names)
   for name in names:gmatch "%S+" do
     local d = parser.flag(name)
     local text = d.help .. (d.kind == "choice" and ": " .. words(d.choices) or "")
-    c:option("--" .. name):argname(d.flag):description(text)
+    c:option("--" .. name:gsub("_", "-")):argname(d.flag):description(text)
   end
 end
 

@@ -135,7 +135,7 @@ end
 -- @param o table height, width (nil: as in the file), channels (1, 3), fit ("resize", "crop", "pad"), filter
 --   ("bilinear", "area"), fast_decode (false), max_pixels, max_bytes
 -- @return tensor uint8 (channels, height, width)
--- @return table height, width, file_bytes of the file
+-- @return table channels (1, 3), height, width, file_bytes of the file
 -- @raise it cannot be read, with its name and the reason
 data.read = core.data.read
 

@@ -113,14 +113,15 @@ function columns.measure(source, task, column, batch)
   return result
 end
 
---- The threshold: a quantile of the scores of held-out normals under averaged weights, as the model stores it.
+--- The threshold, which this share of the held-out normals is above, under averaged weights, as the model stores it.
 -- @return number nil if no normals are held out
-function columns.threshold(source, task, quantile, batch)
+-- @return list their scores, sorted
+function columns.threshold(source, task, false_alarms, batch)
   if #task.held_out == 0 then return nil end
   local column = columns.presets.steady
   local scores = scorer.score(source.net(column.weights, column.bn), tasks.pictures(task.train, task.held_out),
     columns.how(source, column, batch))
-  return core.metrics.quantile(scores, quantile)
+  return core.metrics.quantile(scores, 1 - false_alarms), scores:sort():totable()
 end
 
 return columns

@@ -15,14 +15,19 @@ local NO_HISTORY = "needs evaluate_every above 0"
 
 local function add(notes, more) for _, note in ipairs(more) do notes[#notes + 1] = note end end
 
--- Whether there are test pictures; raises an error if they are only normal or only anomalous.
-local function has_test(task, row)
+-- Whether there are test pictures of both kinds. With only one kind it raises an error, or else (partial) adds a note.
+local function has_test(task, row, partial)
   if not task.test or #task.test.anomalous == 0 then
     table.insert(row.notes, "no figures for the test split: there are no test pictures")
     return false
   end
   local counts = task.counts
   if counts.test_normals == 0 or counts.test_anomalies == 0 then
+    if partial then
+      table.insert(row.notes, ("no figures for the test split: it has %d normal and %d anomalous pictures, and both "
+        .. "are needed"):format(counts.test_normals, counts.test_anomalies))
+      return false
+    end
     error(("%s: the test split has %d normal and %d anomalous pictures; AUROC compares the two and is undefined " ..
       "without both"):format(task.set.name, counts.test_normals, counts.test_anomalies), 0)
   end
@@ -120,7 +125,8 @@ end
 --   best_on_test ({epoch, figures}), own (with selection = best_val: another source, for the column reported as auroc)
 -- @param task task
 -- @param config table
--- @param o table on_event (function: progress), curves (true: row.roc and row.histogram)
+-- @param o table on_event (function: progress), curves (true: row.roc and row.histogram), partial (true: a test split
+--   of one kind gives a row without figures)
 -- @return table part of a result row; a figure that is unavailable is null, with the reason in notes
 -- @return table the scores behind the column called auroc, as `columns.measure` gives them, or nil
 -- @raise the test pictures are only normal or only anomalous; scores of the column called auroc are constant or not
@@ -142,7 +148,7 @@ function evaluate.row(source, task, config, o)
     table.insert(row.notes, "selection = best_val: no epoch was evaluated; the last weights are used")
   end
   find_suspects(row, own_source, task, config)
-  if not has_test(task, row) then return row end
+  if not has_test(task, row, o.partial) then return row end
   local done = 0
   local function on_done()
     done = done + 1

@@ -18,11 +18,26 @@ local models = {}
 
 local MOST, NUMBERS = 32, 1 << 17                 -- in a batch of files: pictures, and numbers in them
 
+local of_open = {false_alarms = options.shared "false_alarms"}
+
+-- The threshold that this share of the held-out normals is above.
+local function threshold_at(path, info, rate)
+  if rate == nil then return info.threshold end
+  rate = check("model.open", {false_alarms = rate}, of_open).false_alarms
+  if not info.held_out_scores then
+    error(("false_alarms: %s stores no scores of held-out normals; train it with holdout above 0"):format(path), 0)
+  end
+  return core.metrics.quantile(info.held_out_scores, 1 - rate)
+end
+
 --- Opens a model file.
 -- @param path string
--- @return model config, info (shape, threshold, method, set …), has_map (whether it gives error maps)
--- @raise there is no such file, or it is not a safetensors file, not a model, damaged, or of another format
-function models.open(path)
+-- @param o table false_alarms: the threshold is the score that this share of the held-out normals is above (default: as
+--   it was trained)
+-- @return model config, info (shape, threshold, method, set …), threshold, has_map (whether it gives error maps)
+-- @raise there is no such file, or it is not a safetensors file, not a model, damaged, or of another format;
+--   false_alarms is given, but no normals were held out
+function models.open(path, o)
   local handle = core.model_open(path)
   local info = core.json_decode(handle:about())
   for key, value in pairs(info) do if value == core.null then info[key] = nil end end
@@ -31,7 +46,7 @@ function models.open(path)
   local has_map = false
   for _, output in ipairs(net.outputs) do has_map = has_map or output == "map" end
   return setmetatable({handle = handle, path = path, info = info, config = info.config, shape = info.shape,
-    threshold = info.threshold, has_map = has_map}, model)
+    threshold = threshold_at(path, info, o and o.false_alarms), has_map = has_map}, model)
 end
 
 function model:__tostring() return ("agad.model.open(%q)"):format(self.path) end
@@ -56,13 +71,34 @@ local function verdict(self, score)
     anomalous = self.threshold and score > self.threshold or not self.threshold and core.null}
 end
 
--- Rows of what a reader gives, the pictures among it scored as one batch: a list of {row, picture}.
-local function scored(self, items)
+local function form_text(height, width, channels)
+  return ("%s x %s%s"):format(width, height, channels == 1 and ", grey" or channels == 3 and ", in colour" or "")
+end
+
+--- How a picture file differs from those that the model was trained on, in words; nil if it does not.
+-- @param file table height, width, channels, as `model:rows` gives it
+-- @return string
+function model:foreign(file)
+  local c, h, w = table.unpack(self.shape)
+  local own = self.info.set and self.info.set.files or {height = {h, h}, width = {w, w}, channels = c}
+  local function outside(range, v) return v < range[1] or v > range[2] end
+  if not outside(own.height, file.height) and not outside(own.width, file.width) and
+     (not own.channels or own.channels == core.null or own.channels == file.channels) then return nil end
+  local function span(range) return range[1] == range[2] and range[1] or ("%d-%d"):format(range[1], range[2]) end
+  local channels = own.channels ~= core.null and own.channels or nil
+  return ("it is %s, and the training pictures were %s"):format(form_text(file.height, file.width, file.channels),
+    form_text(span(own.height), span(own.width), channels))
+end
+
+-- Rows of what a reader gives, the pictures among it scored as one batch: a list of {row, picture, file}.
+local function scored(self, items, files, paths, refuse)
   local rows, pictures = {}, {}
   for i, item in ipairs(items) do
+    local foreign = refuse and files[i] and self:foreign(files[i])
     if type(item) == "string" then rows[i] = {{error = item}}
+    elseif foreign then rows[i] = {{error = ("%s: %s (foreign = refuse)"):format(paths[i], foreign)}}
     else
-      rows[i] = {false, item:unsqueeze(1)}
+      rows[i] = {false, item:unsqueeze(1), files[i]}
       pictures[#pictures + 1] = rows[i][2]
     end
   end
@@ -76,25 +112,30 @@ local function scored(self, items)
   return rows
 end
 
+local of_rows = {foreign = options.shared "foreign"}
+
 --- Scores picture files in order, as in `for row, picture in model:rows(paths) do`. Files are decoded ahead on other
 -- threads, and those that lie ready are scored together, so that no row waits for a file after its own. Where the score
 -- of a picture could differ by what is scored with it, even by rounding, each is scored alone.
 -- @param paths list of paths of PNG, JPEG and BMP files
--- @return iterator: a row as `model:score` gives, and the picture as `model:picture` gives it; {error = reason} and nil
---   for a file that cannot be read
+-- @param o table foreign ("convert"; "refuse": a picture unlike those of the training is an error)
+-- @return iterator: a row as `model:score` gives, the picture as `model:picture` gives it, and the height, width and
+--   channels of the file; {error = reason} and nil for a file that cannot be read or is refused
 -- @raise there is no memory to decode a file
-function model:rows(paths)
+function model:rows(paths, o)
+  local refuse = check("model:rows", o, of_rows).foreign == "refuse"
   local c, h, w = table.unpack(self.shape)
   local most = self.handle:alike() and math.max(1, math.min(MOST, NUMBERS // (c * h * w))) or 1
-  local reader, waiting, at = core.data.reader(paths, form(self)), {}, 0
+  local reader, waiting, at, done = core.data.reader(paths, form(self)), {}, 0, 0
   return function()
     if at == #waiting then
-      local items = reader:next(most)
+      local items, files = reader:next(most)
       if not items then return nil end
-      waiting, at = scored(self, items), 0
+      waiting, at = scored(self, items, files, table.move(paths, done + 1, done + #items, 1, {}), refuse), 0
+      done = done + #items
     end
     at = at + 1
-    return waiting[at][1], waiting[at][2]
+    return table.unpack(waiting[at], 1, 3)
   end, nil, nil, reader
 end
 

@@ -1,6 +1,7 @@
 -- The options of evaluation, and its presets.
 
 local configuration = require "agad.base.configuration"
+local format = require("agad.base.text").format
 local option = require("agad.base.options").option
 local scores = require "agad.evaluate.scores"
 
@@ -9,6 +10,10 @@ configuration.define_presets("preset", {
   plain = {bn_eval = "running", test_order = "shuffled", selection = "last"},
   paper_like = {bn_eval = "batch", test_order = "sorted", selection = "best_on_test"},
 })
+
+-- The name of the same fact as a quantile of the scores of held-out normals.
+configuration.define_alias("threshold_quantile", "false_alarms", option {kind = "number", above = 0, below = 1},
+  function(quantile) return tonumber(format("%.12g", 1 - quantile)) end)
 
 return configuration.define("evaluation", {
   preset = option {choices = {"steady", "plain", "paper_like"}, flag = "NAME",
@@ -19,6 +24,8 @@ return configuration.define("evaluation", {
   selection = option {choices = {"last", "best_val", "best_on_test"}, help = "which epoch's weights are scored"},
   score = option {kind = "string", help = "the anomaly score; default: the method's first one",
     about = function(name) return scores[name] and scores[name].help or "the method's own" end},
-  threshold_quantile = option {default = 0.95, above = 0, below = 1,
-    help = "the threshold: this quantile of the scores of held-out normals"},
+  false_alarms = option {default = 0.05, min = 0, below = 1, flag = "RATE",
+    help = "the threshold: this share of the held-out normals is above it"},
+  foreign = option {choices = {"convert", "refuse"}, results = false,
+    help = "pictures to score that differ in size or colour from those of the training"},
 })

@@ -4,6 +4,7 @@
 -- anomalies that may be known, in a seeded order; `anomalies` are the first of these, so that a larger gamma only adds
 -- some. Other fields: `counts`, `notes`, `options`, `normal_labels` (from 0), and `call`, the text that it prints as.
 
+local alike = require "agad.task.alike"
 local classes = require "agad.task.classes"
 local core = require "agad.core"
 local printable = require("agad.base.text").printable
@@ -16,6 +17,8 @@ local split = require "agad.task.split"
 local format = require("agad.base.text").format
 
 local task = {}
+
+local FILES = 20                                  -- that are looked at for colour
 
 local methods = {}
 local task_type = {__name = "agad.task", __index = methods}
@@ -146,7 +149,8 @@ local function choose(set, o)
     o.anom_classes = classes.as_list(select(2, classes.labels(set, "anom_classes", o.anom_classes)))
   end
   local labels = set.train.labels:totable()
-  local test_rows = set.test and {} or split.test_rows(labels, normal, o.task_seed)
+  local of, same = alike.kept(set, labels, normal)
+  local test_rows = set.test and {} or split.test_rows(labels, normal, o.task_seed, of)
   local normals, anomalous, by_class = rows_by_kind(labels, normal, known, classes.keys(test_rows))
   check_chosen(set, o, normal_labels, normals, by_class)
   local pool = random.interleaved(by_class, draw)
@@ -156,9 +160,33 @@ local function choose(set, o)
     table.move(anomalous, 1, #anomalous, #test_rows + 1, test_rows)
     table.sort(test_rows)
   end
-  local aside = held_out(#normals, o.holdout)
-  return {normal_labels = normal_labels, normals = table.move(normals, aside + 1, #normals, 1, {}),
-    held_out = table.move(normals, 1, aside, 1, {}), pool = pool, test_rows = test_rows}
+  local aside, picked, kept = {}, {}, {}
+  split.pick(normals, held_out(#normals, o.holdout), of, picked)
+  for _, row in ipairs(normals) do table.insert(picked[row] and aside or kept, row) end
+  return {normal_labels = normal_labels, normals = kept, held_out = aside, pool = pool, test_rows = test_rows}, same
+end
+
+-- Notes pictures that are nearly the same.
+local function note_alike(set, same, notes)
+  local train, test = set.train.paths, set.test and set.test.paths
+  local function pair(a, b) return ("for example %s and %s"):format(printable(a), printable(b)) end
+  if same.kept > 0 then
+    notes[#notes + 1] = ("%d training pictures are nearly the same as others (%d groups, %s); each group stays on one "
+      .. "side of the split"):format(same.kept, same.groups, pair(train[same.example[1] + 1],
+      train[same.example[2] + 1]))
+  end
+  if same.all then
+    notes[#notes + 1] = "all normals are nearly the same picture: a detector that learns it knows no other normal one, "
+      .. "and figures mean little"
+  elseif same.split > 0 then
+    notes[#notes + 1] = ("%d training pictures are nearly the same as many others, and cannot stay on one side of "
+      .. "the split"):format(same.split)
+  end
+  local first = same.across[1]
+  if first and test then
+    notes[#notes + 1] = ("%d test pictures are nearly the same as training ones, %s; figures for them mean little")
+      :format(#same.across, pair(train[first[1] + 1], test[first[2] + 1]))
+  end
 end
 
 -- A task out of its rows.
@@ -192,12 +220,17 @@ end
 
 local function make(set, given, protocol)
   local o = checked(set, given, protocol)
-  return assemble(set, o, choose(set, o))
+  local chosen, same = choose(set, o)
+  local t = assemble(set, o, chosen)
+  note_alike(set, same, t.notes)
+  return t
 end
 
 --- A task with the protocol given in its options (default: one_vs_rest).
 -- A set without a split is split at random from task_seed: 20 % of the normals and half of the anomalies of each class
--- become test pictures. A set without any anomaly is used for training only, and has no test pictures.
+-- become test pictures. A set without any anomaly is used for training only, and has no test pictures. Pictures of
+-- files that are nearly the same stay on one side, also of what is held out; notes say how many they are, and how many
+-- test pictures of a given split are nearly training pictures.
 -- @param set set from agad.data
 -- @param o table normal (a class, a superclass, or a list; default: the set's own), or anomaly with protocol =
 --   "leave_one_out"; gamma (0): the share of known anomalies, a/(n+a), "all", or a schedule (`agad.schedule`);
@@ -251,6 +284,20 @@ end
 function task.sides(set, o)
   local chosen = choose(set, checked(set, o))
   return {normals = #chosen.normals + #chosen.held_out, known = #chosen.pool}
+end
+
+--- What the files of the training pictures have: ranges of their sides, and 3 channels if one of some has colour.
+-- @param t task
+-- @return table height, width (each {least, most}), channels (nil if no file tells); nil if they are not files
+function task.files(t)
+  local origin, paths, channels = t.train.origin, t.train.paths, nil
+  if not origin or not paths then return nil end
+  for i = 1, math.min(#paths, FILES) do
+    local path = paths[(i - 1) * #paths // math.min(#paths, FILES) + 1]
+    channels = math.max(channels or 0, core.data.channels(path))
+  end
+  local function range(values) return {values:min():item(), values:max():item()} end
+  return {height = range(origin.height), width = range(origin.width), channels = channels ~= 0 and channels or nil}
 end
 
 --- Pictures of some rows (from 0) of a split.

@@ -11,13 +11,41 @@ local NORMAL_SHARE, STREAM = 0.2, 1
 local fields = {"images", "labels", "masks"}
 local origins = {"height", "width", "file_bytes"}
 
+--- Picks rows of a list, with each the whole group that it belongs to. A group that is too large for what is left is
+-- passed over; where nothing can be picked otherwise, the smallest one is, if others remain.
+-- @param list rows, in the order in which they are picked
+-- @param n integer how many
+-- @param of table row -> list of the rows of its group; a row that it lacks is alone
+-- @param picked table row -> true: those picked so far, which count; added to
+function split.pick(list, n, of, picked)
+  local own, count, smallest, least = {}, 0, nil, #list
+  for _, row in ipairs(list) do
+    own[row], count = true, count + (picked[row] and 1 or 0)
+  end
+  local function take(group, size)
+    for _, other in ipairs(group) do picked[other] = true end
+    count = count + size
+  end
+  for _, row in ipairs(list) do
+    if count >= n then return end
+    if not picked[row] then
+      local group, size = of[row] or {row}, 0
+      for _, other in ipairs(group) do size = size + (own[other] and not picked[other] and 1 or 0) end
+      if count + size <= n then take(group, size)
+      elseif size < least then smallest, least = group, size end
+    end
+  end
+  if count == 0 and n > 0 and smallest then take(smallest, least) end
+end
+
 --- The rows of an unsplit set that become test pictures: 20 % of each normal class (rounded) and half of each anomalous
 -- one (rounded up). A set without anomalies keeps everything for training, as nothing could be measured.
 -- @param labels list of the label of every row
 -- @param normal table label -> true
 -- @param seed integer
+-- @param of table as for `split.pick`
 -- @return list rows of set.train, from 0, in order
-function split.test_rows(labels, normal, seed)
+function split.test_rows(labels, normal, seed, of)
   local by_class, classes, anomalies = {}, {}, false
   for row, label in ipairs(labels) do
     if not by_class[label] then
@@ -29,12 +57,13 @@ function split.test_rows(labels, normal, seed)
   end
   if not anomalies then return {} end
   table.sort(classes)
-  local draw, rows = random.generator(seed, STREAM), {}
+  local draw, rows, picked = random.generator(seed, STREAM), {}, {}
   for _, label in ipairs(classes) do
     local own = random.shuffle(by_class[label], draw)
     local n = normal[label] and math.floor(NORMAL_SHARE * #own + .5) or (#own + 1) // 2
-    table.move(own, 1, n, #rows + 1, rows)
+    split.pick(own, n, of, picked)
   end
+  for row in pairs(picked) do rows[#rows + 1] = row end
   table.sort(rows)
   return rows
 end

@@ -15,6 +15,7 @@ local auto = {}
 
 local FOR_FILES, FOR_NAMED = "agad_local", "agad"
 local SAMPLE, SIDE = 40, 64                       -- files that are looked at, and the side at which their colours are
+local FEW, GOOD, FEW_HELD = 60, 100, 20           -- normals
 
 --- Whether data are files, and not one of the named sets.
 -- @param data string|table as `agad.data.load` takes it
@@ -127,6 +128,24 @@ local function about_training(self, run)
   if c.minutes > 0 then limits[1] = format("%g minutes: %s", c.minutes, limits[1]) end
   if c.epochs then limits[#limits + 1] = count(c.epochs, "epoch") end
   return ("training  %s, %s; %s"):format(run.method.name, why, table.concat(limits, ", or "))
+end
+
+--- Notes of what the figures of a training on files cannot be trusted for.
+-- @param run run
+-- @return list of texts
+function picks:warnings(run)
+  local c, notes = run.task.counts, {}
+  if not self.files then return notes end
+  local normals = c.normals + c.held_out
+  if normals < FEW then
+    notes[1] = ("%s to learn from: take scores and figures as rough; %d or more are good"):format(
+      count(normals, "normal"), GOOD)
+  end
+  if c.held_out > 0 and c.held_out < FEW_HELD then
+    notes[#notes + 1] = format("the threshold is that of %d held-out normals: false alarms may be far from %g %%",
+      c.held_out, 100 * run.config.false_alarms)
+  end
+  return notes
 end
 
 --- Three lines: what is trained on and tested; how the pictures are read; the method, and how long it trains.

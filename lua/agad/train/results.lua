@@ -63,8 +63,10 @@ local function chosen(self)
     best.source = best.source or source_of(self, function() return best.tensors end)
     source = best.source
   end
-  source.threshold = source.threshold or
-    evaluate.threshold(source, self.task, self.config.threshold_quantile, self.config.eval_batch)
+  if not source.threshold then
+    source.threshold, source.held_out_scores =
+      evaluate.threshold(source, self.task, self.config.false_alarms, self.config.eval_batch)
+  end
   return source
 end
 
@@ -150,12 +152,13 @@ end
 -- @param on_event function progress
 -- @param o table curves (false; true: points of the ROC curve and histograms of the scores in the row)
 -- @return table the result row, as `agad train --json` prints it; printing it shows its columns
--- @raise scores are not finite or all equal; the test split has only normals or only anomalies
+-- @raise scores are not finite or all equal
 function run:evaluate(on_event, o)
   local began = core.clock()
   local source, own = sources(self), chosen(self)
   source.own, source.best_on_test = own ~= source and own or nil, self.best_on_test
-  local row, result = evaluate.row(source, self.task, self.config, {on_event = on_event, curves = o and o.curves})
+  local row, result = evaluate.row(source, self.task, self.config,
+    {on_event = on_event, curves = o and o.curves, partial = true})
   row.selected = about_best(self.best)
   options.merge(row, evaluate.provenance(require "agad"))
   for _, note in ipairs(self.notes) do table.insert(row.notes, note) end
@@ -189,10 +192,12 @@ function run:save(path)
   about.input, about.shape = self.method.input, self.shape
   about.threshold, about.eval_batch = source.threshold or core.null, self.config.eval_batch
   about.statistics = self.method.recalibrate == false and "running" or core.null
+  about.held_out_scores = source.held_out_scores or core.null       -- for other rates of false alarms
   about.score, about.parts = self.config.score, self.parts or core.null
   about.steps, about.epochs, about.programs = self.steps, epochs_of(self), self.programs
   local set = self.task.set
-  about.set = {name = set.name, normal = self.task:normal_names(), options = set.options}
+  about.set = {name = set.name, normal = self.task:normal_names(), options = set.options,
+    files = tasks.files(self.task)}
   about.counts, about.params, about.selected = self.task.counts, self.info.params, about_best(self.best)
   local more = {}
   local scored = {}

@@ -6,8 +6,9 @@ local interrupt = require "agad.base.interrupt"
 local options = require "agad.options"
 local progress = require "agad.train.progress"
 
--- How files are read is not part of a task, and `score` and `threshold_quantile` were fixed when the model was saved.
-local apart = {data = true, strict = true, outside = true, cache = true, score = true, threshold_quantile = true}
+-- How files are read is not part of a task, and `score` and `false_alarms` were fixed when the model was saved.
+local apart = {data = true, strict = true, outside = true, cache = true, score = true, false_alarms = true,
+  foreign = true}
 
 local function names(group, but)
   local list = {}
@@ -45,7 +46,7 @@ local function run(args)
   local task = agad.task.new(set, of_task)
   local show = progress.new {quiet = args.quiet}
   local evaluation = options.select(config, "evaluation")
-  evaluation.score, evaluation.threshold_quantile = nil, nil           -- both were fixed when the model was saved
+  evaluation.score, evaluation.false_alarms = nil, nil           -- both were fixed when the model was saved
   local row = model:evaluate(task, {run = args.run, config = evaluation, on_event = show,
     curves = args.curves})
   show:clear()

@@ -32,7 +32,7 @@ end
 
 local function of_model(agad, path)
   local row = agad.model.open(path).info
-  row.kind, row.path, row.programs = "model", path, nil
+  row.kind, row.path, row.programs, row.held_out_scores = "model", path, nil, nil
   return row
 end
 

@@ -109,8 +109,13 @@ end
 
 local function score(self, one, next_row)
   if one.problem then return self:lose(one, one.problem) end
-  local row, picture = next_row()
+  local row, picture, file = next_row()
   if row.error then return self:lose(one, row.error) end
+  local foreign = self.model:foreign(file)
+  if foreign then
+    self.foreign = self.foreign + 1
+    if self.foreign == 1 then self:note(("%s: %s; such pictures are converted"):format(one.path, foreign)) end
+  end
   row.path = printable(one.path)
   if self.args.map then row.map = self:draw(one.path, picture) or require("agad.core").null end
   self:print_row(row)
@@ -126,6 +131,10 @@ local function finish(self, total)
     require("agad.evaluate.report").out "  no threshold: the model was trained with holdout = 0"
   end
   local counted = ("%d of %d pictures could not be scored"):format(self.lost, total)
+  if self.foreign > 1 then
+    io.stderr:write(("note: %d of %d pictures differ from those of the training in size or colour, and were converted")
+      :format(self.foreign, total), "\n")
+  end
   if self.lost > 0 and not self.failed then io.stderr:write("note: ", counted, "\n") end
   local failures = {self.failed and counted or nil}
   if self.undrawn > 0 then
@@ -141,23 +150,26 @@ local function open(self, list)
   local paths = {}
   for _, one in ipairs(list) do paths[#paths + 1] = one.path end
   if #paths == 0 then return end
-  self.model = require("agad").model.open(self.args.model)
-  if not self.args.map then return self.model:rows(paths) end
+  self.model = require("agad").model.open(self.args.model, {false_alarms = self.false_alarms})
+  local how = {foreign = self.how}
+  if not self.args.map then return self.model:rows(paths, how) end
   if not self.model.has_map then
     common.fail(self.args.model .. ": this model has no error maps, as its method does not reconstruct; omit --map")
   end
   require("agad.base.folder").make(self.args.map)
   self.spared = require("agad.evaluate.maps").spare(paths)
-  return self.model:rows(paths)
+  return self.model:rows(paths, how)
 end
 
 local function run(args)
   if args.map == "" then common.fail("--map: give the name of a folder", 2) end
   require "agad"
   interrupt.arm()
-  local config = common.prepare(common.given(args))
-  local self = setmetatable({args = args, strict = config.strict, notes = 0, waiting = {}, rows = 0, lost = 0,
-    undrawn = 0}, {__index = functions})
+  local given = common.given(args)
+  local config = common.prepare(given)
+  local rate = (given.false_alarms or given.threshold_quantile) and config.false_alarms or nil
+  local self = setmetatable({args = args, strict = config.strict, how = config.foreign, false_alarms = rate, notes = 0,
+    waiting = {}, rows = 0, lost = 0, undrawn = 0, foreign = 0}, {__index = functions})
   local list, ours, notes = gather(args.path)
   local left_out = #ours > 0 and require("agad.data.drawn").note(ours)
   if #list == 0 then common.fail(printable(left_out)) end
@@ -170,10 +182,11 @@ end
 
 return {
   help = "Score pictures with a saved model",
-  arguments = function(c)
+  arguments = function(c, add)
     c:argument "model":description "a model file"
     c:argument "path":args "+":description "pictures, or folders of pictures"
     c:option "--map":argname "DIR":description "write the error map of each picture to DIR/PICTURE.map.png"
+    add.options(c, "false_alarms")
   end,
   run = run,
 }

@@ -26,6 +26,7 @@ local function train(args)
   show:clear()
   if picks.note then show {kind = "note", text = picks.note} end
   for _, line in ipairs(picks:about(run)) do show {kind = "line", text = line} end
+  for _, text in ipairs(picks:warnings(run)) do table.insert(run.notes, text) end
 
   local interrupted = false
   run:fit(function(e)
@@ -61,7 +62,7 @@ return {
     c:option "--out":argname "MODEL":count(1):description "the model file to write"
     c:option "--run":argname "DIR":description "the run directory (default: MODEL with the extension .run)"
     c:flag "--resume":description "continue the run in the run directory, or start one if there is none"
-    add.options(c, "method net gamma epochs steps minutes batch")
+    add.options(c, "method net gamma epochs steps minutes batch false_alarms")
     add.data(c)
   end,
   run = train,
