@@ -11,7 +11,8 @@ local tasks = require "agad.task"
 local scratch = dofile "spec/support/scratch.lua"
 
 local function task_of(o)
-  local set = agad.data.weave {size = o and o.size or 32, train_normals = 120, train_defects = 20, test_normals = 30, test_defects = 20, seed = 3}
+  local set = agad.data.weave {size = o and o.size or 32, train_normals = 120, train_defects = 20, test_normals = 30,
+    test_defects = 20, seed = 3}
   return agad.task.new(set, {normal = "cloth", holdout = .3, gamma = o and o.gamma or 0, task_seed = 1})
 end
 
@@ -160,7 +161,8 @@ describe("training", function()
 end)
 
 it("finds defects of a texture after some hundred steps #slow", function()
-  local set = agad.data.weave {size = 64, train_normals = 200, train_defects = 5, test_normals = 60, test_defects = 60, seed = 5}
+  local set = agad.data.weave {size = 64, train_normals = 200, train_defects = 5, test_normals = 60,
+    test_defects = 60, seed = 5}
   local task = agad.task.new(set, {normal = "cloth", holdout = .2})
   local run = agad.trainer(task, {method = "agad_local", steps = 250, seed = 1}):fit(quiet)
   local row = run:evaluate()

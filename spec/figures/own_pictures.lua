@@ -13,7 +13,8 @@ local scorer = require "agad.evaluate.scorer"
 local tasks = require "agad.task"
 
 local name, seed, steps = arg[1], tonumber(arg[2] or 1), tonumber(arg[3] or 10000)
-local normal = ({["magnetic-tile"] = "MT_Free", ["solar-cells"] = "good", ["road-crack"] = "good", malaria = "good"})[name]
+local normals = {["magnetic-tile"] = "MT_Free", ["solar-cells"] = "good", ["road-crack"] = "good", malaria = "good"}
+local normal = normals[name]
 if not normal then error("give a set: magnetic-tile, solar-cells, road-crack or malaria", 0) end
 local dir = os.getenv "AGAD_DATA" .. "/" .. name
 
@@ -22,7 +23,7 @@ local TRAIN, DRAWS = .7, 3
 -- Writes path,label,split,mask for the folder's pictures, and returns the file.
 local function manifest()
   local paths, lines = core.data.list(dir), {"path,label,split,mask"}
-  local normals, have_split = {}, false
+  local unsplit, have_split = {}, false
   for _, path in ipairs(paths) do have_split = have_split or path:find "^train/" ~= nil end
   for _, path in ipairs(paths) do
     local split, class = path:match "^(%a+)/([^/]+)/"
@@ -31,12 +32,12 @@ local function manifest()
       local file = class ~= normal and io.open(mask)
       if file then file:close() end
       lines[#lines + 1] = ("%s/%s,%s,%s,%s"):format(dir, path, class, split, file and mask or "")
-    elseif not have_split and path:find("^" .. normal .. "/") then normals[#normals + 1] = path
+    elseif not have_split and path:find("^" .. normal .. "/") then unsplit[#unsplit + 1] = path
     elseif not have_split then lines[#lines + 1] = ("%s/%s,%s,test,"):format(dir, path, path:match "^[^/]+") end
   end
-  random.shuffle(normals, random.generator(seed))
-  for i, path in ipairs(normals) do
-    lines[#lines + 1] = ("%s/%s,%s,%s,"):format(dir, path, normal, i <= TRAIN * #normals and "train" or "test")
+  random.shuffle(unsplit, random.generator(seed))
+  for i, path in ipairs(unsplit) do
+    lines[#lines + 1] = ("%s/%s,%s,%s,"):format(dir, path, normal, i <= TRAIN * #unsplit and "train" or "test")
   end
   local to = os.tmpname() .. ".csv"
   local file = assert(io.open(to, "w"))

@@ -1,7 +1,10 @@
 -- agad_local: finds local defects in people's own pictures. A small UNet (nets/defect_map.lua) learns to map synthetic
--- defects, drawn into normal pictures and into crops of them (csrc/data/defects.c). Then the phase `fit` computes, from
--- pictures of the training side alone, five groups of scores and, where defects are known, a logistic regression on what
--- the scores and the net say of them. All of that becomes one scoring program.
+-- defects, drawn into normal pictures and into crops of them (csrc/data/defects.c). Then the phase `fit` computes five
+-- groups of scores from pictures of the training side alone, and, where defects are known, a logistic regression on
+-- what the scores and the net say of them. All of that becomes one scoring program.
+-- The parts are in methods/agad_local: `prepare` (what is computed before training), `bands` (what the net sees),
+-- `pseudo` (reconstructions as defects), `features` and `scores` (what is measured on a picture, for tensors and for
+-- the program alike), `fit` (the constants of the scores), `picks` (defaults that depend on the pictures).
 
 local agad = require "agad"
 local bands = require "agad.methods.agad_local.bands"
@@ -25,7 +28,7 @@ local function rate(_, done, total)
   return math.min(1, at / WARM_UP + FLOOR) * .5 * (1 + math.cos(math.pi * at))
 end
 
--- Kinds of which the net finds a half are drawn most: neither what is told at once nor what cannot be told teaches much.
+-- Kinds of which the net finds a half are drawn most: what is told at once teaches little, and so does what cannot be.
 local function probabilities(s)
   local p, sum = s.keep.kinds:totable(), 0
   for i, r in ipairs(p) do
@@ -36,8 +39,8 @@ local function probabilities(s)
   return p
 end
 
--- Whether this step's batch is of crops at full size; whole pictures and crops alternate where pictures are larger than
--- the net's window.
+-- Whether this step's batch is of crops at full size. Whole pictures and crops take turns where pictures are larger
+-- than the net's window.
 local function crops(s) return prepare.factor(s) > 1 and s.done % 2 == 1 end
 
 -- Normal pictures with defects in two thirds of them, the mask of what is to be found, and the weight of each pixel: 0
@@ -86,7 +89,7 @@ return {
     minutes = 12.0,
     width = option {default = 16, min = 4, max = 256, help = "filters in the first level of the net"},
     defects = {
-      least = option {default = 1.5, above = 0, help = "weakest synthetic defects, in standard deviations of a picture"},
+      least = option {default = 1.5, above = 0, help = "weakest synthetic defects, in deviations of a picture"},
       most = option {default = 12.0, above = 0, help = "strongest synthetic defects"},
       count = option {default = 1.8, min = 1, max = 4, help = "mean number of synthetic defects in a picture"},
     },

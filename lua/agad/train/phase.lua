@@ -139,8 +139,8 @@ end
 
 -- What a program computes of pictures (agad.train.state's outputs).
 local function outputs(run, build, pictures)
-  local own = {name = run.method.name, score = function(...) return (build(...)) end}
-  local program = scorer.program(own, "own", run.programs, run.shape, run.keep)
+  local method = {name = run.method.name, score = function(...) return (build(...)) end}
+  local program = scorer.program(method, "own", run.programs, run.shape, run.keep)
   local net = scorer.net(program, run:tensors(false), false, {dtype = run.dtype, device = run.device})
   return scorer.score(net, pictures, {input = run.method.input, batch = run.config.eval_batch})
 end

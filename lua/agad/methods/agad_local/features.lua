@@ -92,7 +92,8 @@ function features.of(b, net, x, scales, size)
   local levels, summaries = {}, {}
   for i, name in ipairs(NODES) do levels[i] = level(b, name) end
   for i, x_i in ipairs(levels) do summaries[i] = mean_and_deviation(x_i) end
-  local look = (flat * SHARPNESS):op("softmax.int", {dim = 2}):op("unflatten.int", {dim = 2, sizes = {1, half[1], half[2]}})
+  local look = (flat * SHARPNESS):op("softmax.int", {dim = 2})
+    :op("unflatten.int", {dim = 2, sizes = {1, half[1], half[2]}})
   local looks = {}
   for i, k in ipairs(LOOKED_AT) do looks[i] = looked_at(levels[k], look, SHRUNK[k]) end
   local row = top(TOP):concat(top(WIDER), mean_and_deviation(seen)):concat(table.unpack(summaries))

@@ -21,9 +21,7 @@ fit.kept = {"mean", "sd", "scales_whole", "scales_full", "flips", "kinds", "basi
   "feature_mean", "feature_scale", "feature_basis", "synthetic", "group", "group_median", "group_scale", "known",
   "verdict", "offset"}
 for _, side in ipairs(scores.SIDES) do
-  for _, name in ipairs {"mean", "basis", "across", "points"} do
-    fit.kept[#fit.kept + 1] = ("components%d_%s"):format(side, name)
-  end
+  for _, name in ipairs(scores.COMPONENTS) do fit.kept[#fit.kept + 1] = scores.kept(side, name) end
 end
 
 local function narrow(x, dim, start, length) return x:narrow(dim, start, length) end
@@ -54,9 +52,8 @@ local function components_of(keep, pictures, side)
   local shape = {pictures:size(2), pictures:size(3), pictures:size(4)}
   local small = scores.reduced(pictures, shape, side):flatten {start_dim = 2}:to "float64"
   local mean, basis = fitting.pca(small, COMPONENTS[side])
-  local name = ("components%d_%%s"):format(side)
-  keep[name:format "mean"], keep[name:format "basis"] = mean, basis
-  keep[name:format "across"], keep[name:format "points"] = basis:t():contiguous(), (small - mean):matmul(basis)
+  local made = {mean = mean, basis = basis, across = basis:t():contiguous(), points = (small - mean):matmul(basis)}
+  for name, t in pairs(made) do keep[scores.kept(side, name)] = t end
 end
 
 -- Everything that is measured on some pictures.
@@ -75,9 +72,7 @@ local function scores_of(s, of, scales, length, banks)
   local x = fraction(of.pictures)
   for _, side in ipairs(scores.SIDES) do
     local own = {}
-    for _, name in ipairs {"mean", "basis", "across", "points"} do
-      own[name] = row(keep[("components%d_%s"):format(side, name)])
-    end
+    for _, name in ipairs(scores.COMPONENTS) do own[name] = row(keep[scores.kept(side, name)]) end
     local small, shape = scores.reduced(x, {x:size(2), x:size(3), x:size(4)}, side)
     all[#all + 1] = scores.of_components(small, shape, own, neighbours)
   end

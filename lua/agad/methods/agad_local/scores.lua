@@ -11,6 +11,10 @@ local call = bands.call
 
 scores.SIDES = {32, 64}                           -- of pictures whose components are taken
 scores.NEIGHBOURS = 5
+scores.COMPONENTS = {"mean", "basis", "across", "points"}     -- what is kept of each side
+
+--- The name that such a tensor is kept under.
+function scores.kept(side, name) return ("components%d_%s"):format(side, name) end
 scores.GROUPS = {"map", "descriptor", "components", "look", "synthetic"}
 local TOP = 0.01                                  -- of a residual's pixels
 local LOWEST, HIGHEST, LIMIT = -1.0, 4.0, 20.0
@@ -168,7 +172,7 @@ function scores.build(b, nets, k)
   for _, side in ipairs(scores.SIDES) do
     local small, shape = scores.reduced(b.x, b.shape, side)
     local own = {}
-    for _, name in ipairs {"mean", "basis", "across", "points"} do own[name] = k[("components%d_%s"):format(side, name)] end
+    for _, name in ipairs(scores.COMPONENTS) do own[name] = k[scores.kept(side, name)] end
     all[#all + 1] = scores.of_components(small, shape, own, neighbours)
   end
   local x, z = scores.evidence(cat(all), rows, k)
