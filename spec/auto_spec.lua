@@ -221,7 +221,7 @@ describe("agad train on a folder", function()
       'the threshold is that of 4 held-out normals: false alarms may be far from 5 %'},
     {"one class", {good = 20}, '0 known defects; test: 0 normals, 0', 'there are no test pictures'},
     {"two", {good = 2, hole = 1}, 'no figures for the test split: it has 0 normal and 1 anomalous pictures'},
-    {"single", {good = 1}, 'threshold, f1: no normals are held out'},
+    {"single", {good = 1}, 'no normals are held out; set holdout above 0'},
   }
   for i, case in ipairs(bad) do
     it("says what it is worth: " .. case[1], function()
