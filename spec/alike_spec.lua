@@ -91,6 +91,9 @@ describe("a split", function()
     assert.same({3, 5, 9}, picked(2, {{5, 9}}))                           -- 9 is of another class
     assert.same({1, 3}, picked(1, {{5, 0, 2, 4}, {3, 1}}))                -- the smallest, though too large
     assert.same({}, picked(3, {{0, 1, 2, 3, 4, 5}}))
+    local all = {}
+    split.pick({1, 0}, 1, {[0] = {0, 1}, [1] = {0, 1}}, all, true)
+    assert.same({[0] = true, [1] = true}, all)
   end)
 
   local function folder(files)

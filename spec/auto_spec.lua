@@ -101,6 +101,8 @@ describe("the pictures of files", function()
       {{side = 199, height = 199, width = 199, colour = 4}, {128, 128, 1}},
       {{side = 64, height = 64, width = 64, colour = 0}, {128, 128, 1}},
       {{side = 63, height = 63, width = 63, colour = 0}, {64, 64, 1}},
+      {{side = 32, height = 32, width = 32, colour = 0}, {32, 32, 1}},
+      {{side = 40, height = 40, width = 40, colour = 0}, {48, 48, 1}},
       {{side = 28, height = 28, width = 28, colour = 0}, {32, 32, 1}},
       {{side = 4, height = 4, width = 4, colour = 0}, {16, 16, 1}},
       {{side = 693, height = 600, width = 800, colour = 0}, {256, 256, 1}},     -- 1 : 1.33
@@ -195,10 +197,10 @@ describe("agad train on a folder", function()
     assert.equal(0, status, err)
     local row = core.json_decode(out)
     has(err, "data      30 normals, 30 more held out, 3 known defects; test: 15 normals, 3\n          defects\n",
-      "pictures  64 x 64, as files have about 40 x 40; grey, without colours\n",
+      "pictures  48 x 48, as files have about 40 x 40; grey, without colours\n",
       ("training  for_files, as given; 0.0005 minutes: %d step"):format(row.steps))
     local c = row.config
-    assert.same({"all", 30, 64, 1, "area", 4}, {c.gamma, c.holdout, c.size, c.channels, c.filter, c.batch})
+    assert.same({"all", 30, 48, 1, "area", 4}, {c.gamma, c.holdout, c.size, c.channels, c.filter, c.batch})
     assert.same({.0005, c.steps, core.null}, {row.minutes, row.steps, c.epochs or core.null})
     local again
     status, again, err = cli.agad(("%s --out b.st --steps %d --gamma 0 --size 32 --channels 3"):format(command,
@@ -219,7 +221,7 @@ describe("agad train on a folder", function()
       'the threshold is that of 4 held-out normals: false alarms may be far from 5 %'},
     {"one class", {good = 20}, '0 known defects; test: 0 normals, 0', 'there are no test pictures'},
     {"two", {good = 2, hole = 1}, 'no figures for the test split: it has 0 normal and 1 anomalous pictures'},
-    {"single", {good = 1}, 'threshold, f1: no normals are held out'},
+    {"single", {good = 1}, 'no normals are held out; set holdout above 0'},
   }
   for i, case in ipairs(bad) do
     it("says what it is worth: " .. case[1], function()

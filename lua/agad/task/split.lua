@@ -12,13 +12,14 @@ local fields = {"images", "labels", "masks"}
 local origins = {"height", "width", "file_bytes"}
 
 --- Picks rows of a list, with each the whole group that it belongs to. A group that is too large for what is left is
--- passed over; where nothing can be picked otherwise, the smallest one is, if others remain.
+-- passed over; where nothing can be picked otherwise, the smallest one is, if others remain or `whole` is set.
 -- @param list rows, in the order in which they are picked
 -- @param n integer how many
 -- @param of table row -> list of the rows of its group; a row that it lacks is alone
 -- @param picked table row -> true: those picked so far, which count; added to
-function split.pick(list, n, of, picked)
-  local own, count, smallest, least = {}, 0, nil, #list
+-- @param whole boolean true: all rows of the list may be picked
+function split.pick(list, n, of, picked, whole)
+  local own, count, smallest, least = {}, 0, nil, #list + (whole and 1 or 0)
   for _, row in ipairs(list) do
     own[row], count = true, count + (picked[row] and 1 or 0)
   end
@@ -61,7 +62,7 @@ function split.test_rows(labels, normal, seed, of)
   for _, label in ipairs(classes) do
     local own = random.shuffle(by_class[label], draw)
     local n = normal[label] and math.floor(NORMAL_SHARE * #own + .5) or (#own + 1) // 2
-    split.pick(own, n, of, picked)
+    split.pick(own, n, of, picked, not normal[label])    -- without a defect, nothing could be measured
   end
   for row in pairs(picked) do rows[#rows + 1] = row end
   table.sort(rows)

@@ -193,7 +193,8 @@ end
 --- Prepares to train a method on a task; `run:fit()` then trains it. With the option `minutes` it first times some
 -- steps, for at most a twentieth of that time.
 -- @param task task
--- @param given table options: method, net, epochs, batch, seed … (`agad.options`); unknown ones are refused
+-- @param given table options: method (default "auto": agad_local for sets of files, agad for others), epochs, steps,
+--   minutes, batch, seed … (`agad.options`); unknown ones are refused
 -- @param o table dir: the run directory (nil: nothing is written); resume: continue the run in that directory;
 --   on_event: a function for events of kind work, which say what takes time here
 -- @return run fit, evaluate, save; config, nets, step, state, history

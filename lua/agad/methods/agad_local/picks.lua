@@ -13,12 +13,11 @@ local function multiple(x, side)
   return math.max(step, math.floor(x / step + .5) * step)
 end
 
--- The side of a square: large pictures keep details, and small ones are enlarged to at most twice their size.
+-- The side of a square: large pictures keep details, small ones are enlarged to at most twice their size, and tiny ones
+-- only as far as a net needs.
 local function side_of(side)
   if side >= 200 then return LARGE end
-  local own = SMALL
-  while own > 2 * side and own > STEP do own = own // 2 end
-  return own
+  return side >= SMALL / 2 and SMALL or math.max(STEP, math.ceil(side / STEP) * STEP)
 end
 
 --- How pictures are read.
