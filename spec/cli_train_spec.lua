@@ -201,7 +201,7 @@ describe("a model that agad train wrote", function()
     assert.matches("\n +%S+  cloth/test/%l+/%d+%.png\n", out)
     assert.matches("\n  grid w 2%.run/grid%.png ", out)
     assert.equal("\137PNG", read(dir .. "/w 2.run/grid.png"):sub(1, 4))
-    local score, evaluate, train, how = out:match "\n  Next:\n +%S+ (.-)\n +%S+ (.-)\n +%S+ (.-)\n +(%b())\n$"
+    local score, evaluate, train, how = out:match "\n  Next:\n +%S+ (.-)\n +%S+ (.-)\n +%S+ (.-)\n +(%b())\n"
     assert.same({"score 'w 2.st' NEW_PICTURES", "evaluate 'w 2.st' cloth", "train cloth --out 'w 2.st'",
       "(with known defects in a folder of cloth/train)"}, {score, evaluate, train, how})
     assert.equal(0, (agad((score:gsub("NEW_PICTURES", "cloth/test/hole")))))

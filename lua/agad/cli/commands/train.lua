@@ -50,9 +50,9 @@ local function train(args)
   show:clear()
   if args.json then common.print_json(row) return end
   require("agad.evaluate.report").print(row, {classes = args.classes})
-  io.stdout:write(("  model %s   run %s\n"):format(args.out, run.dir))
-  if run.grid then io.stdout:write(("  grid %s (worst misses, then false alarms, with maps)\n"):format(run.grid)) end
   io.stdout:write(next_steps.text(args, run))
+  if run.grid then io.stdout:write(("  grid %s (worst misses, then false alarms, with maps)\n"):format(run.grid)) end
+  io.stdout:write(("  model %s   run %s\n"):format(args.out, run.dir))
 end
 
 return {

@@ -12,6 +12,7 @@ local scores = require "agad.methods.agad_local.scores"
 local fit = {}
 
 local MOST_NORMALS, MOST_HELD_OUT = 400, 150      -- pictures
+local FEWEST_HELD_OUT = 5
 local BANK, EVIDENCE = 20, 48                     -- components
 local COMPONENTS = {[32] = 30, [64] = 60}         -- of pictures of so many pixels a side
 local FOLDS, SYNTHETIC_RIDGE, KNOWN_RIDGE = 5, 10.0, 3.0
@@ -87,11 +88,11 @@ local function labels(n, ...)
   return agad.cat(list, 1)
 end
 
--- Rows of x in the fold i, or in the others.
-local function fold(x, i, inside)
+-- Rows of x in one of `folds`, or in the others; of a single row, always that.
+local function fold(x, folds, i, inside)
   local list = {}
   for k = 1, x:size(1) do
-    if (k % FOLDS == i % FOLDS) == inside then list[#list + 1] = k - 1 end
+    if folds == 1 or (k % folds == i % folds) == inside then list[#list + 1] = k - 1 end
   end
   return x:index_select(1, core.from_table(list, "int64")), list
 end
@@ -100,18 +101,16 @@ end
 -- the logits that each fold's own gives to the normals that it has not seen.
 local function tell_synthetic(normal, synthetic)
   local mean, unseen = nil, agad.zeros({normal:size(1), 1}, {dtype = "float64"})
-  local d = normal:size(2)
-  for i = 1, FOLDS do
-    local a, b = fold(normal, i, false), fold(synthetic, i, false)
+  local d, folds = normal:size(2), math.min(FOLDS, normal:size(1))
+  for i = 1, folds do
+    local a, b = fold(normal, folds, i, false), fold(synthetic, folds, i, false)
     local both, n = agad.cat({a, b}, 1), a:size(1)
     local total = math.min(n, MOST_PER_KNOWN * b:size(1))
     local weights = agad.cat({ones(n) * (total / n), ones(b:size(1)) * (total / b:size(1))}, 1)
     local c = fitting.logistic(both, labels(n, b:size(1)), weights, SYNTHETIC_RIDGE)
-    mean = mean and mean + c / FOLDS or c / FOLDS
-    local own, places = fold(normal, i, true)
-    if #places > 0 then
-      unseen:index_copy_(1, core.from_table(places, "int64"), scores.logit(own, row(c), d))
-    end
+    mean = mean and mean + c / folds or c / folds
+    local own, places = fold(normal, folds, i, true)
+    unseen:index_copy_(1, core.from_table(places, "int64"), scores.logit(own, row(c), d))
   end
   return mean, unseen
 end
@@ -150,7 +149,8 @@ function fit.start(s)
   local keep = s.keep
   local normals = first(s:pictures "normals", MOST_NORMALS)
   local held_out, known = s:pictures "held_out", s:pictures "anomalies"
-  held_out = held_out and first(held_out, MOST_HELD_OUT) or normals
+  -- a few held-out normals say nothing of how far normals lie apart
+  held_out = held_out and held_out:size(1) >= FEWEST_HELD_OUT and first(held_out, MOST_HELD_OUT) or normals
   local synthetic = prepare.defects(s):pictures(held_out, s.seed)
   local of = {normals = measured(s, normals), held_out = measured(s, held_out), synthetic = measured(s, synthetic),
     known = known and measured(s, known)}
@@ -175,7 +175,9 @@ function fit.start(s)
   local base = standard(of.normals.rows)
   local seen = of.known and agad.cat({base, standard(of.known.rows)}, 1) or base
   local _, basis = fitting.pca(seen, EVIDENCE, {centred = false})
-  keep.feature_basis = basis * evident:unsqueeze(2) / base:matmul(basis):std():clamp {min = 1e-9}
+  local on = base:matmul(basis)
+  local spread = (on:square():mean() - on:mean():square()):clamp {min = 1e-18}:sqrt()
+  keep.feature_basis = basis * evident:unsqueeze(2) / spread
 
   local k = {}
   for _, name in ipairs {"median", "scale", "feature_mean", "feature_scale", "feature_basis"} do
