@@ -8,6 +8,7 @@ local agad = require "agad"
 local auto = require "agad.train.auto"
 local core = agad.core
 local evaluate = require "agad.evaluate"
+local lfs = require "lfs"
 local random = require "agad.base.random"
 local scorer = require "agad.evaluate.scorer"
 local tasks = require "agad.task"
@@ -39,7 +40,10 @@ local function manifest()
   for i, path in ipairs(unsplit) do
     lines[#lines + 1] = ("%s/%s,%s,%s,"):format(dir, path, normal, i <= TRAIN * #unsplit and "train" or "test")
   end
-  local to = os.tmpname() .. ".csv"
+  local folder = os.tmpname()
+  os.remove(folder)
+  assert(lfs.mkdir(folder))
+  local to = ("%s/%s-%d.csv"):format(folder, name, seed)
   local file = assert(io.open(to, "w"))
   file:write(table.concat(lines, "\n"), "\n")
   file:close()
@@ -51,6 +55,7 @@ local given = {seed = seed, steps = steps}
 local picks = auto.new(given, path)
 local set = agad.data.load(path, {outside = true, normal = normal, choose = picks.choose})
 os.remove(path)
+os.remove((path:match "^(.*)/"))
 local task = agad.task.new(set, picks:task(set, {normal = normal, task_seed = seed}))
 local run = agad.trainer(task, given)
 local began = core.clock()
@@ -94,10 +99,12 @@ for _, k in ipairs {10, 40} do
     local drawn = random.shuffle(table.move(anomalies, 1, #anomalies, 1, {}), random.generator(seed, 100 + draw))
     local known = table.move(drawn, 1, k, 1, {})
     local pictures = tasks.pictures(task.test, known)
-    local with = setmetatable({pictures = function(_, which)
+    local with = setmetatable({}, getmetatable(state))    -- the same state, but with these known defects
+    for key, value in pairs(state) do rawset(with, key, value) end
+    rawset(with, "pictures", function(_, which)
       if which == "anomalies" then return pictures end
       return state:pictures(which)
-    end}, {__index = state})
+    end)
     agad.no_grad(function() run.method.phases[#run.method.phases].start(with) end)
     values[draw] = auroc_without(known)
   end
