@@ -59,7 +59,8 @@ local function losses(values)
   for _, pair in ipairs(short) do
     if values[pair[1]] then parts[#parts + 1] = pair[2] .. " " .. number(values[pair[1]]) end
   end
-  if #parts == 0 then
+  if #parts < #short then
+    parts = {}
     local names = sorted_keys(values)
     for i = 1, math.min(2, #names) do parts[i] = names[i] .. " " .. number(values[names[i]]) end
   end
