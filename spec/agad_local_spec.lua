@@ -151,6 +151,25 @@ describe("training", function()
     for _, name in ipairs(fit.kept) do assert.is_true(black.keep[name]:isfinite():all():item(), name) end
   end)
 
+  it("blends reconstructions into clean pictures where `pseudo` is above 0, and has no generator otherwise", function()
+    assert.is_nil(run.nets.generator)
+    assert.is_nil(run.losses.con)
+    local with = trained(nil, {pseudo = 1, steps = 6})
+    assert.is_truthy(with.nets.generator)
+    assert.is_true(with.losses.con > 0)
+    local seen = {}
+    local again = agad.trainer(task_of(), {method = "agad_local", steps = 6, batch = 6, width = 4, pseudo = 1})
+    for stage, state in agad.teach(again) do seen[stage] = {state.drawn, state.mask} end
+    local before, after = seen.draw, seen.blend
+    local changed = (after[1] - before[1]):abs():flatten(2):amax {dim = {2}}:totable()
+    local marked = after[2]:flatten(2):amax {dim = {2}}:totable()
+    for i = 1, #changed do
+      if i % 3 ~= 1 then assert.equal(0, changed[i]) end                  -- these have defects of their own
+      if changed[i] > .12 then assert.equal(1, marked[i]) end
+    end
+    assert.is_true(changed[1] + changed[4] > 0)
+  end)
+
   it("draws only the kinds that are switched on, and refuses none at all", function()
     local none = {}
     for _, name in ipairs(prepare.kinds) do none[name] = false end
@@ -158,6 +177,14 @@ describe("training", function()
     assert.is_false(ok)
     assert.matches("kinds", tostring(reason))
   end)
+end)
+
+it("can be stepped through without a generator, whose update is left out", function()
+  local names = {}
+  local run = agad.trainer(task_of(), {method = "agad_local", steps = 3, batch = 6, width = 4})
+  for stage in agad.teach(run, {steps = 2}) do names[#names + 1] = stage end
+  assert.same({"draw", "rebuild", "blend", "map_loss", "detector_update", "remember"}, table.move(names, 1, 6, 1, {}))
+  assert.equal(12, #names)
 end)
 
 it("finds defects of a texture after some hundred steps #slow", function()

@@ -37,6 +37,8 @@ describe("a method's file", function()
       {function(m) m.phases[2].name = nil end, "phase without a name", "lacks 'name'"},
       {function(m) m.phases[2].updates = {} end, "phase b lacks 'updates'"},
       {function(m) m.phases[2].updates = {g = {}} end, "phase b: update g lacks 'nets'"},
+      {function(m) m.phases[2].updates = {g = {nets = {"g"}, when = "hot"}} end,
+        "phase b: update g: when = hot does not name an option of the method"},
       {function(m) m.phases[1].epochs = "cold" end, "epochs = cold is neither 0 nor the name of an integer option"},
       {function(m) m.phases[1].start = 3 end, "phase a: 'start' must be a function"},
       {function(m) m.phases[1].step = {} end, "phase a lacks 'step'"},

@@ -53,7 +53,9 @@ local function draw(s)
   rawset(s, "drawn_kinds", kinds)
 end
 
-local function blend(s) pseudo.blend(s, s.options.pseudo) end
+-- Reconstructions as one more kind of defect, where the option `pseudo` says so.
+local function rebuild(s) if s.options.pseudo > 0 then pseudo.rebuild(s) end end
+local function blend(s) if s.options.pseudo > 0 then pseudo.blend(s, s.options.pseudo) end end
 
 -- Binary cross-entropy at the map's resolution, weighted by how wrong the net is (with the weight detached).
 local function map_loss(s)
@@ -94,20 +96,22 @@ return {
       count = option {default = 1.8, min = 1, max = 4, help = "mean number of synthetic defects in a picture"},
     },
     kinds = kinds,
-    pseudo = option {default = 0.5, min = 0, max = 1,
+    pseudo = option {default = 0.0, min = 0, max = 1,
       help = "share of the clean pictures of a batch into which parts of their reconstructions are blended; 0 = none"},
   },
   input = {0, 1},
   nets = function(o, shape)
     local h, w = prepare.window(shape[2], shape[3])
-    return {detector = nn.program("defect_map", {4 * shape[1], h, w}, {width = o.width}),
-      generator = nn.program("naive", {shape[1], h, w}, {width = GENERATOR})}
+    local detector = nn.program("defect_map", {4 * shape[1], h, w}, {width = o.width})
+    if o.pseudo == 0 then return {detector = detector} end
+    return {detector = detector, generator = nn.program("naive", {shape[1], h, w}, {width = GENERATOR})}
   end,
   phases = {
     {name = "train", rate_of_step = rate,
-      updates = {detector = {nets = {"detector"}, decoupled = true}, generator = {nets = {"generator"}}},
+      updates = {detector = {nets = {"detector"}, decoupled = true},
+        generator = {nets = {"generator"}, when = "pseudo"}},
       start = prepare.start,
-      step = {{"draw", draw}, {"rebuild", pseudo.rebuild}, "generator_update", {"blend", blend}, {"map_loss", map_loss},
+      step = {{"draw", draw}, {"rebuild", rebuild}, "generator_update", {"blend", blend}, {"map_loss", map_loss},
         "detector_update", {"remember", remember}}},
     {name = "fit", epochs = 0, updates = {}, start = fit.start, step = {}},
   },

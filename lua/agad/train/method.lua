@@ -34,9 +34,10 @@
 --   name
 --   epochs: the name of the option with its number of epochs ("epochs"), or
 --     0: only `start` runs
---   updates: {NAME = {nets, lr, weight_decay, decoupled}}: lr and
+--   updates: {NAME = {nets, lr, weight_decay, decoupled, when}}: lr and
 --     weight_decay are numbers or names of options (the trainer's);
---     decoupled = true: the decay of AdamW
+--     decoupled = true: the decay of AdamW; when: the name of an option of the
+--     method: if it is 0 or false, the update and its stage are left out
 --   step: a list of stages; it may be empty where there are no epochs
 --   start: function(state) that runs once, before the first step
 --     (agad.train.state says what it finds there)
@@ -125,7 +126,7 @@ end
 
 local phase_keys = {name = true, epochs = true, updates = true, step = true, start = true, rate = true,
   rate_of_step = true}
-local update_keys = {nets = true, lr = true, weight_decay = true, decoupled = true}
+local update_keys = {nets = true, lr = true, weight_decay = true, decoupled = true, when = true}
 
 -- Whether a phase may have no epochs, and so no stages: `epochs` is 0, or an option that can be 0.
 local function may_be_empty(m, phase)
@@ -154,6 +155,9 @@ local function check_phase(m, phase, where)
     check_known(update, update_keys, ("%s: update %s"):format(where, name))
     if update.decoupled ~= nil and not is_flag(update.decoupled) then
       fail(": update %s: 'decoupled' must be true or false", name)
+    end
+    if update.when ~= nil and m.options[update.when] == nil then
+      fail(": update %s: when = %s does not name an option of the method", name, tostring(update.when))
     end
   end
   for _, key in ipairs {"start", "rate", "rate_of_step"} do

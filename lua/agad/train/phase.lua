@@ -97,9 +97,19 @@ local function rate_of(run, update, base, epoch)
   return own(run, its.updates[update].lr, base) * factor
 end
 
+-- The updates of a phase whose option `when` is not off; and the stages of those that are left out.
+local function updates_of(run, its)
+  local updates, left_out = {}, {}
+  for name, update in pairs(its.updates or {}) do
+    local switch = update.when == nil or run.method_options[update.when]
+    if switch and switch ~= 0 then updates[name] = update else left_out[name .. "_update"] = true end
+  end
+  return updates, left_out
+end
+
 local function build_step(run)
   local its, c = phase.current(run), run.config
-  local updates = its.updates or {}
+  local updates, left_out = updates_of(run, its)
   local step = core.step(run.method.name, methods.encode(run.method, run.method_options), run.method.family)
   for name, net in pairs(run.nets) do step:add_net(name, net) end
   local trained = {}
@@ -116,8 +126,11 @@ local function build_step(run)
       run.averaged[name] = true
     end
   end
+  run.stages = 0                                         -- how many there are
   for _, stage in ipairs(its.step or {}) do
-    if type(stage) == "string" then step:add_stage(stage) else step:add_stage(stage[1], stage[2]) end
+    if type(stage) == "table" then step:add_stage(stage[1], stage[2])
+    elseif not left_out[stage] then step:add_stage(stage) end
+    run.stages = run.stages + (left_out[stage] and 0 or 1)
   end
   local guard, o = run.method.guard, run.method_options
   if guard and updates[guard.update] then
@@ -189,7 +202,7 @@ end
 -- Gives nets their averaged weights, unless the phase with this number trains them.
 local function settle(run, number)
   local trained = {}
-  for _, update in pairs(run.method.phases[number].updates or {}) do
+  for _, update in pairs((updates_of(run, run.method.phases[number]))) do
     for _, net in ipairs(update.nets) do trained[net] = true end
   end
   agad.no_grad(function()

@@ -10,7 +10,6 @@
 
 local errors = require "agad.base.errors"
 local options = require "agad.base.options"
-local phase = require "agad.train.phase"
 
 local known = {steps = options.option {default = 1, min = 0}}
 
@@ -20,7 +19,7 @@ return function(run, o)
     if at == stages then run.steps, at, left = run.steps + 1, 0, left - 1 end
     if at == 0 then
       if left == 0 or not run:begin_step() then return nil end
-      stages = #phase.current(run).step
+      stages = run.stages
     end
     at = at + 1
     local ok, name = errors.try(run.step.run_stage, run.step, at)

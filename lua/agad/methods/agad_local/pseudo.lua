@@ -1,6 +1,7 @@
 -- AGAD's own idea as one kind of synthetic defect: what a generator rebuilds of a normal picture counts as an anomaly
 -- (a pseudo-anomaly), and is blended into the picture through a mask. The generator is that of `agad`, narrower; it
--- learns from the clean pictures of each batch to rebuild them (Eq. 6 of the paper).
+-- learns from the clean pictures of each batch to rebuild them (Eq. 6 of the paper). It is off by default: on magnetic
+-- tiles (2,000 steps, one seed) half of the clean pictures with such parts gave an AUROC of .773, none .781.
 
 local agad = require "agad"
 local core = require "agad.core"
