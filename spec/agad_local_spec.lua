@@ -123,7 +123,7 @@ describe("training", function()
     end
   end)
 
-  it("learns from known defects after training: they score above unknown weights of none", function()
+  it("learns from known defects after training, which then score above held-out normals", function()
     local known = trained {gamma = .1}
     assert.is_true(#known.task.anomalies > 0)
     local net = scorer.net(known:scorer(), known:tensors(false), false, {})

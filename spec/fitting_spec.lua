@@ -162,8 +162,7 @@ describe("a net program", function()
     local bank = fitting.bank(train, {components = 3, neighbours = 4})
     local got = run(x, {mean = bank.mean, scale = bank.scale, basis = bank.basis, points = bank.points},
       function(rows, k)
-        k.neighbours = bank.neighbours
-        return nodes.bank_distance(rows, k)
+        return nodes.distance(nodes.project(rows, k.mean, k.scale, k.basis), k.points, bank.neighbours)
       end)
     assert.same({4}, got.shape)
     assert.is_true(far(got, fitting.distance(bank, x)) < 1e-12)
@@ -177,12 +176,11 @@ describe("a net program", function()
     assert.is_true(got:matmul(basis):abs():max():item() < 1e-12)
   end)
 
-  it("standardises and gives a regression's logit", function()
+  it("standardises", function()
     local median, scale = fitting.robust(train)
-    local b = fitting.logistic((train - median) / scale, train:select(2, 1):gt(1), nil, 2)
-    local got = run(x, {median = median, scale = scale, b = b},
-      function(rows, k) return nodes.logit(nodes.standardised(rows, k.median, k.scale), k.b) end)
-    assert.is_true(far(got, ((x - median) / scale):matmul(b:narrow(1, 1, 7)) + b[8]) < 1e-12)
+    local got = run(x, {median = median, scale = scale},
+      function(rows, k) return nodes.standardised(rows, k.median, k.scale) end)
+    assert.is_true(far(got, (x - median) / scale) < 1e-12)
   end)
 
   it("smooths maps over squares, at the borders over what there is of them, and takes the largest numbers", function()

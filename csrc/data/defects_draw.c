@@ -268,12 +268,7 @@ CLONES static void sample_row(const canvas *c, const shifts *s, int y, int left,
     float v = (float)y + (down0 + s->down[2] * dx) * mask[i], u = (float)i + (along0 + s->along[2] * dx) * mask[i];
     v = v < 0 ? 0 : v > last_row ? last_row : v;
     u = u < 0 ? 0 : u > last_column ? last_column : u;
-    int row = (int)v, column = (int)u;
-    row = row > c->height - 2 ? c->height - 2 : row;
-    column = column > c->width - 2 ? c->width - 2 : column;
-    const float *p = x + (size_t)row * c->width + column, ry = v - (float)row, rx = u - (float)column;
-    float a = p[0] + rx * (p[1] - p[0]), b = p[c->width] + rx * (p[c->width + 1] - p[c->width]);
-    out[i] = a + ry * (b - a);
+    out[i] = sampled(x, c->height, c->width, v, u);
   }
 }
 

@@ -61,6 +61,16 @@ static inline double log_between(canvas *c, double low, double high) { return ex
 static inline double normal(canvas *c) { return base_random_normal(c->random); }
 static inline int whole(canvas *c, int low, int high) { return base_random_range(c->random, low, high); }
 /* 1 / (1 + exp(-z)), within 1e-6; loops over it become vectors. */
+/* A plane between its pixels, bilinear: row v of 0 .. height - 1, column u of 0 .. width - 1. */
+static inline float sampled(const float *plane, int height, int width, float v, float u) {
+  int row = (int)v, column = (int)u;
+  row = row > height - 2 ? height - 2 : row;
+  column = column > width - 2 ? width - 2 : column;
+  const float *p = plane + (size_t)row * width + column, ry = v - (float)row, rx = u - (float)column;
+  float a = p[0] + rx * (p[1] - p[0]), b = p[width] + rx * (p[width + 1] - p[width]);
+  return a + ry * (b - a);
+}
+
 static inline float logistic(float z) {
   z = z < -30 ? -30 : z > 30 ? 30 : z;
   float t = z * -1.44269504f, n = (t + 12582912.f) - 12582912.f, f = t - n;

@@ -213,12 +213,7 @@ CLONES static void map_plane(const canvas *c, const float *restrict in, const fl
     float *to = out + (size_t)y * c->width;
     for (int x = 0; x < c->width; x++) {
       float dx = (float)x - mx, v = mirrored(v0 + m[1] * dx, c->height), u = mirrored(u0 + m[4] * dx, c->width);
-      int row = (int)v, column = (int)u;
-      row = row > c->height - 2 ? c->height - 2 : row;
-      column = column > c->width - 2 ? c->width - 2 : column;
-      const float *p = in + (size_t)row * c->width + column, ry = v - (float)row, rx = u - (float)column;
-      float a = p[0] + rx * (p[1] - p[0]), b = p[c->width] + rx * (p[c->width + 1] - p[c->width]);
-      to[x] = a + ry * (b - a);
+      to[x] = sampled(in, c->height, c->width, v, u);
     }
   }
 }

@@ -1,5 +1,5 @@
 --- What agad.tensor.fitting computes, as nodes of a scoring program. Arguments are nodes; those named mean, scale,
--- basis, points, median and coefficients are kept tensors, which a program holds as constants.
+-- basis, points and median are kept tensors, which a program holds as constants.
 
 local nodes = {}
 
@@ -28,14 +28,6 @@ end
 function nodes.distance(x, points, neighbours)
   return x:op("unsqueeze", {dim = 2}):op("cdist", {p = 2.0, compute_mode = 2}, points)
     :op("topk", {k = neighbours, dim = 3, largest = false}):op("mean.dim", {dim = {2, 3}})
-end
-
---- The same for a whole bank: its tensors are constants of the program.
--- @param x handle (d) per picture
--- @param bank table mean, scale, basis, points (handles), neighbours
--- @return handle a number per picture
-function nodes.bank_distance(x, bank)
-  return nodes.distance(nodes.project(x, bank.mean, bank.scale, bank.basis), bank.points, bank.neighbours)
 end
 
 --- What principal components leave of x: x - mean, less its projection onto them.
@@ -92,16 +84,6 @@ end
 -- @return handle
 function nodes.standardised(x, median, scale)
   return x:op("sub.Tensor", nil, median):op("div.Tensor", nil, scale)
-end
-
---- The logit of a logistic regression.
--- @param x handle (d) per picture
--- @param coefficients handle (d + 1), the intercept last
--- @return handle a number per picture
-function nodes.logit(x, coefficients)
-  local slope = coefficients:op("slice.Tensor", {dim = 2, start = 1, ["end"] = -2})
-  local intercept = coefficients:op("select.int", {dim = 2, index = -1})
-  return x:op("mul.Tensor", nil, slope):op("sum.dim_IntList", {dim = {2}}):op("add.Tensor", nil, intercept)
 end
 
 return nodes

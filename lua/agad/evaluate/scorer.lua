@@ -207,28 +207,26 @@ function scorer.gives(net, name)
   return false
 end
 
+-- An output of a scoring net for pictures; nil if the net does not give it.
+local function output_of(net, output, pictures, o)
+  if not scorer.gives(net, output) then return nil end
+  local how = options_of(o)
+  how.output = output
+  return core.score(net, pictures, how)
+end
+
 --- Error maps of pictures.
 -- @param net net a scoring net
 -- @param pictures tensor uint8 (n, channels, height, width)
 -- @param o table as for `agad.scorer.score`
 -- @return tensor float32 (n, height, width); nil if the method gives no map
-function scorer.maps(net, pictures, o)
-  if not scorer.gives(net, "map") then return nil end
-  local how = options_of(o)
-  how.output = "map"
-  return core.score(net, pictures, how)
-end
+function scorer.maps(net, pictures, o) return output_of(net, "map", pictures, o) end
 
 --- The numbers that scores are made of.
 -- @param net net a scoring net
 -- @param pictures tensor uint8 (n, channels, height, width)
 -- @param o table as for `agad.scorer.score`
 -- @return tensor float32 (n, k), a column for each part; nil if the score does not give them
-function scorer.parts(net, pictures, o)
-  if not scorer.gives(net, "parts") then return nil end
-  local how = options_of(o)
-  how.output = "parts"
-  return core.score(net, pictures, how)
-end
+function scorer.parts(net, pictures, o) return output_of(net, "parts", pictures, o) end
 
 return scorer

@@ -170,7 +170,7 @@ function fit.start(s)
     end
   end
   local function standard(rows)
-    return ((rows - keep.feature_mean) / keep.feature_scale):clamp {min = -20, max = 20} * evident
+    return scores.standard(rows, keep) * evident
   end
   local base = standard(of.normals.rows)
   local seen = of.known and agad.cat({base, standard(of.known.rows)}, 1) or base

@@ -38,7 +38,7 @@ function pseudo.rebuild(s)
   s:backward("generator", s.loss.con)
 end
 
---- Blends reconstructions into some of the clean pictures of s.drawn, and marks them in s.found_mask and s.weight.
+--- Blends reconstructions into some of the clean pictures of s.drawn, and marks them in s.mask and s.weight.
 -- @param share number of the clean pictures
 function pseudo.blend(s, share)
   local clean, masked = rows_of(s.drawn:size(1), share)

@@ -78,8 +78,12 @@ end
 --- All scores of rows of features: two of each map, and the distance to each bank.
 -- @param rows tensor|handle (n, F)
 -- @param banks list as `scores.banked` gives it
--- @param k table basis (1, F, q) and points (1, banks, m, q): a bank's part of the basis, and its points
+-- @param scales integer at how many scales pictures are looked at
+-- @param length integer of a scale's features
+-- @param basis tensor|handle (1, F, q): the banks' bases, each in its rows
 -- @param points function(i) the points of bank i, (1, m, q)
+-- @param neighbours integer
+-- @return tensor|handle (n, S)
 function scores.of_rows(rows, banks, scales, length, basis, points, neighbours)
   local list = {}
   for i = 1, scales do list[i] = narrow(rows, 2, (i - 1) * length + 1, 2) end
@@ -88,6 +92,15 @@ function scores.of_rows(rows, banks, scales, length, basis, points, neighbours)
     list[#list + 1] = distance(on, points(i), neighbours)
   end
   return cat(list)
+end
+
+--- Rows of features in standard units, limited.
+-- @param rows tensor|handle (n, F)
+-- @param k table feature_mean, feature_scale (1, F)
+-- @return tensor|handle (n, F)
+function scores.standard(rows, k)
+  local z = call(sub(rows, k.feature_mean), "div.Tensor", nil, k.feature_scale)
+  return call(z, "clamp", {min = -LIMIT, max = LIMIT})
 end
 
 --- What regressions see: squashed standardised scores and components of the features.
@@ -99,8 +112,7 @@ end
 function scores.evidence(all, rows, k)
   local z = call(sub(all, k.median), "div.Tensor", nil, k.scale)
   local high, low = call(call(z, "relu"), "log1p"), call(call(z, "clamp", {max = 0}), "mul.Scalar", {other = 0.5})
-  local standard = call(sub(rows, k.feature_mean), "div.Tensor", nil, k.feature_scale)
-  return cat {add(high, low), product(call(standard, "clamp", {min = -LIMIT, max = LIMIT}), k.feature_basis)}, z
+  return cat {add(high, low), product(scores.standard(rows, k), k.feature_basis)}, z
 end
 
 --- A regression's logit, (n, 1).
@@ -124,9 +136,9 @@ end
 --- Pictures at the scales at which they are looked at, largest last.
 local function at_scales(x, height, width)
   local h, w, factor = prepare.window(height, width)
-  local whole = {call(x, "avg_pool2d", {kernel_size = {factor, factor}}), {h, w}, "scales_whole"}
   if factor == 1 then return {{x, {h, w}, "scales_whole"}} end
-  return {whole, {x, {height, width}, "scales_full"}}
+  local whole = call(x, "avg_pool2d", {kernel_size = {factor, factor}})
+  return {{whole, {h, w}, "scales_whole"}, {x, {height, width}, "scales_full"}}
 end
 
 --- The rows of features of the program's pictures.
