@@ -21,7 +21,7 @@ typedef struct workplace {
 struct defects {
   defects_pool pool;
   defects_options o;
-  int64_t *rows;
+  int64_t *rows;        /* of the pool, then of known defects */
   pthread_mutex_t lock; /* of the list */
   workplace *idle;
 };
@@ -34,6 +34,8 @@ static void draw_source(canvas *c) {
   size_t picture = (size_t)p->pictures.channels * p->pictures.height * p->pictures.width;
   defects_load(p, p->pictures.pixels + (size_t)row * picture, c->view, c->random, c->source);
 }
+
+static int draw_known(canvas *c) { return defects_load_known(c->pool, c->view, c->random, c->source, c->field); }
 
 /* Shares the workplace's memory out; 0 or -1. */
 static int furnish(workplace *w, int channels, int height, int width) {
@@ -60,7 +62,7 @@ static void set_scale(canvas *c, const defects *d, defects_view view) {
   float sd = p->spread[full], low = p->darkest[full], high = p->brightest[full];
   /* A pool without contrast has no range that its defects could keep to. */
   float beyond = high - low < sd ? (float)d->o.high * sd : .3f * sd;
-  c->pool = p, c->view = view, c->draw_source = draw_source;
+  c->pool = p, c->view = view, c->draw_source = draw_source, c->draw_known = draw_known;
   c->sd = sd, c->low = low - beyond, c->high = high + beyond;
   c->faintest = d->o.low, c->strongest = d->o.high;
 }
@@ -92,14 +94,14 @@ static void leave(defects *d, workplace *w) {
 
 /* ---- one picture ---- */
 
-/* A kind by chance, from 0. */
-static int choose_kind(canvas *c, const double *probabilities) {
+/* A kind by chance, from 0, of the first n. */
+static int choose_kind(canvas *c, const double *probabilities, int n) {
   double sum = 0, at = chance(c);
-  if (!probabilities) return (int)(at * DEFECTS_KINDS);
-  for (int i = 0; i < DEFECTS_KINDS; i++) sum += probabilities[i];
+  if (!probabilities) return (int)(at * n);
+  for (int i = 0; i < n; i++) sum += probabilities[i];
   at *= sum;
   int kind = -1;
-  for (int i = 0; i < DEFECTS_KINDS; i++) {
+  for (int i = 0; i < n; i++) {
     if (!(probabilities[i] > 0)) continue;
     kind = i;
     if ((at -= probabilities[i]) < 0) break;
@@ -114,15 +116,20 @@ CLONES static void add_changes(const float *restrict a, const float *restrict b,
 
 static inline float larger(float a, float b) { return a > b ? a : b; }
 
-/* Draws defects over x. `change` gets 1 in `all`, which holds all of them, where one is seen, -1 where it is in doubt
- * whether there is one, else 0. */
-static box draw_some(canvas *c, const defects *d, const double *probabilities, int *kinds) {
+enum { SYNTHETIC = DEFECTS_KINDS - 1 }; /* kinds: all but the last, `known` */
+
+/* How many kinds batches have. */
+static int kinds_of(const defects *d) { return d->pool.known.n ? DEFECTS_KINDS : SYNTHETIC; }
+
+/* Draws defects of the first n_kinds kinds over x. `change` gets 1 in `all`, which holds all of them, where one is seen,
+ * -1 where it is in doubt whether there is one, else 0. */
+static box draw_some(canvas *c, const defects *d, const double *probabilities, int n_kinds, int *kinds) {
   box all = {0, 0, 0, 0};
   int n = 1 + base_random_poisson(c->random, d->o.count - 1, DEFECTS_MOST - 1);
   memcpy(c->before, c->x, c->channels * c->plane * sizeof *c->x);
   memset(c->marked, 0, c->plane * sizeof *c->marked);
   for (int i = 0; i < n; i++) {
-    int kind = choose_kind(c, probabilities);
+    int kind = choose_kind(c, probabilities, n_kinds);
     box b = defects_draw_one(c, kind);
     if (kinds) kinds[i] = kind + 1;
     all = box_joined(all, b);
@@ -190,7 +197,7 @@ static int draw_batch_picture(void *context, int64_t i) {
   for (size_t k = 0; k < c->plane; k++) weight[k] = 1;
   for (int k = 0; k < DEFECTS_MOST; k++) batch->kinds[i * DEFECTS_MOST + k] = 0;
   if (i % 3) {
-    box b = draw_some(c, d, batch->probabilities, batch->kinds + i * DEFECTS_MOST);
+    box b = draw_some(c, d, batch->probabilities, kinds_of(d), batch->kinds + i * DEFECTS_MOST);
     for (int y = b.top; y < b.bottom; y++)
       for (int x = b.left; x < b.right; x++) {
         size_t at = (size_t)y * c->width + x;
@@ -217,7 +224,7 @@ static int draw_picture(void *context, int64_t i) {
   uint8_t *out = j->pixels + i * picture, *mask = j->masks + i * c->plane;
   c->random = &random;
   defects_load(p, in, DEFECTS_FULL, &random, c->x);
-  box b = draw_some(c, d, NULL, NULL);
+  box b = draw_some(c, d, NULL, SYNTHETIC, NULL);
   memcpy(out, in, picture);
   memset(mask, 0, c->plane);
   for (int y = b.top; y < b.bottom; y++)
@@ -239,11 +246,21 @@ static int run(job *j, int64_t n, int (*work)(void *, int64_t), int brief, agad_
   return j->failed ? agad_fail_as(error, AGAD_OUT_OF_MEMORY, "defects: no memory to draw on a picture") : 0;
 }
 
+static int check_rows(const defects_pictures *pictures, const int64_t *rows, int64_t n, const char *whose,
+                      agad_error *error) {
+  for (int64_t i = 0; i < n; i++)
+    if (rows[i] < 0 || rows[i] >= pictures->n)
+      return agad_fail(error, "defects: row %lld of the %s, but there are %lld pictures (rows count from 0)",
+                       (long long)rows[i], whose, (long long)pictures->n);
+  return 0;
+}
+
 int data_defects_batch(defects *d, const defects_batch *batch, agad_error *error) {
-  for (int64_t i = 0; i < batch->n; i++)
-    if (batch->rows[i] < 0 || batch->rows[i] >= d->pool.pictures.n)
-      return agad_fail(error, "defects: row %lld of the batch, but there are %lld pictures (rows count from 0)",
-                       (long long)batch->rows[i], (long long)d->pool.pictures.n);
+  if (check_rows(&d->pool.pictures, batch->rows, batch->n, "batch", error)) return -1;
+  double sum = 0;
+  for (int i = 0; batch->probabilities && i < kinds_of(d); i++) sum += batch->probabilities[i];
+  if (batch->probabilities && !(sum > 0))
+    return agad_fail(error, "defects: only the probability of `known` is over 0, but no known defects were given");
   job j = {.d = d, .batch = batch};
   return run(&j, batch->n, draw_batch_picture, 1, error);
 }
@@ -273,30 +290,30 @@ static int check(const defects_pictures *pictures, const int64_t *rows, int64_t 
   if (o->transpose && h != w)
     return agad_fail(error, "defects: flips.transpose needs a square window; this one has %d x %d", h, w);
   if (n < 1) return agad_fail(error, "defects: the pool has no rows; give those of the normals");
-  for (int64_t i = 0; i < n; i++)
-    if (rows[i] < 0 || rows[i] >= pictures->n)
-      return agad_fail(error, "defects: row %lld of the pool, but there are %lld pictures (rows count from 0)",
-                       (long long)rows[i], (long long)pictures->n);
-  return 0;
+  if (check_rows(pictures, rows, n, "pool", error)) return -1;
+  return check_rows(pictures, o->known.rows, o->known.n, "known defects", error);
 }
 
 defects *data_defects_new(const defects_pictures *pictures, const int64_t *rows, int64_t n, const defects_options *o,
                           agad_error *error) {
   if (check(pictures, rows, n, o, error)) return NULL;
   defects *d = base_calloc(1, sizeof *d);
-  int64_t *kept = base_alloc(n, sizeof *kept);
+  int64_t n_known = o->known.n, *kept = base_alloc(n + n_known, sizeof *kept);
   if (!d || !kept) {
     free(d);
     free(kept);
-    agad_fail_as(error, AGAD_OUT_OF_MEMORY, "defects: no memory for %lld rows", (long long)n);
+    agad_fail_as(error, AGAD_OUT_OF_MEMORY, "defects: no memory for %lld rows", (long long)(n + n_known));
     return NULL;
   }
   memcpy(kept, rows, (size_t)n * sizeof *kept);
+  if (n_known) memcpy(kept + n, o->known.rows, (size_t)n_known * sizeof *kept);
   d->o = *o;
+  d->o.known.rows = kept + n;
   d->rows = kept;
   d->pool = (defects_pool){.pictures = *pictures,
                            .rows = kept,
                            .n = n,
+                           .known = d->o.known,
                            .factor = pictures->height / o->window_height,
                            .window_height = o->window_height,
                            .window_width = o->window_width,

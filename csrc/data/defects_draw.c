@@ -1,8 +1,8 @@
-/* defects_draw.c: the ten kinds, and how one is laid over the picture. Built with -O3. */
+/* defects_draw.c: the kinds, and how one is laid over the picture. Built with -O3. */
 #include "data/defects_draw.h"
 
-const char *const defects_kinds[DEFECTS_KINDS + 1] = {"blend", "paste",   "texture", "fill",  "line", "region",
-                                                      "warp",  "inpaint", "filter",  "spots", NULL};
+const char *const defects_kinds[DEFECTS_KINDS + 1] = {"blend", "paste",   "texture", "fill",  "line",  "region",
+                                                      "warp",  "inpaint", "filter",  "spots", "known", NULL};
 
 /* ---- amplitudes ---- */
 
@@ -373,15 +373,17 @@ CLONES static void lay_over(float *restrict x, const float *restrict over, const
 }
 
 box defects_draw_one(canvas *c, int kind) {
-  static box (*const draw[DEFECTS_KINDS])(canvas *) = {blend,  paste, texture, fill,   line,
-                                                       region, warp,  inpaint, filter, spots};
+  static box (*const draw[DEFECTS_KINDS])(canvas *) = {
+      blend, paste, texture, fill, line, region, warp, inpaint, filter, spots, defects_draw_known};
   defects_place(c);
   box b = draw[kind](c);
   if (box_empty(b)) return (box){0, 0, 0, 0};
+  int real = draw[kind] == defects_draw_known; /* its values are what they are */
+  float low = real ? -INFINITY : c->low, high = real ? INFINITY : c->high;
   for (int k = 0; k < c->channels; k++)
     for (int y = b.top; y < b.bottom; y++) {
       size_t i = (size_t)y * c->width + b.left;
-      lay_over(c->x + k * c->plane + i, c->over + k * c->plane + i, c->mask + i, b.right - b.left, c->low, c->high);
+      lay_over(c->x + k * c->plane + i, c->over + k * c->plane + i, c->mask + i, b.right - b.left, low, high);
     }
   return b;
 }

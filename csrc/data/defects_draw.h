@@ -46,7 +46,9 @@ struct canvas {
   float *scratch; /* of a function that calls none that uses it; defects_scratch() says how much */
   /* Writes a random picture of the pool, at this scale, to `source`. */
   void (*draw_source)(canvas *c);
-  const void *pool; /* of draw_source, as is the view */
+  /* Writes a known defective picture to `source`, and its mask, 0 to 1, to `field`; 0: there is none. */
+  int (*draw_known)(canvas *c);
+  const void *pool; /* of these two, as is the view */
   int view;
 };
 
@@ -60,7 +62,6 @@ static inline double between(canvas *c, double low, double high) { return base_r
 static inline double log_between(canvas *c, double low, double high) { return exp(between(c, log(low), log(high))); }
 static inline double normal(canvas *c) { return base_random_normal(c->random); }
 static inline int whole(canvas *c, int low, int high) { return base_random_range(c->random, low, high); }
-/* 1 / (1 + exp(-z)), within 1e-6; loops over it become vectors. */
 /* A plane between its pixels, bilinear: row v of 0 .. height - 1, column u of 0 .. width - 1. */
 static inline float sampled(const float *plane, int height, int width, float v, float u) {
   int row = (int)v, column = (int)u;
@@ -71,6 +72,7 @@ static inline float sampled(const float *plane, int height, int width, float v, 
   return a + ry * (b - a);
 }
 
+/* 1 / (1 + exp(-z)), within 1e-6; loops over it become vectors. */
 static inline float logistic(float z) {
   z = z < -30 ? -30 : z > 30 ? 30 : z;
   float t = z * -1.44269504f, n = (t + 12582912.f) - 12582912.f, f = t - n;
@@ -143,6 +145,11 @@ box defects_region(canvas *c);
 box defects_spots(canvas *c);
 /* The mask of a patch in its box: all of it or a blob. */
 void defects_patch_mask(canvas *c, box b);
+
+/* ---- a kind of its own: defects_known.c ---- */
+
+/* What is marked of a known defective picture: `over` and `mask` in the box that is returned. */
+box defects_draw_known(canvas *c);
 
 /* ---- kinds: defects_draw.c ---- */
 

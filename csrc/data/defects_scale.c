@@ -80,12 +80,11 @@ static void choose_crop(const defects_pool *p, const uint8_t *pixels, base_rando
   }
 }
 
-void defects_load(const defects_pool *p, const uint8_t *pixels, defects_view view, base_random *random, float *out) {
+/* From (top, left) on. */
+static void load_from(const defects_pool *p, const uint8_t *pixels, defects_view view, int top, int left, float *out) {
   const defects_pictures *all = &p->pictures;
   int h = view == DEFECTS_FULL ? all->height : p->window_height,
       w = view == DEFECTS_FULL ? all->width : p->window_width;
-  int top = 0, left = 0;
-  if (view == DEFECTS_CROP) choose_crop(p, pixels, random, &top, &left);
   for (int k = 0; k < all->channels; k++) {
     const uint8_t *plane = pixels + (size_t)k * all->height * all->width;
     float *to = out + (size_t)k * h * w;
@@ -94,6 +93,65 @@ void defects_load(const defects_pool *p, const uint8_t *pixels, defects_view vie
       for (int y = 0; y < h; y++)
         scale_bytes(plane + (size_t)(top + y) * all->width + left, w, p->mean[k], 1 / p->sd, to + (size_t)y * w);
   }
+}
+
+void defects_load(const defects_pool *p, const uint8_t *pixels, defects_view view, base_random *random, float *out) {
+  int top = 0, left = 0;
+  if (view == DEFECTS_CROP) choose_crop(p, pixels, random, &top, &left);
+  load_from(p, pixels, view, top, left, out);
+}
+
+/* ---- known defects ---- */
+
+CLONES static int64_t marks(const uint8_t *restrict mask, int64_t n) {
+  int64_t sum = 0;
+  for (int64_t i = 0; i < n; i++) sum += mask[i] != 0;
+  return sum;
+}
+
+/* A crop that holds the k-th marked pixel. */
+static void crop_around(const defects_pool *p, const uint8_t *mask, int64_t k, base_random *random, int *top,
+                        int *left) {
+  int height = p->pictures.height, width = p->pictures.width, y = 0, x = 0;
+  for (int64_t n; k >= (n = marks(mask + (size_t)y * width, width)); y++) k -= n;
+  for (const uint8_t *row = mask + (size_t)y * width; (k -= row[x] != 0) >= 0;) x++;
+  *top = base_random_range(random, clip(y - p->window_height + 1, 0, y), clip(y, 0, height - p->window_height));
+  *left = base_random_range(random, clip(x - p->window_width + 1, 0, x), clip(x, 0, width - p->window_width));
+}
+
+static void add_marks(const uint8_t *restrict mask, int n, int f, float *restrict sums) {
+  if (f == 1)
+    for (int x = 0; x < n; x++) sums[x] += mask[x] != 0;
+  else
+    for (int x = 0; x < n; x++)
+      for (int k = 0; k < f; k++) sums[x] += mask[(size_t)x * f + k] != 0;
+}
+
+/* Cells of f x f to pixels: 1 where a quarter of the cell is marked, so that thin lines stay. */
+static void load_mask(const defects_pool *p, const uint8_t *mask, int f, float *out) {
+  const int width = p->window_width;
+  const float share = 4 / ((float)f * (float)f);
+  for (int y = 0; y < p->window_height; y++, out += width) {
+    memset(out, 0, (size_t)width * sizeof *out);
+    for (int k = 0; k < f; k++) add_marks(mask + ((size_t)y * f + k) * p->pictures.width, width, f, out);
+    for (int x = 0; x < width; x++) out[x] = out[x] * share < 1 ? out[x] * share : 1;
+  }
+}
+
+int defects_load_known(const defects_pool *p, defects_view view, base_random *random, float *out, float *mask) {
+  const defects_pictures *all = &p->pictures;
+  int64_t plane = (int64_t)all->height * all->width;
+  if (!p->known.n) return 0;
+  int64_t i = (int64_t)base_random_below(random, (uint64_t)p->known.n);
+  const uint8_t *marked = p->known.masks + i * plane;
+  int64_t n = marks(marked, plane);
+  if (!n) return 0;
+  int top = 0, left = 0;
+  if (view == DEFECTS_CROP)
+    crop_around(p, marked, (int64_t)base_random_below(random, (uint64_t)n), random, &top, &left);
+  load_from(p, all->pixels + (size_t)p->known.rows[i] * all->channels * plane, view, top, left, out);
+  load_mask(p, marked + (size_t)top * all->width + left, view == DEFECTS_REDUCED ? p->factor : 1, mask);
+  return 1;
 }
 
 /* ---- statistics ---- */

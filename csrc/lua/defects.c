@@ -12,14 +12,14 @@
 
 typedef struct holder {
   defects *d;
-  at_tensor *images; /* kept: its memory is the pool's */
+  at_tensor *images, *masks; /* kept: their memory is the pool's and that of known defects */
   int channels, height, width, window_height, window_width;
 } holder;
 
 static void close_defects(void *pointer) {
   holder *h = pointer;
   data_defects_free(h->d);
-  at_free(h->images);
+  at_free(h->images), at_free(h->masks);
   free(h);
 }
 
@@ -59,11 +59,13 @@ static const option known[] = {OPTION_OTHER("amplitude"),
                                OPTION_NUMBER("count", defects_options, count, 1, 100),
                                OPTION_OTHER("flips"),
                                OPTION_FLAG("jitter", defects_options, jitter),
+                               OPTION_OTHER("known"),
                                OPTION_OTHER("mean"),
                                OPTION_NEEDED_NUMBER("sd", defects_options, sd, 1e-6, 1e6),
                                OPTION_INTEGER("seed", defects_options, seed, OPTION_ANY),
                                OPTION_OTHER("window"),
                                OPTION_END};
+static const option of_known[] = {OPTION_OTHER("masks"), OPTION_OTHER("rows"), OPTION_END};
 static const option flips[] = {OPTION_FLAG("horizontal", defects_options, flip_horizontal),
                                OPTION_FLAG("transpose", defects_options, transpose),
                                OPTION_FLAG("vertical", defects_options, flip_vertical), OPTION_END};
@@ -91,6 +93,32 @@ static defects_options read_options(lua_State *L, int index, int *means) {
   return o;
 }
 
+/* Pushes the rows and the masks of known defects of the table at `index`; returns the masks, or NULL where there are no
+ * known defects (rows and masks are nil then). */
+static at_tensor *push_known(lua_State *L, int index) {
+  at_tensor *masks = NULL;
+  int type = lua_getfield(L, index, "known"), given = lua_gettop(L);
+  if (type == LUA_TNIL) return lua_pushnil(L), NULL;
+  if (type == LUA_TTABLE) {
+    lua_agad_options(L, given, "defects: known", of_known, &masks); /* both are read here */
+    if (lua_getfield(L, given, "rows") == LUA_TTABLE && (lua_getfield(L, given, "masks"), lua_agad_is_tensor(L, -1)))
+      masks = lua_agad_check_tensor(L, -1);
+  }
+  if (!masks) lua_agad_error(L, "defects: known must be a table of rows, a list, and masks, a tensor");
+  lua_remove(L, given);
+  return masks;
+}
+
+/* The masks' memory, dense; NULL after a failure. */
+static at_tensor *read_masks(at_tensor *masks, const pictures *p, int64_t n) {
+  if (at_dtype_of(masks) != AT_U8 || at_ndim(masks) != 3 || at_size(masks, 0) != n || at_size(masks, 1) != p->height ||
+      at_size(masks, 2) != p->width)
+    return at_fail("defects: known: masks must be a uint8 tensor (%lld, %d, %d), a mask for each of its rows",
+                   (long long)n, p->height, p->width),
+           NULL;
+  return at_to_layout(at_to(masks, AT_U8, AT_CPU), AT_NCHW);
+}
+
 /* defects(images, rows, options) -> defects */
 static int new_defects(lua_State *L) {
   at_tensor *given = lua_agad_check_tensor(L, 1);
@@ -99,6 +127,7 @@ static int new_defects(lua_State *L) {
   lua_agad_check_numbers(L, 2);
   luaL_checkstack(L, 12, "defects");
   defects_options o = read_options(L, 3, &means);
+  at_tensor *masks = push_known(L, 3);
   void **box = lua_agad_new_box(L, LUA_DEFECTS);
   agad_error error;
   at_scope scope = at_open();
@@ -110,8 +139,13 @@ static int new_defects(lua_State *L) {
   if (h && !lua_agad_pictures(given, PICTURES_MANY, "defects", &p)) {
     if (means != p.channels) at_fail("defects: mean must be a list of %d numbers, one for each channel", p.channels);
     defects_pictures all = {p.pixels, p.n, p.channels, p.height, p.width};
-    *h = (holder){NULL, NULL, p.channels, p.height, p.width, o.window_height, o.window_width};
+    *h = (holder){NULL, NULL, NULL, p.channels, p.height, p.width, o.window_height, o.window_width};
     if (at_ok()) h->images = at_keep(at_alias(p.t));
+    if (at_ok() && masks) {
+      o.known.rows = lua_agad_integers(L, 4, &o.known.n);
+      if (at_ok()) masks = read_masks(masks, &p, o.known.n);
+      if (at_ok()) h->masks = at_keep(at_alias(masks)), o.known.masks = at_data(masks);
+    }
     if (at_ok() && !(h->d = data_defects_new(&all, rows, n, &o, &error))) at_fail_with(&error);
   }
   return lua_agad_end(L, &scope, 1);

@@ -20,6 +20,19 @@ static float *fill(float *x, size_t n) {
 
 static void other_picture(canvas *c) { fill(c->source, c->channels * c->plane); }
 
+static box some_box(const canvas *c);
+
+/* Marks a box, or nothing. */
+static int known_picture(canvas *c) {
+  box b = some_box(c);
+  if (!base_random_below(&source, 8)) return 0;
+  other_picture(c);
+  for (size_t i = 0; i < c->plane; i++) c->field[i] = 0;
+  for (int y = b.top; y < b.bottom; y++)
+    for (int x = b.left; x < b.right; x++) c->field[(size_t)y * c->width + x] = 1;
+  return 1;
+}
+
 static float **const *blocks(canvas *c, int *channels) {
   static float **all[12];
   float **const each[] = {&c->x,    &c->before,   &c->over,  &c->source, &c->blurred, &c->work,
@@ -34,7 +47,7 @@ static canvas new_canvas(int channels, int height, int width) {
   c.side = sqrt((double)c.plane);
   c.random = &source;
   c.sd = 1, c.low = -20, c.high = 20, c.faintest = 1.5, c.strongest = 12;
-  c.draw_source = other_picture;
+  c.draw_source = other_picture, c.draw_known = known_picture;
   int pictures;
   float **const *all = blocks(&c, &pictures);
   for (int i = 0; i < 12; i++) {
@@ -211,6 +224,55 @@ static void regions(canvas *c) {
   }
 }
 
+static box corner(canvas *c) { return (box){0, c->width - 3, 2, c->width}; }
+
+static int known_corner(canvas *c) {
+  box b = corner(c), all = box_whole(c);
+  EACH(c, all) {
+    int inside = y >= b.top && y < b.bottom && x >= b.left && x < b.right;
+    c->field[i] = inside;
+    for (int k = 0; k < c->channels; k++) c->source[k * c->plane + i] = inside ? 7 : 3;
+  }
+  return 1;
+}
+
+static int known_whole(canvas *c) {
+  other_picture(c);
+  for (size_t i = 0; i < c->plane; i++) c->field[i] = 1;
+  return 1;
+}
+
+/* A small mark comes whole and of about its size, with its own values or with those around it levelled to the picture;
+ * one as large as the picture fills it; where there is none, nothing is drawn. */
+static void known(canvas *c) {
+  int levelled = 0, turns = 60;
+  for (size_t i = 0; i < c->channels * c->plane; i++) c->x[i] = -2;
+  c->placed = 0;
+  c->draw_known = known_corner;
+  for (int turn = 0; turn < turns; turn++) {
+    box b = defects_draw_known(c);
+    double n = 0;
+    int low = 0;
+    EACH(c, b) {
+      n += c->mask[i] > .35f;
+      if (c->mask[i] < .999f) continue;
+      for (int k = 0; k < c->channels; k++) low += c->over[k * c->plane + i] < 5;
+      CHECK(near(c->over[i], 7, 2) || near(c->over[i], 2, 2));
+    }
+    CHECK(n >= 2 && n <= 30);
+    levelled += low > 0;
+  }
+  CHECK(levelled > turns / 5 && levelled < turns * 4 / 5);
+  c->draw_known = known_whole;
+  for (int turn = 0; turn < 10; turn++) {
+    box b = defects_draw_known(c);
+    double n = 0;
+    EACH(c, b) n += c->mask[i] > .99f;
+    CHECK(n == (b.bottom - b.top) * (double)(b.right - b.left) && n > c->plane / 20.);
+  }
+  c->draw_known = known_picture;
+}
+
 /* Every kind changes what lies in its box only, and makes numbers of it. */
 static void kinds(canvas *c) {
   for (int kind = 0; kind < DEFECTS_KINDS; kind++) {
@@ -245,6 +307,7 @@ static void shapes(void) {
       inpaints(&c);
       fields(&c);
       regions(&c);
+      known(&c);
       kinds(&c);
       free_canvas(&c);
     }
@@ -259,12 +322,17 @@ static void batches(void) {
   static uint8_t pixels[PICTURES * 3 * SIDE * SIDE], drawn[sizeof pixels], masks[PICTURES * SIDE * SIDE];
   static float x[2][BATCH * 3 * SIDE * SIDE], mask[BATCH * SIDE * SIDE], weight[BATCH * SIDE * SIDE];
   static const int64_t rows[BATCH] = {0, 1, 2, 3, 4, 5, 6, 0, 1};
-  int found[2][BATCH * DEFECTS_MOST];
+  static uint8_t marked[3 * SIDE * SIDE];
+  int known = 0, found[2][BATCH * DEFECTS_MOST];
   agad_error error;
   for (int turn = 0; turn < 24; turn++) {
     int channels = turn % 2 ? 3 : 1, factor = 1 + turn / 2 % 3, window = SIDE / factor, flat = turn % 5 == 4;
     for (size_t i = 0; i < sizeof pixels; i++) pixels[i] = flat ? 0 : (uint8_t)base_random_next(&source);
     defects_options o = {window, window, {9, 99, 199}, 40, (uint64_t)turn, 1.5, 12, 1.8, 1, 1, 1, turn % 3 > 0};
+    /* pictures of which one pixel, a quarter and nothing is marked */
+    for (size_t i = 0; i < sizeof marked; i++)
+      marked[i] = i < 2 * SIDE * SIDE && (i < SIDE * SIDE ? i == 9 : base_random_below(&source, 4) == 0) ? 255 : 0;
+    if (turn % 2) o.known = (defects_known){rows + 2, 3, marked};
     defects_pictures all = {pixels, PICTURES, channels, SIDE, SIDE};
     defects *d = data_defects_new(&all, rows, turn % 4 ? PICTURES : 1, &o, &error);
     CHECK(d);
@@ -277,12 +345,17 @@ static void batches(void) {
       agad_interrupt = 0;
       for (size_t i = 0; i < n; i++) CHECK(isfinite(x[k][i]));
     }
+    for (size_t i = 0; i < sizeof found[0] / sizeof found[0][0]; i++) {
+      CHECK(found[0][i] <= DEFECTS_KINDS - !o.known.n);
+      known += found[0][i] == DEFECTS_KINDS;
+    }
     CHECK(!memcmp(x[0], x[1], n * sizeof(float)) && !memcmp(found[0], found[1], sizeof found[0]));
     CHECK(!data_defects_draw(d, &all, 5, drawn, masks, &error));
     CHECK(memcmp(drawn, pixels, (size_t)PICTURES * channels * SIDE * SIDE));
     data_defects_free(d);
   }
   crew_use_threads(0);
+  CHECK(known > 5);
 }
 
 /* ---- memory that runs out ---- */
@@ -294,12 +367,15 @@ static int draw(agad_error *error) {
   static const int64_t rows[] = {0, 1, 2};
   int found[3 * DEFECTS_MOST];
   for (size_t i = 0; i < sizeof pixels; i++) pixels[i] = (uint8_t)(i * 7);
-  defects_options o = {8, 8, {99}, 40, 1, 1.5, 12, 1.8, 1, 1, 1, 1};
+  static const double only[DEFECTS_KINDS] = {[DEFECTS_KINDS - 1] = 1};
+  defects_options o = {8, 8, {99}, 40, 1, 1.5, 12, 1.8, 1, 1, 1, 1, {rows, 1, pixels}};
   defects_pictures all = {pixels, 3, 1, 16, 16}, two = {pixels, 2, 1, 16, 16};
   defects_batch b = {rows, 3, 1, 0, NULL, x, mask, weight, found};
   defects *d = data_defects_new(&all, rows, 3, &o, error);
   if (!d) return -1;
   int bad = data_defects_batch(d, &b, error) || data_defects_draw(d, &two, 1, drawn, masks, error);
+  b.probabilities = only;
+  bad = bad || data_defects_batch(d, &b, error);
   CHECK(bad || (isfinite(x[0]) && !found[0] && found[DEFECTS_MOST] > 0));
   data_defects_free(d);
   return bad ? -1 : 0;

@@ -1,7 +1,8 @@
 -- agad_local: finds local defects in people's own pictures. A small UNet (nets/defect_map.lua) learns to map synthetic
--- defects, drawn into normal pictures and into crops of them (csrc/data/defects.c). Then the phase `fit` computes five
--- groups of scores from pictures of the training side alone, and, where defects are known, a logistic regression on
--- what the scores and the net say of them. All of that becomes one scoring program.
+-- defects, drawn into normal pictures and into crops of them (csrc/data/defects.c); known defects that have masks are
+-- pasted into them too, as one more kind (`known`). Then the phase `fit` computes five groups of scores from pictures of
+-- the training side alone, and, where defects are known, a logistic regression on what the scores and the net say of
+-- them. All of that becomes one scoring program.
 -- The parts are in methods/agad_local: `prepare` (what is computed before training), `bands` (what the net sees),
 -- `pseudo` (reconstructions as defects), `features` and `scores` (what is measured on a picture, for tensors and for
 -- the program alike), `fit` (the constants of the scores), `picks` (defaults that depend on the pictures).
@@ -32,10 +33,14 @@ end
 local function probabilities(s)
   local p, sum = s.keep.kinds:totable(), 0
   for i, r in ipairs(p) do
-    p[i] = s.options.kinds[prepare.kinds[i]] and .12 + 4 * r * (1 - r) or 0
+    local name = prepare.kinds[i]
+    local drawn = s.options.kinds[name] and (name ~= "known" or #prepare.known(s) > 0)
+    p[i] = drawn and .12 + 4 * r * (1 - r) or 0
     sum = sum + p[i]
   end
-  if sum == 0 then error("kinds: every kind of synthetic defect is switched off; leave one on", 0) end
+  if sum == 0 then
+    error("kinds: every kind of synthetic defect is switched off, or is `known` without masks; leave another one on", 0)
+  end
   return p
 end
 
@@ -116,7 +121,7 @@ return {
     {name = "fit", epochs = 0, updates = {}, start = fit.start, step = {}},
   },
   keep = fit.kept,
-  anomalies = {in_batches = false},
+  anomalies = {in_batches = false, masks = function(o) return o.kinds.known end},
   pictures = picks.pictures,
   task = picks.task,
   recalibrate = false,

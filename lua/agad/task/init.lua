@@ -308,6 +308,19 @@ function task.pictures(from, rows)
   return from.images:index_select(1, core.from_table(rows, "int64"))
 end
 
+--- The known anomalies of a task whose masks mark something.
+-- @param t task
+-- @return list rows of train
+function task.marked(t)
+  local rows = {}
+  if not t.train.masks or #t.anomalies == 0 then return rows end
+  local masks = t.train.masks:index_select(1, core.from_table(t.anomalies, "int64"))
+  for i, most in ipairs(masks:flatten(2):amax({2}):totable()) do
+    if most > 0 then rows[#rows + 1] = t.anomalies[i] end
+  end
+  return rows
+end
+
 -- Methods -----------------------------------------------------------------------------------------
 
 --- @name task:anomalies_at(gamma)

@@ -102,9 +102,12 @@ end
 local function count(n, word) return ("%d %s%s"):format(n, word, n == 1 and "" or "s") end
 
 -- What is trained on and tested.
-local function about_data(c)
-  return ("data      %s, %d more held out, %s; test: %s, %s"):format(count(c.normals, "normal"), c.held_out,
-    count(c.anomalies, "known defect"), count(c.test_normals, "normal"), count(c.test_anomalies, "defect"))
+local function about_data(run)
+  local c, masks, known = run.task.counts, (run.method.anomalies or {}).masks, ""
+  local marked = masks and masks(run.method_options) and #tasks.marked(run.task) or 0
+  if marked > 0 then known = (" (the net learns from the %s)"):format(count(marked, "mask")) end
+  return ("data      %s, %d more held out, %s%s; test: %s, %s"):format(count(c.normals, "normal"), c.held_out,
+    count(c.anomalies, "known defect"), known, count(c.test_normals, "normal"), count(c.test_anomalies, "defect"))
 end
 
 -- How the pictures are read.
@@ -152,7 +155,7 @@ end
 -- @param run run
 -- @return list of texts
 function picks:about(run)
-  return {about_data(run.task.counts), about_pictures(self, run.task.set), about_training(self, run)}
+  return {about_data(run), about_pictures(self, run.task.set), about_training(self, run)}
 end
 
 return auto

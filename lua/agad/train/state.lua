@@ -26,14 +26,20 @@ end
 -- @return tensor of the output's shape without the batch
 function methods:mean(net) return rawget(self, "source").mean(net) end
 
-local kinds = {normals = true, held_out = true, anomalies = true}
+local kinds = {
+  marked = function(task) return tasks.marked(task) end,
+}
+for _, which in ipairs {"normals", "held_out", "anomalies"} do kinds[which] = function(task) return task[which] end end
 
 --- Rows of the train split, from 0.
--- @param which string "normals" (that are trained on), "held_out" or "anomalies" (all that are known)
+-- @param which string "normals" (that are trained on), "held_out", "anomalies" (all that are known) or "marked" (those
+--   of them whose masks mark something)
 -- @return list
 function methods:rows(which)
-  if not kinds[which] then error(("rows: %s is not normals, held_out or anomalies"):format(tostring(which)), 0) end
-  local rows = rawget(self, "source").task[which]
+  if not kinds[which] then
+    error(("rows: %s is not normals, held_out, anomalies or marked"):format(tostring(which)), 0)
+  end
+  local rows = kinds[which](rawget(self, "source").task)
   return table.move(rows, 1, #rows, 1, {})
 end
 

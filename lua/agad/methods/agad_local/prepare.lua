@@ -89,16 +89,27 @@ function prepare.start(s)
   keep.kinds = agad.zeros(#prepare.kinds, {dtype = "float64"})
 end
 
+--- The rows of the known defects from which patches are drawn: those that have masks, where the kind `known` is on.
+function prepare.known(s)
+  local rows = rawget(s, "known_rows")
+  if not rows then
+    rows = s.options.kinds.known and s:rows "marked" or {}
+    rawset(s, "known_rows", rows)
+  end
+  return rows
+end
+
 --- The drawer of synthetic defects of a run; made when it is first needed, also after the run was resumed.
 function prepare.defects(s)
   local drawer = rawget(s, "drawer")
   if drawer then return drawer end
   local h, w = prepare.window(s.images:size(3), s.images:size(4))
   local flips, o = s.keep.flips:totable(), s.options.defects
-  local mean, sd = s.keep.mean:totable(), s.keep.sd:item()
+  local mean, sd, known = s.keep.mean:totable(), s.keep.sd:item(), prepare.known(s)
   for i = 1, #mean do mean[i] = mean[i] * 255 end
   drawer = core.data.defects(s.images, s:rows "normals", {window = {h, w}, mean = mean, sd = sd * 255,
     seed = s.seed, amplitude = {o.least, o.most}, count = o.count, jitter = true,
+    known = #known > 0 and {rows = known, masks = s:masks(known)} or nil,
     flips = {horizontal = flips[1] == 1, vertical = flips[2] == 1, transpose = flips[3] == 1}})
   rawset(s, "drawer", drawer)
   return drawer
