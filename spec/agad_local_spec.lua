@@ -13,6 +13,7 @@ local scratch = dofile "spec/support/scratch.lua"
 local function task_of(o)
   local set = agad.data.weave {size = o and o.size or 32, train_normals = 120, train_defects = 20, test_normals = 30,
     test_defects = 20, seed = 3}
+  if not (o and o.masks) then set.train.masks = nil end
   return agad.task.new(set, {normal = "cloth", holdout = .3, gamma = o and o.gamma or 0, task_seed = 1})
 end
 
@@ -96,18 +97,24 @@ describe("training", function()
     assert.is_true(maps:min():item() >= 0 and maps:max():item() <= 1)
   end)
 
-  it("repeats to the bit, and a resumed run ends as one that never stopped", function()
-    local dir = scratch.path "run"
-    local given = {method = "agad_local", steps = 12, batch = 6, seed = 2, width = 4, deterministic = true, threads = 1}
-    local whole = agad.trainer(task_of(), given):fit(quiet)
-    local first = agad.trainer(task_of(), given, {dir = dir})
-    first:fit(function(e) return e.kind == "step" and e.step == 5 and "stop" or nil end)
-    first:close()
-    local second = agad.trainer(task_of(), given, {dir = dir, resume = true}):fit(quiet)
-    assert.equal(12, second.steps)
-    local a, b = whole:tensors(false), second:tensors(false)
-    for name, t in pairs(a) do assert.is_true(t:equal(b[name]), name) end
-  end)
+  for _, masks in ipairs {false, true} do
+    local title = "repeats to the bit, and a resumed run ends as one that never stopped"
+    it(title .. (masks and ", with masks of known defects" or ""), function()
+      local dir = scratch.path(masks and "marked" or "run")
+      local o = masks and {gamma = .1, masks = true} or nil
+      local given = {method = "agad_local", steps = 12, batch = 6, seed = 2, width = 4, deterministic = true,
+        threads = 1}
+      local whole = agad.trainer(task_of(o), given):fit(quiet)
+      local first = agad.trainer(task_of(o), given, {dir = dir})
+      first:fit(function(e) return e.kind == "step" and e.step == 5 and "stop" or nil end)
+      first:close()
+      local second = agad.trainer(task_of(o), given, {dir = dir, resume = true}):fit(quiet)
+      assert.equal(12, second.steps)
+      local a, b = whole:tensors(false), second:tensors(false)
+      for name, t in pairs(a) do assert.is_true(t:equal(b[name]), name) end
+      assert.equal(masks, whole.keep.kinds[#prepare.kinds]:item() > 0)
+    end)
+  end
 
   it("scores from the model file as before it was saved", function()
     local path = scratch.path "local.safetensors"
@@ -135,6 +142,28 @@ describe("training", function()
     -- the nets are those of the run without known defects
     assert.is_true(known.nets.detector:params()[1].tensor:equal(run.nets.detector:params()[1].tensor))
   end)
+
+  it("draws those known defects into its pictures that have masks, and not into those that `fit` tells them from",
+    function()
+      local function detector(of) return of.nets.detector:params()[1].tensor end
+      local with = trained {gamma = .1, masks = true}
+      local rows = with.task.anomalies
+      assert.same(rows, tasks.marked(with.task))
+      assert.is_false(detector(with):equal(detector(run)))
+      local last = #prepare.kinds
+      assert.equal("known", prepare.kinds[last])
+      assert.is_true(with.keep.kinds[last]:item() > 0)
+      assert.equal(0, run.keep.kinds[last]:item())
+      -- nor are they drawn where the kind is off, or no mask marks anything
+      local off = trained({gamma = .1, masks = true}, {kinds = {known = false}})
+      assert.is_true(detector(off):equal(detector(run)))
+      assert.equal(0, off.keep.kinds[last]:item())
+      local task = task_of {gamma = .1, masks = true}
+      task.train.masks:index_fill_(1, core.from_table(rows, "int64"), 0)
+      assert.same({}, tasks.marked(task))
+      local empty = agad.trainer(task, {method = "agad_local", steps = 12, batch = 6, seed = 2, width = 4}):fit(quiet)
+      assert.is_true(detector(empty):equal(detector(run)))
+    end)
 
   it("takes pictures larger than its window whole and in crops", function()
     local large = trained({size = 192}, {steps = 4})
@@ -175,7 +204,14 @@ describe("training", function()
     for _, name in ipairs(prepare.kinds) do none[name] = false end
     local ok, reason = pcall(trained, nil, {kinds = none})
     assert.is_false(ok)
-    assert.matches("kinds", tostring(reason))
+    assert.matches("kinds: every kind of synthetic defect is switched off", tostring(reason))
+    none.known = true
+    ok, reason = pcall(trained, {gamma = .1}, {kinds = none})
+    assert.is_false(ok)
+    assert.matches("or is `known` without masks; leave another one on", tostring(reason))
+    local alone = trained({gamma = .1, masks = true}, {kinds = none})
+    local kinds_found = alone.keep.kinds:totable()
+    for i, found in ipairs(kinds_found) do assert.equal(i == #kinds_found, found > 0) end
   end)
 end)
 

@@ -214,6 +214,20 @@ describe("agad train on a folder", function()
     has(out, "AUROC")
   end)
 
+  it("says how many masks of known defects the net learns from, where its method does", function()
+    local set = agad.data.weave {size = 32, train_normals = 40, train_defects = 6, test_normals = 5, test_defects = 5}
+    local task = agad.task.new(set, {normal = "cloth", gamma = "all", holdout = 5})
+    task.train.masks:narrow(1, task.anomalies[1] + 1, 1):zero_()
+    local function first_line(method, kinds)
+      local run = agad.trainer(task, {method = method, steps = 2, batch = 4, kinds = kinds})
+      return auto.new({method = method}, "weave"):about(run)[1]
+    end
+    local n = #task.anomalies
+    has(first_line "agad_local", ("%d known defects (the net learns from the masks of %d); test: "):format(n, n - 1))
+    has(first_line("agad_local", {known = false}), ("%d known defects; test: "):format(n))
+    has(first_line "skip_ganomaly", ("%d known defects; test: "):format(n))
+  end)
+
   -- To add a case: a folder of `bad`, and a word of the note or message that it gives.
   local bad = {
     {"few", {good = 16, hole = 6}, 'data      9 normals, 4 more held out, 3 known defects; test: 3 normals, 3',

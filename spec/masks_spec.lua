@@ -270,6 +270,21 @@ describe("masks beside their pictures", function()
     has(notes(set), "2 files in folders of masks, beside pictures of the same names, are taken for masks (masks/1.png")
   end)
 
+  it("are read of training pictures that have some, and looked for in the test alone", function()
+    local dir = with {["train/hole/0.png"] = 20, ["train/hole/0_mask.png"] = mask(3), ["train/hole/1.png"] = 21,
+      ["train/cut/gt/2.png"] = mask(5), ["train/cut/2.png"] = 22, ["test/hole/7.png"] = 23,
+      ["ground_truth/hole/7.png"] = mask(9)}
+    local set, found = folder(dir), {}
+    for i, n in ipairs(set.train.masks:to("int64"):sum({2, 3}):totable()) do
+      found[set.train.paths[i]:sub(#dir + 2)] = n
+    end
+    assert.same({["train/good/0.png"] = 0, ["train/good/1.png"] = 0, ["train/hole/0.png"] = 3, ["train/hole/1.png"] = 0,
+      ["train/cut/2.png"] = 5}, found)
+    assert.same({["test/good/0.png"] = 0, ["test/hole/7.png"] = 9}, counts(set, dir))
+    has(notes(set), "masks: 1 of the 1 anomalous test pictures have one")
+    assert.not_match("have no mask", notes(set))
+  end)
+
   it("are those of two folders, too", function()
     local normals, anomalies = tree.of {["1.png"] = 100, ["1_mask.png"] = mask(0)},
       tree.of {["cut/1.png"] = 20, ["ground_truth/cut/1_mask.png"] = mask(3), ["2.png"] = 21, ["2_mask.png"] = mask(5)}

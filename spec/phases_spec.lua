@@ -223,26 +223,27 @@ describe("a phase", function()
     local found = {}
     local m = with {keep = {"k"}}
     m.phases[2] = {name = "fit", epochs = 0, start = function(s)
-      for _, which in ipairs {"normals", "held_out", "anomalies"} do
+      for _, which in ipairs {"normals", "held_out", "anomalies", "marked"} do
         local rows = s:rows(which)
         found[which] = #rows
         local expected = s.images:index_select(1, core.from_table(rows, "int64"))
         assert.equal(expected:tostring_bytes(), s:pictures(which):tostring_bytes())
       end
       found.masks, found.seed, found.done, found.total = s:masks {3, 4}, s.seed, s.done, s.total
-      has(refused(s.rows, s, "defects"), "rows: defects is not normals, held_out or anomalies")
+      has(refused(s.rows, s, "defects"), "rows: defects is not normals, held_out, anomalies or marked")
       has(refused(function() s.seed = 3 end), "seed is no slot")
       s.keep.k = agad.ones {1}
     end}
     local run = new(m, {seed = 7}):fit(quiet)
     assert.same({2, 32, 32}, found.masks.shape)
     found.masks = nil
-    assert.same({normals = 30, held_out = 20, anomalies = 3, seed = 7, done = 0, total = 0}, found)
+    assert.same({normals = 30, held_out = 20, anomalies = 3, marked = 3, seed = 7, done = 0, total = 0}, found)
     assert.is_not_nil(run.keep.k)
     local plain = agad.task.one_vs_rest(set, {gamma = 0})
     local state = require("agad.train.state").new(nil, {}, {}, {}, {task = plain})
     assert.same({}, state:rows "anomalies")
     assert.is_nil(state:pictures "anomalies")
+    assert.same({}, state:rows "marked")
   end)
 end)
 

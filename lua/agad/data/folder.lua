@@ -93,7 +93,7 @@ function folder.one(dir, given)
     for _, picture in ipairs(part) do
       local i = #rows.paths + 1
       rows.paths[i], rows.labels[i] = base .. "/" .. picture[1], label[picture[2]]
-      if masks and (part == found.test or #found.test == 0) then rows.masks[i] = masks[picture[1]] end
+      if masks then rows.masks[i] = masks[picture[1]] end
     end
   end
   local name = pictures.base(dir)

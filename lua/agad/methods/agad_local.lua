@@ -1,7 +1,7 @@
 -- agad_local: finds local defects in people's own pictures. A small UNet (nets/defect_map.lua) learns to map synthetic
 -- defects, drawn into normal pictures and into crops of them (csrc/data/defects.c); known defects that have masks are
--- pasted into them too, as one more kind (`known`). Then the phase `fit` computes five groups of scores from pictures of
--- the training side alone, and, where defects are known, a logistic regression on what the scores and the net say of
+-- pasted into them too, as one more kind (`known`). Then the phase `fit` computes five groups of scores from pictures
+-- of the training side alone, and, where defects are known, a logistic regression on what the scores and the net say of
 -- them. All of that becomes one scoring program.
 -- The parts are in methods/agad_local: `prepare` (what is computed before training), `bands` (what the net sees),
 -- `pseudo` (reconstructions as defects), `features` and `scores` (what is measured on a picture, for tensors and for

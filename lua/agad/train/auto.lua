@@ -105,7 +105,7 @@ local function count(n, word) return ("%d %s%s"):format(n, word, n == 1 and "" o
 local function about_data(run)
   local c, masks, known = run.task.counts, (run.method.anomalies or {}).masks, ""
   local marked = masks and masks(run.method_options) and #tasks.marked(run.task) or 0
-  if marked > 0 then known = (" (the net learns from the %s)"):format(count(marked, "mask")) end
+  if marked > 0 then known = (" (the net learns from the masks of %d)"):format(marked) end
   return ("data      %s, %d more held out, %s%s; test: %s, %s"):format(count(c.normals, "normal"), c.held_out,
     count(c.anomalies, "known defect"), known, count(c.test_normals, "normal"), count(c.test_anomalies, "defect"))
 end
