@@ -54,21 +54,14 @@ local function level(b, name)
   end
 end
 
--- Of each channel over the picture.
-local function mean_and_deviation(x)
-  local mean = x:op("mean.dim", {dim = {3, 4}})
-  local square = x:op("mul.Tensor", nil, x):op("mean.dim", {dim = {3, 4}})
-  local variance = square:op("sub.Tensor", nil, mean:op("mul.Tensor", nil, mean))
-  return mean:concat(variance:op("clamp", {min = 0}):op "sqrt")
-end
-
 -- The mean of each channel, weighted by how much the map looks at a pixel: (1, h, w) at the map's resolution, which is
 -- `factor` times that of x.
 local function looked_at(x, look, factor)
   if factor > 1 then
     look = look:op("avg_pool2d", {kernel_size = {factor, factor}}) * (factor * factor + 0.0)
   end
-  return x:op("mul.Tensor", nil, look):op("sum.dim_IntList", {dim = {3, 4}})
+  local function flat(v) return v:op("flatten.using_ints", {start_dim = 3}) end
+  return flat(look):op("matmul", nil, flat(x):op("transpose.int", {dim0 = 2, dim1 = 3})):op("squeeze.dim", {dim = 2})
 end
 
 --- The features of pictures as nodes.
@@ -91,12 +84,12 @@ function features.of(b, net, x, scales, size)
   end
   local levels, summaries = {}, {}
   for i, name in ipairs(NODES) do levels[i] = level(b, name) end
-  for i, x_i in ipairs(levels) do summaries[i] = mean_and_deviation(x_i) end
+  for i, x_i in ipairs(levels) do summaries[i] = x_i:op "agad::moments" end
   local look = (flat * SHARPNESS):op("softmax.int", {dim = 2})
     :op("unflatten.int", {dim = 2, sizes = {1, half[1], half[2]}})
   local looks = {}
   for i, k in ipairs(LOOKED_AT) do looks[i] = looked_at(levels[k], look, SHRUNK[k]) end
-  local row = top(TOP):concat(top(WIDER), mean_and_deviation(seen)):concat(table.unpack(summaries))
+  local row = top(TOP):concat(top(WIDER), seen:op "agad::moments"):concat(table.unpack(summaries))
     :concat(table.unpack(looks))
   local map = smooth:op("upsample_bilinear2d", {output_size = size, align_corners = false}):op("squeeze.dim", {dim = 2})
   return row, map
