@@ -1,47 +1,66 @@
--- The REPL's parts (compiling, showing, completing), doc comments, and the whole with its input piped.
--- To add a case: a chunk with what it shows; or a line of input and what comes out.
+-- What the REPL prints, and what it does with lines of input: its parts in this process, and the whole (agad -i) with
+-- its input piped. Completion is in
+-- complete_spec.lua, documentation in doc_spec.lua, the terminal in terminal_spec.lua, scripts in start_spec.lua.
+-- To add a case: lines of input, and what comes out.
 
-local doc = require "agad.cli.doc"
-local repl = require "agad.cli.repl"
+local cli = dofile "spec/support/cli.lua"
+local evaluate = require "agad.cli.repl.evaluate"
+local locals = require "agad.cli.repl.locals"
+local printing = require "agad.cli.repl.print"
+local syntax = require "agad.cli.repl.syntax"
+local traceback = require "agad.cli.repl.traceback"
 local values = require "agad.base.values"
-local support = {launcher = os.getenv "AGAD" or "build/agad"}
 
--- Runs the program with this input: its output, its stderr, its exit status.
-function support.piped(input)
-  local name = os.tmpname()
-  local file = assert(io.open(name, "w"))
-  file:write(input):close()
-  local pipe = io.popen(("%s < %s 2> %s.err; echo \"status $?\""):format(support.launcher, name, name))
-  local text = pipe:read "a"
-  pipe:close()
-  local err = assert(io.open(name .. ".err"))
-  local said = err:read "a"
-  err:close()
-  os.remove(name)
-  os.remove(name .. ".err")
-  local out, status = text:match("^(.-)status (%d+)\n$")
-  return out, said, tonumber(status)
+local before = "env -u XDG_CONFIG_HOME HOME=" .. cli.dir
+
+-- Runs the REPL on lines of input: its output, its stderr, its exit status.
+local function piped(...)
+  cli.write(cli.dir .. "/input", table.concat({...}, "\n") .. "\n")
+  local status, out, err = cli.agad("-i < input", before)
+  return out, err, status
 end
 
-describe("repl.compile", function()
-  it("takes expressions, statements and a leading =", function()
-    assert.equal(3, repl.compile("1 + 2", {})())
-    assert.equal(3, repl.compile("= 1 + 2", {})())
-    local env = {}
-    repl.compile("x = 5", env)()
-    assert.equal(5, env.x)
-  end)
-
-  it("tells incomplete input from wrong input", function()
-    for _, text in ipairs {"for i = 1, 3 do", "f(", "x = {", "[[abc", "1 +", "function f()\nreturn 1"} do
-      assert.same({nil, "incomplete"}, {repl.compile(text, {})}, text)
+-- Types lines into a session in this process: what it prints, what it reports, and the session.
+local function typed(...)
+  local out, err, text = {}, {}, nil
+  local env = setmetatable({print = function(...) out[#out + 1] = table.concat({...}, "\t") end}, {__index = _G})
+  env._G = env
+  local session = evaluate.session(env)
+  for _, line in ipairs {...} do
+    text = text and text .. "\n" .. line or line
+    local list, problem = evaluate.read(text)
+    if list then
+      local ok, caught = evaluate.run(session, list, text, function(results, piece)
+        if piece.expression then env._ = results[1] end
+        local shown = {}
+        for i = 1, results.n do shown[i] = printing.text(results[i], {width = 79}) end
+        if not piece.silent then out[#out + 1] = table.concat(shown, "\t") end
+      end)
+      if not ok then
+        local message, lines = traceback.show(caught, session, env, 79)
+        err[#err + 1] = table.concat({message, table.unpack(lines)}, "\n")
+      end
+    elseif problem ~= "incomplete" then
+      err[#err + 1] = syntax.show(problem, text:find "\n" ~= nil, 79)
     end
-    local _, reason = repl.compile("x = = 2", {})
-    assert.equal("unexpected symbol near '='", reason)
-    _, reason = repl.compile("x = 1\ny = = 2", {})
-    assert.equal("line 2: unexpected symbol near '='", reason)
-  end)
-end)
+    if problem ~= "incomplete" then text = nil end
+  end
+  return out, err, session
+end
+
+-- Expects this output, and that nothing is reported.
+local function prints(expected, ...)
+  local out, err = typed(...)
+  assert.same({expected, {}}, {out, err})
+end
+
+-- Expects this report, and nothing else.
+local function reports(expected, ...)
+  local out, err = typed(...)
+  assert.same({{}, expected}, {out, err})
+end
+
+teardown(cli.remove)
 
 describe("values.show", function()
   it("prints tables shortly, lists before names, names sorted", function()
@@ -68,107 +87,203 @@ describe("values.show", function()
   end)
 end)
 
-describe("repl.candidates", function()
-  local object = setmetatable({size = 3}, {__index = {fit = print, save = print, name = "x"}})
-  local env = {agad = {data = {load = print, names = {}}, doc = 1}, run = object}
-
-  it("completes names and fields", function()
-    assert.same({"agad"}, repl.candidates("ag", env))
-    assert.same({"agad.data", "agad.doc"}, repl.candidates("agad.d", env))
-    assert.same({"agad.data.load", "agad.data.names"}, repl.candidates("agad.data.", env))
-    assert.same({"and"}, repl.candidates("an", env))
+describe("the REPL's input", function()
+  it("is an expression, whose results are printed, or statements", function()
+    prints({"2", "1", "2", "a\tnil\t2", "{1}"}, "1 + 1", "for i = 1, 2 do", "print(i)", "end", '"a", nil, 2', "x = {1}",
+      "x")
+    prints({"5", "5"}, "= 5", "x = 2; x + 3")
+    prints({"5", "3", "4"}, "local a = 1\nlocal function f(x)\n\n  return x + a\nend\nf(4)", "x = a\nx + 2\nx + 3")
   end)
 
-  it("completes inherited fields, after a colon functions only", function()
-    assert.same({"run.fit", "run.name", "run.save", "run.size"}, repl.candidates("run.", env))
-    assert.same({"run:fit", "run:save"}, repl.candidates("run:", env))
-    assert.same({}, repl.candidates("nothing.at.all", env))
+  it("prints nothing where it ends in a semicolon, and keeps the last result as _", function()
+    prints({"7", "8", "8"}, "7;", "_", "_ + 1", "x = 1", "_")
   end)
 
-  it("never raises", function()
-    local odd = setmetatable({}, {__index = function() error "no" end})
-    assert.same({}, repl.candidates("t.x.y", {t = odd}))
-  end)
-end)
-
-describe("doc", function()
-  it("finds by full name, by its end, and by value", function()
-    local text = doc.lookup "agad.options.resolve"
-    assert.matches("^agad%.options%.resolve%(method, given, suggested%)\n  The full configuration of a run", text)
-    assert.equal(text, doc.lookup "options.resolve")
-    assert.equal(text, doc.lookup(require("agad.options").resolve))
-    assert.matches("\n  method +table  a method's table", text)
-    assert.matches("\n  returns table a flat configuration", text)
+  it("goes on in the next line until it is whole", function()
+    prints({"6", "abc\n\nd", "3"}, "(function()", "", "return 6 end)()", "[[abc", "", "d]]", "1 +", "2")
   end)
 
-  it("documents modules by the comment at their top", function()
-    assert.matches("^agad%.cli%.doc\n  Doc comments", doc.lookup "agad.cli.doc")
-    assert.equal(doc.lookup "agad.cli.doc", doc.lookup(doc))
+  it("is shown with its column where it is not Lua", function()
+    reports({
+      "unexpected symbol near '='\n  x = = 1\n      ^",
+      "unexpected symbol near '$'\n  y = 3 $ 4\n        ^",
+      "line 2: '}' expected (to close '{' at line 1) near '3'\n    3}\n    ^",
+      "unfinished string near <eof>\n  e = \"ä\n      ^",
+    }, "x = = 1", "y = 3 $ 4", "local t = {1, 2", "  3}", 'e = "ä')
   end)
 
-  it("knows the layers of the core, from their own table", function()
-    local text = doc.lookup "agad.nn.conv"
-    assert.matches("^agad%.nn%.conv%(channels, out, o%)\n  Convolution %(PyTorch's Conv2d%)%.\n", text)
-    assert.matches("kernel %(3, or {vertical, horizontal}%): height", text)
-    assert.equal(text, doc.lookup(require("agad").nn.conv))
-    assert.matches("^agad%.nn%.handle:concat%(%.%.%., o%)", doc.lookup "handle:concat")
-    assert.matches("Any operator of libtorch as a node", doc.lookup "handle:op")     -- the comment of the builder
-    assert.is_nil(doc.lookup "agad.nn.constant")
+  it("is shown around its column where it is longer than the terminal is wide", function()
+    local problem = syntax.problem(("x = 1 "):rep(50) .. "= 2" .. (" y = 3"):rep(50))
+    assert.equal(301, problem.column)
+    local shown = {}
+    for line in (syntax.show(problem, false, 40) .. "\n"):gmatch "(.-)\n" do shown[#shown + 1] = line end
+    assert.is_true(#shown[2] <= 40)
+    assert.equal("=", shown[2]:sub(#shown[3], #shown[3]))
   end)
 
-  it("keeps lines within the width", function()
-    for line in (doc.lookup("agad.options.resolve", 60) .. "\n"):gmatch("(.-)\n") do
-      assert.is_true(utf8.len(line) <= 60, line)
-    end
-  end)
-
-  it("knows nothing of other names", function()
-    assert.is_nil(doc.lookup "no.such.name")
-    assert.is_nil(doc.lookup(function() end))
+  it("may be long, deep, or no text at all", function()
+    prints({"1000000"}, "#'" .. ("a"):rep(1000000) .. "'")
+    reports({"unexpected symbol", "C stack overflow"}, "\0\1\255\27[31m", "x = " .. ("{"):rep(300) .. ("}"):rep(300))
+    local _, err = typed("x = \1\27[31m\255 1")
+    assert.not_matches("[\0-\9\11-\31\127-\255]", err[1])
   end)
 end)
 
-describe("the REPL on piped input", function()
-  it("prints results, continues incomplete input, shows no prompt", function()
-    local out, err, status = support.piped('1 + 1\nfor i = 1, 2 do\nprint(i)\nend\n"a", nil, 2\nx = {1}\nx\n')
-    assert.equal("2\n1\n2\na\tnil\t2\n{1}\n", out)
+describe("a local of an input", function()
+  it("survives to the next ones", function()
+    prints({"3", "5", "4"}, "local a, b = 1, 2", "a + b", "a = 3; a + b", "local function f() return a + 1 end", "f()")
+  end)
+
+  it("is the variable that functions captured, until a new one shadows it", function()
+    prints({"2", "10", "2", "11"}, "local n = 0; function add() n = n + 1; return n end", "add() add()", "n",
+      "local n = n + 8", "n", "add() - 1", "n + 1")
+  end)
+
+  it("does not outlive a block", function()
+    prints({"nil\tnil\tnil", "5"}, "do local x = 1 end", "for y = 1, 2 do local z = y end", "x, y, z",
+      "local x = (function() local w = 4; return w + 1 end)()", "x")
+    prints({"nil", "nil"}, "repeat local r = 1 until r == 1", "r", "if true then local s = 2 else local t = 1 end", "s")
+  end)
+
+  it("ends where its expression does, whatever that is", function()
+    prints({"3\t4", "-1\ttrue", "x", "1\t2", "6\t7"},
+      "local f = function(a) local b = a return b end local c, d = f(3), f {4}[1]", "c, d",
+      "local e = - 1 local g = not f 'x' == nil or c ~= d and true", "e, g",
+      "local h = f[[x]] local i", "h",
+      "local j, k = 1 --[[ one ]], -- two\n 2", "j, k",
+      "local s = {m = function(self, x) return x end} local l, m = s:m(6), ({[1] = 7})[1] print(l .. '\t' .. m)")
+  end)
+
+  it("keeps its value when a later part of the input fails", function()
+    local out, err = typed("local a = 5; error 'no'", "a")
+    assert.same({{"5"}, {"no"}}, {out, err})
+  end)
+
+  it("may be constant, and stays so", function()
+    local out, err = typed("local c <const>, d <const> = 5, {1}", "c + d[1]", "c = 6", "d = 7", "c")
+    assert.same({{"6", "5"}, {"attempt to assign to const variable 'c'", "attempt to assign to const variable 'd'"}},
+      {out, err})
+  end)
+
+  it("may be one to close, which happens at the end, the last one first", function()
+    local out, err, session = typed(
+      "function closer(s) return setmetatable({}, {__close = function() print(s) end}) end",
+      "local a <close> = closer 'a'", "local b <close> = closer 'b'", "1", "local none <close> = nil")
+    assert.same({{"1"}, {}}, {out, err})
+    assert.same({}, locals.close(session.locals))
+    assert.same({"1", "b", "a"}, out)
+    reports({"variable 'x' got a non-closable value"}, "local x <close> = 5")
+  end)
+
+  it("is not called _ or _ENV: these stay what they are", function()
+    prints({"4", "4", "function"}, "4", "local _, x = 1, 2", "_", "local _ENV = {y = 5}", "type(print)")
+  end)
+
+  it("leaves lines where they are", function()
+    reports({"attempt to perform arithmetic on a nil value (local 'b')\n"
+      .. "  input 1, line 3, in function f: return b + 1\n  input 2, line 1: f()"},
+      "local a = 1 function f()", " local b", " return b + 1", "end", "f()")
+  end)
+end)
+
+describe("an error in the REPL", function()
+  it("is one line on stderr, and the REPL goes on, but ends with status 1", function()
+    local out, err, status = piped("error 'bad'", "1 + nil", "x = = 1", "'on'", "for i = 1, 2 do")
+    assert.same({"on\n", 1}, {out, status})
+    assert.equal("bad\nattempt to perform arithmetic on a nil value\nunexpected symbol near '='\n  x = = 1\n      ^\n"
+      .. "the input ends in the middle of a statement\n", err)
+  end)
+
+  it("shows the lines that led to it, those typed and those of files, without the REPL's own", function()
+    cli.write(cli.dir .. "/m.lua", "return function(x)\n  local y = x\n  return y.z.w\nend\n")
+    local _, err = piped("m = require 'm'", "function g()", "m {}", "end", "for i = 1, 2 do g() end")
+    assert.equal("attempt to index a nil value (field 'z')\n  ./m.lua, line 3, in function m: return y.z.w\n"
+      .. "  input 2, line 2, in function g: m {}\n  input 3, line 1: for i = 1, 2 do g() end\n", err)
+    local _, said = typed("agad = require 'agad'", "function f()", "agad.data.weave {sied = 3}", "end f()")
+    assert.matches("^weave: unknown option sied; [^\n]+\n  input 2, line 2, in function f: agad.data.weave {sied = 3}\n"
+      .. "  input 2, line 3: end f%(%)$", said[1])
+  end)
+
+  it("of endless recursion is shown briefly", function()
+    reports({"stack overflow\n  input 1, line 1, in function f: function f() return f() + 1 end"},
+      "function f() return f() + 1 end", "f()")
+  end)
+
+  it("may be any value", function()
+    reports({"the error is a table: {code = 2}", "nil"}, "error {code = 2}", "error(nil)")
+  end)
+
+  it("while a value is shown does not end it", function()
+    local failing = "setmetatable({}, {%s = function() error 'x' end})"
+    prints({"a table that cannot be shown: its __tostring failed (input 1:1: x)", "a table that cannot be shown: x",
+      "{}", "{}", "alive"}, failing:format "__tostring", failing:format "__pairs", failing:format "__index",
+      "setmetatable({}, {__metatable = 5})", "'alive'")
+    reports({"a table that cannot be shown: its __tostring failed (attempt to yield from outside a coroutine)"},
+      "error(setmetatable({}, {__tostring = function() coroutine.yield() end}))")
+  end)
+end)
+
+describe("a result", function()
+  it("that is text has no control characters and a readable length", function()
+    assert.equal("ä\tb\n\\x1B[31m\\xFF", printing.text("ä\tb\n\27[31m\255", {width = 79}))
+    local long = printing.text(("x"):rep(20000), {width = 79})
+    assert.equal(("x"):rep(10000) .. "\n… 10000 more bytes", long)
+  end)
+
+  it("that is a function names its documentation, or where it is defined", function()
+    prints({"agad.is_tensor(v)  Whether a value is a tensor (closed or not).", "function(a, ...), input 2:1"},
+      "require('agad').is_tensor", "f = function(a, ...) end; f")
+  end)
+
+  it("that is a module lists its functions with their first lines, cut to the width", function()
+    local shown = printing.text(require("agad").nn, {width = 60})
+    assert.matches("^agad%.nn: ", shown)
+    assert.matches("\n  conv +Convolution %(PyTorch's Conv2d%)%.\n", shown)
+    assert.matches("\n  builder +Starts a program%.\n", shown)
+    for line in (shown .. "\n"):gmatch "(.-)\n" do assert.is_true(utf8.len(line) <= 60, line) end
+    assert.matches("\n  roc +Points of the ROC curve", printing.text(require("agad").metrics, {width = 79}))
+    assert.matches("\n  parts: campaign, core, data,", printing.text(require "agad", {width = 79}))
+  end)
+
+  it("that is a set, a task, a run, its state or a model says what it holds", function()
+    local out, err = piped("set = data.weave {train_normals = 40, test_normals = 9, test_defects = 9}", "set",
+      "t = task.one_vs_rest(set)", "t",
+      "run = trainer(t, {net = 'naive', batch = 8, steps = 1, seed = 3, threads = 1})", "run.state",
+      "run:train_step(print)", "run.losses = run.step:losses()", "run", "run.state", "run:save 'm.safetensors';",
+      "model.open 'm.safetensors'")
     assert.equal("", err)
-    assert.equal(0, status)
+    for _, line in ipairs {"  train: %d+ pictures of 1 x 32 x 32, with masks", "  6 classes: cloth %d+, scratch %d+",
+      "  train: %d+ normals, 0 known anomalies; held out: %d+ normals", "  no slot is written yet: no stage has run",
+      "  discriminator: %[net discriminator: 661248 parameters", "  step 1 of 1, epoch %d+, on cpu in fp32",
+      "  losses: adcon %d+%.%d+, adv %d+%.%d+", "  x_hat      %[float32 8x1x32x32 cpu%]",
+      "  z          %[float32 8x256x4x4 cpu%]",
+      "  method agad, net naive, score l2, with error maps", "  threshold: %d+%.%d+"} do
+      assert.matches("\n" .. line, "\n" .. out)
+    end
+    assert.not_matches("0x%x%x%x%x", out)
   end)
 
-  it("knows its names and explains them", function()
-    local out, _, status = support.piped "type(agad), type(data), trainer ~= nil\n? options.resolve\n?\n? resolv\n"
-    assert.equal(0, status)
-    assert.matches("^table\ttable\ttrue\nagad%.options%.resolve%(", out)
+  it("has colours where they are wanted", function()
+    assert.equal('{\27[36m1\27[0m, a = \27[32m"x"\27[0m, b = \27[35mtrue\27[0m}',
+      printing.text({1, a = "x", b = true}, {width = 79, colours = true}))
+  end)
+end)
+
+describe("the REPL's help", function()
+  it("explains names, searches words, lists what the user made", function()
+    local out, err, status = piped("? options.resolve", "?", "? resolv", "?? auroc_interval", "?? nosuchword",
+      "local mine, t = 5, agad.zeros(2, 3); yours = print", "who()")
+    assert.same({"", 0}, {err, status})
+    assert.matches("^agad%.options%.resolve%(", out)
     assert.matches("\nTab +completes names", out)
     assert.matches("there is no documentation for resolv", out)
+    assert.matches("\nagad%.metrics%.auroc_interval +A confidence interval", out)
+    assert.matches("nothing in the documentation has nosuchword", out)
+    assert.matches("\nmine         5\nt            %[float32 2x3 cpu%]\nyours        function: [^\n]+\n$", out)
   end)
 
-  it("goes on after errors and values that cannot be shown", function()
-    local failing = "setmetatable({}, {__tostring = function() %s end})\n"
-    local input, said = "", {}
-    for i, case in ipairs {{"error 'x'", "input:1: x"}, {"return {}", "'__tostring' must return a string"},
-                           {"coroutine.yield()", "attempt to yield from outside a coroutine"}} do
-      input = input .. "error(" .. failing:format(case[1]):sub(1, -2) .. ")\n"
-      said[i] = ("a table that cannot be shown: its __tostring failed (%s)\n"):format(case[2])
-    end
-    local out, err, status = support.piped(input .. failing:format "error {}" .. "error(nil)\n"
-      .. "setmetatable({}, {__pairs = function() error 'no' end})\nsetmetatable({}, {__metatable = 5})\n'alive'\n")
-    assert.equal(table.concat(said) .. "nil\n", err)
-    assert.equal("a table that cannot be shown: its __tostring failed\ninput:1: no\n{}\nalive\n", out)
-    assert.equal(1, status)
-  end)
-
-  it("says what went wrong in one line, goes on, and ends with status 1", function()
-    local out, err, status = support.piped("error 'bad'\n1 + nil\nx = = 1\n'on'\n")
-    assert.equal("on\n", out)
-    assert.equal("bad\nattempt to perform arithmetic on a nil value\nunexpected symbol near '='\n", err)
-    assert.equal(1, status)
-  end)
-
-  it("refuses input that ends in the middle", function()
-    local _, err, status = support.piped("for i = 1, 2 do\n")
-    assert.equal("the input ends in the middle of a statement\n", err)
-    assert.equal(1, status)
+  it("runs commands of the shell", function()
+    local out, err, status = piped("! echo from here", "!exit 3")
+    assert.same({"from here\n", "the command ended with status 3\n", 1}, {out, err, status})
   end)
 end)

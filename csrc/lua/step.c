@@ -487,6 +487,7 @@ static const luaL_Reg methods[] = {{"add_net", add_net},
                                    {"choices", choices},
                                    {"n_choices", n_choices},
                                    {"profile", lua_agad_step_profile},
+                                   {"slots", lua_agad_step_slots},
                                    {NULL, NULL}};
 static const luaL_Reg functions[] = {{"step", new_step}, {NULL, NULL}};
 

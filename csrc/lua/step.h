@@ -7,5 +7,6 @@
 
 step_state *lua_agad_check_step(lua_State *L, int index); /* raises if it is not one */
 int lua_agad_step_profile(lua_State *L);                  /* the method `profile`: step_profile.c */
+int lua_agad_step_slots(lua_State *L);                    /* the method `slots`: step_slots.c */
 
 #endif

@@ -11,7 +11,6 @@ require "agad.base.openmp"
 
 local core = require "agad.core"
 local options = require "agad.base.options"
-local sort = require("agad.base.text").sort
 
 core.set_own_files((debug.getinfo(1, "S").source:gsub("init%.lua$", "")))
 
@@ -28,23 +27,11 @@ function core.list_metatable.__tostring(list) return require("agad.base.values")
 core.set_formatter(function(t, footer) return require("agad.tensor.text").of(t, footer) end)
 
 -- The operator (or the name in a list) that is nearest to a mistyped one, or nil.
-local operator_names
 local function nearest_operator(name, list)
-  if not list and not operator_names then
-    local seen = {}
-    for _, o in ipairs(core.operators()) do
-      local public = o.name:match "^aten::(%a[%w_]*)$"
-      if public and not public:find "_backward" and not o.unusable then seen[public] = true end
-    end
-    for _, field in ipairs {"shape", "ndim", "dtype", "device", "grad", "requires_grad"} do seen[field] = true end
-    for method in pairs(core.tensor_methods) do if not method:find "^_" then seen[method] = true end end
-    operator_names = {}
-    for known in pairs(seen) do operator_names[#operator_names + 1] = known end
-    sort(operator_names)
-  end
-  return options.nearest(name, list or operator_names, not list)
+  return options.nearest(name, list or require("agad.tensor.operators").names(), not list)
 end
 core.set_nearest(nearest_operator)
+getmetatable(core.from_table({0}, "float32")).__fields = function() return require("agad.tensor.operators").names() end
 
 --- Runs f without gradients and returns its results.
 -- @param f function
@@ -201,7 +188,15 @@ for name, module in pairs(parts) do
   if module ~= "agad." .. name then package.preload["agad." .. name] = function() return require(module) end end
 end
 
-setmetatable(agad, {__index = function(_, name)
+-- What the REPL completes: the parts and the operators.
+local function fields()
+  local list = {"metrics", "trainer"}
+  for name in pairs(parts) do list[#list + 1] = name end
+  local operators = require("agad.tensor.operators").names()
+  return table.move(operators, 1, #operators, #list + 1, list)
+end
+
+setmetatable(agad, {__fields = fields, __index = function(_, name)
   if type(name) ~= "string" then return nil end
   local value
   if name == "metrics" then value = core.metrics

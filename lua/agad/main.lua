@@ -1,6 +1,6 @@
--- The program `agad`: runs a subcommand, a script, Lua code (-e), or the REPL. Its exit status is 0 if all went well,
--- 1 if it failed (with one line on stderr), 2 for wrong usage, and 130 if it was interrupted (143 by SIGTERM, 129 by
--- SIGHUP). Set AGAD_TRACEBACK=1 to see where an error came from.
+-- The program `agad`: runs a subcommand, a script, Lua code (-e), standard input, or the REPL. Its exit status is 0 if
+-- all went well, 1 if it failed (with one line on stderr), 2 for wrong usage, and 130 if it was interrupted (143 by
+-- SIGTERM, 129 by SIGHUP). Set AGAD_TRACEBACK=1 to see where an error came from.
 -- The launcher passes the folder of the libraries as the first argument. Other versions of Lua must be able to read
 -- this file, so that they report the check below.
 
@@ -34,21 +34,56 @@ local function with_arguments(name, first)
   return table.unpack(arg)
 end
 
-local function script(path)
-  local chunk, reason = loadfile(path)
-  if not chunk then common.fail(common.one_line(reason)) end
-  require "agad"
-  modules.beside(path)
-  interrupt.arm()
-  chunk(with_arguments(path, 2))
+-- A chunk of a whole text. If it is not valid Lua, the program ends with one line that says where.
+local function chunk_of(text, name)
+  local chunk = load(text, name, "t")
+  if chunk then return chunk end
+  local syntax = require "agad.cli.repl.syntax"
+  common.fail(common.one_line(syntax.one_line(syntax.problem(text), name:sub(2))))
 end
 
-local function chunk_of(text)
-  local repl = require "agad.cli.repl"
-  local chunk, reason = load(text, "=(command line)", "t", repl.environment(_G))
-  if not chunk then common.fail(common.one_line(reason)) end
+-- A script's text, whose first line may be "#!/usr/bin/env agad".
+local function script_text(path)
+  local file, reason = io.stdin, nil
+  if path ~= "-" then file, reason = io.open(path, "rb") end
+  local text = file and file:read "a"
+  if not text then common.fail(("cannot read %s"):format(reason or path)) end
+  return (text:gsub("^#[^\n]*", ""))
+end
+
+local function run(chunk, name, first)
   interrupt.arm()
-  chunk(with_arguments("-e", 3))
+  chunk(with_arguments(name, first))
+end
+
+local function script(path)
+  local chunk = chunk_of(script_text(path), "@" .. path)
+  require "agad"
+  modules.beside(path)
+  run(chunk, path, 2)
+end
+
+-- Code in which the REPL's names are known.
+local function code(text, name, first)
+  local chunk = chunk_of(text, "=" .. (name == "-" and "stdin" or "(command line)"))
+  require "agad.cli.repl.environment"(_G)
+  run(chunk, name, first)
+end
+
+-- agad -i [SCRIPT.lua | -e CODE | -] [ARGS]: runs that, and then the REPL.
+local function interactive()
+  local repl, first = require "agad.cli.repl", arg[2]
+  if not first then return repl.run() end
+  if first == "-e" and not arg[3] then common.fail("-e needs Lua code to run (see agad --help)", 2) end
+  if first:find "^%-." and first ~= "-e" then
+    common.fail(("-i takes a script or -e, not %s (see agad --help)"):format(first), 2)
+  end
+  local text = first == "-e" and arg[3] or script_text(first)
+  with_arguments(first, first == "-e" and 4 or 3)
+  if first ~= "-e" and first ~= "-" then modules.beside(first) end
+  return repl.run(function(session)
+    repl.script(session, text, first == "-e" and "=(command line)" or first == "-" and "=stdin" or "@" .. first)
+  end)
 end
 
 local function command(parser)
@@ -69,14 +104,18 @@ local function main()
   require "agad.base.openmp"
   local first = arg[1]
   local parser = require "agad.cli.parser"
-  if not first then
+  if not first and require("agad.core").isatty(0) then
     return require("agad.cli.repl").run()
+  elseif not first or first == "-" then
+    code(script_text "-", "-", 2)
+  elseif first == "-i" then
+    return interactive()
   elseif first == "--version" or first == "-v" then
     local agad = require "agad"
     io.stdout:write(("agad %s, libtorch %s, %s\n"):format(agad.version, agad.libtorch_version or "2.11.0", _VERSION))
   elseif first == "-e" then
     if not arg[2] then common.fail("-e needs Lua code to run (see agad --help)", 2) end
-    chunk_of(arg[2])
+    code(arg[2], "-e", 3)
   elseif not common.contains(parser.commands, first) and (first:find("%.lua$") or
          first:sub(1, 1) ~= "-" and require("lfs").attributes(first, "mode") == "file") then
     script(first)

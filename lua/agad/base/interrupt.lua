@@ -20,16 +20,42 @@ end
 --- The exit status of an interrupted program: 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
 function interrupt.status() return 128 + (require("agad.core").end_requested() or 2) end
 
---- Makes Ctrl-C, SIGTERM and SIGHUP set the flag instead of ending the process, and stop Lua code. The third SIGTERM or
--- SIGHUP ends the process at once.
--- It may be called repeatedly. Code in other coroutines is not stopped until it yields.
+local armed = false
+
+local function on_count() if armed and held == 0 then interrupt.check() end end
+
+local EVERY = 100000                              -- instructions
+
+-- A hook belongs to one coroutine: new ones get it when they start.
+local function watch_coroutines()
+  for _, name in ipairs {"create", "wrap"} do
+    local make = coroutine[name]
+    coroutine[name] = function(f)                                            -- luacheck: ignore 122
+      if type(f) ~= "function" then return make(f) end
+      return make(function(...)
+        debug.sethook(on_count, "", EVERY)
+        return f(...)
+      end)
+    end
+  end
+  watch_coroutines = function() end
+end
+
+--- Makes Ctrl-C, SIGTERM and SIGHUP set the flag instead of ending the process, and stop Lua code, also in coroutines
+-- that are made from now on. The third SIGTERM or SIGHUP ends the process at once.
+-- It may be called repeatedly.
 function interrupt.arm()
   require("agad.core").arm_interrupt()
-  debug.sethook(function() if held == 0 then interrupt.check() end end, "", 100000)
+  watch_coroutines()
+  armed = true
+  debug.sethook(on_count, "", EVERY)
 end
 
 --- Lets Lua code continue after Ctrl-C, which still sets the flag.
-function interrupt.disarm() debug.sethook() end
+function interrupt.disarm()
+  armed = false
+  debug.sethook()
+end
 
 local function release(hold)
   if hold.open then held = held - 1 end

@@ -203,7 +203,7 @@ function convert.any(_, _, v) return v end
 -- Definitions -----------------------------------------------------------------------------------
 
 local attributes = {"about", "above", "below", "choices", "count", "default", "flag", "help", "kind", "max", "min",
-  "of", "results", "unit"}
+  "of", "results", "suggest", "unit"}
 local serial = 0
 
 local function kind_of(o)
@@ -219,8 +219,9 @@ end
 --   "any", "switch_or_path", or a function(key, definition, value) that returns the typed value; choices (a list); min,
 --   max (inclusive), above, below (exclusive); of (the kind of a list's items), count (of a list's items); unit; help
 --   (one line); about (a function(value) that says in one line what a choice means); results (false: the option does
---   not affect results; or a function(config) that returns whether it does); flag (the option is a command-line flag
---   too, and its value has this name in the help)
+--   not affect results; or a function(config) that returns whether it does); suggest (values that the REPL offers, or a
+--   function that returns them; default: the choices); flag (the option is a command-line flag too, and its value has
+--   this name in the help)
 -- @return option
 function options.option(o)
   options.check_names("option", o, attributes)
@@ -330,6 +331,33 @@ function options.check(where, given, definitions, at_caller)
     checked[name] = v
   end
   return checked
+end
+
+-- Which options a function takes -----------------------------------------------------------------
+
+local taken = setmetatable({}, {__mode = "k"})
+
+--- Notes which options a function takes in a table, for the REPL's completion.
+-- @param f function
+-- @param place integer which argument that table is
+-- @param definitions table name -> option, with full names ("lambda.con"); or a function(given) that returns one, where
+--   given is a table of options that are already typed
+-- @return function f itself
+function options.takes(f, place, definitions)
+  taken[f] = {place = place, definitions = definitions}
+  return f
+end
+
+--- The options that a function takes, as given to `takes`; nil if they were not noted.
+-- @param f function
+-- @param place integer
+-- @param given table
+-- @return table name -> option
+function options.taken(f, place, given)
+  local noted = taken[f]
+  if not noted or noted.place ~= place then return nil end
+  local definitions = noted.definitions
+  return type(definitions) == "function" and definitions(given) or definitions
 end
 
 return options

@@ -1,6 +1,6 @@
---- Default folders: the user's cache and state, the data sets, temporary files. A relative path in a variable that must
--- hold an absolute one (HOME, XDG_CACHE_HOME, XDG_STATE_HOME, TMPDIR) is ignored, as the XDG specification demands, and
--- so is a HOME that is not a folder.
+--- Default folders: the user's cache, settings and state, the data sets, temporary files. A relative path in a variable
+-- that must hold an absolute one (HOME, XDG_CACHE_HOME, XDG_CONFIG_HOME, XDG_STATE_HOME, TMPDIR) is ignored, as the XDG
+-- specification demands, and so is a HOME that is not a folder.
 
 local lfs = require "lfs"
 
@@ -24,6 +24,10 @@ function places.cache() return at_home("XDG_CACHE_HOME", "/.cache") end
 --- The folder for what a program remembers, as the history of the REPL: $XDG_STATE_HOME, or ~/.local/state.
 -- @return string|nil the folder, which need not exist; nil without a home
 function places.state() return at_home("XDG_STATE_HOME", "/.local/state") end
+
+--- The folder of a user's settings, as the REPL's init.lua: $XDG_CONFIG_HOME, or ~/.config.
+-- @return string|nil the folder, which need not exist; nil without a home
+function places.configuration() return at_home("XDG_CONFIG_HOME", "/.config") end
 
 --- The folder of the data sets: the one given, or else $AGAD_DATA, or else one in the user's cache.
 -- @param root string or nil

@@ -22,7 +22,7 @@ function values.show(v, width, depth, inner)
   if type(v) == "string" then return inner and ("%q"):format(v):gsub("\\\n", "\\n") or v end
   local meta = getmetatable(v)
   if inner and type(v) == "userdata" and v.summary then return v:summary() end    -- a tensor in a table
-  local named = type(meta) == "table" and meta.__tostring and meta ~= require("agad.core").list_metatable
+  local named = type(meta) == "table" and rawget(meta, "__tostring") and meta ~= require("agad.core").list_metatable
   if type(v) ~= "table" or named then return text.of(v) end
   depth, width = depth or 3, width or 79
   if depth == 0 then return next(v) == nil and "{}" or "{…}" end

@@ -96,6 +96,7 @@ local function scan(path, module)
       add(entry)
     else
       local name, args = defined_by(line)
+      entry.where = name and ("%s:%d"):format(path:gsub("/[^/]+/%.%./", "/"), number)
       if not entry.name and name then
         entry.name, entry.args = qualify(name, module), args
         index.by_line[path .. ":" .. number] = entry
@@ -157,6 +158,15 @@ local function by_table(t)
   return meta and type(meta.__name) == "string" and index.by_name[meta.__name] or nil
 end
 
+--- Whether there is documentation of NAME.SOMETHING.
+-- @param name string
+-- @return boolean
+function doc.is_space(name)
+  if not index then doc.refresh() end
+  for _, known in ipairs(index.names) do if known:sub(1, #name + 1) == name .. "." then return true end end
+  return false
+end
+
 --- The doc entries for a name or a value.
 -- The beginning of a name may be left out (`trainer`, `run:fit`, `fit`); exact matches come first.
 -- @param what any a name, a function, or a module's table
@@ -174,6 +184,28 @@ function doc.find(what)
     if n:sub(-#plain - 1) == "." .. plain then found[#found + 1] = index.by_name[name] end
   end
   return found
+end
+
+--- The entries in which all words of a text occur, in any case; those with one of them in the name come first.
+-- @param words string
+-- @return list of entries
+function doc.search(words)
+  if not index then doc.refresh() end
+  local named, others = {}, {}
+  for _, name in ipairs(index.names) do
+    local entry, lower = index.by_name[name], name:lower()
+    local parts, all, in_name = {lower, entry.summary, table.concat(entry.text, " ")}, true, false
+    for _, list in ipairs {entry.params, entry.returns, entry.raises} do
+      for _, one in ipairs(list) do parts[#parts + 1] = ("%s %s"):format(one.name or "", one.text) end
+    end
+    local whole = table.concat(parts, " "):lower()
+    for word in words:lower():gmatch "%S+" do
+      all = all and whole:find(word, 1, true) ~= nil
+      in_name = in_name or lower:find(word, 1, true) ~= nil
+    end
+    if all then table.insert(in_name and named or others, entry) end
+  end
+  return table.move(others, 1, #others, #named + 1, named)
 end
 
 -- The entries of a module's members, one per line.
@@ -204,6 +236,7 @@ function doc.render(entry, width)
   for _, r in ipairs(entry.returns) do put("  returns " .. r.text, 4) end
   for _, r in ipairs(entry.raises) do put("  raises " .. r.text, 4) end
   for _, line in ipairs(members(entry, width)) do out[#out + 1] = line end
+  if entry.where then out[#out + 1] = "  in " .. entry.where end
   return table.concat(out, "\n")
 end
 

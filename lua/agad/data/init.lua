@@ -25,7 +25,9 @@ data.names = named.names
 -- Sets --------------------------------------------------------------------------------------------
 
 -- agad.data.mnist(o), …: each is documented in its file.
-for _, name in ipairs(named.names) do data[named.call(name)] = function(o) return named.load(name, o) end end
+for _, name in ipairs(named.names) do
+  data[named.call(name)] = options.takes(function(o) return named.load(name, o) end, 1, named.about(name).options)
+end
 
 --- A folder of PNG, JPEG and BMP pictures. Its layout is detected:
 --   DIR/{train,test}/CLASS/*   split into train and test
@@ -83,6 +85,10 @@ function data.manifest(path, o) return manifest.read(path, o) end
 -- @return set
 -- @raise a tensor or a list is wrong (with what it should be)
 function data.tensors(o) return tensors.set(o) end
+
+options.takes(data.folder, 2, pictures.options)
+options.takes(data.folders, 3, pictures.options)
+options.takes(data.manifest, 2, manifest.options)
 
 -- Those of a task's options that a set takes.
 local function kept_options(o, known)

@@ -23,6 +23,29 @@ local set_type = {__index = methods, __name = "agad.set"}
 
 function set_type.__tostring(set) return set.call end
 
+local function side(name, split)
+  local n, c, h, w = table.unpack(split.images.shape)
+  return ("%s: %d pictures of %d x %d x %d%s"):format(name, n, c, h, w, split.masks and ", with masks" or "")
+end
+
+-- What the REPL prints under the call: the splits, and the classes with the number of their pictures.
+function set_type.__describe(set)
+  local lines, counts = {side(set.unsplit and "all" or "train", set.train)}, {}
+  if set.test then lines[2] = side("test", set.test) end
+  for _, split in ipairs {set.train, set.test} do
+    for _, label in ipairs(split.labels:totable()) do counts[label] = (counts[label] or 0) + 1 end
+  end
+  local classes = {}
+  for i, class in ipairs(set.classes) do
+    classes[i] = i > 12 and "…" or ("%s %d"):format(class, counts[i - 1] or 0)
+    if i > 12 then break end
+  end
+  lines[#lines + 1] = ("%d classes: %s"):format(#set.classes, table.concat(classes, ", "))
+  if set.normal then lines[#lines + 1] = "normal: " .. set.normal end
+  for _, note in ipairs(set.notes or {}) do lines[#lines + 1] = "note: " .. note end
+  return lines
+end
+
 --- The label of a class, from 0.
 -- @param class string|integer its name; a whole number is taken as a name (8 is "8")
 -- @return integer the label

@@ -51,6 +51,22 @@ end
 
 function model:__tostring() return ("agad.model.open(%q)"):format(self.path) end
 
+-- What the REPL prints under the call.
+function model:__describe()
+  local info, c = self.info, self.config
+  local lines = {
+    ("method %s, net %s, score %s%s"):format(info.method, c.net or "-", info.score or "-",
+      self.has_map and ", with error maps" or ""),
+    ("pictures: %s (channels x height x width)"):format(table.concat(self.shape, " x ")),
+    ("%d parameters for the score, %d MACs"):format(info.score_params, info.macs),
+  }
+  if type(c.data) == "string" then
+    lines[#lines + 1] = ("trained on %s, %d steps"):format(c.data, math.tointeger(info.steps) or 0)
+  end
+  if self.threshold then lines[#lines + 1] = ("threshold: %.6g"):format(self.threshold) end
+  return lines
+end
+
 -- How pictures are read for the model.
 local function form(self)
   local c, h, w = table.unpack(self.shape)

@@ -35,7 +35,7 @@ end
 
 -- The layers of the C core, with their attributes: x:conv(64, {kernel = 4}). Leading nodes are further inputs.
 for _, layer in ipairs(attributes.list) do
-  handle[layer.name] = function(self, ...)
+  handle[layer.name] = options.takes(function(self, ...)
     local inputs, n = {self.place}, 1
     while getmetatable((select(n, ...))) == handle do
       inputs[n + 1] = select(n, ...).place
@@ -44,7 +44,7 @@ for _, layer in ipairs(attributes.list) do
     local node = attributes.read(layer.name, layer, {"name"}, select(n, ...))
     node.layer, node.inputs = layer.name, inputs
     return add(self.b, node)
-  end
+  end, #layer.required + 1, layer.options)
 end
 
 --- 1 / (1 + exp(-x)).
@@ -146,14 +146,29 @@ end
 -- Whether a layer takes any number of nodes, so that a node as its first argument is a further input.
 local function joins(key) return attributes.of[key] and attributes.of[key].inputs < 0 end
 
-builder.__index = function(b, key)
-  local method = rawget(handle, key) or key ~= "current" and unknown_layer(nil, key, 3)
-  if not method then return nil end
+local methods = {}
+
+builder.__index = function(_, key)
+  if methods[key] or key == "current" then return methods[key] end
+  local method = rawget(handle, key) or unknown_layer(nil, key, 3)
   -- b:conv(…) continues from the node added last; b:l2(u, v) is u:l2(v)
-  return function(_, first, ...)
+  methods[key] = method and function(b, first, ...)
     if key ~= "build" and not joins(key) and getmetatable(first) == handle then return method(first, ...) end
     return method(b.current, first, ...)
   end
+  local layer = attributes.of[key]
+  if layer then options.takes(methods[key], #layer.required + 1, layer.options) end
+  return methods[key]
+end
+
+function builder.__fields()
+  local list = {}
+  for name in pairs(handle) do if not name:find "^__" then list[#list + 1] = name end end
+  return list
+end
+
+function builder.__tostring(b)
+  return ("agad.nn.builder {%s}, %d nodes so far"):format(table.concat(b.shape, ", "), #b.nodes)
 end
 
 --- Starts a program.

@@ -165,7 +165,13 @@ function nn.net(program, o)
 end
 
 -- Single layers are in agad/nn/layers.lua, loaded at first use.  PyTorch's nn.functional is agad itself.
-return setmetatable(nn, {__index = function(_, name)
+local function fields()
+  local list = {"functional"}
+  for name in pairs(require "agad.nn.layers") do list[#list + 1] = name end
+  return list
+end
+
+return setmetatable(nn, {__fields = fields, __index = function(_, name)
   if type(name) ~= "string" then return nil end
   local layers = require "agad.nn.layers"
   local made = name == "functional" and require "agad" or layers[name]

@@ -186,7 +186,11 @@ local function is_batch(x) return #x.shape >= 2 and #x.shape <= 4 and x.dtype:fi
 -- nn.NAME(channels of the input (of layers with weights), required attributes, options)
 local function of_core(kind)
   local more = kind.has_weights and {"init", "seed"} or {}
-  return function(...)
+  local known = {}
+  for _, name in ipairs(kind.optional) do known[name] = kind.options[name] end
+  for _, name in ipairs(more) do known[name] = of_weights[name] end
+  local place = #kind.required + (kind.has_weights and 2 or 1)
+  return options.takes(function(...)
     local self, values = new(kind.name, {...}), {}
     local channels = kind.has_weights and whole(kind.name, "channels", (...))
     local given = attributes.read("nn." .. kind.name, kind, more, select(channels and 2 or 1, ...))
@@ -201,7 +205,7 @@ local function of_core(kind)
     local operator = operator_of[kind.name]
     if operator then self.run = function(l, x) return is_batch(x) and call_node(l, x) or operator(x, values) end end
     return self
-  end
+  end, place, known)
 end
 
 for _, kind in ipairs(attributes.list) do

@@ -3,7 +3,7 @@
 local option = require("agad.base.options").option
 
 return {
-  net = option {default = "naive", flag = "NET",
+  net = option {default = "naive", flag = "NET", suggest = function() return require("agad.nn").names() end,
     help = "the generator: naive, unet, unet++, or a file such as my_net.lua"},
   norm = option {choices = {"bn", "none"}, help = "batch norm in the nets, or none"},
   width = option {default = 0, min = 0, max = 1024,

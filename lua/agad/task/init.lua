@@ -15,6 +15,7 @@ local random = require "agad.base.random"
 local schedule = require "agad.task.schedule"
 local split = require "agad.task.split"
 local format = require("agad.base.text").format
+local takes = require("agad.base.options").takes
 
 local task = {}
 
@@ -23,6 +24,17 @@ local FILES = 20                                  -- that are looked at for colo
 local methods = {}
 local task_type = {__name = "agad.task", __index = methods}
 function task_type.__tostring(t) return t.call end
+
+-- What the REPL prints under the call.
+function task_type.__describe(t)
+  local c = t.counts
+  local lines = {
+    ("train: %d normals, %d known anomalies; held out: %d normals"):format(c.normals, c.anomalies, c.held_out),
+    ("test: %d normals, %d anomalies"):format(c.test_normals, c.test_anomalies),
+  }
+  for _, note in ipairs(t.notes or {}) do lines[#lines + 1] = "note: " .. note end
+  return lines
+end
 
 local function fail(form, ...) error(format(form, ...), 0) end
 
@@ -254,6 +266,10 @@ function task.one_vs_rest(set, o) return make(set, o, "one_vs_rest") end
 -- @param o table anomaly, and the rest as of `agad.task.new`
 -- @return task
 function task.leave_one_out(set, o) return make(set, o, "leave_one_out") end
+
+local of_task = {}
+for _, name in ipairs(options.names "task") do of_task[name] = options.shared(name) end
+for _, f in ipairs {task.new, task.one_vs_rest, task.leave_one_out} do takes(f, 2, of_task) end
 
 --- A task from a manifest that `task:save` wrote: the same rows in the same order.
 -- @param path string

@@ -69,11 +69,8 @@ end
 function show.picture(t, o)
   local core = require "agad.core"
   o = options.check("show", o, known, true)
-  local term = os.getenv "TERM"
   local colour = o.colour
-  if colour == nil then
-    colour = core.isatty(1) and not os.getenv "NO_COLOR" and term ~= nil and term ~= "dumb"
-  end
+  if colour == nil then colour = require("agad.base.terminal").has_colours(1) end
   local pixels = prepared(t, o, o.columns or math.max(1, core.terminal_width()))
   local height, width = pixels:size(2), pixels:size(3)
   local lines = colour and in_colours(pixels:totable(), height, width) or in_characters(pixels, height, width)

@@ -15,9 +15,12 @@ local function device(key, _, v)
   error(("%s = %s: it must be auto, cpu, cuda or cuda:N"):format(key, options.show(v)), 0)
 end
 
+local function methods() return require("agad.train.method").names() end
+
 return configuration.define("trainer", {
-  method = option {default = "auto", flag = "NAME", help = "the method: a name, a file such as my_method.lua, or auto: "
-    .. "agad_local for folders and CSV files, agad for named sets"},
+  method = option {default = "auto", flag = "NAME", suggest = methods,
+    help = "the method: a name, a file such as my_method.lua, or auto: "
+      .. "agad_local for folders and CSV files, agad for named sets"},
   epochs = option {default = 35, min = 1, max = MOST_STEPS, flag = "N", help = "passes over the normal pictures"},
   steps = option {default = 0, min = 0, max = MOST_STEPS, flag = "N",
     help = "end training after this many steps (0 = after the epochs); without epochs, they set no limit"},
@@ -45,7 +48,8 @@ return configuration.define("trainer", {
       help = "brighten or darken pictures by up to this share of the range"},
   },
   precision = option {choices = {"auto", "fp32", "tf32", "bf16", "fp64"}, flag = "P", help = "arithmetic of the nets"},
-  device = option {kind = device, default = "auto", results = false, flag = "D", help = "auto, cpu, cuda or cuda:N"},
+  device = option {kind = device, default = "auto", results = false, flag = "D", suggest = {"auto", "cpu", "cuda"},
+    help = "auto, cpu, cuda or cuda:N"},
   seed = option {default = 1, min = 0, flag = "N", help = "seed of weights, sampling and noise"},
   deterministic = option {default = false, help = "bit-identical results for the same seed, machine and threads"},
   threads = option {kind = "integer", min = 1, max = 4096, flag = "N",

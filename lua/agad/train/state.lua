@@ -7,6 +7,7 @@
 -- the phase so far and in all, and `batch` lists the rows (from 0) of the train split that x was made of.
 
 local core = require "agad.core"
+local sort = require("agad.base.text").sort
 local tasks = require "agad.task"
 
 local state = {}
@@ -102,7 +103,38 @@ local function statistics(nets)
   return all
 end
 
+-- The tensors of the step that are written now, by name, losses aside.
+local function tensors(s)
+  local found = {}
+  for _, name in ipairs(rawget(s, "step"):slots()) do
+    if not name:find "^loss%." then found[name] = rawget(s, "step"):get(name) end
+  end
+  return found
+end
+
+-- What the REPL prints: the shapes of the slots, and the losses.
+local function describe(s)
+  local lines, losses = {}, {}
+  for name, t in pairs(tensors(s)) do lines[#lines + 1] = ("%-10s %s"):format(name, t:summary()) end
+  sort(lines)
+  if #lines == 0 then lines[1] = "no slot is written yet: no stage has run" end
+  for name, v in pairs(s.losses) do losses[#losses + 1] = ("%s %.4g"):format(name, v) end
+  sort(losses)
+  if losses[1] then lines[#lines + 1] = "losses: " .. table.concat(losses, ", ") end
+  for name, net in pairs(rawget(s, "net")) do lines[#lines + 1] = ("net.%s: %s"):format(name, tostring(net)) end
+  lines[#lines + 1] = ("n_normal %d; step %d of %d in this phase"):format(s.n_normal, s.done, s.total)
+  return lines
+end
+
+local function field_names(s)
+  local list = {"n_normal", "losses", "gradient_norms", "statistics"}
+  for _, all in ipairs {methods, fields, tensors(s)} do for name in pairs(all) do list[#list + 1] = name end end
+  return list
+end
+
 local slots = {
+  __name = "agad.state", __fields = field_names, __describe = describe,
+  __tostring = function() return "the state of a training step" end,
   __index = function(s, name)
     if methods[name] then return methods[name] end
     if name == "n_normal" then return rawget(s, "step"):n_normal() end

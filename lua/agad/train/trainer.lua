@@ -18,6 +18,7 @@ local scorer = require "agad.evaluate.scorer"
 local selection = require "agad.train.selection"
 local sides = require "agad.data.sides"
 local sorted_keys = require("agad.base.values").keys
+local takes = require("agad.base.options").takes
 
 local run = {}
 run.__index = run
@@ -225,12 +226,46 @@ function trainer.new(task, given, o)
   return self
 end
 
+-- Its options are those of the method that is given.
+takes(trainer.new, 2, function(given)
+  local ok, method = pcall(methods.load, given.method and given.method ~= "auto" and given.method or "agad")
+  local _, named = options.schema(ok and method or nil)
+  return named
+end)
+
 function run:__tostring()
   local c = self.config
   local limits = (c.epochs and ("epochs = %d, "):format(c.epochs) or "") ..
     (c.steps > 0 and ("steps = %d, "):format(c.steps) or "")
   return ("agad.trainer(%s, {method = %q, net = %q, %sseed = %d})"):format(tostring(self.task), self.method.name,
     c.net or "-", limits, c.seed)
+end
+
+local function figures(values, form)
+  local parts = {}
+  for _, name in ipairs(sorted_keys(values)) do
+    if type(values[name]) == "number" then parts[#parts + 1] = form:format(name, values[name]) end
+  end
+  return table.concat(parts, ", ")
+end
+
+-- What the REPL prints under the call: the nets, how far the training is, the last losses and columns.
+function run:__describe()
+  local lines, c = {}, self.config
+  for i, name in ipairs(sorted_keys(self.nets)) do lines[i] = ("%s: %s"):format(name, tostring(self.nets[name])) end
+  local limit = c.steps > 0 and (" of %d"):format(c.steps) or ""
+  local epochs = c.epochs and (" of %d"):format(c.epochs) or ""
+  lines[#lines + 1] = ("step %d%s, epoch %d%s, on %s in %s"):format(self.steps, limit, self.epoch, epochs, self.device,
+    self.precision)
+  if next(self.losses) then lines[#lines + 1] = "losses: " .. figures(self.losses, "%s %.4g") end
+  local last = self.history[#self.history]
+  local columns = {}
+  for name, v in pairs(last or {}) do columns[name:match "^auroc_(.*)$" or ""] = v end
+  columns[""] = nil
+  if next(columns) then
+    lines[#lines + 1] = ("AUROC after epoch %d: %s"):format(last.epoch, (figures(columns, "%s %.4f"):gsub("_", "-")))
+  end
+  return lines
 end
 
 --- The next batch of this epoch, in the form that the step takes.

@@ -1,0 +1,191 @@
+-- Calls in a text that is being typed: which function the table at its end is given to, which options that function
+-- takes (`agad.base.options`, its documentation, or an operator's keywords), and which values an option has.
+
+local doc = require "agad.cli.doc"
+local options = require "agad.base.options"
+
+local calls = {}
+
+local opening = {["("] = true, ["["] = true, ["{"] = true}
+local closing = {[")"] = true, ["]"] = true, ["}"] = true}
+
+local function is(t, text) return t ~= nil and t.kind == "symbol" and t.text == text end
+
+-- The parts of the path that ends at place `last`: names and constant indices; nil if something else is in it.
+local function path(list, last)
+  local parts, i = {}, last
+  while true do
+    local t = list[i]
+    if is(t, "]") and list[i - 1] and is(list[i - 2], "[") and list[i - 3] then
+      local key = list[i - 1]
+      local index = key.kind == "number" and tonumber(key.text)
+        or key.kind == "string" and not key.text:find "\\" and key.text:match "^[\"'](.*)[\"']$"
+      if not index then return nil end
+      table.insert(parts, 1, index)
+      i = i - 3
+    elseif t and t.kind == "name" then
+      table.insert(parts, 1, t.text)
+      if not (is(list[i - 1], ".") or is(list[i - 1], ":")) then return parts end
+      i = i - 2
+    else
+      return nil
+    end
+  end
+end
+
+local function follow(parts, env)
+  local value = env
+  for _, part in ipairs(parts) do
+    local ok, inner = pcall(function() return value[part] end)
+    if not ok then return nil end
+    value = inner
+  end
+  return value
+end
+
+--- The value of the path that ends at a token: run.task, nets[1]; nothing is called.
+-- @param list tokens (`agad.cli.repl.tokens`)
+-- @param last integer
+-- @param env table
+-- @return any nil if there is none
+function calls.value(list, last, env)
+  local parts = path(list, last)
+  return parts and follow(parts, env)
+end
+
+-- The brackets that are open before place `at`: their places, the innermost last.
+local function open_brackets(list, at)
+  local stack = {}
+  for i = 1, at - 1 do
+    local t = list[i]
+    if t.kind == "symbol" then
+      if opening[t.text] then stack[#stack + 1] = i elseif closing[t.text] then stack[#stack] = nil end
+    end
+  end
+  return stack
+end
+
+-- The name of the key that stands before place i ("net =" or '["net"] ='), or nil.
+local function key_before(list, i)
+  if not is(list[i], "=") then return nil end
+  local t = list[i - 1]
+  if t and t.kind == "name" then return t.text end
+  return is(t, "]") and list[i - 2] and list[i - 2].text:match "^[\"'](.*)[\"']$" or nil
+end
+
+-- The number of arguments before place `at` in the call that opens at `open`.
+local function arguments_before(list, open, at)
+  local n, depth = 0, 0
+  for i = open + 1, at - 1 do
+    local t = list[i]
+    if t.kind == "symbol" then
+      depth = depth + (opening[t.text] and 1 or closing[t.text] and -1 or 0)
+      if depth == 0 and t.text == "," then n = n + 1 end
+    end
+  end
+  return n
+end
+
+-- The call whose table is open before place `at`: {f, name, place, prefix, given}; place is which argument the table
+-- is, prefix "lambda." in an inner table, given the options whose values are strings. nil if it is another table, or
+-- none.
+local function call_at(list, at, env)
+  local stack = open_brackets(list, at)
+  local inner, prefix = #stack, ""
+  while inner > 0 and is(list[stack[inner]], "{") do
+    local key = key_before(list, stack[inner] - 1)
+    if not key then break end
+    prefix, inner = key .. "." .. prefix, inner - 1
+  end
+  local open = stack[inner]
+  if not open or not is(list[open], "{") then return nil end
+  local last, place = open - 1, 1
+  if is(list[last], "(") or is(list[last], ",") then
+    local call = stack[inner - 1]
+    if not is(list[call], "(") then return nil end
+    last, place = call - 1, 1 + arguments_before(list, call, open)
+  end
+  local parts = path(list, last)
+  local f = parts and follow(parts, env)
+  if f == nil then return nil end
+  local given = {}
+  for i = open + 1, #list do
+    local key = list[i].kind == "string" and not list[i].open and key_before(list, i - 1)
+    if key then given[key] = list[i].text:match "^[\"'](.*)[\"']$" end
+  end
+  return {f = f, name = parts[#parts], place = place, prefix = prefix, given = given}
+end
+
+-- The options in the documentation of a function: `@param o table size (nil: …), channels (1, 3)`.
+local function documented(call)
+  local entry = type(call.f) == "function" and doc.find(call.f)[1]
+  local known = {}
+  for k, p in ipairs(entry and entry.params or {}) do
+    if k == call.place and p.kind:find "table" then
+      local plain = p.text:gsub("%b()", ""):gsub("%b{}", ""):gsub('%b""', "")
+      for item in plain:gmatch "[^,;:]+" do
+        local name = item:match "^%s*([%a_][%w_]*)%s*$"
+        if name then known[name] = options.option {kind = "any"} end
+      end
+    end
+  end
+  return next(known) and known or nil
+end
+
+-- Operators take keywords.
+local function of_operator(call)
+  if type(call.f) ~= "function" or type(call.name) ~= "string" then return nil end
+  local operators, known = require "agad.tensor.operators", {}
+  for _, name in ipairs(operators.keywords(call.name)) do
+    known[name] = options.option {kind = "any", suggest = name == "dtype" and operators.dtypes or nil}
+  end
+  return next(known) and known or nil
+end
+
+-- The options that can stand in the call's table: name -> option, with full names ("lambda.con").
+local function known_in(call)
+  if type(call.f) ~= "function" and type(call.f) ~= "table" then return nil end
+  local ok, known = pcall(options.taken, call.f, call.place, call.given)
+  return ok and known or documented(call) or of_operator(call)
+end
+
+--- The options that may be named at a place.
+-- @param list tokens
+-- @param at integer the place of the name, or after the last token
+-- @param env table
+-- @return list of names, sorted; nil if no option is named here
+function calls.options(list, at, env)
+  local before = list[at - 1]
+  if not (is(before, "{") or is(before, ",") or is(before, ";")) then return nil end
+  local call = call_at(list, at, env)
+  local known = call and known_in(call)
+  if not known then return nil end
+  local names, seen = {}, {}
+  for name in pairs(known) do
+    local rest = name:sub(1, #call.prefix) == call.prefix and name:sub(#call.prefix + 1):match "^[^.]+"
+    if rest and not seen[rest] then
+      seen[rest] = true
+      names[#names + 1] = rest
+    end
+  end
+  require("agad.base.text").sort(names)
+  return names
+end
+
+--- The values that the option before a place may have: choices, names, true and false.
+-- @param list tokens
+-- @param at integer the place of the value
+-- @param env table
+-- @return list; nil if none is known
+function calls.values(list, at, env)
+  local key = key_before(list, at - 1)
+  local call = key and call_at(list, at, env)
+  local known = call and known_in(call)
+  local d = known and known[call.prefix .. key]
+  if not d then return nil end
+  local suggested = d.suggest
+  if type(suggested) == "function" then suggested = suggested() end
+  return suggested or d.choices or d.kind == "boolean" and {false, true} or nil
+end
+
+return calls

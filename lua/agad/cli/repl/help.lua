@@ -1,0 +1,78 @@
+-- Help: `?` alone, `? NAME`, `?? WORD`, and `who()`.
+
+local doc = require "agad.cli.doc"
+local printing = require "agad.cli.repl.print"
+local text = require "agad.base.text"
+local values = require "agad.base.values"
+
+local help = {}
+
+local overview = [[
+? NAME    documents a name: ? trainer, ? agad.data.load, ? run:fit
+?? WORD   lists the names whose documentation has a word
+! COMMAND runs a command of the shell
+Tab       completes names, fields, options and their values, and file names in strings
+Up, Down  earlier inputs; Ctrl-R searches them
+Ctrl-C    clears the line, or stops what is running
+Ctrl-D    quits
+A result is printed, unless the input ends in a semicolon; _ is the last one. Input goes on in the next line until it is
+whole; an empty line gives it up. Locals survive. who() lists your names.
+Loaded: agad, and its data, task, trainer, nn, loss, model and plot.]]
+
+-- Wraps each line.
+local function fitted(lines, width)
+  local out = {}
+  for line in (lines .. "\n"):gmatch "(.-)\n" do out[#out + 1] = text.wrap(line, width, 10) end
+  return table.concat(out, "\n")
+end
+
+--- The text of `? NAME`.
+-- @param name string
+-- @param env table the names that are known
+-- @param width integer columns
+-- @return string
+function help.explain(name, env, width)
+  if name == "" then return fitted(overview, width) end
+  local chunk = load("return " .. name:gsub(":", "."), "=?", "t", env)
+  local ok, value = pcall(chunk or error)
+  local known = ok and type(value) == "function" and doc.lookup(value, width) or doc.lookup(name, width)
+  if known then return known end
+  if not ok or value == nil then
+    return text.wrap(("there is no documentation for %s; ?? %s searches all of it, ? lists what you can do"):format(
+      name, name:match "[%w_]*$"), width, 2)
+  end
+  return doc.lookup(value, width) or printing.text(value, {width = width})
+end
+
+--- The text of `?? WORD`: names with their first lines; those with the word in the name come first.
+-- @param word string words that all must occur, in any case
+-- @param width integer
+-- @return string
+function help.search(word, width)
+  if word == "" then return "give a word to look for: ?? threshold" end
+  local found = doc.search(word)
+  local out = {}
+  for i, entry in ipairs(found) do
+    if i > 40 then
+      out[i] = ("… %d more; give another word too"):format(#found - 40)
+      break
+    end
+    out[i] = text.wrap(("%-32s %s"):format(entry.name, entry.summary), width, 4)
+  end
+  return out[1] and table.concat(out, "\n") or ("nothing in the documentation has %s"):format(word)
+end
+
+--- The text of `who()`: the user's names with what they hold.
+-- @param names table name -> value
+-- @param width integer
+-- @return string
+function help.who(names, width)
+  local out = {}
+  for _, name in ipairs(values.keys(names)) do
+    local head = ("%-12s "):format(name)
+    out[#out + 1] = head .. printing.brief(names[name], math.max(10, width - #head))
+  end
+  return out[1] and table.concat(out, "\n") or "you have no names yet"
+end
+
+return help

@@ -1,0 +1,258 @@
+-- The REPL: reads input, runs it, prints its results. Each part is a file of this folder.
+-- Ctrl-C clears the input, or stops what is running (a training stops after the current step); Ctrl-D quits.
+-- If stdin is no terminal, lines are read from it without prompts, and an error makes the exit status 1.
+
+local colours = require("agad.base.terminal").has_colours
+local environment = require "agad.cli.repl.environment"
+local errors = require "agad.base.errors"
+local evaluate = require "agad.cli.repl.evaluate"
+local help = require "agad.cli.repl.help"
+local interrupt = require "agad.base.interrupt"
+local locals = require "agad.cli.repl.locals"
+local printing = require "agad.cli.repl.print"
+local syntax = require "agad.cli.repl.syntax"
+local tokens = require "agad.cli.repl.tokens"
+local traceback = require "agad.cli.repl.traceback"
+
+local repl = {}
+
+local SLOW = 1                                    -- seconds: a command that takes longer has its time shown
+
+local function width() return math.max(20, require("agad.core").terminal_width() - 1) end
+
+local function painted(line, colour, stream)
+  return colours(stream) and ("\27[%sm%s\27[0m"):format(colour, line) or line
+end
+
+-- Sessions ----------------------------------------------------------------------------------------
+
+--- A session: its globals and what its inputs leave.
+-- @param env table the globals
+-- @return session
+function repl.session(env)
+  local session = evaluate.session(environment(env))
+  session.before = {}
+  for name in next, env do session.before[name] = true end
+  session.before._ = true
+  return session
+end
+
+-- The user's names with their values: globals that the session did not begin with, and locals.
+local function own_names(session)
+  local names = {}
+  for name, value in next, session.env do
+    if type(name) == "string" and not session.before[name] then names[name] = value end
+  end
+  for name, value in pairs(locals.values(session.locals)) do names[name] = value end
+  return names
+end
+
+-- All that can be named: locals before globals.
+local function known_names(session)
+  return setmetatable(locals.values(session.locals), {__index = session.env})
+end
+
+-- One line on stderr for an error, and the lines that led to it.
+local function report(session, caught)
+  io.stdout:flush()
+  local message, lines = traceback.show(caught, session, own_names(session), width())
+  io.stderr:write(painted(message, "31", 2), "\n")
+  for _, line in ipairs(lines) do io.stderr:write(painted(line, "2", 2), "\n") end
+end
+
+local function report_problem(problem, text)
+  io.stderr:write(painted(syntax.show(problem, text:find("\n", 1, true) ~= nil, width()), "31", 2), "\n")
+end
+
+local function shell(command)
+  io.stdout:flush()
+  local _, how, status = os.execute(command)
+  if status ~= 0 then
+    io.stderr:write(("the command ended with %s %d\n"):format(how == "exit" and "status" or how, status))
+  end
+  return status == 0
+end
+
+-- Prints the results of a piece of input, and keeps the first one as `_`.
+local function show(results, piece, session)
+  if piece.expression and results.n > 0 and results[1] ~= nil then session.env._ = results[1] end
+  if piece.silent or results.n == 0 then return end
+  local o = {width = width(), colours = colours(1)}
+  for i = 1, results.n do
+    io.stdout:write(printing.text(results[i], o), i < results.n and "\t" or "\n")
+  end
+  io.stdout:flush()
+end
+
+local function bytes_text(n) return n >= 1e9 and ("%.2f GB"):format(n / 1e9) or ("%.1f MB"):format(n / 1e6) end
+
+-- The time of a slow command, and the memory that tensors hold after it.
+local function cost(seconds, before)
+  local now = require("agad").memory().bytes
+  local more = now - before
+  local change = ("(%s %s)"):format(bytes_text(math.abs(more)), more > 0 and "more" or "less")
+  if math.abs(more) < 1e5 then change = "" end
+  return ("%s, tensors hold %s %s"):format(require("agad.train.progress").duration(seconds), bytes_text(now), change)
+end
+
+local function run_list(session, list, text, live)
+  local core = require "agad.core"
+  local began, held = core.clock(), core.memory().bytes
+  interrupt.arm()
+  local ok, caught = evaluate.run(session, list, text, show)
+  interrupt.disarm()
+  core.interrupt_clear()
+  if not ok then report(session, caught) end
+  io.stdout:flush()
+  local seconds = core.clock() - began
+  if live and seconds >= SLOW then
+    io.stdout:write(painted(cost(seconds, held), "2", 1), "\n")
+    io.stdout:flush()
+  end
+  return ok
+end
+
+-- `?`, `??` and `!`, which are not Lua; nil for other input, else whether it went well.
+local function special(session, text)
+  local word = text:match "^%s*%?%?%s*(.-)%s*$"
+  local name = not word and text:match "^%s*%?%s*(.-)%s*$"
+  local command = text:match "^%s*!%s*(.-)%s*$"
+  if command then return shell(command) end
+  if not (word or name) then return nil end
+  io.stdout:write(word and help.search(word, width()) or help.explain(name, known_names(session), width()), "\n")
+  io.stdout:flush()
+  return true
+end
+
+--- Runs input, if it is whole, and prints its results or what went wrong.
+-- @param session session
+-- @param text string
+-- @param live boolean whether it was typed at a terminal
+-- @return boolean whether it went well; nil if more input must follow
+function repl.input(session, text, live)
+  local ok = special(session, text)
+  if ok ~= nil then return ok end
+  local list, problem = evaluate.read(text)
+  if list then return run_list(session, list, text, live) end
+  if problem == "incomplete" then return nil end
+  report_problem(problem, text)
+  return false
+end
+
+--- Runs a script in a session: its locals stay.
+-- @param session session
+-- @param text string
+-- @param name string the chunk's name: "@" and the path
+-- @return boolean whether it went well
+function repl.script(session, text, name)
+  local problem, chunk = syntax.problem(text), nil
+  local reason = problem and syntax.one_line(problem, name:sub(2))
+  if not problem then chunk, reason = locals.load(session.locals, text, name, session.env) end
+  if not chunk then
+    io.stderr:write(painted(reason, "31", 2), "\n")
+    return false
+  end
+  session.texts[name:sub(2)] = text
+  interrupt.arm()
+  local ok, caught = xpcall(function() chunk(table.unpack(arg or {})) end, function(err)
+    return traceback.caught(err, chunk, name:sub(2), {text = text})
+  end)
+  interrupt.disarm()
+  require("agad.core").interrupt_clear()
+  if not ok then report(session, caught) end
+  io.stdout:flush()
+  return ok
+end
+
+-- The loop ----------------------------------------------------------------------------------------
+
+-- Runs ~/.config/agad/init.lua if there is one.
+local function start_file(session)
+  local folder = require("agad.base.places").configuration()
+  local path = folder and folder .. "/agad/init.lua"
+  if not path or not require("lfs").attributes(path, "mode") then return end
+  local file, reason = io.open(path, "rb")
+  local text = file and file:read "a"
+  if text then repl.script(session, text, "@" .. path)
+  else io.stderr:write(("note: the start file cannot be read: %s\n"):format(reason or path)) end
+end
+
+-- Whether a text ends inside a string or comment, where an empty line is part of it.
+local function is_inside(text)
+  local list = tokens.of(text)
+  local last = list[#list]
+  return last ~= nil and last.open and (last.kind == "string" or last.text:find "^%-%-%[=*%[" ~= nil)
+end
+
+-- Reads one whole input at the terminal; false after Ctrl-C, nil at the end.
+local function read_whole(read, add, is_waiting)
+  local text
+  while true do
+    local line = read(text and "    > " or "agad> ")
+    if not line then
+      if text and text ~= "" then add(text) end
+      return text ~= nil and line == nil and false or line
+    end
+    if text and line == "" and not is_inside(text) and not is_waiting() then
+      add(text)
+      io.stderr:write("note: the input was not whole and is given up; the arrow keys bring it back\n")
+      return false
+    end
+    text = text and text .. "\n" .. line or line
+    if text:find "^%s*[?!]" or select(2, evaluate.read(text)) ~= "incomplete" then
+      add(text)
+      return text
+    end
+  end
+end
+
+local function talk(session)
+  local core, terminal = require "agad.core", require "agad.cli.repl.terminal"
+  local read, add = terminal.open(function() return known_names(session) end, function()
+    require("agad.tensor.operators").names()
+    require("agad.cli.doc").find "agad"
+  end)
+  io.stdout:write(("agad %s, %s: type ? for help, Ctrl-D to quit\n"):format(session.env.agad.version, _VERSION))
+  while not core.end_requested() do
+    local text = read_whole(read, add, terminal.is_waiting)
+    if text == nil then break end
+    if text and text:find "%S" and not core.end_requested() then repl.input(session, text, true) end
+  end
+  return 0
+end
+
+local function follow(session)
+  local core, status, text = require "agad.core", 0, nil
+  while not core.end_requested() do
+    local line = io.read "l"
+    if line == nil then break end
+    text = text and text .. "\n" .. line or line
+    local ok = repl.input(session, text, false)
+    if ok ~= nil then text = nil end
+    if ok == false then status = 1 end
+  end
+  if text and not core.end_requested() then
+    io.stderr:write "the input ends in the middle of a statement\n"
+    status = 1
+  end
+  return status
+end
+
+--- Runs the REPL until the input ends.
+-- @param before function(session) or nil: called before the first prompt
+-- @return integer the exit status
+function repl.run(before)
+  local session, core = repl.session(_G), require "agad.core"
+  session.env.who = function() io.stdout:write(help.who(own_names(session), width()), "\n") end
+  session.before.who = true
+  core.arm_interrupt()
+  start_file(session)
+  if before then before(session) end
+  local status = core.isatty(0) and talk(session) or follow(session)
+  for _, err in ipairs(locals.close(session.locals)) do
+    io.stderr:write(errors.is_interruption(err) and "interrupted" or require("agad.cli.common").message(err), "\n")
+  end
+  return core.end_requested() and interrupt.status() or status
+end
+
+return repl

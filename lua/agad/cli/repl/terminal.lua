@@ -1,0 +1,108 @@
+-- Reading lines at the terminal, with lua-readline: prompts, the history, completion, Ctrl-C.
+
+local colours = require("agad.base.terminal").has_colours
+local complete = require "agad.cli.repl.complete"
+local core = require "agad.core"
+local history = require "agad.cli.repl.history"
+local rl = require "readline"
+
+local terminal = {}
+
+local function clear_history()                    -- readline's own, not the file: another name for none empties it
+  rl.set_options {histfile = rl.set_options({histfile = ""}).histfile == "" and "/dev/null" or ""}
+end
+
+-- Readline replaces the word that it sees, from `from` up to the byte before `to`; candidates replace what begins at
+-- `start`.
+local function adapted(text, from, to, env)
+  local start, list = complete.at(text, to - 1, env)
+  local before, cut = text:sub(from, start - 1), text:sub(start, from - 1)
+  local fitted = {}
+  for _, candidate in ipairs(list) do
+    if start >= from then fitted[#fitted + 1] = before .. candidate
+    elseif candidate:sub(1, #cut) == cut then fitted[#fitted + 1] = candidate:sub(#cut + 1) end
+  end
+  return fitted
+end
+
+-- A prompt; readline is told which parts of it take no room.
+local function coloured(prompt)
+  if not colours(1) then return prompt end
+  local name, space = prompt:match "^(.-)(%s*)$"
+  return "\1\27[1;36m\2" .. name .. "\1\27[0m\2" .. space
+end
+
+--- Opens the terminal.
+-- @param env function that returns the names to complete
+-- @param idle function that is called once, while nothing is typed for a moment
+-- @return function(prompt): a line; false after Ctrl-C, nil at the end of the input
+-- @return function(text): adds an input to the history
+function terminal.open(env, idle)
+  local kept = history.open(history.path())
+  local others, own = {}, {}
+  rl.set_options {histfile = "", auto_add = false, completion = true}
+  rl.set_readline_name "agad"
+  rl.set_complete_function(function(text, from, to)
+    rl.set_completion_append_character ""
+    local ok, list = pcall(function() return adapted(text, from, to, env()) end)
+    return ok and list or {}
+  end)
+
+  local function refresh_history()
+    local news = kept:news()
+    if #news == 0 then return end
+    table.move(news, 1, #news, #others + 1, others)
+    clear_history()
+    for _, list in ipairs {others, own} do for _, text in ipairs(list) do rl.add_history(text) end end
+  end
+
+  local installed = false
+  local function read(prompt)
+    local line, done
+    local function finish(text)
+      line, done, installed = text, true, false
+      rl.handler_remove()
+    end
+    refresh_history()
+    if installed then rl.sigcleanup() end          -- after Ctrl-C: see below
+    rl.handler_install(coloured(prompt), finish)
+    installed = true
+    while not done do
+      local ready = core.wait_input(0, idle and 0.3 or nil)
+      if core.end_requested() then break end
+      if core.interrupted() then
+        -- The handler stays: lua-readline closes its stream before readline restores the terminal with it,
+        -- which is safe only after a finished line. Installing it again starts an empty one.
+        core.interrupt_clear()
+        io.stdout:write("^C\n")
+        return false
+      end
+      if ready then rl.read_char()
+      elseif idle then
+        pcall(idle)
+        idle = nil
+      end
+    end
+    if not line then
+      io.stdout:write("\n")
+      return nil
+    end
+    return (line:gsub("%s+$", ""))
+  end
+
+  local function add(text)
+    local new, failed = kept:add(text)
+    if not new then return end
+    own[#own + 1] = text
+    rl.add_history(text)
+    if failed then
+      io.stderr:write(("note: the history cannot be kept: %s\n"):format(failed))
+    end
+  end
+  return read, add
+end
+
+--- Whether more input is waiting, as after pasting.
+function terminal.is_waiting() return core.wait_input(0, 0.02) end
+
+return terminal

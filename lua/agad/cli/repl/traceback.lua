@@ -1,0 +1,119 @@
+-- Tracebacks: the lines of the user's own code that led to an error, without the frames of the REPL and of agad.
+
+local common = require "agad.cli.common"
+local errors = require "agad.base.errors"
+local printable = require("agad.base.text").printable
+local printing = require "agad.cli.repl.print"
+
+local traceback = {}
+
+local MOST = 12                                   -- lines shown
+local own = debug.getinfo(1, "S").source:match "^(.*/)cli/repl/traceback%.lua$"
+
+local function is_own(source) return source:sub(1, #own) == own and not os.getenv "AGAD_TRACEBACK" end
+
+--- What xpcall's handler makes of an error in input.
+-- @param err any
+-- @param chunk function of the input: the last frame
+-- @param name string of the input, "input 3"
+-- @param piece table the piece of input that ran
+-- @return table err, frames: list of {source, line, what}, innermost first
+function traceback.caught(err, chunk, name, piece)
+  local caught = {err = err, frames = {}, name = name}
+  if errors.is_interruption(err) then return caught end
+  local frames, replaced = caught.frames, false
+  for level = 2, 60 do
+    local info = debug.getinfo(level, "Slnft")
+    if not info or info.func == xpcall then break end
+    local last = info.func == chunk
+    if info.what ~= "C" and (last or not is_own(info.source)) then
+      if #frames < MOST then
+        frames[#frames + 1] = {source = info.source, line = info.currentline, name = info.name,
+          f = not last and info.what ~= "main" and info.func or nil}
+      end
+      replaced = info.istailcall
+    end
+    if last then return caught end
+  end
+  if replaced and #frames < MOST then              -- `return f(x)`: Lua replaced the frame of the input
+    frames[#frames + 1] = {source = "=" .. name, line = 1 + select(2, piece.text:match "^\n*":gsub("\n", ""))}
+  end
+  return caught
+end
+
+local function line_of(source, line, texts)
+  local text = texts[source:match "^=(.*)$"]
+  if text then
+    for part in (text .. "\n"):gmatch "(.-)\n" do
+      line = line - 1
+      if line == 0 then return part end
+    end
+  end
+  local file = source:sub(1, 1) == "@" and io.open(source:sub(2))
+  if not file then return nil end
+  for part in file:lines() do
+    line = line - 1
+    if line == 0 then
+      file:close()
+      return part
+    end
+  end
+  file:close()
+end
+
+local function cut(line, width)
+  line = printable((line:match "^%s*(.-)%s*$"):sub(1, 4 * width))
+  local length = utf8.len(line)
+  return length > width and line:sub(1, utf8.offset(line, width) - 1) .. "…" or line
+end
+
+-- A function replaced by a tail call has no name of its own: it is looked for among the user's.
+local function name_of(frame, names)
+  if frame.name then return "function " .. frame.name end
+  for name, value in pairs(names) do if rawequal(value, frame.f) then return "function " .. name end end
+  return "a function"
+end
+
+local function frame_text(frame, session, names, width)
+  local source = frame.source:match "^[@=](.*)$" or "a string"
+  local where = ("  %s, line %d%s"):format(printable(source), frame.line,
+    frame.f and ", in " .. name_of(frame, names) or "")
+  local line = line_of(frame.source, frame.line, session.texts)
+  if not line then return where end
+  where = where .. ": "
+  local room = width - #where
+  if room >= 20 then return where .. cut(line, room) end
+  return where .. "\n    " .. cut(line, math.max(10, width - 4))
+end
+
+--- An error as text: its message, then the lines that led to it if they say more than the message does.
+-- @param caught table of `traceback.caught`
+-- @param session table texts: name -> text of the inputs
+-- @param names table name -> value: the user's
+-- @param width integer columns
+-- @return string message
+-- @return list of further lines
+function traceback.show(caught, session, names, width)
+  local err = caught.err
+  if errors.is_interruption(err) then return "interrupted", {} end
+  local meta = getmetatable(err)
+  local bare = type(err) == "table" and not (type(meta) == "table" and rawget(meta, "__tostring"))
+  local message = bare and "the error is a table: " .. printing.text(err, {width = width})
+    or common.message(err):gsub("^input %d+:%d+: ", "")
+  local lines, frames = {}, caught.frames
+  if frames[1] then                                        -- its line shows where that is
+    local position = ("%s:%d: "):format(frames[1].source:sub(2), frames[1].line)
+    if message:sub(1, #position) == position then message = message:sub(#position + 1) end
+  end
+  local text = session.texts[caught.name] or ""
+  local obvious = not text:find("\n", 1, true)
+  for _, frame in ipairs(frames) do
+    obvious = obvious and frame.source == "=" .. caught.name
+    local line = frame_text(frame, session, names, width)
+    if lines[#lines] ~= line then lines[#lines + 1] = line end     -- recursion: once
+  end
+  if obvious then lines = {} end
+  return message, lines
+end
+
+return traceback

@@ -1,0 +1,232 @@
+-- The REPL in a real terminal: prompts, pasting, completion, history, Ctrl-C, colours, narrow windows.
+-- To add a case: keys, and what the screen then shows.
+
+local terminal = dofile "spec/support/terminal.lua"
+local launcher = os.getenv "AGAD" or "build/agad"
+
+local open                                        -- the terminal of the current test
+
+-- The program in a terminal, at its first prompt.
+local function start(o)
+  open = terminal.start(o and o.command or launcher, o)
+  open:wait "\nagad>"
+  return open
+end
+
+-- Waits until the screen ends in a prompt after this text.
+local function at_prompt(t, text)
+  return t:wait(function(screen)
+    local _, last = screen:find(text, 1, true)
+    return last and screen:find("\nagad>\n$", last) ~= nil
+  end)
+end
+
+local function without_tmux(name, f)
+  it(name, function()
+    if terminal.missing then pending(terminal.missing) end
+    f()
+  end)
+end
+
+after_each(function()
+  if open then open:close() end
+  open = nil
+  os.remove(terminal.folder .. "/state/agad/history")
+end)
+
+teardown(terminal.remove)
+
+describe("the REPL at a terminal", function()
+  without_tmux("prints results, asks for more, takes locals along, and ends at Ctrl-D", function()
+    local t = start()
+    t:enter("local a = 40", "local a = 40\nagad>")
+    t:enter("for i = 1, 2 do", "\n    >")
+    t:enter("print(a + i) end", "41\n42\nagad>")
+    t:enter("a + 3;", "a + 3;\nagad>")
+    t:enter("_", "43\nagad>")
+    t:press "C-d"
+    t:wait "status 0"
+  end)
+
+  without_tmux("leaves unfinished input at Ctrl-C, at Ctrl-D and at an empty line, which the arrow key brings back", function()
+    local t = start()
+    for _, key in ipairs {"C-c", "C-d", "Enter"} do
+      t:enter("f(", "f(\n    >")
+      t:press(key)
+      at_prompt(t, "    >")
+      t:press "C-l"
+    end
+    t:press "Up"
+    t:wait "\nagad> f("
+    t:press("C-u", "Enter")
+    t:enter("[[a", "    >")
+    t:enter("", "    >\n    >")
+    t:enter("b]]", "a\n\nb\nagad>")
+  end)
+
+  without_tmux("takes many lines that are pasted at once as one input", function()
+    local t = start()
+    t:paste "local n = 0\n\nfunction more(k)\n\n  n = n + k\n  return n\nend\nmore(2)\nmore(3)\n"
+    t:wait "more(3)"
+    t:press "Enter"
+    t:wait "\n5\nagad>"
+    t:paste(("x = {%s}"):format(("1, "):rep(3000)))
+    t:press "Enter"
+    t:enter("#x", "\n3000\nagad>")
+  end)
+
+  without_tmux("completes names, options and their values, and file names", function()
+    local t = start()
+    t:type "tra"
+    t:press "Tab"
+    t:wait "agad> trainer"
+    t:type "(t, {ne"
+    t:press "Tab"
+    t:wait "agad> trainer(t, {net ="
+    t:type '"n'
+    t:press "Tab"
+    t:wait 'agad> trainer(t, {net = "naive"'
+    t:press "C-c"
+    t:type "data.mnist {fi"
+    t:press("Tab", "Tab")
+    t:wait "\nfilter =   fit ="
+    t:press "C-c"
+    t:type(("x = '%s/ho"):format(terminal.folder))
+    t:press "Tab"
+    t:wait "/home/"
+    t:press "C-c"
+    t:type "agad.softmax(x)"
+    t:press("Left", "Left", "Left", "BSpace", "BSpace", "BSpace")
+    t:press "Tab"
+    t:wait "agad> agad.softm"
+  end)
+
+  without_tmux("shows help and an error in colours, and none without them", function()
+    local t = start()
+    t:enter("? is_tensor", "Whether a value is a tensor")
+    t:enter("error 'wrong'", "wrong\nagad>")
+    assert.matches("\27%[31mwrong", t:screen(true))
+    assert.matches("\27%[36m[^\n]*agad>", t:screen(true))
+    t:close()
+    t = start {command = "NO_COLOR=1 " .. launcher}
+    t:enter("error 'wrong'", "wrong\nagad>")
+    assert.not_matches("\27%[3[0-9]m", t:screen(true))
+    t:close()
+    t = start {TERM = "dumb"}
+    t:enter("error 'wrong'", "wrong\nagad>")
+    assert.not_matches("\27%[3[0-9]m", t:screen(true))
+  end)
+
+  without_tmux("stops what is running at Ctrl-C, pressed once or many times", function()
+    local t = start()
+    for i, loop in ipairs {"while true do end", "coroutine.wrap(function() while true do end end)()",
+      "for i = 1, 1e9 do local x = ('x'):rep(i % 100) end", "for i = 1, 1e9 do agad.rand(2) end"} do
+      t:enter(("print('begun %d') "):format(i) .. loop, ("\nbegun %d\n"):format(i))
+      for _ = 1, i == 1 and 5 or 1 do t:press "C-c" end
+      at_prompt(t, "interrupted")
+      t:enter(("print('still here', %d)"):format(i), ("\nstill here\t"):gsub("\t", " +") and "agad>")
+      t:press "C-l"
+    end
+    t:enter("1 + 1", "\n2\nagad>")
+  end)
+
+  without_tmux("stops a training after its step at Ctrl-C, also in a window that is resized", function()
+    local t = start()
+    t:enter("run = trainer(task.one_vs_rest(data.weave {train_normals = 80}), {net = 'naive', epochs = 1e6, batch = 8})")
+    t:enter("run:fit();", "epoch")
+    t:resize(40, 20)
+    t:wait "step"
+    t:press "C-c"
+    t:wait(function(screen) return screen:find "\nagad>\n?$" end)
+    t:enter("run.steps > 0", "true\nagad>")
+    t:enter("1, 2", "1       2\nagad>")
+  end)
+
+  without_tmux("fits a terminal of 40 columns", function()
+    local t = start {columns = 40}
+    t:enter("agad.metrics", "? NAME documents each of them")
+    t:enter("x = = 1 + 2 + 3 + 4 + 5 + 6 + 7 + 8 + 9 + 10", "^")
+    local screen = t:screen()
+    assert.matches("\n  x = = 1 [^\n]+\n      ^\n", screen)
+    for line in screen:gmatch "[^\n]+" do assert.is_true(utf8.len(line) <= 40, line) end
+    assert.matches("\n  auroc +Area[^\n]*…\n", screen)
+  end)
+
+  without_tmux("says how long a slow command took", function()
+    local t = start()
+    t:enter("os.execute 'sleep 1'; x = agad.zeros(1000, 1000)", "tensors hold 4.0 MB (4.0 MB more)")
+    assert.matches("\n1%.%d s, tensors hold", t:screen())
+  end)
+end)
+
+describe("the history", function()
+  without_tmux("is there in the next REPL, is searched by Ctrl-R, and keeps lines of one input together", function()
+    local t = start()
+    t:enter("for i = 1, 1 do", "    >")
+    t:enter("print('first') end", "first\nagad>")
+    t:enter("print 'second'", "\nsecond\nagad>")
+    t:press "C-d"
+    t:wait "status 0"
+    t:close()
+    t = start()
+    t:press("Up", "Up", "Enter")
+    t:wait "first\nagad>"
+    t:press "C-r"
+    t:type "secon"
+    t:wait "print 'second'"
+    t:press "Enter"
+    t:wait "\nsecond\nagad>"
+  end)
+
+  without_tmux("is shared by two REPLs, of which each has its own inputs last", function()
+    local first = start()
+    first:enter("print 'of the first'", "\nof the first\nagad>")
+    local second = start()
+    second:enter("print 'of the second'", "\nof the second\nagad>")
+    second:press("Up", "Up", "Enter")
+    second:wait(function(screen) return select(2, screen:gsub("\nof the first\n", "")) == 1 end)
+    first:enter("0", "\n0\nagad>")
+    first:press "C-r"
+    first:type "second"
+    first:wait "print 'of the second'"
+    first:press "C-c"
+    first:press("Up", "Up", "Enter")
+    first:wait(function(screen) return select(2, screen:gsub("\nof the first\n", "")) == 2 end)
+    first:close()
+    second:press "C-d"
+    second:wait "status 0"
+    local kept = terminal.read(terminal.folder .. "/state/agad/history")
+    assert.equal("print 'of the first'\nprint 'of the second'\nprint 'of the first'\n0\nprint 'of the first'\n", kept)
+  end)
+
+  without_tmux("that cannot be written costs a note", function()
+    terminal.write(terminal.folder .. "/file", "")
+    local t = start {command = ("XDG_STATE_HOME=%s/file %s"):format(terminal.folder, launcher)}
+    t:enter("1 + 1", "2\nagad>")
+    local screen = t:enter("2 + 2", "4\nagad>")
+    assert.equal(1, select(2, screen:gsub("note: the history cannot be kept: cannot create the folder", "")))
+    t:press("Up", "Up", "Enter")
+    t:wait "4\nagad> 1 + 1\n2\nagad>"
+  end)
+end)
+
+describe("the start file", function()
+  without_tmux("is run before the first prompt, and its names stay", function()
+    os.execute(("mkdir -p %s/home/.config/agad"):format(terminal.folder))
+    local path = terminal.folder .. "/home/.config/agad/init.lua"
+    terminal.write(path, "local mine = 5\nfunction twice(x) return x * mine end\n")
+    local t = start()
+    t:enter("twice(mine)", "25\nagad>")
+    t:close()
+    terminal.write(path, "x = = 5\n")
+    t = start()
+    assert.matches("init%.lua:1:5: unexpected symbol near '='\n", t:screen():gsub("\n", "", 1) and t:screen())
+    t:enter("1 + 1", "2\nagad>")
+    t:close()
+    terminal.write(path, "function f()\n  error 'broken'\nend\nf()\n")
+    t = start()
+    assert.matches("broken\n", t:screen())
+    t:enter("1 + 1", "2\nagad>")
+    os.remove(path)
+  end)
+end)
