@@ -48,7 +48,7 @@ describe("the REPL at a terminal", function()
     t:wait "status 0"
   end)
 
-  without_tmux("leaves unfinished input at Ctrl-C, at Ctrl-D and at an empty line, which the arrow key brings back", function()
+  without_tmux("leaves unfinished input at Ctrl-C, Ctrl-D and an empty line, which an arrow key brings back", function()
     local t = start()
     for _, key in ipairs {"C-c", "C-d", "Enter"} do
       t:enter("f(", "f(\n    >")
@@ -60,7 +60,7 @@ describe("the REPL at a terminal", function()
     t:wait "\nagad> f("
     t:press("C-u", "Enter")
     t:enter("[[a", "    >")
-    t:enter("", "    >\n    >")
+    t:press "Enter"
     t:enter("b]]", "a\n\nb\nagad>")
   end)
 
@@ -91,14 +91,14 @@ describe("the REPL at a terminal", function()
     t:press("Tab", "Tab")
     t:wait "\nfilter =   fit ="
     t:press "C-c"
-    t:type(("x = '%s/ho"):format(terminal.folder))
+    terminal.write(terminal.folder .. "/one.csv", "")
+    t:type(("x = '%s/on"):format(terminal.folder))
     t:press "Tab"
-    t:wait "/home/"
+    t:wait "/one.csv'"
     t:press "C-c"
-    t:type "agad.softmax(x)"
-    t:press("Left", "Left", "Left", "BSpace", "BSpace", "BSpace")
-    t:press "Tab"
-    t:wait "agad> agad.softm"
+    t:type "agad.softmaz(x)"
+    t:press("Left", "Left", "Left", "BSpace", "Tab")
+    t:wait "agad> agad.softmax(x)"
   end)
 
   without_tmux("shows help and an error in colours, and none without them", function()
@@ -124,7 +124,7 @@ describe("the REPL at a terminal", function()
       t:enter(("print('begun %d') "):format(i) .. loop, ("\nbegun %d\n"):format(i))
       for _ = 1, i == 1 and 5 or 1 do t:press "C-c" end
       at_prompt(t, "interrupted")
-      t:enter(("print('still here', %d)"):format(i), ("\nstill here\t"):gsub("\t", " +") and "agad>")
+      t:enter(("'still ' .. %d"):format(i), ("\nstill %d\nagad>"):format(i))
       t:press "C-l"
     end
     t:enter("1 + 1", "\n2\nagad>")
@@ -132,12 +132,12 @@ describe("the REPL at a terminal", function()
 
   without_tmux("stops a training after its step at Ctrl-C, also in a window that is resized", function()
     local t = start()
-    t:enter("run = trainer(task.one_vs_rest(data.weave {train_normals = 80}), {net = 'naive', epochs = 1e6, batch = 8})")
-    t:enter("run:fit();", "epoch")
+    t:enter "run = trainer(task.one_vs_rest(data.weave {train_normals = 80}), {net = 'naive', epochs = 999, batch = 8})"
+    at_prompt(t, "batch = 8})")
+    t:enter("run:fit();", "/999")
     t:resize(40, 20)
-    t:wait "step"
     t:press "C-c"
-    t:wait(function(screen) return screen:find "\nagad>\n?$" end)
+    at_prompt(t, "/999")
     t:enter("run.steps > 0", "true\nagad>")
     t:enter("1, 2", "1       2\nagad>")
   end)
@@ -220,7 +220,7 @@ describe("the start file", function()
     t:close()
     terminal.write(path, "x = = 5\n")
     t = start()
-    assert.matches("init%.lua:1:5: unexpected symbol near '='\n", t:screen():gsub("\n", "", 1) and t:screen())
+    assert.matches("init%.lua:1:5: unexpected symbol near '='\n", t:screen())
     t:enter("1 + 1", "2\nagad>")
     t:close()
     terminal.write(path, "function f()\n  error 'broken'\nend\nf()\n")

@@ -8,7 +8,7 @@ local scratch = dofile "spec/support/scratch.lua"
 local terminal = {folder = scratch.folder, write = scratch.write, read = scratch.read}
 terminal.__index = terminal
 
-local PATIENCE = 60                                -- seconds after which something that should show up never will
+local PATIENCE = 60                               -- seconds after which something that should show up never will
 
 --- Why there are no terminals, or nil.
 terminal.missing = not os.execute "command -v tmux > /dev/null" and "tmux is not installed (make test-deps)" or nil
@@ -64,7 +64,9 @@ function terminal:wait(text)
 end
 
 --- Types a text as it is.
-function terminal:type(text) tmux(self, "send-keys -l -- " .. quoted(text)) end
+function terminal:type(text)
+  tmux(self, "send-keys -l -- " .. quoted((text:gsub(";$", "\\;"))))        -- tmux takes a last ; as its own
+end
 
 --- Presses keys by tmux's names: "Enter", "Tab", "C-c", "Up".
 function terminal:press(...) tmux(self, "send-keys " .. table.concat({...}, " ")) end

@@ -63,7 +63,8 @@ local function names_at(list, last, env)
   return start, functions
 end
 
--- File names that begin with a path; folders end in "/".
+-- File names that begin with a path; folders end in "/". What is in a folder comes in place of it if it is the only
+-- one, as readline would end the string after it.
 local function files(path)
   local folder, start = path:match "^(.*/)([^/]*)$"
   folder, start = folder or "", start or path
@@ -77,13 +78,14 @@ local function files(path)
     end
   end
   sort(list)
-  return list
+  local inside = #list == 1 and list[1]:find "/$" and list[1] ~= path and files(list[1]) or {}
+  return inside[1] and inside or list
 end
 
-local function beginning_with(list, start, quote)
+local function beginning_with(list, start, ending)
   local kept = {}
   for _, candidate in ipairs(list) do
-    if candidate:sub(1, #start) == start then kept[#kept + 1] = candidate .. (quote or "") end
+    if candidate:sub(1, #start) == start then kept[#kept + 1] = candidate .. (ending or "") end
   end
   return kept
 end
@@ -97,7 +99,7 @@ local function in_string(list, env)
   if values then
     local texts = {}
     for _, v in ipairs(values) do if type(v) == "string" then texts[#texts + 1] = v end end
-    if texts[1] then return t.from + #quote, beginning_with(texts, start, #quote == 1 and quote) end
+    if texts[1] then return t.from + #quote, beginning_with(texts, start) end
   end
   return t.from + #quote, files(start)
 end

@@ -190,8 +190,9 @@ local function read_whole(read, add, is_waiting)
   while true do
     local line = read(text and "    > " or "agad> ")
     if not line then
-      if text and text ~= "" then add(text) end
-      return text ~= nil and line == nil and false or line
+      if text then add(text) end
+      if text and line == nil then return false end
+      return line
     end
     if text and line == "" and not is_inside(text) and not is_waiting() then
       add(text)
