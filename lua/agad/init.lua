@@ -84,6 +84,7 @@ end
 -- @param f function
 -- @return the results of f
 -- @raise errors of f; the tensors made so far are freed
+-- @example mean = agad.scope(function() return agad.rand(1000, 1000):mean() end)
 function agad.scope(f, ...)
   local number = core.open_scope()
   local results = table.pack(pcall(f, ...))
@@ -110,6 +111,7 @@ end
 -- @param o table|string dtype ("float32"; "bool" for booleans), device ("cpu"), requires_grad (false); or the dtype
 -- @return tensor
 -- @raise rows have different lengths, a value is not a number, or numbers and booleans are mixed
+-- @example t = agad.tensor({{1, 2}, {3, 4}}, "float64"); print(t:sum(1))
 function agad.tensor(list, o)
   if type(o) == "string" then o = {dtype = o} end
   options.check_names("tensor", o, making, true)

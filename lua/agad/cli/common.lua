@@ -34,6 +34,7 @@ function common.one_line(text) return (text:gsub("%s*\n%s*", " ")) end
 function common.message(err)
   local text = text_of(err)
   local bare = text:gsub("^[^:\n]-%.lua:%d+: ", ""):gsub("^%[string [^\n]-%]:%d+: ", "")
+    :gsub("^stdin:%d+: ", ""):gsub("^%(command line%):%d+: ", "")
   if not bare:find("^attempt to ") and not bare:find("^bad argument #") then text = bare end
   return common.one_line((text:gsub("\nstack traceback:.*$", "")))
 end

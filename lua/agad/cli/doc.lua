@@ -7,6 +7,7 @@
 --     -- @param name type what it is
 --     -- @return type what comes back
 --     -- @raise when and with which message
+--     -- @example code that uses it, on one line
 --     function module.name(name) … end
 --
 -- The comment at the top of a file documents its module. Functions written in C are documented in a Lua file by
@@ -45,7 +46,7 @@ local function qualify(name, module)
 end
 
 local function parse(lines)                      -- the block's comment lines, dashes removed
-  local entry = {text = {}, params = {}, returns = {}, raises = {}}
+  local entry = {text = {}, params = {}, returns = {}, raises = {}, examples = {}}
   local last
   for _, line in ipairs(lines) do
     local tag, rest = line:match("^%s*@(%a+)%s*(.*)$")
@@ -56,6 +57,9 @@ local function parse(lines)                      -- the block's comment lines, d
       local name, kind, text = rest:match("^(%S+)%s*(%S*)%s*(.*)$")
       last = {name = name, kind = kind, text = text}
       table.insert(entry.params, last)
+    elseif tag == "example" then
+      last = nil
+      table.insert(entry.examples, rest)
     elseif tag == "return" or tag == "raise" then
       last = {text = rest}
       table.insert(tag == "return" and entry.returns or entry.raises, last)
@@ -97,10 +101,8 @@ local function scan(path, module)
     else
       local name, args = defined_by(line)
       entry.where = name and ("%s:%d"):format(path:gsub("/[^/]+/%.%./", "/"), number)
-      if not entry.name and name then
-        entry.name, entry.args = qualify(name, module), args
-        index.by_line[path .. ":" .. number] = entry
-      end
+      if not entry.name and name then entry.name, entry.args = qualify(name, module), args end
+      if name then index.by_line[path .. ":" .. number] = entry end
       if entry.name then add(entry) end
     end
     block = nil
@@ -235,9 +237,19 @@ function doc.render(entry, width)
   end
   for _, r in ipairs(entry.returns) do put("  returns " .. r.text, 4) end
   for _, r in ipairs(entry.raises) do put("  raises " .. r.text, 4) end
+  for _, code in ipairs(entry.examples or {}) do put("  example: " .. code, 11) end
   for _, line in ipairs(members(entry, width)) do out[#out + 1] = line end
   if entry.where then out[#out + 1] = "  in " .. entry.where end
   return table.concat(out, "\n")
+end
+
+--- All entries, sorted by name.
+-- @return list of entries
+function doc.entries()
+  if not index then doc.refresh() end
+  local list = {}
+  for i, name in ipairs(index.names) do list[i] = index.by_name[name] end
+  return list
 end
 
 --- The text of `? name`: the documentation of a name or value, or nil when there is none.

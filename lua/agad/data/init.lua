@@ -58,6 +58,7 @@ end
 -- @return set
 -- @raise there is no such folder, it has no pictures, or none of them can be read; with strict also: a mask that cannot
 --   be read or has another size, an anomalous picture without a mask
+-- @example set = agad.data.folder("parts", {size = 64, channels = 1})
 function data.folder(dir, o) return folder.one(dir, o) end
 
 --- Two folders: one of normal pictures, and one of anomalies with a subfolder for each kind of defect. No split.
@@ -103,6 +104,7 @@ end
 -- @param o table root, size, channels, fit, normal, seed, … (`agad.data.folder`)
 -- @return set
 -- @raise there is no such name or path (with the nearest name)
+-- @example set = agad.data.load "weave"; print(set.train.images.shape)
 function data.load(name, o)
   if type(name) == "table" then
     return folder.two(name.normals, name.anomalies, kept_options(o, pictures.options))

@@ -30,13 +30,15 @@ local function threshold_at(path, info, rate)
   return core.metrics.quantile(info.held_out_scores, 1 - rate)
 end
 
---- Opens a model file.
+--- @name agad.model.open(path, o)
+-- Opens a model file.
 -- @param path string
 -- @param o table false_alarms: the threshold is the score that this share of the held-out normals is above (default: as
 --   it was trained)
 -- @return model config, info (shape, threshold, method, set …), threshold, has_map (whether it gives error maps)
 -- @raise there is no such file, or it is not a safetensors file, not a model, damaged, or of another format;
 --   false_alarms is given, but no normals were held out
+-- @example model = agad.model.open "digit8.safetensors"; print(model:score {"new.png"}[1].score)
 function models.open(path, o)
   local handle = core.model_open(path)
   local info = core.json_decode(handle:about())

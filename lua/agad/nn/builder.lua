@@ -174,6 +174,7 @@ end
 --- Starts a program.
 -- @param shape list {channels, height, width}
 -- @return builder its field `x` is the input node; it has all methods of nodes, which apply to the node added last
+-- @example b = agad.nn.builder {1, 32, 32}; net = agad.nn.net(b:conv(8, {kernel = 3, padding = 1}):relu():build "mine")
 function nn.builder(shape)
   local b = setmetatable({shape = {table.unpack(shape)}, nodes = {}, counts = {}}, builder)
   b.x = setmetatable({b = b, place = 0}, handle)

@@ -259,6 +259,7 @@ function task.new(set, o) return make(set, o) end
 -- @param set set from agad.data
 -- @param o table as of `agad.task.new`
 -- @return task
+-- @example task = agad.task.one_vs_rest(agad.data.mnist(), {normal = 8, gamma = 0.05, seed = 1})
 function task.one_vs_rest(set, o) return make(set, o, "one_vs_rest") end
 
 --- One class is anomalous, all others are normal: anomaly = CLASS (normal is refused).

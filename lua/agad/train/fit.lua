@@ -214,6 +214,7 @@ end
 --   that the step belongs to)
 -- @return run itself
 -- @raise a loss is NaN or infinite (with step, term and last good checkpoint); a stage fails (with step and stage)
+-- @example run:fit {on_epoch = function(event) print(event.epoch) end}
 function run:fit(callbacks)
   local on_event = listener(callbacks)
   local held <close> = interrupt.hold()                  -- luacheck: ignore 211

@@ -7,6 +7,7 @@
 -- @param o table steps (1)
 -- @return function returns the name of the stage that has just run (nil at the end), the state, and the stage's number
 -- @raise a stage fails (with step and stage)
+-- @example for stage, state in agad.teach(run, {steps = 2}) do print(stage, state.losses.con) end
 
 local errors = require "agad.base.errors"
 local options = require "agad.base.options"

@@ -191,7 +191,8 @@ local function timed(first, config, on_event)
   return self
 end
 
---- Prepares to train a method on a task; `run:fit()` then trains it. With the option `minutes` it first times some
+--- @name agad.trainer(task, given, o)
+-- Prepares to train a method on a task; `run:fit()` then trains it. With the option `minutes` it first times some
 -- steps, for at most a twentieth of that time.
 -- @param task task
 -- @param given table options: method (default "auto": agad_local for sets of files, agad for others), epochs, steps,
@@ -200,6 +201,7 @@ end
 --   on_event: a function for events of kind work, which say what takes time here
 -- @return run fit, evaluate, save; config, nets, step, state, history
 -- @raise an option is wrong, a net does not fit the pictures, or the device does not exist
+-- @example run = agad.trainer(task, {net = "unet", epochs = 5}); run:fit(); print(run:evaluate())
 function trainer.new(task, given, o)
   o = o or {}
   local method, config, note = configured(task, given)
