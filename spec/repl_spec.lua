@@ -235,6 +235,17 @@ describe("a result", function()
       "require('agad').is_tensor", "f = function(a, ...) end; f")
   end)
 
+  it("that is an operator shows its schemas, one of the core its methods", function()
+    local agad = require "agad"
+    local shown = printing.text(agad.softmax, {width = 79})
+    assert.matches("^agad%.softmax: an operator of libtorch", shown)
+    assert.matches("\n  softmax%.int%(Tensor self, int dim, ScalarType%? dtype=None%) %-> Tensor", shown)
+    assert.not_matches("out", shown)
+    shown = printing.text(agad.data.sampler({0, 1}, {}, 1, 0, 1), {width = 60})
+    assert.matches("^agad%.sampler; methods: batches, next, next_epoch,", shown)
+    assert.matches("^agad%.linalg\n  .*norm,", printing.text(agad.linalg, {width = 79}))
+  end)
+
   it("that is a module lists its functions with their first lines, cut to the width", function()
     local shown = printing.text(require("agad").nn, {width = 60})
     assert.matches("^agad%.nn: ", shown)

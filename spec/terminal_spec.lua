@@ -37,7 +37,7 @@ end)
 teardown(terminal.remove)
 
 describe("the REPL at a terminal", function()
-  without_tmux("prints results, asks for more, takes locals along, and ends at Ctrl-D", function()
+  without_tmux("prints results, asks for more, takes locals along, and ends at Ctrl-D or exit", function()
     local t = start()
     t:enter("local a = 40", "local a = 40\nagad>")
     t:enter("for i = 1, 2 do", "\n    >")
@@ -46,6 +46,9 @@ describe("the REPL at a terminal", function()
     t:enter("_", "43\nagad>")
     t:press "C-d"
     t:wait "status 0"
+    t:close()
+    t = start()
+    t:enter("exit", "status 0")
   end)
 
   without_tmux("leaves unfinished input at Ctrl-C, Ctrl-D and an empty line, which an arrow key brings back", function()
@@ -128,6 +131,23 @@ describe("the REPL at a terminal", function()
       t:press "C-l"
     end
     t:enter("1 + 1", "\n2\nagad>")
+  end)
+
+  without_tmux("stops at a second Ctrl-C what has caught the first", function()
+    local t = start()
+    t:enter "n = 0; function turn() n = n + 1; print('turn ' .. n); while true do end end"
+    t:enter("while true do pcall(turn) end", "\nturn 1\n")
+    t:press "C-c"
+    t:wait "turn 2\n"
+    t:press "C-c"
+    at_prompt(t, "interrupted")
+    t:enter("n", "2\nagad>")
+    t:enter("coroutine.wrap(function() while true do pcall(turn) end end)()", "\nturn 3\n")
+    t:press "C-c"
+    t:wait "turn 4\n"
+    t:press "C-c"
+    at_prompt(t, "turn 4\n^Cinterrupted")
+    t:enter("n + 1", "5\nagad>")
   end)
 
   without_tmux("stops a training after its step at Ctrl-C, also in a window that is resized", function()

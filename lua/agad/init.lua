@@ -179,7 +179,19 @@ function agad.load(...) return require("agad.tensor.files").load(...) end
 
 -- agad.linalg.norm is the operator linalg_norm, as in PyTorch.
 for _, space in ipairs {"fft", "linalg", "special"} do
-  agad[space] = setmetatable({}, {__index = function(_, name) return agad[space .. "_" .. tostring(name)] end})
+  local function names()
+    local list = {}
+    for _, name in ipairs(require("agad.tensor.operators").names()) do
+      list[#list + 1] = name:match("^" .. space .. "_(.+)$")
+    end
+    return list
+  end
+  agad[space] = setmetatable({}, {
+    __index = function(_, name) return agad[space .. "_" .. tostring(name)] end,
+    __fields = names,
+    __tostring = function() return "agad." .. space end,
+    __describe = function() return {table.concat(names(), ", ")} end,
+  })
 end
 
 require "agad.options"                           -- what hashes and tasks know of options is whole from the start

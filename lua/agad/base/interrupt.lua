@@ -20,11 +20,23 @@ end
 --- The exit status of an interrupted program: 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
 function interrupt.status() return 128 + (require("agad.core").end_requested() or 2) end
 
-local armed = false
-
-local function on_count() if armed and held == 0 then interrupt.check() end end
-
 local EVERY = 100000                              -- instructions
+local armed, insists, caught, stuck = false, false, 0, false
+
+-- The second Ctrl-C of a command means that code caught the first one, as pcall in a loop does: from then on every
+-- instruction raises it, until `interrupt.calm`.
+local function on_count()
+  local core = require "agad.core"
+  if not armed or held > 0 then return end
+  if not stuck then
+    if not core.interrupted() then return end
+    core.interrupt_clear()
+    caught = caught + 1
+    stuck = insists and caught > 1
+    if stuck then for _, thread in ipairs {coroutine.running(), armed} do debug.sethook(thread, on_count, "", 1) end end
+  end
+  error(core.interruption, 0)
+end
 
 -- A hook belongs to one coroutine: new ones get it when they start.
 local function watch_coroutines()
@@ -44,11 +56,19 @@ end
 --- Makes Ctrl-C, SIGTERM and SIGHUP set the flag instead of ending the process, and stop Lua code, also in coroutines
 -- that are made from now on. The third SIGTERM or SIGHUP ends the process at once.
 -- It may be called repeatedly.
-function interrupt.arm()
+-- @param insist boolean true: a second Ctrl-C gets through code that catches the first one; whoever catches it at last
+--   calls `interrupt.calm` in xpcall's handler
+function interrupt.arm(insist)
   require("agad.core").arm_interrupt()
   watch_coroutines()
-  armed = true
-  debug.sethook(on_count, "", EVERY)
+  armed, insists = coroutine.running(), insist == true
+  interrupt.calm()
+end
+
+--- Ends the insisting of a second Ctrl-C.
+function interrupt.calm()
+  caught, stuck = 0, false
+  if armed then debug.sethook(armed, on_count, "", EVERY) end
 end
 
 --- Lets Lua code continue after Ctrl-C, which still sets the flag.

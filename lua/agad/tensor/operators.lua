@@ -38,6 +38,19 @@ function operators.names()
   return names
 end
 
+--- The schemas of an operator, those with `out` aside.
+-- @param name string
+-- @return list, or nil if there is no such operator
+function operators.schemas(name)
+  if not schemas then read() end
+  local list = {}
+  for _, schema in ipairs(schemas[name] or {}) do
+    if not schema:find("(a!) out", 1, true) then list[#list + 1] = schema end
+  end
+  sort(list)
+  return list[1] and list or nil
+end
+
 --- The keywords that an operator takes in a table, sorted; with no `out`, which needs no table.
 -- @param name string
 -- @return list, empty if there is no such operator

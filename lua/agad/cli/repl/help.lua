@@ -14,7 +14,7 @@ local overview = [[
 Tab       completes names, fields, options and their values, and file names in strings
 Up, Down  earlier inputs; Ctrl-R searches them
 Ctrl-C    clears the line, or stops what is running
-Ctrl-D    quits
+Ctrl-D    quits, as do exit and quit
 A result is printed, unless the input ends in a semicolon; _ is the last one. Input goes on in the next line until it is
 whole; an empty line gives it up. Locals survive. who() lists your names.
 Loaded: agad, and its data, task, trainer, nn, loss, model and plot.]]

@@ -98,7 +98,7 @@ end
 local function run_list(session, list, text, live)
   local core = require "agad.core"
   local began, held = core.clock(), core.memory().bytes
-  interrupt.arm()
+  interrupt.arm(true)
   local ok, caught = evaluate.run(session, list, text, show)
   interrupt.disarm()
   core.interrupt_clear()
@@ -153,7 +153,7 @@ function repl.script(session, text, name)
     return false
   end
   session.texts[name:sub(2)] = text
-  interrupt.arm()
+  interrupt.arm(true)
   local ok, caught = xpcall(function() chunk(table.unpack(arg or {})) end, function(err)
     return traceback.caught(err, chunk, name:sub(2), {text = text})
   end)
@@ -207,6 +207,12 @@ local function read_whole(read, add, is_waiting)
   end
 end
 
+-- `exit` and `quit`, with () or without, unless the user has something of this name.
+local function is_farewell(session, text)
+  local word = text:match "^%s*(%a+)%s*$" or text:match "^%s*(%a+)%s*%(%s*%)%s*;?%s*$"
+  return (word == "exit" or word == "quit") and known_names(session)[word] == nil
+end
+
 local function talk(session)
   local core, terminal = require "agad.core", require "agad.cli.repl.terminal"
   local read, add = terminal.open(function() return known_names(session) end, function()
@@ -216,7 +222,7 @@ local function talk(session)
   io.stdout:write(("agad %s, %s: type ? for help, Ctrl-D to quit\n"):format(session.env.agad.version, _VERSION))
   while not core.end_requested() do
     local text = read_whole(read, add, terminal.is_waiting)
-    if text == nil then break end
+    if text == nil or text and is_farewell(session, text) then break end
     if text and text:find "%S" and not core.end_requested() then repl.input(session, text, true) end
   end
   return 0

@@ -18,12 +18,24 @@ local function of_string(s)
   return #s <= MOST and shown or ("%s\n… %d more bytes"):format(shown, #s - MOST)
 end
 
+-- The operator of libtorch that a function is, with its schemas; nil for another function.
+local function of_operator(f, width)
+  for name, value in next, package.loaded.agad or {} do
+    local schemas = rawequal(value, f) and require("agad.tensor.operators").schemas(name)
+    if schemas then
+      local out = {("agad.%s: an operator of libtorch (PyTorch's torch.%s)"):format(name, name)}
+      for _, schema in ipairs(schemas) do out[#out + 1] = text.wrap("  " .. schema:gsub("^aten::", ""), width, 4) end
+      return table.concat(out, "\n")
+    end
+  end
+end
+
 -- "agad.trainer(task, given, o)  Prepares to train …", or where a function is defined.
 local function of_function(f, width)
   local entry = doc.find(f)[1]
   if entry then return text.wrap(("%s%s  %s"):format(entry.name, entry.args or "", entry.summary), width, 2) end
   local info = debug.getinfo(f, "Su")
-  if info.what == "C" then return text.of(f) end
+  if info.what == "C" then return of_operator(f, width) or text.of(f) end
   local arguments = {}
   for i = 1, info.nparams do arguments[i] = debug.getlocal(f, i) end
   if info.isvararg then arguments[#arguments + 1] = "..." end
@@ -93,6 +105,15 @@ local function described(v, meta, width)
   return table.concat(out, "\n")
 end
 
+-- An object of the core that has methods only.
+local function of_methods(meta, width)
+  local names = {}
+  for name in pairs(meta.__index) do names[#names + 1] = name end
+  text.sort(names)
+  local kind = rawget(meta, "__name") or "userdata"
+  return text.wrap(("%s; methods: %s"):format(kind, table.concat(names, ", ")), width, 2)
+end
+
 local colour_of = {string = "32", number = "36"}
 local constant = {["nil"] = true, ["true"] = true, ["false"] = true}
 
@@ -129,6 +150,10 @@ local function of_value(v, o)
   local meta = getmetatable(v)
   local describe = type(meta) == "table" and rawget(meta, "__describe")
   if describe then return described(v, meta, o.width) end
+  if type(v) == "userdata" and type(meta) == "table" and type(rawget(meta, "__index")) == "table"
+     and not rawget(meta, "__tostring") then
+    return of_methods(meta, o.width)
+  end
   local module = type(v) == "table" and module_name(v)
   if module then return of_module(v, module, o.width) end
   local plain = type(v) == "table" and not (type(meta) == "table" and rawget(meta, "__tostring"))
