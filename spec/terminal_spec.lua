@@ -162,6 +162,13 @@ describe("the REPL at a terminal", function()
     t:enter("1, 2", "1       2\nagad>")
   end)
 
+  without_tmux("ends when it is asked to, with the history kept", function()
+    local t = start()
+    t:enter("print 'before'", "\nbefore\nagad>")
+    t:enter("! kill -TERM $PPID", "status 143")
+    assert.equal("print 'before'\n! kill -TERM $PPID\n", terminal.read(terminal.folder .. "/state/agad/history"))
+  end)
+
   without_tmux("fits a terminal of 40 columns", function()
     local t = start {columns = 40}
     t:enter("agad.metrics", "? NAME documents each of them")

@@ -20,7 +20,7 @@ end
 --- The exit status of an interrupted program: 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
 function interrupt.status() return 128 + (require("agad.core").end_requested() or 2) end
 
-local EVERY = 100000                              -- instructions
+local EVERY = 10000                               -- instructions
 local armed, insists, caught, stuck = false, false, 0, false
 
 -- The second Ctrl-C of a command means that code caught the first one, as pcall in a loop does: from then on every
