@@ -102,7 +102,7 @@ end
 -- @param session session
 -- @param list pieces of `evaluate.read`
 -- @param text string the whole input
--- @param show function(results, silent), called for each piece that gives results
+-- @param show function(results, piece, session), called after each piece; results is what table.pack returns
 -- @return boolean
 -- @return the error as `traceback.caught` has it, if false
 function evaluate.run(session, list, text, show)

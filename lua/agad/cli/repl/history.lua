@@ -3,6 +3,7 @@
 
 local errors = require "agad.base.errors"
 local lfs = require "lfs"
+local luv = require "luv"
 
 local history = {}
 history.__index = history
@@ -11,10 +12,10 @@ local KEEP, SPARE = 10000, 2000                    -- entries; the file is cut w
 local LONGEST = 1 << 16                            -- bytes of an entry
 
 local function decode(line) return (line:gsub("\r", "\n")) end
-local function encode(text) return (text:gsub("\r\n?", "\n"):gsub("\n", "\r")) end
+local function encode(text) return (text:gsub("\n", "\r")) end
 
 --- Where the history lies: in $XDG_STATE_HOME or ~/.local/state; nil without a home.
-function history.path()
+function history.default_path()
   local state = require("agad.base.places").state()
   return state and state .. "/agad/history" or nil
 end
@@ -25,6 +26,17 @@ local function shorten(path, lines, size)
   table.move(lines, #lines - KEEP + 1, #lines, 1)
   for i = #lines, KEEP + 1, -1 do lines[i] = nil end
   pcall(require("agad.core").file_replace, path, table.concat(lines, "\n") .. "\n")
+end
+
+-- In one write, so that no line is torn; the file is for the user alone.
+local function append(path, line)
+  local file, why = luv.fs_open(path, "a", 384)                    -- 0600
+  local written
+  if file then
+    written, why = luv.fs_write(file, line, -1)
+    luv.fs_close(file)
+  end
+  if not written then error(("cannot write %s: %s"):format(path, (why:gsub("^%w+: ", ""):gsub(": .*$", ""))), 0) end
 end
 
 --- Opens the history.
@@ -72,14 +84,8 @@ function history:add(text)
   local ok, reason = pcall(function()
     require("agad.base.folder").make(self.path:match "^(.*)/")
     local before = lfs.attributes(self.path, "size") or 0
-    local file, why = io.open(self.path, "ab")
-    if not file then error(errors.reason(self.path, why), 0) end
-    file:setvbuf "full"                                            -- one write, so that no line is torn
-    local line = encode(text) .. "\n"
-    local written, failed = file:write(line)
-    local closed, late = file:close()
-    if not (written and closed) then error(failed or late, 0) end
-    if before == self.at then self.at = before + #line             -- nobody else has written meanwhile
+    append(self.path, encode(text) .. "\n")
+    if before == self.at then self.at = before + #text + 1         -- nobody else has written meanwhile
     else self.own[encode(text)] = true end
   end)
   if ok then return true end

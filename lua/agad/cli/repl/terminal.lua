@@ -38,7 +38,7 @@ end
 -- @return function(prompt): a line; false after Ctrl-C, nil at the end of the input
 -- @return function(text): adds an input to the history
 function terminal.open(env, idle)
-  local kept = history.open(history.path())
+  local kept = history.open(history.default_path())
   local others, own = {}, {}
   rl.set_options {histfile = "", auto_add = false, completion = true}
   rl.set_readline_name "agad"
