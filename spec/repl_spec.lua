@@ -31,10 +31,10 @@ local function typed(...)
     local list, problem = evaluate.read(text)
     if list then
       local ok, caught = evaluate.run(session, list, text, function(results, piece)
-        if piece.expression then env._ = results[1] end
+        if results[1] ~= nil then env._ = results[1] end
         local shown = {}
         for i = 1, results.n do shown[i] = printing.text(results[i], {width = 79}) end
-        if not piece.silent then out[#out + 1] = table.concat(shown, "\t") end
+        if results.n > 0 and not piece.silent then out[#out + 1] = table.concat(shown, "\t") end
       end)
       if not ok then
         local message, lines = traceback.show(caught, session, env, 79)
@@ -91,7 +91,7 @@ describe("the REPL's input", function()
   it("is an expression, whose results are printed, or statements", function()
     prints({"2", "1", "2", "a\tnil\t2", "{1}"}, "1 + 1", "for i = 1, 2 do", "print(i)", "end", '"a", nil, 2', "x = {1}",
       "x")
-    prints({"5", "5"}, "= 5", "x = 2; x + 3")
+    prints({"5", "5", "4"}, "= 5", "x = 2; x + 3", "x = 4 return x")
     prints({"5", "3", "4"}, "local a = 1\nlocal function f(x)\n\n  return x + a\nend\nf(4)", "x = a\nx + 2\nx + 3")
   end)
 

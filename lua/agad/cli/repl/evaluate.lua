@@ -38,7 +38,7 @@ local function split_last(text)
       if load(tail, "=?", "t") and load(head, "=?", "t") then
         local _, breaks = head:gsub("\n", "")
         return {{text = head, silent = true},
-          {text = ("\n"):rep(breaks) .. tail, silent = is_silent(text), expression = true}}
+          {text = ("\n"):rep(breaks) .. tail, silent = is_silent(text)}}
       end
       tries = tries + 1
       if tries > MOST_TRIES then return nil end
@@ -47,17 +47,17 @@ local function split_last(text)
   return nil
 end
 
--- Input as a list of pieces {text, silent, expression}, or nil and "incomplete", or nil and nothing if it is not valid
--- Lua.
+-- Input as a list of pieces {text, silent (whether results are not printed)}, or nil and "incomplete", or nil and
+-- nothing if it is not valid Lua.
 local function whole(text)
   local expression = "return " .. text:gsub("^%s*=", "")
   local chunk, expected = load(expression, "=?", "t")
-  if chunk then return {{text = expression, silent = is_silent(text), expression = true}} end
+  if chunk then return {{text = expression, silent = is_silent(text)}} end
   local reason
   chunk, reason = load(text, "=?", "t")
   local list = split_last(text)
   if list then return list end
-  if chunk then return {{text = text, silent = true}} end
+  if chunk then return {{text = text, silent = is_silent(text)}} end
   return nil, (is_cut(reason) or is_cut(expected)) and not ends_in_quotes(text) and "incomplete" or nil
 end
 

@@ -75,7 +75,7 @@ end
 
 -- Prints the results of a piece of input, and keeps the first one as `_`.
 local function show(results, piece, session)
-  if piece.expression and results.n > 0 and results[1] ~= nil then session.env._ = results[1] end
+  if results[1] ~= nil then session.env._ = results[1] end
   if piece.silent or results.n == 0 then return end
   local o = {width = width(), colours = colours(1)}
   for i = 1, results.n do
