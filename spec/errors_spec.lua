@@ -196,7 +196,7 @@ describe("the REPL", function()
   it("is stopped in what runs, and goes on", function()
     cli.write(cli.dir .. "/input",
       'io.stdout:write("ready\\n"):flush() while true do end\n"on"\nerror("interrupted", 0)\n')
-    local status, out, err = cli.interrupted("< input", "out")
+    local status, out, err = cli.interrupted("-i < input", "out")
     assert.same({1, "ready\non\n", "interrupted\ninterrupted\n"}, {status, out, err})
   end)
 end)
