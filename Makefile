@@ -95,7 +95,7 @@ LINK_CORE = $(LINK) -Wl,--version-script=csrc/lua/core.map $(OBJECTS) $(BINDING_
 TORCH_LIBS = -L$(TORCH)/lib -Wl,--no-as-needed -ltorch_cpu -lc10 -Wl,--as-needed -l:$(GOMP)
 AGAD_LIBS  = $(TORCH_LIBS) $(DEPS_LIBS) -lm
 
-.PHONY: all demo check test test-deps bench figures asan fuzz lint format cuda gpu-check install clean help FORCE
+.PHONY: all demo check test test-deps bench figures pictures asan fuzz lint format cuda gpu-check install clean help FORCE
 .DELETE_ON_ERROR:
 
 all: $(B)/lib/libagad.so $(B)/lib/agad/core.so $(B)/agad
@@ -192,6 +192,9 @@ bench: all
 figures: all
 	@for f in spec/figures/*.lua; do $(B)/agad $$f || exit 1; done
 
+pictures: all
+	@for f in spec/pictures/*.lua; do $(B)/agad $$f || exit 1; done
+
 gpu-check: all cuda
 	@.make/gpu-check.sh $(B) '$(LUA)'
 
@@ -229,6 +232,7 @@ clean:
 #: make test-deps  installs what some tests need beyond that
 #: make bench      benchmarks, beside PyTorch where AGAD_PEER_PYTHON (python3) has it
 #: make figures    the long runs whose results are committed
+#: make pictures   the README's screenshots of the REPL, from a real terminal
 #: make asan       the quick tests under AddressSanitizer; SPEC= as above, or RUN="FILE.lua ARGUMENT"
 #: make fuzz       the decoders against hostile files, 10 minutes each; needs clang. SECONDS= FUZZ=
 #:                 FUZZ=operators: random calls from Lua instead, without clang. CALLS= SEED=

@@ -222,6 +222,12 @@ local function members(entry, width)
   return out
 end
 
+-- A path, from the current folder on where it lies in it.
+local function from_here(path)
+  local here = (lfs.currentdir() or "") .. "/"
+  return path:sub(1, #here) == here and path:sub(#here + 1) or path
+end
+
 --- An entry as text for a terminal of `width` columns (79).
 function doc.render(entry, width)
   width = width or 79
@@ -239,7 +245,7 @@ function doc.render(entry, width)
   for _, r in ipairs(entry.raises) do put("  raises " .. r.text, 4) end
   for _, code in ipairs(entry.examples or {}) do put("  example: " .. code, 11) end
   for _, line in ipairs(members(entry, width)) do out[#out + 1] = line end
-  if entry.where then out[#out + 1] = "  in " .. entry.where end
+  if entry.where then out[#out + 1] = "  in " .. from_here(entry.where) end
   return table.concat(out, "\n")
 end
 

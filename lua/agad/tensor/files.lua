@@ -29,7 +29,8 @@ local known = {
   low = option {kind = "number"}, high = option {kind = "number"}, metadata = option {kind = "any", default = {}},
 }
 
---- Writes tensors to a temporary file beside the target, then renames it. The extension decides the format:
+--- @name agad.save(path, what, o)
+-- Writes tensors to a temporary file beside the target, then renames it. The extension decides the format:
 -- .safetensors: a table of tensors by name; .npy: one tensor, for NumPy; .png: one picture.
 -- @param path string
 -- @param what table|tensor
@@ -53,7 +54,8 @@ function files.save(path, what, o)
   error(("save: %s: the name must end in .safetensors (a table of tensors), .npy or .png (one tensor)"):format(path), 2)
 end
 
---- Reads a file written by `agad.save` (or Python).
+--- @name agad.load(path)
+-- Reads a file written by `agad.save` (or Python).
 -- @param path string .safetensors or .npy
 -- @return table|tensor tensors by name, or the one of a .npy file
 -- @return table metadata of a .safetensors file

@@ -1,4 +1,4 @@
--- The operators of libtorch as Lua sees them: their names and keywords, read once from the dispatcher's catalogue.
+-- The operators of libtorch, and our own, as Lua sees them: their names and keywords, read once from the dispatcher's catalogue.
 
 local core = require "agad.core"
 local sort = require("agad.base.text").sort
@@ -9,13 +9,15 @@ local operators = {}
 operators.dtypes = {"bfloat16", "bool", "complex64", "complex128", "float16", "float32", "float64", "int8", "int16",
   "int32", "int64", "uint8"}
 
+local own = {}                                    -- names of operators of our own
 local schemas, names                              -- name -> list of schemas; the names that a tensor or agad has
 
 local function read()
   schemas = {}
   for _, o in ipairs(core.operators()) do
-    local name = o.name:match "^aten::(%a[%w_]*)$"
-    if name and not name:find "_backward" and not o.unusable then
+    local space, name = o.name:match "^(%a+)::(%a[%w_]*)$"
+    if (space == "aten" or space == "agad") and not name:find "_backward" and not o.unusable then
+      own[name] = space == "agad" or nil
       schemas[name] = schemas[name] or {}
       table.insert(schemas[name], o.schema)
     end
@@ -49,6 +51,12 @@ function operators.schemas(name)
   end
   sort(list)
   return list[1] and list or nil
+end
+
+--- Whether an operator is one of our own.
+function operators.is_own(name)
+  if not schemas then read() end
+  return own[name] == true
 end
 
 --- The keywords that an operator takes in a table, sorted; with no `out`, which needs no table.

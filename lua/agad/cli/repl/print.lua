@@ -23,8 +23,10 @@ local function of_operator(f, width)
   for name, value in next, package.loaded.agad or {} do
     local schemas = rawequal(value, f) and require("agad.tensor.operators").schemas(name)
     if schemas then
-      local out = {("agad.%s: an operator of libtorch (PyTorch's torch.%s)"):format(name, name)}
-      for _, schema in ipairs(schemas) do out[#out + 1] = text.wrap("  " .. schema:gsub("^aten::", ""), width, 4) end
+      local own = require("agad.tensor.operators").is_own(name)
+      local out = {("agad.%s: an operator of %s"):format(name,
+        own and "our own" or ("libtorch (PyTorch's torch.%s)"):format(name))}
+      for _, schema in ipairs(schemas) do out[#out + 1] = text.wrap("  " .. schema:gsub("^%a+::", ""), width, 4) end
       return table.concat(out, "\n")
     end
   end
