@@ -1,0 +1,225 @@
+-- A figure as a script for gnuplot, and as CSV.
+
+local format = require("agad.base.text").format
+local kinds = require "agad.evaluate.plot.kinds"
+local numbers = require "agad.evaluate.plot.numbers"
+local printable = require("agad.base.text").printable
+
+local script = {}
+
+-- A palette that colour-blind readers can distinguish (Okabe and Ito).
+local colours = {"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"}
+
+-- Black, violet, red, orange, yellow, of evenly rising lightness, for colour-blind readers too (after inferno).
+script.heat = {{0, 0, 4}, {66, 10, 104}, {147, 38, 103}, {221, 81, 58}, {252, 165, 10}, {252, 255, 164}}
+
+--- A text as gnuplot's string; what would end it, or the line, cannot.
+function script.quote(text) return "'" .. printable(text):gsub("'", "''") .. "'" end
+local quote = script.quote
+
+--- Works out what is drawn: every series gets its `pieces`, and those without any value are left out.
+-- @param figure table (`agad.evaluate.plot.figure`)
+-- @return list of notes
+-- @raise nothing is left
+function script.prepare(figure)
+  local notes, any = {}, false
+  for _, panel in ipairs(figure.panels) do
+    local kept = {}
+    for k, s in ipairs(panel.series) do
+      s.title = s.title or #panel.series > 1 and tostring(k) or nil
+      s.pieces = kinds[s.kind](s, panel)
+    end
+    for k, s in ipairs(panel.series) do
+      local left_out, of = script.left_out(s.pieces[1], panel)
+      local whose = s.title and (" of %s"):format(printable(s.title)) or ""
+      if left_out == of then
+        notes[#notes + 1] = ("series %s is left out: %s"):format(s.title and printable(s.title) or k,
+          of == 0 and "it is empty" or "it has no value that can be drawn")
+      else
+        kept[#kept + 1] = s
+        if left_out > 0 then
+          notes[#notes + 1] = ("%d of %d values%s are left out: they are %s"):format(left_out, of, whose,
+            panel.log == "none" and "not finite" or "not finite, or not above 0 on a logarithmic axis")
+        end
+      end
+    end
+    panel.drawn, any = kept, any or #kept > 0
+  end
+  if not any then
+    local first = figure.panels[1].series[1]
+    error("plot: there is nothing to draw: " .. (first and select(2, script.left_out(first.pieces[1],
+      figure.panels[1])) == 0 and "y is empty" or "y has no value that can be drawn"), 0)
+  end
+  return notes
+end
+
+-- Whether a number can be drawn in a column along an axis.
+local function drawable(v, axis, panel)
+  return numbers.finite(v) and (v > 0 or axis == "-" or not panel.log:find(axis, 1, true))
+end
+
+--- How many values of a piece cannot be drawn, and of how many.
+function script.left_out(piece, panel)
+  if piece.left_out then return piece.left_out, piece.of end
+  local n = 0
+  for _, row in ipairs(piece.rows) do
+    for k, v in ipairs(row) do
+      if not drawable(v, piece.along:sub(k, k), panel) then
+        n = n + 1
+        break
+      end
+    end
+  end
+  return n, #piece.rows
+end
+
+local function data(name, piece, panel)
+  local lines = {name .. " << EOD"}
+  for i, row in ipairs(piece.rows) do
+    local cells = {}
+    for k, v in ipairs(row) do
+      cells[k] = drawable(v, piece.along:sub(k, k), panel) and numbers.text(v) or "NaN"
+    end
+    lines[i + 1] = table.concat(cells, " ")
+  end
+  lines[#lines + 1] = "EOD"
+  return table.concat(lines, "\n")
+end
+
+local places = {outside = "outside right top", inside = "inside right top opaque", below = "below center", none = "off"}
+
+-- Where the key stands; there is none for a single series without a title.
+local function key_of(panel, figure, narrow)
+  local named = 0
+  for _, s in ipairs(panel.drawn) do if s.title then named = named + 1 end end
+  if named == 0 or panel.key == "none" then return "unset key" end
+  local place = panel.key
+  if place == "auto" then place = (narrow or #figure.panels > 1) and "below" or "outside" end
+  return ("set key %s noenhanced"):format(places[place])
+end
+
+local function range_of(axis, given)
+  return given and format("set %srange [%.17g:%.17g]", axis, given[1], given[2]) or ("set %srange [*:*]"):format(axis)
+end
+
+local function is_kind(panel, kind)
+  for _, s in ipairs(panel.drawn) do if s.kind == kind then return true end end
+  return false
+end
+
+local function palette()
+  local stops = {}
+  for i, c in ipairs(script.heat) do stops[i] = ("%d '#%02x%02x%02x'"):format(i - 1, table.unpack(c)) end
+  return ("set palette defined (%s)"):format(table.concat(stops, ", "))
+end
+
+local function axes(panel)
+  local lines = {range_of("x", panel.xrange), range_of("y", panel.yrange), "unset logscale", "set format '%g'"}
+  local function add(...) lines[#lines + 1] = format(...) end
+  if panel.log ~= "none" then add("set logscale %s", panel.log) end
+  if #panel.categories > 0 then
+    local tics, longest = {}, 0
+    for i, name in ipairs(panel.categories) do
+      tics[i] = ("%s %d"):format(quote(name), i)
+      longest = math.max(longest, utf8.len(name) or #name)
+    end
+    add("set xtics (%s) noenhanced %s", table.concat(tics, ", "),
+      longest * #tics > 70 and "rotate by -35" or "norotate")
+    if not panel.xrange then add("set xrange [.4:%g]", #tics + .6) end
+  else add "set xtics autofreq norotate" end
+  if is_kind(panel, "heat") then
+    local rows = panel.drawn[1].y
+    add("%s; set colorbox; set yrange [%g:.5]; set xrange [.5:%g]; unset grid", palette(), #rows + .5, #rows[1] + .5)
+  elseif (is_kind(panel, "bars") or is_kind(panel, "histogram")) and not panel.yrange and not panel.log:find "y" then
+    add "set yrange [*<0:0<*]"
+  end
+  return table.concat(lines, "; ")
+end
+
+local function panel_script(panel, figure, number, narrow, out)
+  local function add(line) out[#out + 1] = line end
+  add(panel.title and ("set title %s noenhanced"):format(quote(panel.title)) or "unset title")
+  for _, axis in ipairs {"x", "y"} do
+    local label = panel[axis .. "label"]
+    add(label and ("set %slabel %s noenhanced"):format(axis, quote(label)) or ("unset %slabel"):format(axis))
+  end
+  add "set border 3; set tics nomirror; set style fill noborder"
+  add(narrow and "unset grid" or "set grid ytics lt 1 lw 1 lc rgb '#dddddd'")
+  add(key_of(panel, figure, narrow))
+  add(axes(panel))
+  local parts = {}
+  for i, s in ipairs(panel.drawn) do
+    local hue = s.colour or colours[(i - 1) % #colours + 1]
+    for j, piece in ipairs(s.pieces) do
+      local name = ("$d%d_%d_%d"):format(number, i, j)
+      add(data(name, piece, panel))
+      for _, clause in ipairs(piece.clauses) do
+        parts[#parts + 1] = name .. " " .. clause(hue, s.title and "title " .. quote(s.title) or "notitle",
+          (i - 1) // #colours + 1)
+      end
+    end
+  end
+  if #parts > 0 then add("plot " .. table.concat(parts, ", ")) end
+end
+
+--- The commands that draw a prepared figure.
+-- @param figure table
+-- @param narrow boolean true: keys stand below the plots
+-- @return string
+function script.of(figure, narrow)
+  local out, n = {"set encoding utf8; set pointintervalbox 0"}, #figure.panels
+  if n > 1 then
+    local columns = figure.columns or math.ceil(math.sqrt(n))
+    out[#out + 1] = ("set multiplot layout %d,%d%s"):format(math.ceil(n / columns), columns,
+      figure.title and (" title %s noenhanced"):format(quote(figure.title)) or "")
+  end
+  for i, panel in ipairs(figure.panels) do panel_script(panel, figure, i, narrow, out) end
+  if n > 1 then out[#out + 1] = "unset multiplot" end
+  return table.concat(out, "\n")
+end
+
+-- CSV -----------------------------------------------------------------------------------------
+
+local function cell(v)
+  if type(v) == "number" then return numbers.text(v) end
+  return v:find '[,"\r\n]' and '"' .. v:gsub('"', '""') .. '"' or v
+end
+
+--- The data of a prepared figure: a line a value, with the panel and the series it belongs to.
+-- @param figure table
+-- @return string
+function script.csv(figure)
+  local columns, place = {}, {}
+  local function each(f)
+    for p, panel in ipairs(figure.panels) do
+      for k, s in ipairs(panel.series) do
+        for _, piece in ipairs(s.pieces) do f(p, panel, k, s, piece) end
+      end
+    end
+  end
+  each(function(_, _, _, _, piece)
+    for _, name in ipairs(piece.columns) do
+      if not place[name] then
+        columns[#columns + 1] = name
+        place[name] = #columns
+      end
+    end
+  end)
+  local lines = {"panel,series,kind," .. table.concat(columns, ",") .. "\n"}
+  each(function(p, panel, k, s, piece)
+    local head = ("%s,%s,%s"):format(cell(#figure.panels > 1 and panel.title or tostring(p)),
+      cell(s.title or tostring(k)), s.kind)
+    for _, row in ipairs(piece.rows) do
+      local cells = {}
+      for i = 1, #columns do cells[i] = "" end
+      for i, name in ipairs(piece.columns) do
+        local v = row[i]
+        cells[place[name]] = cell(name == "x" and panel.categories[math.tointeger(math.floor(v + .5)) or 0] or v)
+      end
+      lines[#lines + 1] = head .. "," .. table.concat(cells, ",") .. "\n"
+    end
+  end)
+  return table.concat(lines)
+end
+
+return script
