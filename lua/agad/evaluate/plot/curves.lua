@@ -139,7 +139,7 @@ local function series_of(runs, by, columns)
 end
 
 local of_epochs = {values = option {default = {"auroc_steady"}}, by = option {kind = "list", of = "string"},
-  panel = option {}, titles = option {kind = "list", of = "string"}}
+  panel = option {kind = "list", of = "string"}, titles = option {kind = "list", of = "string"}}
 figure.add_options(of_epochs)
 
 --- Plots figures over the epochs (paper, Figure 6): a curve for each combination of options, and, of runs that differ
@@ -148,8 +148,9 @@ figure.add_options(of_epochs)
 --   evaluate_every above 0; or one of them
 -- @param path string the file to write (.png, .svg, .pdf); "-" or nil: the terminal; an ending alone: bytes
 -- @param o table values (the columns that are plotted: {"auroc_steady"}), by (the options that tell curves apart;
---   default: those in which the runs differ, but for seeds), panel (an option: every value of it gets a panel),
---   titles (of the panels), title, xlabel, ylabel, xrange, yrange, log, key, columns (of panels), width, height
+--   default: those in which the runs differ, but for seeds), panel (one or several options: each of their values
+--   gets a panel), titles (of the panels), title, xlabel, ylabel, xrange, yrange, log, key, columns (of panels), width,
+--   height
 -- @return string the bytes of the plot, with an ending alone; else nil
 -- @raise no run was evaluated during its training; a log cannot be read; as `agad.plot`
 function plot.epochs(runs, path, o)
@@ -161,17 +162,19 @@ function plot.epochs(runs, path, o)
     any = any or next(list[i].history)
   end
   if not any then fail "plot.epochs: no run was evaluated during its training; set evaluate_every above 0" end
-  local by = o.by or titles.differing(list, {seed = true, task_seed = true, [o.panel or ""] = true})
+  local but = {seed = true, task_seed = true}
+  for _, name in ipairs(o.panel or {}) do but[name] = true end
+  local by = o.by or titles.differing(list, but)
   local given = {}
   if o.panel then
     given.panels = {}
-    for i, group in ipairs(grouped(list, {o.panel})) do
+    for i, group in ipairs(grouped(list, o.panel)) do
       given.panels[i] = series_of(group, by, o.values)
       given.panels[i].title = o.titles and o.titles[i] or group.words
     end
   else given = series_of(list, by, o.values) end
-  return draw(figure.with_options(given, o, {xlabel = "epoch", ylabel = o.values[1]:find "^auroc" and "AUROC" or nil}),
-    path)
+  local ylabel = o.values[1]:find "^auroc" and "AUROC" or nil
+  return draw(figure.with_options(given, o, {xlabel = "epoch", ylabel = ylabel}), path)
 end
 
 return plot

@@ -31,7 +31,7 @@ local function in_characters(whole, path)
   for _, panel in ipairs(whole.panels) do
     if #panel.drawn > 0 then
       if panel.drawn[1].kind == "heat" then show_heat(panel)
-      else gnuplot.run(script.of({panels = {panel}}, true), path) end
+      else gnuplot.run(script.of({panels = {panel}}, gnuplot.width("dumb", {}), true), path) end
     end
   end
 end
@@ -43,11 +43,11 @@ end
 --   {a, b, …, title = …}, several: each a list, a tensor, or a table like {y =, x =, title =}.
 -- A series may have: y; x (numbers, or texts: categories); title (its name in the key); kind: "lines", "points",
 -- "both", "steps", "bars", "band" (a line within low and high), "histogram" (of the numbers in y), "box" (Tukey's box
--- plots of the rows of y), "heat" (y is a matrix); error, or low and high (error bars); bins (50, of a histogram), edges
--- (of its bins: y then holds counts); outliers (true, of box plots); colour ("#0072B2").
+-- plots of the rows of y), "heat" (y is a matrix); error, or low and high (error bars); bins (50, of a histogram),
+-- edges (of its bins: y then holds counts); outliers (true, of box plots); colour ("#0072B2").
 -- The plot may have: title, xlabel, ylabel, log ("x", "y", "xy"), xrange and yrange ({low, high}), key ("outside",
--- "inside", "below", "none"), width and height (960 and 600 pixels), panels (a list of what plot takes) and columns (of
--- panels). An option of a series that is given for the whole plot holds for every series.
+-- "top", "bottom", "below", "none"), width and height (960 and 600 pixels), panels (a list of what plot takes) and
+-- columns (of panels). An option of a series that is given for the whole plot holds for every series.
 -- Values that are not finite are left out, as are those not above 0 on a logarithmic axis; a note counts them.
 -- Examples: plot(losses); plot({y = scores, kind = "histogram"}, "scores.png"); plot({{y = a, title = "steady"},
 -- {y = b, title = "plain"}, log = "y"}, "curves.svg").
@@ -63,6 +63,6 @@ return function(given, path)
   for _, note in ipairs(script.prepare(whole)) do gnuplot.note(note) end
   return gnuplot.or_else(path, ".csv", function()
     if target == "dumb" then return in_characters(whole, path) end
-    return gnuplot.run(script.of(whole, target == "sixel"), path, whole)
+    return gnuplot.run(script.of(whole, gnuplot.width(target, whole)), path, whole)
   end, function(beside) core.file_replace(beside, script.csv(whole)) end)
 end

@@ -6,7 +6,7 @@ local check_names = require("agad.base.options").check_names
 local core = require "agad.core"
 local numbers = require "agad.evaluate.plot.numbers"
 local option = require("agad.base.options").option
-local brief = require("agad.base.values").brief
+local shown = require("agad.base.options").show
 
 local figure = {}
 
@@ -14,7 +14,7 @@ local function fail(form, ...) error("plot: " .. form:format(...), 0) end
 
 local function colour(key, _, v)
   if type(v) ~= "string" or not v:find "^#%x%x%x%x%x%x$" then
-    error(("%s = %s: it must be written like #0072B2"):format(key, brief(v)), 0)
+    error(("%s = %s: it must be written like #0072B2"):format(key, shown(v)), 0)
   end
   return v
 end
@@ -31,7 +31,7 @@ figure.panel = {
   title = option {}, xlabel = option {}, ylabel = option {},
   log = option {choices = {"none", "x", "y", "xy"}},
   xrange = option {kind = "list", of = "number", count = 2}, yrange = option {kind = "list", of = "number", count = 2},
-  key = option {choices = {"auto", "outside", "inside", "below", "none"}},
+  key = option {choices = {"auto", "outside", "top", "bottom", "below", "none"}},
 }
 figure.whole = {
   columns = option {kind = "integer", min = 1, max = 20}, panels = option {kind = "any"},
@@ -63,6 +63,15 @@ end
 
 local function is_data(v) return core.is_tensor(v) or numbers.is_list(v) end
 
+-- A list of numbers as {y = list}, with the options beside the numbers; so a tensor. Other tables as they are.
+local function with_y(v)
+  if core.is_tensor(v) then return {y = v} end
+  if not numbers.is_list(v) then return v end
+  local _, options = divided(v, {})
+  options.y = table.move(v, 1, #v, 1, {})
+  return options
+end
+
 -- Numbers beside y, of the same length.
 local function beside(of, name, n)
   if of[name] == nil then return nil end
@@ -78,7 +87,7 @@ local function places(s, n, panel)
     for i = 1, n do list[i] = i + 0.0 end
   elseif type(x) == "table" and type(x[1]) == "string" then
     for i, name in ipairs(x) do
-      if type(name) ~= "string" then fail("x[%d] is %s; the others are text", i, brief(name)) end
+      if type(name) ~= "string" then fail("x[%d] is %s; the others are text", i, shown(name)) end
       if not panel.place[name] then
         table.insert(panel.categories, name)
         panel.place[name] = #panel.categories
@@ -137,16 +146,16 @@ local function add_list(panel, items, shared)
   if #items == 0 then fail "there is nothing to plot; give y = a list of numbers or a tensor" end
   for i, item in ipairs(items) do
     if type(item) ~= "table" and not core.is_tensor(item) then
-      fail("series %d is %s, not a list of numbers, a tensor or a table with y", i, brief(item))
+      fail("series %d is %s, not a list of numbers, a tensor or a table with y", i, shown(item))
     end
-    local is_series = not is_data(item) and (item.y ~= nil or item.low ~= nil)
-    add_series(panel, with(shared, is_series and item or {y = item}))
+    local one = with_y(item)
+    add_series(panel, with(shared, (one.y ~= nil or one.low ~= nil) and one or {y = one}))
   end
 end
 
 local function panel_of(given)
-  if is_data(given) then given = {y = given} end
-  if type(given) ~= "table" then fail("%s cannot be plotted; give numbers, or a table with y", brief(given)) end
+  given = with_y(given)
+  if type(given) ~= "table" then fail("%s cannot be plotted; give numbers, or a table with y", shown(given)) end
   local own, shared = divided(given, figure.panel)
   check_names("plot", shared, known)
   local panel = check("plot", own, figure.panel)
@@ -188,7 +197,8 @@ end
 -- @return table panels, and the options of the figure
 -- @raise one line
 function figure.of(given)
-  if type(given) ~= "table" or is_data(given) then return {panels = {panel_of(given)}} end
+  given = with_y(given)
+  if type(given) ~= "table" then return {panels = {panel_of(given)}} end
   local own, others = divided(given, figure.whole)
   local whole = check("plot", own, figure.whole)
   if whole.panels == nil then
@@ -199,8 +209,8 @@ function figure.of(given)
   local panels, title = {}, others.title
   others.title = nil
   for i, one in ipairs(whole.panels) do
-    if is_data(one) then one = {y = one} end
-    if type(one) ~= "table" then fail("panel %d is %s", i, brief(one)) end
+    one = with_y(one)
+    if type(one) ~= "table" then fail("panel %d is %s, which plot does not take", i, shown(one)) end
     panels[i] = panel_of(with(others, one))
   end
   whole.panels, whole.title = panels, title

@@ -39,19 +39,23 @@ end
 --- Whether a path is an ending alone, which stands for the bytes of the picture.
 function gnuplot.is_bytes(path) return path ~= nil and path:lower():find "^%.%a+$" ~= nil end
 
---- The columns of a plot in characters.
-function gnuplot.columns() return math.max(NARROWEST, math.min(WIDEST, core.terminal_width())) end
+--- The width of a plot: in pixels, or, for "dumb", in characters.
+-- @param target string (`gnuplot.target`)
+-- @param o table width or nil
+function gnuplot.width(target, o)
+  local columns = math.max(NARROWEST, math.min(WIDEST, core.terminal_width()))
+  if target == "dumb" then return columns end
+  return o.width or target == "sixel" and math.min(WIDTH, CELL * columns) or WIDTH
+end
 
 local function terminal_of(target, o)
-  local width, height = o.width or WIDTH, o.height or HEIGHT
+  local width = gnuplot.width(target, o)
+  local height = o.height or width * HEIGHT // WIDTH
   if target == "png" then return ("pngcairo size %d,%d font 'sans,11'"):format(width, height) end
   if target == "svg" then return ("svg size %d,%d font 'sans,11' background 'white'"):format(width, height) end
   if target == "pdf" then return format("pdfcairo size %.4gcm,%.4gcm font 'sans,9'", width / 60, height / 60) end
-  if target == "sixel" then
-    local wide = o.width or math.min(WIDTH, CELL * gnuplot.columns())
-    return ("sixelgd size %d,%d truecolor font 'sans,11'"):format(wide, o.height or wide * HEIGHT // WIDTH)
-  end
-  return ("dumb size %d,%d nofeed%s"):format(gnuplot.columns(), ROWS, terminal.colour() and " ansi256" or "")
+  if target == "sixel" then return ("sixelgd size %d,%d truecolor font 'sans,11'"):format(width, height) end
+  return ("dumb size %d,%d nofeed%s"):format(width, ROWS, terminal.colour() and " ansi256" or "")
 end
 
 local fonts
@@ -109,7 +113,7 @@ function gnuplot.run(script, path, o)
   end
   if gnuplot.is_bytes(path) then return bytes end
   if target == "dumb" or target == "sixel" then
-    report.out((bytes:gsub("\n$", "")))
+    report.out((bytes:gsub("\f", ""):gsub("^[ \n]*\n", ""):gsub("%s+$", "")))
   else core.file_replace(path, bytes) end
 end
 
@@ -128,7 +132,7 @@ function gnuplot.or_else(path, ending, f, save)
   if path == nil or path == "-" or gnuplot.is_bytes(path) then error(reason, 0) end
   local beside = path .. ending
   ok = errors.try(save, beside)
-  error(ok and ("%s; its data are in %s"):format(reason, beside) or reason, 0)
+  error(ok and ("%s; the data are in %s"):format(reason, beside) or reason, 0)
 end
 
 --- Writes a note to standard error.

@@ -1,6 +1,6 @@
 -- Kinds of plots: what is drawn of a series, as pieces. A piece has `columns` (their names), `rows` of numbers, `along`
 -- (the axis of each column, "x", "y" or "-": neither), and `clauses`, each what gnuplot's `plot` says after the name of
--- the data, as a function of the colour and the title.
+-- the data, as a function of the colour and the title; `in_characters`, if it is there, stands for them on a terminal.
 
 local box_of = require "agad.evaluate.plot.box"
 local format = require("agad.base.text").format
@@ -57,9 +57,11 @@ function kinds.steps(s)
 end
 
 function kinds.band(s)
-  return {piece({"x", "y", "low", "high"}, "xyyy", rows_of(s, s.x, s.y, s.low, s.high),
-    clause("using 1:3:4 with filledcurves " .. FAINT .. " noborder COLOUR notitle"),
-    clause "using 1:2 with lines lw 2 COLOUR TITLE")}
+  local line = clause "using 1:2 with lines lw 2 COLOUR TITLE"
+  local band = piece({"x", "y", "low", "high"}, "xyyy", rows_of(s, s.x, s.y, s.low, s.high),
+    clause("using 1:3:4 with filledcurves " .. FAINT .. " noborder COLOUR notitle"), line)
+  band.in_characters = {line}                     -- a filled area would hide the others
+  return {band}
 end
 
 -- The place of the k-th of n things that stand side by side in the room of `width` at x.

@@ -2,7 +2,7 @@
 
 local core = require "agad.core"
 local format = require("agad.base.text").format
-local values = require "agad.base.values"
+local shown = require("agad.base.options").show
 
 local numbers = {}
 
@@ -33,11 +33,11 @@ function numbers.list(v, where)
     if v.ndim > 1 then fail("%s has %d dimensions; one is needed", where, v.ndim) end
     return plain(v, where):reshape {-1}:totable()
   end
-  if type(v) ~= "table" then fail("%s is %s; a list of numbers or a tensor is needed", where, values.brief(v)) end
+  if type(v) ~= "table" then fail("%s is %s; a list of numbers or a tensor is needed", where, shown(v)) end
   local list = {}
   for i, x in ipairs(v) do
     if x == core.null then x = 0 / 0 end
-    if not math.type(x) then fail("%s[%d] is %s; a number is needed", where, i, values.brief(x)) end
+    if not math.type(x) then fail("%s[%d] is %s; a number is needed", where, i, shown(x)) end
     list[i] = x + 0.0
   end
   return list
@@ -53,7 +53,7 @@ function numbers.rows(v, where)
     return plain(v.ndim < 2 and v:reshape {1, -1} or v, where):totable()
   end
   if numbers.is_list(v) then return {numbers.list(v, where)} end
-  if type(v) ~= "table" then fail("%s is %s; lists of numbers or a tensor are needed", where, values.brief(v)) end
+  if type(v) ~= "table" then fail("%s is %s; lists of numbers or a tensor are needed", where, shown(v)) end
   local rows = {}
   for i, row in ipairs(v) do rows[i] = numbers.list(row, ("%s[%d]"):format(where, i)) end
   return rows

@@ -17,7 +17,15 @@ local of_figure = {titles = option {kind = "list", of = "string"}, bins = option
   outliers = option {default = false}}
 figure.add_options(of_figure)
 
-local function list_of(what) return type(what) == "table" and what[1] == nil and {what} or what end
+-- Several results, or one, as a list.
+local function list_of(who, what, takes)
+  if type(what) == "table" and what[1] == nil then what = {what} end
+  if type(what) ~= "table" then fail("plot.%s: give %s", who, takes) end
+  for i, one in ipairs(what) do
+    if type(one) ~= "table" then fail("plot.%s: result %d is a %s; give %s", who, i, type(one), takes) end
+  end
+  return what
+end
 
 local plot = {}
 
@@ -58,10 +66,10 @@ end
 -- @raise as `agad.plot`
 function plot.classes(list, path, o)
   o = check("plot.classes", o, of_figure)
-  list = list_of(list)
+  list = list_of("classes", list, "what model:scores(task) gives")
   local titles, series = o.titles or titles_of(list), {}
   for k, one in ipairs(list) do
-    if type(one) ~= "table" or not one.classes then fail "plot.classes: give what model:scores(task) gives" end
+    if not one.classes then fail "plot.classes: give what model:scores(task) gives" end
     local scores, by_class = one.scores:totable(), {}
     for i, class in ipairs(one.classes) do
       by_class[class] = by_class[class] or {}
@@ -88,10 +96,10 @@ end
 -- @raise a row has no curves; the scores of only one kind of picture; as `agad.plot`
 function plot.roc(list, path, o)
   o = check("plot.roc", o, of_figure)
-  list = list_of(list)
+  list = list_of("roc", list, "what model:scores(task) gives, or result rows")
   local titles, series = o.titles or titles_of(list), {}
   for k, one in ipairs(list) do
-    local curve = type(one) == "table" and (one.scores and core.metrics.roc(one.scores, one.labels, 0) or one.roc)
+    local curve = one.scores and core.metrics.roc(one.scores, one.labels, 0) or one.roc
     if not curve or curve == core.null then
       fail "plot.roc: a row has no ROC curve; evaluate with {curves = true} (agad evaluate --curves)"
     end

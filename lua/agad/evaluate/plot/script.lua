@@ -31,7 +31,7 @@ function script.prepare(figure)
     end
     for k, s in ipairs(panel.series) do
       local left_out, of = script.left_out(s.pieces[1], panel)
-      local whose = s.title and (" of %s"):format(printable(s.title)) or ""
+      local whose = s.title and (" of series %s"):format(printable(s.title)) or ""
       if left_out == of then
         notes[#notes + 1] = ("series %s is left out: %s"):format(s.title and printable(s.title) or k,
           of == 0 and "it is empty" or "it has no value that can be drawn")
@@ -86,7 +86,8 @@ local function data(name, piece, panel)
   return table.concat(lines, "\n")
 end
 
-local places = {outside = "outside right top", inside = "inside right top opaque", below = "below center", none = "off"}
+local places = {outside = "outside right top", top = "inside right top", bottom = "inside right bottom",
+  below = "below center", none = "off"}
 
 -- Where the key stands; there is none for a single series without a title.
 local function key_of(panel, figure, narrow)
@@ -113,19 +114,27 @@ local function palette()
   return ("set palette defined (%s)"):format(table.concat(stops, ", "))
 end
 
-local function axes(panel)
+-- The names of categories at their places; `room` is how many letters fit beside each other.
+local function categories(names, room, narrow)
+  local tics, longest = {}, 0
+  local each = math.max(1, room // #names - 1)
+  for i, name in ipairs(names) do
+    name = printable(name)
+    local n = utf8.len(name) or #name
+    if narrow and n > each and utf8.len(name) then name = name:sub(1, utf8.offset(name, each + 1) - 1) end
+    tics[i], longest = ("%s %d"):format(quote(name), i), math.max(longest, n)
+  end
+  return ("set xtics (%s) noenhanced %s"):format(table.concat(tics, ", "),
+    longest > each and not narrow and "rotate by -35" or "norotate")
+end
+
+local function axes(panel, room, narrow)
   local lines = {range_of("x", panel.xrange), range_of("y", panel.yrange), "unset logscale", "set format '%g'"}
   local function add(...) lines[#lines + 1] = format(...) end
   if panel.log ~= "none" then add("set logscale %s", panel.log) end
   if #panel.categories > 0 then
-    local tics, longest = {}, 0
-    for i, name in ipairs(panel.categories) do
-      tics[i] = ("%s %d"):format(quote(name), i)
-      longest = math.max(longest, utf8.len(name) or #name)
-    end
-    add("set xtics (%s) noenhanced %s", table.concat(tics, ", "),
-      longest * #tics > 70 and "rotate by -35" or "norotate")
-    if not panel.xrange then add("set xrange [.4:%g]", #tics + .6) end
+    lines[#lines + 1] = categories(panel.categories, room, narrow)
+    if not panel.xrange then add("set xrange [.4:%g]", #panel.categories + .6) end
   else add "set xtics autofreq norotate" end
   if is_kind(panel, "heat") then
     local rows = panel.drawn[1].y
@@ -136,7 +145,7 @@ local function axes(panel)
   return table.concat(lines, "; ")
 end
 
-local function panel_script(panel, figure, number, narrow, out)
+local function panel_script(panel, figure, number, room, narrow, out)
   local function add(line) out[#out + 1] = line end
   add(panel.title and ("set title %s noenhanced"):format(quote(panel.title)) or "unset title")
   for _, axis in ipairs {"x", "y"} do
@@ -146,14 +155,14 @@ local function panel_script(panel, figure, number, narrow, out)
   add "set border 3; set tics nomirror; set style fill noborder"
   add(narrow and "unset grid" or "set grid ytics lt 1 lw 1 lc rgb '#dddddd'")
   add(key_of(panel, figure, narrow))
-  add(axes(panel))
+  add(axes(panel, room, narrow))
   local parts = {}
   for i, s in ipairs(panel.drawn) do
     local hue = s.colour or colours[(i - 1) % #colours + 1]
     for j, piece in ipairs(s.pieces) do
       local name = ("$d%d_%d_%d"):format(number, i, j)
       add(data(name, piece, panel))
-      for _, clause in ipairs(piece.clauses) do
+      for _, clause in ipairs(narrow and piece.in_characters or piece.clauses) do
         parts[#parts + 1] = name .. " " .. clause(hue, s.title and "title " .. quote(s.title) or "notitle",
           (i - 1) // #colours + 1)
       end
@@ -162,18 +171,23 @@ local function panel_script(panel, figure, number, narrow, out)
   if #parts > 0 then add("plot " .. table.concat(parts, ", ")) end
 end
 
+local PIXELS = 8                                  -- across a letter
+
 --- The commands that draw a prepared figure.
 -- @param figure table
--- @param narrow boolean true: keys stand below the plots
+-- @param width integer pixels, or characters
+-- @param narrow boolean true: it is drawn in characters; keys stand below the plots
 -- @return string
-function script.of(figure, narrow)
+function script.of(figure, width, narrow)
+  local room = narrow and width - 8 or width // PIXELS - 12
   local out, n = {"set encoding utf8; set pointintervalbox 0"}, #figure.panels
   if n > 1 then
     local columns = figure.columns or math.ceil(math.sqrt(n))
+    room = room // columns
     out[#out + 1] = ("set multiplot layout %d,%d%s"):format(math.ceil(n / columns), columns,
       figure.title and (" title %s noenhanced"):format(quote(figure.title)) or "")
   end
-  for i, panel in ipairs(figure.panels) do panel_script(panel, figure, i, narrow, out) end
+  for i, panel in ipairs(figure.panels) do panel_script(panel, figure, i, room, narrow, out) end
   if n > 1 then out[#out + 1] = "unset multiplot" end
   return table.concat(out, "\n")
 end
