@@ -37,20 +37,28 @@ local function in_characters(whole, path)
 end
 
 --- @name agad.plot(what, path)
--- Plots numbers: lines, points, bars, histograms, box plots, heat maps. `what` is
---   a list of numbers or a tensor (y over 1, 2, …), several rows of them for several curves;
---   {y =, x =, kind =, title =, …}, one series; or
---   {a, b, …, title = …}, several: each a list, a tensor, or a table like {y =, x =, title =}.
+-- Plots numbers: lines, points, bars, histograms, box plots, heat maps.
+--
+-- `what` is one series or several, with options:
+--   {1, 4, 9}, or a tensor      y over 1, 2, 3, …; a curve for each row of two dimensions
+--   {y =, x =, kind =, title =} one series
+--   {a, b, title =}             several, each in one of the forms above
+--
 -- A series may have: y; x (numbers, or texts: categories); title (its name in the key); kind: "lines", "points",
 -- "both", "steps", "bars", "band" (a line within low and high), "histogram" (of the numbers in y), "box" (Tukey's box
 -- plots of the rows of y), "heat" (y is a matrix); error, or low and high (error bars); bins (50, of a histogram),
 -- edges (of its bins: y then holds counts); outliers (true, of box plots); colour ("#0072B2").
+--
 -- The plot may have: title, xlabel, ylabel, log ("x", "y", "xy"), xrange and yrange ({low, high}), key ("outside",
 -- "top", "bottom", "below", "none"), width and height (960 and 600 pixels), panels (a list of what plot takes) and
 -- columns (of panels). An option of a series that is given for the whole plot holds for every series.
+--
 -- Values that are not finite are left out, as are those not above 0 on a logarithmic axis; a note counts them.
--- Examples: plot(losses); plot({y = scores, kind = "histogram"}, "scores.png"); plot({{y = a, title = "steady"},
--- {y = b, title = "plain"}, log = "y"}, "curves.svg").
+--
+-- Examples:
+--   agad.plot(losses)
+--   agad.plot({y = scores, kind = "histogram"}, "scores.png")
+--   agad.plot({{y = a, title = "steady"}, {y = b, title = "plain"}, log = "y"}, "curves.svg")
 -- @param what list|tensor|table
 -- @param path string the file to write (.png, .svg, .pdf); "-" or nil: the terminal, in characters, or as a picture
 --   where the terminal draws sixels; an ending alone (".png"): the bytes are returned, for a cell of a notebook

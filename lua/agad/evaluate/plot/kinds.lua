@@ -67,8 +67,13 @@ end
 -- The place of the k-th of n things that stand side by side in the room of `width` at x.
 local function side_by_side(x, width, k, n) return x + width * ((k - .5) / n - .5) end
 
--- The smallest distance of two x in the panel's series of a kind.
-local function room(panel, kind)
+--- The room at each x for what a panel's series of a kind have there: a share of the smallest distance of two x.
+-- @param panel table
+-- @param kind string
+-- @return number the room
+-- @return number the least x
+-- @return number the largest x
+function kinds.room(panel, kind)
   local all = {}
   for _, s in ipairs(panel.series) do if s.kind == kind then table.move(s.x, 1, #s.x, #all + 1, all) end end
   local sorted, least = numbers.sorted(all), nil
@@ -76,7 +81,7 @@ local function room(panel, kind)
     local gap = sorted[i] - sorted[i - 1]
     if gap > 0 then least = math.min(least or gap, gap) end
   end
-  return FULL * (least or 1)
+  return FULL * (least or 1), sorted[1], sorted[#sorted]
 end
 
 local function rank(panel, s)
@@ -90,7 +95,7 @@ end
 
 function kinds.bars(s, panel)
   local k, n = rank(panel, s)
-  local width, at = room(panel, "bars"), {}
+  local width, at = kinds.room(panel, "bars"), {}
   for i, x in ipairs(s.x) do at[i] = side_by_side(x, width, k, n) end
   local bar = clause(format("using 1:2:(%.9g) with boxes fs transparent solid .6 COLOUR TITLE", width / n))
   if not s.low then return {piece({"x", "y"}, "xy", rows_of(s, at, s.y), bar)} end
@@ -154,7 +159,7 @@ end
 
 function kinds.box(s, panel)
   local k, n = rank(panel, s)
-  local width, rows, points, left_out, of = room(panel, "box"), {}, {}, 0, 0
+  local width, rows, points, left_out, of = kinds.room(panel, "box"), {}, {}, 0, 0
   for i, values in ipairs(s.y) do
     local x, b = side_by_side(s.x[i], width, k, n), box_of(values)
     of, left_out = of + #values, left_out + #values - (b and b.n or 0)

@@ -135,7 +135,13 @@ local function axes(panel, room, narrow)
   if #panel.categories > 0 then
     lines[#lines + 1] = categories(panel.categories, room, narrow)
     if not panel.xrange then add("set xrange [.4:%g]", #panel.categories + .6) end
-  else add "set xtics autofreq norotate" end
+  else
+    add "set xtics autofreq norotate"
+    if is_kind(panel, "box") and not panel.xrange then         -- gnuplot looks at the middle of boxes only
+      local width, low, high = kinds.room(panel, "box")
+      add("set xrange [%.9g:%.9g]", low - width * .7, high + width * .7)
+    end
+  end
   if is_kind(panel, "heat") then
     local rows = panel.drawn[1].y
     add("%s; set colorbox; set yrange [%g:.5]; set xrange [.5:%g]; unset grid", palette(), #rows + .5, #rows[1] + .5)

@@ -32,40 +32,39 @@ function titles.words(config, names)
   return table.concat(parts, ", ")
 end
 
---- The options in which some differ.
--- @param list list of {config = table}
+--- The options in which some differ. Of several methods, whose options are others, only the main ones count.
+-- @param list list of {config = table}; those without one do not count
 -- @param but table names (as keys) that do not count
 -- @return list of names
 function titles.differing(list, but)
-  local seen, names = {}, {}
+  local seen, differ = {}, {}
   for _, one in ipairs(list) do
-    for name in pairs(one.config or {}) do names[name] = true end
-  end
-  for name in pairs(names) do
-    for _, one in ipairs(list) do
-      local text = text_of((one.config or {})[name])
+    for name, v in pairs(one.config or {}) do
+      local text = text_of(v)
       seen[name] = seen[name] or text
-      if seen[name] ~= text then seen[name] = true end
+      differ[name] = differ[name] or seen[name] ~= text
     end
   end
-  local list_of, done = {}, {}
+  local names, done = {}, {}
   local function add(name)
-    if seen[name] == true and not (done[name] or silent[name] or but[name]) then list_of[#list_of + 1] = name end
+    if differ[name] and not (done[name] or silent[name] or but[name]) then names[#names + 1] = name end
     done[name] = true
   end
   for _, name in ipairs(first) do add(name) end
-  for _, name in ipairs(sorted_keys(seen)) do add(name) end
-  return list_of
+  for _, name in ipairs(differ.method and {"seed"} or sorted_keys(differ)) do add(name) end
+  return names
 end
 
---- A title for each: its own, or the options in which they differ, or (of one alone) its method.
+--- A title for each: its own, or the options in which they differ, or (of the only one) its method.
 -- @param list list of {title = string or nil, config = table or nil}
 -- @return list of texts
 function titles.of(list)
-  local made, by = {}, titles.differing(list, {})
+  local made, by, untitled = {}, titles.differing(list, {}), 0
+  for _, one in ipairs(list) do untitled = untitled + (one.title and 0 or 1) end
   for i, one in ipairs(list) do
-    made[i] = one.title or #by > 0 and titles.words(one.config or {}, by) or
-      #list == 1 and one.config and one.config.method or tostring(i)
+    local config = one.config
+    made[i] = one.title or config and (#by > 0 and titles.words(config, by) or untitled == 1 and config.method)
+      or tostring(i)
   end
   return made
 end
