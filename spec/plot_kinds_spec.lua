@@ -75,6 +75,18 @@ describe("agad.plot draws", function()
     assert.equal(2, plots[1].breaks)
   end)
 
+  it("of a long line the lowest and the highest points", function()
+    local y = agad.zeros(100000)
+    y[4321], y[54321], y[77777] = 1, 5, -3
+    local points = drawn({y = y, yrange = {-5, 5}})[1].points
+    assert.is_true(#points <= 2000 and #points >= 1000, #points)
+    local found = {}
+    for _, p in ipairs(points) do
+      if math.abs(p[2]) > .5 then found[#found + 1] = {math.floor(p[1] / 200 + .5), math.floor(p[2] + .5)} end
+    end
+    assert.same({{22, 1}, {272, 5}, {389, -3}}, found)
+  end)
+
   it("error bars, and bars with errors over categories", function()
     local plots, texts = drawn({y = {3, 5}, x = {"u", "v"}, error = {1, .5}, kind = "bars"}, {categories = 2})
     has(texts, "u")

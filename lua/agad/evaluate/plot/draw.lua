@@ -53,7 +53,8 @@ end
 -- "top", "bottom", "below", "none"), width and height (960 and 600 pixels), panels (a list of what plot takes) and
 -- columns (of panels). An option of a series that is given for the whole plot holds for every series.
 --
--- Values that are not finite are left out, as are those not above 0 on a logarithmic axis; a note counts them.
+-- Values that are not finite are left out, as are those not above 0 on a logarithmic axis; a note counts them. Of
+-- a line of more than 4,000 points, the lowest and the highest of each of 1,000 stretches are drawn.
 --
 -- Examples:
 --   agad.plot(losses)

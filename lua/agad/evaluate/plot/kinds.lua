@@ -1,6 +1,7 @@
 -- Kinds of plots: what is drawn of a series, as pieces. A piece has `columns` (their names), `rows` of numbers, `along`
 -- (the axis of each column, "x", "y" or "-": neither), and `clauses`, each what gnuplot's `plot` says after the name of
 -- the data, as a function of the colour and the title; `in_characters`, if it is there, stands for them on a terminal.
+-- A piece that `is_line` may be drawn with fewer points.
 
 local box_of = require "agad.evaluate.plot.box"
 local format = require("agad.base.text").format
@@ -32,15 +33,19 @@ local function rows_of(s, ...)
   return rows
 end
 
-local function pairs_of(s, drawn, with_errors)
-  if not s.low then return {piece({"x", "y"}, "xy", rows_of(s, s.x, s.y), clause("using 1:2 " .. drawn))} end
+local function pairs_of(s, drawn, with_errors, is_line)
+  if not s.low then
+    local made = piece({"x", "y"}, "xy", rows_of(s, s.x, s.y), clause("using 1:2 " .. drawn))
+    made.is_line = is_line
+    return {made}
+  end
   return {piece({"x", "y", "low", "high"}, "xyyy", rows_of(s, s.x, s.y, s.low, s.high),
     clause("using 1:2:3:4 " .. with_errors))}
 end
 
 function kinds.lines(s)
   if #s.y == 1 then return kinds.points(s) end
-  return pairs_of(s, "with lines lw 2 DASHES COLOUR TITLE", "with yerrorlines lw 2 COLOUR TITLE")
+  return pairs_of(s, "with lines lw 2 DASHES COLOUR TITLE", "with yerrorlines lw 2 COLOUR TITLE", true)
 end
 
 function kinds.points(s)
@@ -49,11 +54,11 @@ end
 
 function kinds.both(s)
   return pairs_of(s, "with linespoints lw 2 pt 7 ps .7 DASHES COLOUR TITLE",
-    "with yerrorlines lw 2 pt 7 ps .7 COLOUR TITLE")
+    "with yerrorlines lw 2 pt 7 ps .7 COLOUR TITLE", true)
 end
 
 function kinds.steps(s)
-  return pairs_of(s, "with steps lw 2 COLOUR TITLE", "with yerrorbars pt 7 ps .7 COLOUR TITLE")
+  return pairs_of(s, "with steps lw 2 COLOUR TITLE", "with yerrorbars pt 7 ps .7 COLOUR TITLE", true)
 end
 
 function kinds.band(s)

@@ -64,8 +64,10 @@ end
 function numbers.text(v)
   if v ~= v then return "nan" end
   if v - v ~= 0 then return v > 0 and "inf" or "-inf" end
-  local short = format("%.15g", v)
-  return tonumber(short) == v and short or format("%.17g", v)
+  if v % 1 == 0 and v > -1e15 and v < 1e15 then return ("%d"):format(v) end
+  local short = ("%.15g"):format(v)
+  if tonumber(short) ~= v then short = ("%.17g"):format(v) end
+  return short:find "[^%d.e+-]" and format("%.17g", v) or short   -- another locale's point
 end
 
 --- The smallest and the largest of the finite numbers in a list; nil if there are none.

@@ -53,34 +53,62 @@ function script.prepare(figure)
   return notes
 end
 
--- Whether a number can be drawn in a column along an axis.
-local function drawable(v, axis, panel)
-  return numbers.finite(v) and (v > 0 or axis == "-" or not panel.log:find(axis, 1, true))
+-- For each column of a piece what its values must be above to be drawn; all must be finite.
+local function bounds(piece, panel)
+  local list = {}
+  for k = 1, #piece.columns do
+    local axis = piece.along:sub(k, k)
+    list[k] = axis ~= "-" and panel.log:find(axis, 1, true) and 0 or -math.huge
+  end
+  return list
+end
+
+-- Whether all values of a row can be drawn.
+local function drawable(row, above)
+  for k, v in ipairs(row) do
+    if v - v ~= 0 or v <= above[k] then return false end
+  end
+  return true
 end
 
 --- How many values of a piece cannot be drawn, and of how many.
 function script.left_out(piece, panel)
   if piece.left_out then return piece.left_out, piece.of end
-  local n = 0
+  local n, above = 0, bounds(piece, panel)
   for _, row in ipairs(piece.rows) do
-    for k, v in ipairs(row) do
-      if not drawable(v, piece.along:sub(k, k), panel) then
-        n = n + 1
-        break
-      end
-    end
+    if not drawable(row, above) then n = n + 1 end
   end
   return n, #piece.rows
 end
 
-local function data(name, piece, panel)
-  local lines = {name .. " << EOD"}
-  for i, row in ipairs(piece.rows) do
-    local cells = {}
-    for k, v in ipairs(row) do
-      cells[k] = drawable(v, piece.along:sub(k, k), panel) and numbers.text(v) or "NaN"
+local MOST, STRETCHES = 4000, 1000
+
+-- Of a long line the lowest and the highest point of each stretch, which look the same; gnuplot would take minutes.
+local function thinned(piece, above)
+  local rows = piece.rows
+  if not piece.is_line or #rows <= MOST then return rows end
+  for i = 2, #rows do if rows[i][1] < rows[i - 1][1] then return rows end end
+  local kept, size = {}, math.ceil(#rows / STRETCHES)
+  for first = 1, #rows, size do
+    local low, high
+    for i = first, math.min(first + size - 1, #rows) do
+      if drawable(rows[i], above) then
+        if not low or rows[i][2] < rows[low][2] then low = i end
+        if not high or rows[i][2] > rows[high][2] then high = i end
+      end
     end
-    lines[i + 1] = table.concat(cells, " ")
+    low, high = low or first, high or first
+    kept[#kept + 1] = rows[math.min(low, high)]
+    if low ~= high then kept[#kept + 1] = rows[math.max(low, high)] end
+  end
+  return kept
+end
+
+local function data(name, piece, panel)
+  local lines, above, cells = {name .. " << EOD"}, bounds(piece, panel), {}
+  for i, row in ipairs(thinned(piece, above)) do
+    for k, v in ipairs(row) do cells[k] = v - v == 0 and v > above[k] and numbers.text(v) or "NaN" end
+    lines[i + 1] = table.concat(cells, " ", 1, #row)
   end
   lines[#lines + 1] = "EOD"
   return table.concat(lines, "\n")
