@@ -9,6 +9,7 @@ local lfs = require "lfs"
 local numbers = require "agad.evaluate.plot.numbers"
 local option = require("agad.base.options").option
 local sort = require("agad.base.text").sort
+local takes = require("agad.base.options").takes
 local titles = require "agad.evaluate.plot.titles"
 local sorted_keys = require("agad.base.values").keys
 
@@ -34,6 +35,8 @@ end
 
 local plot = {}
 
+local of_losses = {title = option {default = "Losses"}, losses = option {kind = "list", of = "string"}}
+
 --- Plots the losses over the steps, one curve each, on a logarithmic axis if all are positive.
 -- @param log any a run directory, a log.jsonl, or a list of {step = n, losses = {name = value}}
 -- @param path string the file to write (.png, .svg, .pdf); "-" or nil: the terminal; an ending alone: bytes
@@ -41,7 +44,7 @@ local plot = {}
 -- @return string the bytes of the plot, with an ending alone; else nil
 -- @raise there are no losses, gnuplot is missing, or the file cannot be written
 function plot.losses(log, path, o)
-  o = check("plot.losses", o, {title = option {default = "Losses"}, losses = option {kind = "list", of = "string"}})
+  o = check("plot.losses", o, of_losses)
   local curves, names, positive = {}, {}, true
   local wanted
   if o.losses then wanted = {}; for _, name in ipairs(o.losses) do wanted[name] = true end end
@@ -176,5 +179,8 @@ function plot.epochs(runs, path, o)
   local ylabel = o.values[1]:find "^auroc" and "AUROC" or nil
   return draw(figure.with_options(given, o, {xlabel = "epoch", ylabel = ylabel}), path)
 end
+
+takes(plot.losses, 3, of_losses)
+takes(plot.epochs, 3, of_epochs)
 
 return plot

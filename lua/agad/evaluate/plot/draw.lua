@@ -40,7 +40,7 @@ end
 -- Plots numbers: lines, points, bars, histograms, box plots, heat maps.
 --
 -- `what` is one series or several, with options:
---   {1, 4, 9}, or a tensor      y over 1, 2, 3, …; a curve for each row of two dimensions
+--   {1, 4, 9}, or a tensor      y over 1, 2, …; a curve for each row
 --   {y =, x =, kind =, title =} one series
 --   {a, b, title =}             several, each in one of the forms above
 --
@@ -55,17 +55,15 @@ end
 --
 -- Values that are not finite are left out, as are those not above 0 on a logarithmic axis; a note counts them. Of
 -- a line of more than 4,000 points, the lowest and the highest of each of 1,000 stretches are drawn.
---
--- Examples:
---   agad.plot(losses)
---   agad.plot({y = scores, kind = "histogram"}, "scores.png")
---   agad.plot({{y = a, title = "steady"}, {y = b, title = "plain"}, log = "y"}, "curves.svg")
 -- @param what list|tensor|table
 -- @param path string the file to write (.png, .svg, .pdf); "-" or nil: the terminal, in characters, or as a picture
 --   where the terminal draws sixels; an ending alone (".png"): the bytes are returned, for a cell of a notebook
 -- @return string the bytes of the plot, with an ending alone; else nil
 -- @raise numbers are missing or of different lengths; there is nothing to draw; the file cannot be written; gnuplot is
 --   missing or fails (the data are then in PATH.csv)
+-- @example agad.plot(losses)
+-- @example agad.plot({y = scores, kind = "histogram"}, "scores.png")
+-- @example agad.plot({{y = a, title = "steady"}, {y = b, title = "plain"}, log = "y"}, "curves.svg")
 return function(given, path)
   local whole = figure.of(given)
   local target = gnuplot.target(path)

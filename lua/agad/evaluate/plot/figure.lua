@@ -40,9 +40,15 @@ figure.whole = {
 
 local nested = {box = true, heat = true}          -- their y has two dimensions
 
+--- All of these, by name.
+figure.all = {}
+
 local known = {}
 for _, list in ipairs {figure.series, figure.panel, figure.whole} do
-  for name in pairs(list) do known[#known + 1] = name end
+  for name, d in pairs(list) do
+    if not figure.all[name] then known[#known + 1] = name end
+    figure.all[name] = d
+  end
 end
 
 local function with(base, more)

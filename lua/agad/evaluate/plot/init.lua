@@ -9,4 +9,6 @@ for _, part in ipairs {"curves", "pictures", "reconstructions", "scores"} do
   for name, f in pairs(require("agad.evaluate.plot." .. part)) do plot[name] = f end
 end
 
+require("agad.base.options").takes(plot, 1, require("agad.evaluate.plot.figure").all)
+
 return setmetatable(plot, {__name = "agad.plot", __call = function(_, ...) return draw(...) end})

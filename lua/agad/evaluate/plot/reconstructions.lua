@@ -70,4 +70,6 @@ function plot.reconstructions(models, task, path, o)
   return pictures.grid(rows, path, {titles = names, title = o.title, side = o.side})
 end
 
+require("agad.base.options").takes(plot.reconstructions, 4, of_options)
+
 return plot

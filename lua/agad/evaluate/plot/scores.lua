@@ -110,4 +110,6 @@ function plot.roc(list, path, o)
   return draw(figure.with_options(series, o, {xlabel = "false-positive rate", ylabel = "true-positive rate"}), path)
 end
 
+for _, f in pairs(plot) do require("agad.base.options").takes(f, 3, of_figure) end
+
 return plot
