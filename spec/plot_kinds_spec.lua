@@ -213,6 +213,10 @@ describe("agad.plot writes", function()
     local sixels = terminal "\\033[?62;4;22c"
     assert.is_truthy(sixels:find "\27P[%d;]*q")
     assert.is_truthy(sixels:find '"1;1;320;200')
+    cli.write(dir .. "/t.sh", ([[set -m; %s -e 'require("agad").plot {1, 4, 2}' & wait $!; echo "status $?"]]):format(
+      cli.launcher))                                                 -- in the background it would be stopped
+    os.execute(("cd %s; TERM=xterm-256color script -qec 'sh t.sh' /dev/null < /dev/null > drawn"):format(dir))
+    assert.matches("status 0", cli.read(dir .. "/drawn"))
     local characters = terminal "\\033[?62;22c"
     assert.is_nil(characters:find "\27P")
     assert.is_truthy(characters:find "\27%[38;5;")

@@ -8,6 +8,14 @@ local terminal = {}
 local PATIENCE = 500                              -- ms for an answer; terminals answer within some
 local ASK, ANSWER = "\27[c", "\27%[%?([%d;]*)c"
 
+-- Whether the terminal is this process's to use: one in the background would be stopped.
+local function in_foreground()
+  local file = io.open "/proc/self/stat"
+  local group, of_terminal = (file and file:read "a" or ""):match "^.*%) %S+ %S+ (%S+) %S+ %S+ (%S+)"
+  if file then file:close() end
+  return group ~= nil and group == of_terminal
+end
+
 -- The terminal's answer, or nil. Keys that were typed ahead of it are lost.
 local function attributes()
   local fd = uv.fs_open("/dev/tty", "r+", 0)
@@ -39,7 +47,7 @@ function terminal.sixel()
   if known == nil then
     local term = os.getenv "TERM"
     known = false
-    if core.isatty(1) and term and term ~= "dumb" and term ~= "linux" then
+    if core.isatty(1) and term and term ~= "dumb" and term ~= "linux" and in_foreground() then
       known = (";" .. (attributes() or "") .. ";"):find(";4;", 1, true) ~= nil
     end
   end
