@@ -73,14 +73,6 @@ describe("plot.losses", function()
     assert.matches("^cannot plot to /nowhere/x%.png: ", refused(plot.losses, log, "/nowhere/x.png"))
     assert.is_nil(lfs.attributes(dir .. "/x.png"))
   end)
-
-  it("says that gnuplot is absent", function()
-    local execute = os.execute
-    os.execute = function() return nil end           -- luacheck: ignore
-    local err = refused(plot.losses, log, dir .. "/x.png")
-    os.execute = execute                             -- luacheck: ignore
-    assert.matches("plots need gnuplot, which is not installed", err)
-  end)
 end)
 
 describe("plot.heat and plot.grid", function()

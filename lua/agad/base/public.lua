@@ -15,5 +15,8 @@ name_of["agad.train.trainer"] = "agad.trainer"
 name_of["agad.base.configuration"] = "agad.options"
 name_of["agad.nn.builder"] = "agad.nn"
 name_of["agad.nn.layers"] = "agad.nn"
+for _, part in ipairs {"curves", "draw", "pictures", "reconstructions", "scores"} do
+  name_of["agad.evaluate.plot." .. part] = "agad.plot"
+end
 
 return {module_of = module_of, name_of = name_of}

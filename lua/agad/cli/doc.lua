@@ -96,8 +96,8 @@ local function scan(path, module)
   local function close(line)
     local entry = parse(block)
     if start == 1 and not entry.name then
-      entry.name = module
-      add(entry)
+      entry.name = module                        -- a block with a signature says more of it
+      if not (index.by_name[module] and index.by_name[module].args) then add(entry) end
     else
       local name, args = defined_by(line)
       entry.where = name and ("%s:%d"):format(path:gsub("/[^/]+/%.%./", "/"), number)

@@ -84,6 +84,14 @@ function model:picture(path)
   return (core.data.read(path, form(self)):unsqueeze(1))
 end
 
+-- Refuses a set of pictures of another size.
+function model:check_set(set)
+  if set.channels ~= self.shape[1] or set.height ~= self.shape[2] or set.width ~= self.shape[3] then
+    error(("%s takes %d x %d x %d pictures (channels, height, width), but %s has %d x %d x %d"):format(self.path,
+      self.shape[1], self.shape[2], self.shape[3], set.name, set.channels, set.height, set.width), 0)
+  end
+end
+
 local function verdict(self, score)
   return {score = score, threshold = self.threshold or core.null,
     anomalous = self.threshold and score > self.threshold or not self.threshold and core.null}
@@ -197,6 +205,23 @@ function model:reconstruct(pictures)
   return ((x - low) * (255 / (high - low))):clamp(0, 255):round():to("uint8")
 end
 
+--- Scores the test pictures of a task, for `agad.plot.scores`, `agad.plot.classes` and `agad.plot.roc`.
+-- @param task task
+-- @return table scores (tensor), labels (list of 0 and 1), classes (the class of each picture), threshold (nil: none),
+--   all_classes (of the set), normal (the normal classes, as keys), config
+-- @raise there are no test pictures; they are not of the model's size
+function model:scores(task)
+  self:check_set(task.set)
+  if not task.test or #task.test.anomalous == 0 then
+    error(("%s: there are no test pictures"):format(task.set.name), 0)
+  end
+  local test, names, classes, normal = task.test, task.set.classes, {}, {}
+  for i, label in ipairs(test.labels:totable()) do classes[i] = names[label + 1] end
+  for _, label in ipairs(task.normal_labels) do normal[names[label + 1]] = true end
+  return {scores = self.handle:run(test.images), labels = table.move(test.anomalous, 1, #test.anomalous, 1, {}),
+    classes = classes, threshold = self.threshold, all_classes = names, normal = normal, config = self.config}
+end
+
 -- Scoring nets: that of the file (averaged weights, recalibrated; or raw weights if nothing was averaged), and that of
 -- a run directory (raw weights, running statistics). If best_val chose an epoch, only `own` uses the file's.
 local function sources(self, dir)
@@ -235,11 +260,8 @@ end
 -- @return table a result row; printing it shows its columns
 function model:evaluate(task, o)
   o = o or {}
-  local began, set = core.clock(), task.set
-  if set.channels ~= self.shape[1] or set.height ~= self.shape[2] or set.width ~= self.shape[3] then
-    error(("%s takes %d x %d x %d pictures (channels, height, width), but %s has %d x %d x %d"):format(self.path,
-      self.shape[1], self.shape[2], self.shape[3], set.name, set.channels, set.height, set.width), 0)
-  end
+  local began = core.clock()
+  self:check_set(task.set)
   local config = options.merge(options.merge({}, self.config), o.config or {})
   local source = sources(self, o.run)
   if config.selection ~= "best_val" then source.own = nil end
