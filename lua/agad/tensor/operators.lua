@@ -1,4 +1,5 @@
--- The operators of libtorch, and our own, as Lua sees them: their names and keywords, read once from the dispatcher's catalogue.
+-- The operators of libtorch, and our own, as Lua sees them: their names and keywords, read once from the dispatcher's
+-- catalogue.
 
 local core = require "agad.core"
 local sort = require("agad.base.text").sort

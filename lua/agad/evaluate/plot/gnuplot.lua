@@ -7,6 +7,7 @@ local format = require("agad.base.text").format
 local places = require "agad.base.places"
 local quote = require("agad.evaluate.plot.script").quote
 local report = require "agad.evaluate.report"
+local has_colours = require("agad.base.terminal").has_colours
 local terminal = require "agad.evaluate.plot.terminal"
 local transfer = require "agad.data.transfer"
 
@@ -55,7 +56,7 @@ local function terminal_of(target, o)
   if target == "svg" then return ("svg size %d,%d font 'sans,11' background 'white'"):format(width, height) end
   if target == "pdf" then return format("pdfcairo size %.4gcm,%.4gcm font 'sans,9'", width / 60, height / 60) end
   if target == "sixel" then return ("sixelgd size %d,%d truecolor font 'sans,11'"):format(width, height) end
-  return ("dumb size %d,%d nofeed%s"):format(width, ROWS, terminal.colour() and " ansi256" or "")
+  return ("dumb size %d,%d nofeed%s"):format(width, ROWS, has_colours(1) and " ansi256" or "")
 end
 
 local fonts

@@ -1,4 +1,4 @@
--- What the terminal can draw: sixel pictures, if it says so when asked for its attributes (DA1, "ESC [ c").
+-- Whether the terminal can draw pictures: sixels, if it says so when asked for its attributes (DA1, "ESC [ c").
 
 local core = require "agad.core"
 local uv = require "luv"
@@ -52,13 +52,6 @@ function terminal.sixel()
     end
   end
   return known
-end
-
---- Whether colours may be written to standard output.
--- @return boolean
-function terminal.colour()
-  local term = os.getenv "TERM"
-  return core.isatty(1) and not os.getenv "NO_COLOR" and term ~= nil and term ~= "dumb"
 end
 
 return terminal
