@@ -161,7 +161,7 @@ function checkpoint.resume(run)
   run.best_on_test = at.best_on_test
   run:restore_pool()
   run.sampler:set_state(at.sampler)
-  run.rundir:rewind_log(run.steps)
+  run.evaluated = run.rundir:rewind_log(run.steps)
   run.saved, run.resumed = run.steps, run.steps
 end
 

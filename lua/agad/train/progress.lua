@@ -68,14 +68,14 @@ local function losses(values)
 end
 
 --- The line for a step event in at most `width` columns; parts that do not fit are left out, the bar last of all.
--- @param e table the event: phase (if there are several), epoch, done and total (steps of the phase), losses,
---   images_per_second, eta
+-- @param e table the event: phase (if there are several), epoch, done and total (steps of the phase), share (how much is
+--   done; default: done / total), losses, images_per_second, eta
 -- @param total table the begin event: epochs, and steps where the option `steps` counts
 function progress.line(e, total, width, unicode)
   local word, at, all = "epoch", e.epoch, tostring(total.epochs)
   if total.steps then word, at, all = "step", e.done, tostring(total.steps) end
   local head = ("%s%s %" .. #all .. "d/%s"):format(e.phase and e.phase .. " " or "", word, at, all)
-  local done = e.done / math.max(1, e.total)
+  local done = e.share or e.done / math.max(1, e.total)
   local tail = {
     e.losses and next(e.losses) and losses(e.losses) or nil,
     e.eta and progress.duration(e.eta) .. " left" or "",
