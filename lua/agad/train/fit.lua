@@ -179,11 +179,11 @@ end
 local function fit_phase(self, on_event, time_left)
   local config, total, first, began = self.config, phase.steps(self), self.steps, core.clock()
   local epochs, last, interrupted, stopped = phase.epochs(self), 0, false, false
-  on_event {kind = "begin", phase = self:phase_name(), epochs = epochs,
-    batches = math.ceil(total / math.max(1, epochs)),
-    steps = phase.counts_steps(self) and total or nil, config = config, device = self.device}
-  self:log({kind = "begin", phase = self:phase_name(), step = first, epochs = epochs, last = self.phase_began + total},
-    on_event)
+  local counted = phase.counts_steps(self) and total or nil
+  on_event {kind = "begin", phase = self:phase_name(), epochs = epochs, steps = counted,
+    batches = math.ceil(total / math.max(1, epochs)), config = config, device = self.device}
+  self:log({kind = "begin", phase = self:phase_name(), epochs = epochs, steps = counted, step = first,
+    first = self.phase_began, last = self.phase_began + total}, on_event)
   local function log(step) return step % config.log_every == 0 or step == last or step == 1 end
   -- `away`: evaluating, and measuring the ways of convolutions, are not training.
   local before, away, measured = self.train_seconds, 0, self.measuring
@@ -203,7 +203,8 @@ local function fit_phase(self, on_event, time_left)
       local e, over = step_event(self, batch, seconds / (self.steps - first), time_left)
       if log(self.steps) then
         self:log({kind = "step", step = e.step, epoch = e.epoch, losses = e.losses, rates = phase.rates(self),
-          images_per_second = e.images_per_second, seconds = self.train_seconds, eta = e.eta, share = e.share}, on_event)
+          images_per_second = e.images_per_second, seconds = self.train_seconds, eta = e.eta, share = e.share},
+          on_event)
       end
       asked = on_event(e) == "stop" or over or asked
       checkpoint_if_due(self, on_event)

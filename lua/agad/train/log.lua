@@ -1,8 +1,8 @@
 --- The log of a run: entries of log.jsonl, and with the option `tensorboard` the same as events for TensorBoard. What
 -- cannot be written is said once, and the training goes on. These are methods of a run.
 --
--- Entries have a kind: "begin" (of a phase, or of what a resumed run does of it: the step before it, and `last`, the
--- step that ends the phase), "step", "evaluate" (after an epoch), "result" (of the whole training) and "end".
+-- Entries have a kind: "begin" (of a phase, or of what a resumed run does of it; the phase is what comes after the step
+-- `first` up to the step `last`), "step", "evaluate" (after an epoch), "result" (of the whole training) and "end".
 
 local errors = require "agad.base.errors"
 local examples = require "agad.evaluate.examples"
@@ -52,16 +52,22 @@ local function tagged(entry)
   return values
 end
 
+local function write(self, entry, on_event) complain(self, "log.jsonl", self.rundir:log(entry), on_event) end
+
+-- Sends an entry's numbers to TensorBoard.
+local function send(self, entry, on_event)
+  local values = tagged(entry)
+  local to = next(values) and events(self, on_event)
+  complain(self, "events for TensorBoard", to and to:scalars(entry.step, values), on_event)
+end
+
 --- Adds an entry to the log.
 -- @param entry table kind, step and more
 -- @param on_event function for a note, or nil
 function run:log(entry, on_event)
   if not self.rundir then return end
-  complain(self, "log.jsonl", self.rundir:log(entry), on_event)
-  local values = tagged(entry)
-  if not next(values) then return end
-  local to = events(self, on_event)
-  complain(self, "events for TensorBoard", to and to:scalars(entry.step, values), on_event)
+  write(self, entry, on_event)
+  send(self, entry, on_event)
 end
 
 -- The bytes of a grid as a PNG file.
@@ -77,31 +83,31 @@ local function png_of(rows)
   return png
 end
 
---- Whether the log has no evaluation of the current weights yet.
-function run:is_unlogged() return self.rundir ~= nil and self.evaluated ~= self.steps end
+-- A grid of test pictures as a PNG file; or nil, and the reason.
+local function drawn(self, net, how)
+  local ok, result = errors.try(function()
+    local rows = examples.rows(self.task, net, how)
+    return rows and png_of(rows)
+  end)
+  if not ok then return nil, errors.text(result) end
+  return result, not result and ("method %s gives neither reconstructions nor error maps"):format(self.method.name)
+end
 
---- Adds an evaluation to the log, and to TensorBoard's events a grid of test pictures.
+--- Adds an evaluation to the log; and to TensorBoard's events once for each step, with a grid of test pictures.
 -- @param entry table as for `run:log`
 -- @param net net the scoring net
 -- @param how table as for `agad.scorer.score`
 -- @param on_event function for a note, or nil
 -- @raise it is interrupted; nothing was added then
 function run:log_evaluation(entry, net, how, on_event)
-  if not self:is_unlogged() then return end
-  local png, reason
-  local to = events(self, on_event)
-  if to then
-    local ok, made = errors.try(function()
-      local rows = examples.rows(self.task, net, how)
-      return rows and png_of(rows)
-    end)
-    if ok then png = made else reason = errors.text(made) end
-    if ok and not made then reason = "method " .. self.method.name .. " gives neither reconstructions nor error maps" end
-  end
-  self:log(entry, on_event)
-  self.evaluated = entry.step
+  if not self.rundir then return end
+  local to, png, reason = self.evaluated ~= entry.step and events(self, on_event) or nil, nil, nil
+  if to then png, reason = drawn(self, net, how) end
+  write(self, entry, on_event)
+  if to then send(self, entry, on_event) end
   complain(self, "pictures for TensorBoard", reason, on_event)
   if png then complain(self, "events for TensorBoard", to:picture(entry.step, "examples", png), on_event) end
+  self.evaluated = entry.step
 end
 
 local log = {}

@@ -108,9 +108,8 @@ function run:scorer()
   return self.scorer_program
 end
 
--- Adds an evaluation of the current weights to the log, once for each step.
+-- Adds an evaluation of the current weights to the log.
 local function log_evaluation(self, source, entry, on_event)
-  if not self:is_unlogged() then return end
   local column = evaluate.columns.steady
   local net = source.net(column.weights, column.bn)
   self:log_evaluation(entry, net, evaluate.how(source, column, self.config.eval_batch), on_event)
