@@ -154,18 +154,20 @@ end
 -- @param text string
 function rundir:configure(text) core.file_replace(self.path .. "/config.json", text .. "\n") end
 
---- Removes from log.jsonl the entries after a step, as those steps will be trained again.
+--- Removes from log.jsonl what will come again: the entries after a step, and later evaluations than the run knows of.
 -- @param step integer
--- @return integer the step of the last evaluation that is left, or nil
-function rundir:rewind_log(step)
+-- @param known integer the step of the last evaluation that the run knows of
+-- @return integer the step of the last evaluation up to `step` that was in the log, or nil
+function rundir:rewind_log(step, known)
   local path, kept, evaluated = self.path .. "/log.jsonl", {}, nil
   local text = text_of(path)
   if not text then return nil end
   local entries, lines = json_lines.decode(text)
   for i, entry in ipairs(entries) do
-    if (entry.step or 0) <= step then
-      kept[#kept + 1] = lines[i] .. "\n"
-      if entry.kind == "evaluate" or entry.kind == "result" then evaluated = entry.step end
+    local at = entry.step or 0
+    if at <= step then
+      if entry.kind == "evaluate" or entry.kind == "result" then evaluated = at end
+      if entry.kind ~= "evaluate" or at <= known then kept[#kept + 1] = lines[i] .. "\n" end
     end
   end
   core.file_replace(path, table.concat(kept))
