@@ -94,7 +94,7 @@ describe("a run with the option tensorboard", function()
     local function add(tag, step, v)
       if type(v) ~= "number" then return end
       expected[tag] = expected[tag] or {}
-      table.insert(expected[tag], {step, ("<f"):unpack(("<f"):pack(v))})
+      table.insert(expected[tag], {step, (("<f"):unpack(("<f"):pack(v)))})
     end
     for _, e in ipairs(entries) do
       for name, v in pairs(e.losses or {}) do add("loss/" .. name, e.step, v) end

@@ -162,6 +162,8 @@ function rundir:rewind_log(step, known)
   local path, kept, evaluated = self.path .. "/log.jsonl", {}, nil
   local text = text_of(path)
   if not text then return nil end
+  if self.log_file then self.log_file:close() end
+  self.log_file = nil                             -- opened again at the next entry, as the file will be another one
   local entries, lines = json_lines.decode(text)
   for i, entry in ipairs(entries) do
     local at = entry.step or 0

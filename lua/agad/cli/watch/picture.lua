@@ -112,8 +112,8 @@ function picture.draw(run, o)
   local most = math.max(0, room // (LEAST + 1)) * across
   if #panels > 0 and most > 0 and o.columns >= 2 * GUTTER then
     local hidden = math.max(0, #panels - most)
-    for i = #panels, most + 1, -1 do panels[i] = nil end
     o.left, o.right = span(panels)
+    for i = #panels, most + 1, -1 do panels[i] = nil end
     across = math.min(across, #panels)
     place(panels, o, across, math.min(MOST + 1, room // ((#panels + across - 1) // across)), lines)
     lines[#lines + 1] = fit(("steps %d to %d%s"):format(o.left, o.right,
