@@ -48,7 +48,7 @@ describe("a curve", function()
   it("is drawn in dots from its lowest to its highest value", function()
     assert.same({" ⢀⠎", "⡰⠁ "}, draw({1, 2}, true, 3, 2))
     assert.same({"  |", " | ", ".' "}, draw({1, 2}, false, 3, 3))
-    assert.same({"⠉⠢⡀ ", "  ⠈⠢"}, draw({3, 3, 2, 1}, true, 4, 2))
+    assert.same({"⠉⠑⢄ ", "   ⢣"}, draw({3, 3, 2, 1}, true, 4, 2))
   end)
 
   it("that is level lies in the middle; one point is a dot", function()
