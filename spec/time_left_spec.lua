@@ -19,7 +19,8 @@ end
 
 describe("the time left", function()
   it("counts to the last step", function()
-    for _, limit in ipairs {{epochs = 2, evaluate_every = 0, selection = "last"}, {steps = 3, evaluate_every = 0, selection = "last"}} do
+    for _, limit in ipairs {{epochs = 2}, {steps = 3}} do
+      limit.evaluate_every, limit.selection = 0, "last"
       local steps = steps_of(agad.trainer(small.task, small.with(limit)))
       local last = steps[#steps]
       assert.same({0, 1}, {last.eta, last.share})

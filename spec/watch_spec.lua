@@ -83,7 +83,8 @@ describe("the picture of a run", function()
     assert.matches("^epoch  6/10  .*50 images/s  %d+ s left$", lines[2])
     checks.has(table.concat(lines, "\n"), table.unpack(all))
     assert.equal("steps 1 to 60", lines[#lines])
-    checks.has(table.concat(drawn(run, 79, 24, {held = false}), "\n"), "stopped at step 60: no process has this run now")
+    checks.has(table.concat(drawn(run, 79, 24, {held = false}), "\n"),
+      "stopped at step 60: no process has this run now")
     dir:close()
   end)
 
@@ -185,8 +186,8 @@ describe("agad watch", function()
     run_of("plain.run", entries):close()
     local status, out, err = cli.agad("watch plain.run", "LC_ALL=C")
     assert.same({0, ""}, {status, err})
-    checks.has(out, "plain.run\nstopped at step 30: no process has this run now\n", "generator 3.333 (log)", "con 1.000",
-      "\nsteps 1 to 30\n")
+    checks.has(out, "plain.run\nstopped at step 30: no process has this run now\n", "generator 3.333 (log)",
+      "con 1.000", "\nsteps 1 to 30\n")
     assert.is_nil(out:find "[\27\128-\255]")
     status, out = cli.agad "watch plain.run/ --json"
     assert.equal(0, status)
