@@ -183,7 +183,8 @@ test: all
 	@LUA='$(LUA)' AGAD_BUILD=$(B) .make/test.sh
 
 test-deps:
-	@.make/packages.sh extras
+	@.make/packages.sh extras pip
+	@.make/python.sh build/python tensorboard==2.21.0
 
 bench: all
 	@.make/bench.sh $(B) --all

@@ -123,9 +123,16 @@ describe("a run", function()
     local row = run:evaluate(quiet)
     assert.equal(agad.options.canonical(run.config) .. "\n", slurp(dir .. "/config.json"))
     local last
-    for line in io.lines(dir .. "/log.jsonl") do last = core.json_decode(line) end
+    local kinds = {}
+    for line in io.lines(dir .. "/log.jsonl") do
+      local entry = core.json_decode(line)
+      kinds[#kinds + 1] = entry.kind
+      last = entry.kind == "step" and entry or last
+    end
+    assert.equal("begin step step step step step step end result", table.concat(kinds, " "))
     assert.equal(6, last.step)
     assert.is_number(last.losses.generator)
+    assert.same({generator = 2e-4, discriminator = 2e-4}, last.rates)
     local state = core.load(dir .. "/state.safetensors")
     for _, p in ipairs(run.nets.generator:params()) do
       assert.equal(p.tensor:tostring_bytes(), state["generator." .. p.name]:tostring_bytes(), p.name)

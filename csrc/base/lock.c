@@ -13,6 +13,15 @@ static int still_there(int fd, const char *path) {
   return !fstat(fd, &locked) && !stat(path, &named) && locked.st_ino == named.st_ino && locked.st_dev == named.st_dev;
 }
 
+int file_is_locked(const char *path) {
+  struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return 0;
+  int known = !fcntl(fd, F_OFD_GETLK, &whole);
+  close(fd);
+  return known && whole.l_type != F_UNLCK;
+}
+
 int file_lock(const char *path, agad_error *error) {
   struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
   for (;;) {

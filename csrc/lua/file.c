@@ -46,6 +46,12 @@ static int lock(lua_State *L) {
   return 1;
 }
 
+/* file_is_locked(path) -> boolean */
+static int is_locked(lua_State *L) {
+  lua_pushboolean(L, file_is_locked(luaL_checkstring(L, 1)));
+  return 1;
+}
+
 static int end_lock(lua_State *L) {
   void **box = luaL_checkudata(L, 1, LUA_LOCK);
   if (*box) close_lock(*box);
@@ -54,8 +60,11 @@ static int end_lock(lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {{"close", end_lock}, {NULL, NULL}};
-static const luaL_Reg functions[] = {
-    {"file_replace", replace}, {"file_check", check_target}, {"file_lock", lock}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"file_replace", replace},
+                                     {"file_check", check_target},
+                                     {"file_lock", lock},
+                                     {"file_is_locked", is_locked},
+                                     {NULL, NULL}};
 
 void lua_agad_open_file(lua_State *L) {
   lua_agad_type(L, LUA_LOCK, methods, close_lock);

@@ -87,6 +87,15 @@ static int terminal_width(lua_State *L) {
   return 1;
 }
 
+/* terminal_size(fd) -> columns, lines; 80 and 24 where they are not known */
+static int terminal_size(lua_State *L) {
+  struct winsize size;
+  int known = ioctl((int)luaL_checkinteger(L, 1), TIOCGWINSZ, &size) == 0 && size.ws_col > 0 && size.ws_row > 0;
+  lua_pushinteger(L, known ? size.ws_col : 80);
+  lua_pushinteger(L, known ? size.ws_row : 24);
+  return 2;
+}
+
 /* output_failed() -> nil, or why something written to standard output was lost; "closed": its reader is gone */
 static int output_failed(lua_State *L) {
   errno = 0;
@@ -126,6 +135,7 @@ static const luaL_Reg functions[] = {{"arm_interrupt", arm_interrupt},
                                      {"isatty", is_a_tty},
                                      {"wait_input", wait_input},
                                      {"terminal_width", terminal_width},
+                                     {"terminal_size", terminal_size},
                                      {"output_failed", output_failed},
                                      {"clock", clock_seconds},
                                      {"processor", processor},

@@ -277,8 +277,8 @@ end
 
 local paths = {out = true, run = true, root = true}    -- of the command line: they are in no configuration of ours
 
---- The part of a configuration that affects results: all but paths, device, log_every, checkpoint_*, and (unless
--- deterministic) threads.
+--- The part of a configuration that affects results: all but paths, device, log_every, checkpoint_*,
+-- tensorboard, and (unless deterministic) threads.
 function options.hashed(config)
   local kept = {}
   for name, v in pairs(config) do
@@ -291,7 +291,7 @@ function options.hashed(config)
 end
 
 --- The hash of a configuration: 16 hexadecimal digits, equal for runs whose results should be equal.
--- It leaves out paths, device, log_every, checkpoint_*, and (unless deterministic) threads.
+-- It leaves out paths, device, log_every, checkpoint_*, tensorboard, and (unless deterministic) threads.
 -- @raise a schedule is a Lua function, which cannot be hashed
 function options.hash(config)
   local core, unfit = require "agad.core", {}

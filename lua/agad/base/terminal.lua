@@ -10,4 +10,19 @@ function terminal.has_colours(stream)
   return require("agad.core").isatty(stream) and (refused == nil or refused == "") and term ~= nil and term ~= "dumb"
 end
 
+--- Whether a stream is a terminal on which text can be redrawn: not with TERM=dumb.
+-- @param stream integer
+-- @return boolean
+function terminal.is_live(stream) return require("agad.core").isatty(stream) and os.getenv "TERM" ~= "dumb" end
+
+--- Whether the locale's characters are those of Unicode.
+-- @return boolean
+function terminal.is_utf8()
+  for _, name in ipairs {"LC_ALL", "LC_CTYPE", "LANG"} do
+    local v = os.getenv(name)
+    if v and v ~= "" then return v:lower():find("utf%-?8") ~= nil end
+  end
+  return false
+end
+
 return terminal

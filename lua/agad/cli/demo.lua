@@ -84,11 +84,9 @@ function demo.run(o)
     #task.normals, #task.anomalies))
 
   local show = progress.new {quiet = o.quiet}
-  run:fit(function(e)
-    show(e)
-    local left = limit - (core.clock() - began)
-    return e.kind == "step" and left < evaluation_seconds(task, e.images_per_second) and "stop" or nil
-  end)
+  run:fit {on_event = show, time_left = function(e)
+    return limit - (core.clock() - began) - evaluation_seconds(task, e.images_per_second)
+  end}
   core.interrupt_clear()
   local path = o.out .. "/weave.safetensors"
   run:save(path)

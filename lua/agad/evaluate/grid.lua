@@ -11,7 +11,10 @@ local grid = {}
 local LARGEST = 256                               -- side of a picture in the grid
 local FAINT, BRIGHT = .9, .998                    -- quantiles of the maps: not seen below, brightest above
 
-local function reduced(t)                         -- (n, channels, height, width) or (n, height, width)
+--- Pictures or maps at the size that grids show them in.
+-- @param t tensor (n, channels, height, width) or (n, height, width)
+-- @return tensor float32
+function grid.reduced(t)
   local height, width = t:size(-2), t:size(-1)
   local factor = math.max(height, width) / LARGEST
   if factor <= 1 then return t:to "float32" end
@@ -23,14 +26,14 @@ end
 local function lines_of(task, maps, rows)
   local low, high
   if maps then
-    maps = reduced(maps)
+    maps = grid.reduced(maps)
     low, high = core.metrics.quantile(maps:flatten(), FAINT), core.metrics.quantile(maps:flatten(), BRIGHT)
   end
   local plain, over = {}, {}
   for i, row in ipairs(rows) do
     local index = core.from_table({row}, "int64")
-    local x = reduced(task.test.images:index_select(1, index)):squeeze(1)
-    local mask = task.test.masks and reduced(task.test.masks:index_select(1, index)):squeeze(1):gt(0)
+    local x = grid.reduced(task.test.images:index_select(1, index)):squeeze(1)
+    local mask = task.test.masks and grid.reduced(task.test.masks:index_select(1, index)):squeeze(1):gt(0)
     plain[i] = {x, mask = mask or nil}
     over[i] = maps and {plot.overlay(x, maps:select(1, i), low, high)}
   end

@@ -222,6 +222,16 @@ end
 -- @return tensor float32 (n, height, width); nil if the method gives no map
 function scorer.maps(net, pictures, o) return output_of(net, "map", pictures, o) end
 
+--- Reconstructions of pictures.
+-- @param net net a scoring net
+-- @param pictures tensor uint8 (n, channels, height, width)
+-- @param o table as for `agad.scorer.score`
+-- @return tensor float32 (n, channels, height, width), 0 to 255; nil if the method gives none
+function scorer.reconstructions(net, pictures, o)
+  local x_hat, low = output_of(net, "reconstruction", pictures, o), o.input[1]
+  return x_hat and ((x_hat - low) * (255 / (o.input[2] - low))):clamp(0, 255) or nil
+end
+
 --- The numbers that scores are made of.
 -- @param net net a scoring net
 -- @param pictures tensor uint8 (n, channels, height, width)

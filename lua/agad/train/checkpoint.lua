@@ -161,7 +161,8 @@ function checkpoint.resume(run)
   run.best_on_test = at.best_on_test
   run:restore_pool()
   run.sampler:set_state(at.sampler)
-  run.rundir:rewind_log(run.steps)
+  local latest = run.history[#run.history]
+  run.evaluated = run.rundir:rewind_log(run.steps, latest and latest.step or 0)
   run.saved, run.resumed = run.steps, run.steps
 end
 

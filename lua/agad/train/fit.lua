@@ -27,16 +27,13 @@ local function check_finite(self)
   end
 end
 
-local function note_losses(self)
+local function read_losses(self)
   self.losses = self.step:losses()
   check_finite(self)
-  if self.rundir then
-    self.rundir:log {kind = "step", step = self.steps, epoch = self.epoch, losses = self.losses}
-  end
 end
 
 --- Runs one step on the next batch.
--- @param log function(step): whether the losses of this step are read and noted (nil: they are not)
+-- @param log function(step): whether the losses of this step are read (nil: they are not)
 -- @return boolean nil at the end of the epoch
 function run:train_step(log)
   if phase.is_cut(self) then return nil end
@@ -48,7 +45,7 @@ function run:train_step(log)
   self.steps, self.images = self.steps + 1, self.images + x:size(1)
   x:close()                                              -- the step holds what it needs; a collection would be late
   choices.keep(self)
-  if log and log(self.steps) then note_losses(self) end
+  if log and log(self.steps) then read_losses(self) end
   return true
 end
 
@@ -71,8 +68,7 @@ local function is_between_updates(self)
 end
 
 local function save_now(self, on_event)
-  self.losses = self.step:losses()
-  check_finite(self)
+  read_losses(self)
   try_checkpoint(self, on_event)
 end
 
@@ -98,11 +94,12 @@ end
 
 local known_callbacks = {
   on_step = option {kind = "function"}, on_epoch = option {kind = "function"}, on_evaluate = option {kind = "function"},
-  on_event = option {kind = "any"},
+  on_event = option {kind = "any"}, time_left = option {kind = "function"},
 }
 local callback_of = {step = "on_step", epoch = "on_epoch", evaluated = "on_evaluate"}
 
--- Callbacks as one function of events: given as such, or as a table of on_step, on_epoch, on_evaluate and on_event.
+-- Callbacks as one function of events: given as such, or as a table of on_step, on_epoch, on_evaluate and on_event; and
+-- the function time_left, if there is one.
 local function listener(given)
   if type(given) == "function" then return given end
   given = check("fit", given, known_callbacks, true)
@@ -110,7 +107,7 @@ local function listener(given)
   return function(e)
     local answer, own = show(e), given[callback_of[e.kind]]
     return own and own(e) or answer
-  end
+  end, given.time_left
 end
 
 -- Whether the score of the held-out normals has not improved for `patience` evaluations.
@@ -153,13 +150,40 @@ end
 --- The name of the current phase; nil if the method has only one.
 function run:phase_name() return #self.method.phases > 1 and phase.current(self).name or nil end
 
+-- Seconds that the training takes from here: its steps, those of later phases at the same pace, and the evaluations to
+-- come, each as long as the latest one.
+local function seconds_left(self, seconds_per_step)
+  local steps = phase.steps(self) - (self.steps - self.phase_began) + phase.steps_after(self)
+  local every, latest, evaluations = self.config.evaluate_every, self.history[#self.history], 0
+  if every > 0 and latest and phase.is_last(self) then
+    evaluations = phase.epochs(self) // every - self.done // every
+  end
+  return steps * seconds_per_step + (evaluations > 0 and evaluations * latest.seconds or 0)
+end
+
+-- The event of a step. Where `time_left` ends the training before its last step does, the time left counts to that, and
+-- `share`, how much is done, is one of time.
+local function step_event(self, batch, seconds_per_step, time_left)
+  local e = {kind = "step", phase = self:phase_name(), epoch = self.epoch, batch = batch, step = self.steps,
+    done = self.steps - self.phase_began, total = phase.steps(self), losses = self.losses,
+    images_per_second = self.images_per_second, eta = seconds_left(self, seconds_per_step)}
+  e.share = e.done / e.total
+  local allowed = time_left and time_left(e)
+  if not allowed or allowed >= e.eta then return e, false end
+  e.eta = math.max(0, allowed)
+  e.share = math.max(e.share, self.train_seconds / (self.train_seconds + e.eta))
+  return e, allowed <= 0
+end
+
 -- Trains the rest of a phase; returns whether it was interrupted, and whether a callback stopped it.
-local function fit_phase(self, on_event)
+local function fit_phase(self, on_event, time_left)
   local config, total, first, began = self.config, phase.steps(self), self.steps, core.clock()
   local epochs, last, interrupted, stopped = phase.epochs(self), 0, false, false
-  on_event {kind = "begin", phase = self:phase_name(), epochs = epochs,
-    batches = math.ceil(total / math.max(1, epochs)),
-    steps = phase.counts_steps(self) and total or nil, config = config, device = self.device}
+  local counted = phase.counts_steps(self) and total or nil
+  on_event {kind = "begin", phase = self:phase_name(), epochs = epochs, steps = counted,
+    batches = math.ceil(total / math.max(1, epochs)), config = config, device = self.device}
+  self:log({kind = "begin", phase = self:phase_name(), epochs = epochs, steps = counted, step = first,
+    first = self.phase_began, last = self.phase_began + total}, on_event)
   local function log(step) return step % config.log_every == 0 or step == last or step == 1 end
   -- `away`: evaluating, and measuring the ways of convolutions, are not training.
   local before, away, measured = self.train_seconds, 0, self.measuring
@@ -176,10 +200,13 @@ local function fit_phase(self, on_event)
       local seconds = core.clock() - began - away
       self.train_seconds = before + seconds
       self.images_per_second = self.images / self.train_seconds
-      asked = on_event {kind = "step", phase = self:phase_name(), epoch = self.epoch, batch = batch,
-        step = self.steps, done = self.steps - self.phase_began, total = total, losses = self.losses,
-        images_per_second = self.images_per_second,
-        eta = (total - self.steps + self.phase_began) * seconds / math.max(1, self.steps - first)} == "stop" or asked
+      local e, over = step_event(self, batch, seconds / (self.steps - first), time_left)
+      if log(self.steps) then
+        self:log({kind = "step", step = e.step, epoch = e.epoch, losses = e.losses, rates = phase.rates(self),
+          images_per_second = e.images_per_second, seconds = self.train_seconds, eta = e.eta, share = e.share},
+          on_event)
+      end
+      asked = on_event(e) == "stop" or over or asked
       checkpoint_if_due(self, on_event)
       local between = is_between_updates(self)
       interrupted, stopped = between and core.interrupted(), between and asked
@@ -211,12 +238,13 @@ end
 -- @param callbacks function|table a function(event) for events of kind begin, step, epoch, evaluate, note and end; or a
 --   table of on_step, on_epoch and on_evaluate, each a function(event), and on_event, which replaces the progress bar.
 --   If one of them returns "stop" at a step, the training ends after that step (with `accumulate`, after the update
---   that the step belongs to)
+--   that the step belongs to). The table may also hold time_left, a function(event) that says at each step how many
+--   seconds the training may still take: it ends where there are none, and the time left that is shown counts to it
 -- @return run itself
 -- @raise a loss is NaN or infinite (with step, term and last good checkpoint); a stage fails (with step and stage)
 -- @example run:fit {on_epoch = function(event) print(event.epoch) end}
 function run:fit(callbacks)
-  local on_event = listener(callbacks)
+  local on_event, time_left = listener(callbacks)
   local held <close> = interrupt.hold()                  -- luacheck: ignore 211
   self.began, self.saved_at = core.clock(), core.clock()
   for _, note in ipairs(self.notes) do on_event {kind = "note", text = note} end
@@ -228,13 +256,15 @@ function run:fit(callbacks)
       try_checkpoint(self, on_event)                       -- at the end of the phase before
     end
     local stopped
-    interrupted, stopped = fit_phase(self, on_event)
+    interrupted, stopped = fit_phase(self, on_event, time_left)
     more = not (interrupted or stopped or self.stopped)
     if more then more, interrupted = next_phase(self) end
   end
   self.seconds, self.began = self:seconds_so_far(), nil
   self.interrupted = interrupted
   try_checkpoint(self, on_event)
+  self:log({kind = "end", step = self.steps, epoch = self.epoch, interrupted = interrupted,
+    seconds = self.train_seconds}, on_event)
   on_event {kind = "end", interrupted = interrupted, seconds = self.train_seconds}
   return self
 end

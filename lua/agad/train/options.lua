@@ -60,6 +60,8 @@ return configuration.define("trainer", {
   checkpoint_minutes = option {default = 5.0, min = 0, results = false,
     help = "minutes between checkpoints, besides those after phases and, where cheap, epochs; 0 = at the end only"},
   log_every = option {default = 10, min = 1, results = false, help = "steps between entries in the log"},
+  tensorboard = option {default = false, results = false,
+    help = "write the log as event files for TensorBoard too, with a grid of pictures for each evaluation"},
   patience = option {default = 0, min = 0,
     help = "stop after this many evaluations without improvement on held-out normals; 0 = never"},
   evaluate_every = option {default = 0, min = 0, help = "epochs between evaluations; 0 = at the end only"},

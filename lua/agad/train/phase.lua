@@ -73,6 +73,18 @@ function phase.steps(run)
   return run.extent.steps
 end
 
+--- The number of steps in the phases after the current one.
+function phase.steps_after(run)
+  if not run.extent.after then
+    local after = 0
+    for number = run.phase + 1, #run.method.phases do
+      after = after + phase.steps(setmetatable({phase = number, extent = {}}, {__index = run}))
+    end
+    run.extent.after = after
+  end
+  return run.extent.after
+end
+
 --- Whether nothing but `steps` limits the current phase.
 function phase.counts_steps(run) return is_limited(run) and not configured(run) end
 
@@ -163,7 +175,7 @@ end
 -- @param number integer
 function phase.enter(run, number)
   run.phase, run.epoch, run.done, run.phase_began, run.started, run.extent = number, 0, 0, run.steps, false, {}
-  run.step, run.rates = build_step(run), {}
+  run.step, run.rates, run.rate_factor = build_step(run), {}, 1
   choices.begin(run)
   run.step:seed(phase.seed(run.config, 500 + number))
   run.state = states.new(run.step, run.nets, run.method_options, run.keep, {task = run.task, seed = run.config.seed,
@@ -274,7 +286,16 @@ function phase.enter_step(run)
   if type(factor) ~= "number" or not (factor >= 0 and factor < math.huge) then
     error(format("method %s: rate_of_step gives %s; a number from 0 is needed", run.method.name, tostring(factor)), 0)
   end
+  run.rate_factor = factor
   for update, rate in pairs(run.rates) do run.step:set_rate(update, rate * factor) end
+end
+
+--- The learning rates of the latest step.
+-- @return table update -> number
+function phase.rates(run)
+  local rates = {}
+  for update, rate in pairs(run.rates) do rates[update] = rate * run.rate_factor end
+  return rates
 end
 
 --- Sets what depends on the epoch: the values of schedules, and the known anomalies that are trained on.

@@ -4,19 +4,12 @@
 
 local sorted_keys = require("agad.base.values").keys
 local format = require("agad.base.text").format
+local terminal = require "agad.base.terminal"
 local wrap = require("agad.base.text").wrap
 
 local progress = {}
 
 local blocks = {"▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"}
-
-local function utf8_locale()
-  for _, name in ipairs {"LC_ALL", "LC_CTYPE", "LANG"} do
-    local v = os.getenv(name)
-    if v and v ~= "" then return v:lower():find("utf%-?8") ~= nil end
-  end
-  return false
-end
 
 --- Seconds as a person reads them: 4.2 s, 1:05, 2:03:10.
 function progress.duration(seconds)
@@ -41,7 +34,8 @@ function progress.bar(share, width, unicode)
   return text .. ("·"):rep(width - full - (part > 0 and 1 or 0))
 end
 
-local function number(v)                          -- always six columns or fewer: 123456, 12.34, 0.0123
+--- A number in six columns or fewer, if it is below a million: 123456, 12.34, 0.012.
+function progress.number(v)
   if v ~= v then return "nan" end
   local a = math.abs(v)
   if a >= 1000 then return format("%.0f", v) end
@@ -57,25 +51,25 @@ local short = {{"generator", "G"}, {"discriminator", "D"}}
 local function losses(values)
   local parts = {}
   for _, pair in ipairs(short) do
-    if values[pair[1]] then parts[#parts + 1] = pair[2] .. " " .. number(values[pair[1]]) end
+    if values[pair[1]] then parts[#parts + 1] = pair[2] .. " " .. progress.number(values[pair[1]]) end
   end
   if #parts < #short then
     parts = {}
     local names = sorted_keys(values)
-    for i = 1, math.min(2, #names) do parts[i] = names[i] .. " " .. number(values[names[i]]) end
+    for i = 1, math.min(2, #names) do parts[i] = names[i] .. " " .. progress.number(values[names[i]]) end
   end
   return table.concat(parts, "  ")
 end
 
 --- The line for a step event in at most `width` columns; parts that do not fit are left out, the bar last of all.
--- @param e table the event: phase (if there are several), epoch, done and total (steps of the phase), losses,
---   images_per_second, eta
+-- @param e table the event: phase (if there are several), epoch, done and total (steps of the phase), share (how much
+--   is done; default: done / total), losses, images_per_second, eta
 -- @param total table the begin event: epochs, and steps where the option `steps` counts
 function progress.line(e, total, width, unicode)
   local word, at, all = "epoch", e.epoch, tostring(total.epochs)
   if total.steps then word, at, all = "step", e.done, tostring(total.steps) end
   local head = ("%s%s %" .. #all .. "d/%s"):format(e.phase and e.phase .. " " or "", word, at, all)
-  local done = e.done / math.max(1, e.total)
+  local done = e.share or e.done / math.max(1, e.total)
   local tail = {
     e.losses and next(e.losses) and losses(e.losses) or nil,
     e.eta and progress.duration(e.eta) .. " left" or "",
@@ -201,9 +195,9 @@ function progress.new(o)
   self.clock = o.clock or core.clock
   self.columns = o.columns or core.terminal_width
   self.live = o.live
-  if self.live == nil then self.live = core.isatty(2) and os.getenv "TERM" ~= "dumb" end
+  if self.live == nil then self.live = terminal.is_live(2) end
   self.unicode = o.unicode
-  if self.unicode == nil then self.unicode = utf8_locale() end
+  if self.unicode == nil then self.unicode = terminal.is_utf8() end
   return self
 end
 

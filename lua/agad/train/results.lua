@@ -108,10 +108,17 @@ function run:scorer()
   return self.scorer_program
 end
 
+-- Adds an evaluation of the current weights to the log.
+local function log_evaluation(self, source, entry, on_event)
+  local column = evaluate.columns.steady
+  local net = source.net(column.weights, column.bn)
+  self:log_evaluation(entry, net, evaluate.how(source, column, self.config.eval_batch), on_event)
+end
+
 --- Evaluates every column with the current weights and adds them to `history`; an unavailable column is null.
 function run:measure(on_event)
   local began, source, batch = core.clock(), sources(self), self.config.eval_batch
-  local entry, parts = {epoch = self.epoch, step = self.steps}, {}
+  local entry, parts = {kind = "evaluate", epoch = self.epoch, step = self.steps}, {}
   for _, name in ipairs {"steady", "plain", "paper_like"} do
     local result = evaluate.column(source, self.task, evaluate.columns[name], batch)
     entry["auroc_" .. name] = result and result.auroc or core.null
@@ -120,9 +127,9 @@ function run:measure(on_event)
     end
   end
   select_epoch(self, source, entry)
+  entry.seconds = core.clock() - began
+  log_evaluation(self, source, entry, on_event)
   table.insert(self.history, entry)
-  entry.kind, entry.seconds = "evaluate", core.clock() - began
-  if self.rundir then self.rundir:log(entry) end
   if on_event then
     on_event {kind = "note", text = ("epoch %d: AUROC %s"):format(self.epoch, table.concat(parts, ", "))}
   end
@@ -174,6 +181,8 @@ function run:evaluate(on_event, o)
   row.images_per_second = self.images_per_second or core.null
   row.train_seconds = self.train_seconds
   row.seconds = (self.seconds or 0) + core.clock() - began
+  log_evaluation(self, source, {kind = "result", epoch = row.epochs, step = self.steps, auroc_steady = row.auroc_steady,
+    auroc_plain = row.auroc_plain, auroc_paper_like = row.auroc_paper_like}, on_event)
   if self.rundir then
     local ok, reason = errors.try(self.rundir.result, self.rundir, row)
     if not ok then table.insert(row.notes, errors.text(reason)) end   -- the row is not lost

@@ -1,9 +1,13 @@
--- A run's directory: config.json, log.jsonl, state.safetensors, result.json, grid.png. The directory of an earlier run
--- is moved aside, and removed after the new run's first checkpoint; a file lock keeps two runs from using one of them.
+-- A run's directory: config.json, log.jsonl, state.safetensors, result.json, grid.png, and events for TensorBoard. The
+-- directory of an earlier run is moved aside, and removed after the new run's first checkpoint; a file lock keeps two
+-- runs from using one of them.
 
 local core = require "agad.core"
+local errors = require "agad.base.errors"
 local lfs = require "lfs"
 local luv = require "luv"
+local is_events = require("agad.train.tensorboard").is_events
+local json_lines = require "agad.base.json_lines"
 local make_folder = require("agad.base.folder").make
 
 local rundir = {}
@@ -27,6 +31,10 @@ local function sweep(dir)
   for name in lfs.dir(dir) do if is_half_written(name) then os.remove(dir .. "/" .. name) end end
 end
 
+local function remove_events(dir)
+  for name in lfs.dir(dir) do if is_events(name) then os.remove(dir .. "/" .. name) end end
+end
+
 -- Whether a directory holds only what a run leaves that was killed before its first checkpoint.
 local function is_empty(dir)
   for name in lfs.dir(dir) do
@@ -38,7 +46,7 @@ end
 -- A name in a directory that no run leaves there, or nil.
 local function foreign(dir)
   for name in lfs.dir(dir) do
-    local known = name == "." or name == ".." or is_half_written(name)
+    local known = name == "." or name == ".." or is_half_written(name) or is_events(name)
     for _, file in ipairs(files) do known = known or name == file end
     if not known then return name end
   end
@@ -80,6 +88,7 @@ end
 local function remove(dir)
   for _, name in ipairs(files) do os.remove(dir .. "/" .. name) end
   sweep(dir)
+  remove_events(dir)
   lfs.rmdir(dir)
 end
 
@@ -145,28 +154,44 @@ end
 -- @param text string
 function rundir:configure(text) core.file_replace(self.path .. "/config.json", text .. "\n") end
 
---- Removes from log.jsonl the entries after a step, as those steps will be trained again.
-function rundir:rewind_log(step)
-  local path, lines = self.path .. "/log.jsonl", {}
-  local file = io.open(path)
-  if not file then return end
-  for line in file:lines() do
-    local ok, entry = pcall(core.json_decode, line)
-    if ok and type(entry) == "table" and (entry.step or 0) <= step then lines[#lines + 1] = line .. "\n" end
+--- Removes from log.jsonl what will come again: the entries after a step, and later evaluations than the run knows of.
+-- @param step integer
+-- @param known integer the step of the last evaluation that the run knows of
+-- @return integer the step of the last evaluation up to `step` that was in the log, or nil
+function rundir:rewind_log(step, known)
+  local path, kept, evaluated = self.path .. "/log.jsonl", {}, nil
+  local text = text_of(path)
+  if not text then return nil end
+  if self.log_file then self.log_file:close() end
+  self.log_file = nil                             -- opened again at the next entry, as the file will be another one
+  local entries, lines = json_lines.decode(text)
+  for i, entry in ipairs(entries) do
+    local at = entry.step or 0
+    if at <= step then
+      if entry.kind == "evaluate" or entry.kind == "result" then evaluated = at end
+      if entry.kind ~= "evaluate" or at <= known then kept[#kept + 1] = lines[i] .. "\n" end
+    end
   end
-  file:close()
-  core.file_replace(path, table.concat(lines))
+  core.file_replace(path, table.concat(kept))
+  return evaluated
 end
 
 --- Appends one line to log.jsonl.
+-- @param entry table
+-- @return string why it could not be written; nil if it was
 function rundir:log(entry)
+  local path = self.path .. "/log.jsonl"
   if not self.log_file then
-    local file, reason = io.open(self.path .. "/log.jsonl", "a")
-    if not file then error("run directory: " .. reason, 0) end
-    file:setvbuf "line"
+    local file, reason = io.open(path, "a")
+    if not file then return errors.reason(path, reason) end
+    file:setvbuf "full"
     self.log_file = file
   end
-  self.log_file:write(core.json_encode(entry), "\n")
+  local line = core.json_encode(entry) .. "\n"
+  local ok, reason = self.log_file:write(self.torn and "\n" or "", line)
+  if ok then ok, reason = self.log_file:flush() end
+  self.torn = not ok                              -- the next entry begins a line of its own
+  return not ok and reason or nil
 end
 
 --- Writes state.safetensors, and then removes the earlier run that was moved aside.

@@ -7,6 +7,7 @@ local budget = require "agad.train.budget"
 local checkpoint = require "agad.train.checkpoint"
 local core = require "agad.core"
 local fit = require "agad.train.fit"
+local log = require "agad.train.log"
 local methods = require "agad.train.method"
 local options = require "agad.base.configuration"
 local phase = require "agad.train.phase"
@@ -147,7 +148,7 @@ end
 local function prepared(task, method, config)
   local set = task.set
   local self = setmetatable({task = task, method = method, config = config, steps = 0, keep = {}, history = {},
-    losses = {}, train_seconds = 0, measuring = 0, images = 0, notes = {}}, run)
+    losses = {}, train_seconds = 0, measuring = 0, images = 0, notes = {}, complaints = {}}, run)
   self.device = choose_device(config.device)
   self.precision, self.dtype, self.compute = choose_precision(config, self.device)
   if self.device ~= "cpu" then core.allow_tf32(self.precision == "tf32") end
@@ -333,10 +334,12 @@ end
 --- Gives up the run directory, so that another run may use it; this one trains on without checkpoints.
 function run:close()
   if self.rundir then self.rundir:close() end
-  self.rundir = nil
+  if self.events then self.events:close() end
+  self.rundir, self.events = nil, nil
 end
 
 fit.extend(run)
+log.extend(run)
 results.extend(run)
 
 return trainer
