@@ -49,6 +49,23 @@ describe("options.resolve", function()
     end
   end)
 
+  it("types the average of weights: a decay, or a share of the steps in lowest terms", function()
+    local function ema(v) return options.resolve(method, {ema = v}).ema end
+    assert.same({0.5, 0.5, 0.0}, {ema(.5), ema ".5", ema(0)})
+    assert.equal("float", math.type(ema "0"))
+    assert.same({"1/4", "1/4", "1/1", "3/4"}, {ema "1/4", ema " 2 / 8 ", ema "5/5", ema "3/4"})
+    assert.equal(options.hash(options.resolve(method, {ema = "1/4"})),
+      options.hash(options.resolve(method, {ema = "2/8"})))
+    assert.not_equal(options.hash(options.resolve(method, {ema = "1/4"})),
+      options.hash(options.resolve(method, {ema = .25})))
+    assert.matches('"ema":"1/4"', options.canonical(options.resolve(method, {ema = "1/4"})), 1, true)
+    for _, wrong in ipairs {1, -1, "1", "0/4", "5/4", "1/1001", "1/4/2", "quarter", true, 0 / 0} do
+      local text = message {ema = wrong}
+      assert.matches("ema = ", text, 1, true)
+      assert.matches("it must be a decay of at least 0 and below 1, or a share of the steps so far", text, 1, true)
+    end
+  end)
+
   it("types classes, lists and booleans", function()
     local c = options.resolve(method, {normal = "8", anom_classes = "1,2", betas = "[0.9, 0.99]", advprop_bn = "off"})
     assert.equal(8, c.normal)

@@ -60,6 +60,28 @@ describe("a resumed run", function()
     run:close()
   end)
 
+  it("whose average spans a share of the steps ends as one that never stopped, to the bit", function()
+    local o, count = with {ema = "1/4"}, 0
+    local undisturbed = agad.trainer(task, o):fit(quiet)
+    local run = agad.trainer(task, o, {dir = path "share"})
+    run:fit(function(e)
+      count = count + (e.kind == "step" and 1 or 0)
+      return count == 2 and e.kind == "step" and "stop" or nil
+    end)
+    run:close()
+    local again = agad.trainer(task, o, {dir = path "share", resume = true}):fit(quiet)
+    assert.same({undisturbed.steps, 0}, {again.steps, furthest(undisturbed, again)})
+    local row, average = again:evaluate(quiet), again.step:average "generator"
+    assert.same({"1/4", row.auroc_steady}, {row.config.ema, undisturbed:evaluate(quiet).auroc_steady})
+    for i, t in ipairs(undisturbed.step:average "generator") do
+      assert.equal(t:tostring_bytes(), average[i]:tostring_bytes())
+    end
+    again:save(path "share.safetensors")
+    assert.equal("1/4", agad.model.open(path "share.safetensors").config.ema)
+    again:close()
+    has(refused(agad.trainer, task, with {ema = .25}, {dir = path "share", resume = true}), "ema = 1/4, now 0.25")
+  end)
+
   it("that had finished trains no more and gives the same row", function()
     local dir = path "finished"
     local run = agad.trainer(task, with(), {dir = dir}):fit(quiet)

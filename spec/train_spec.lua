@@ -20,7 +20,7 @@ describe("AGAD's step", function()
   for _, anomalies in ipairs {0, 2} do
     it(("equals its reference over autograd, 20 steps, %d anomalies"):format(anomalies), function()
       local list = batches(20, 6)
-      local own = record(new_run {ema = .9}, list, anomalies)
+      local own = record(new_run {average = {decay = .9}}, list, anomalies)
       near(own, record(new_run {method = "agad_reference"}, list, anomalies), 1e-10)
       near(own, record(new_run {method = "agad_reference", layout = "nchw"}, list, anomalies), 1e-10)
     end)
@@ -90,7 +90,7 @@ end)
 
 describe("the average of weights", function()
   it("has no bias from the start", function()
-    local run, beta = new_run {ema = 0.9}, 0.9
+    local run, beta = new_run {average = {decay = 0.9}}, 0.9
     local mean = {}
     for t, x in ipairs(batches(5, 6)) do
       run.step:run(x, 6)
@@ -104,6 +104,50 @@ describe("the average of weights", function()
       end
     end
     assert.is_nil(run.step:average "discriminator")
+  end)
+
+  it("spans a share of the steps so far: all of them alike, or the later ones the more", function()
+    for _, share in ipairs {1, 1 / 4} do
+      local run, seen = new_run {average = {share = share}}, {}
+      for t, x in ipairs(batches(7, 6)) do
+        run.step:run(x, 6)
+        for i, p in ipairs(run.nets.generator:params()) do
+          seen[i] = seen[i] or {}
+          seen[i][t] = p.tensor:detach():clone()
+          local mean
+          for k, w in ipairs(seen[i]) do
+            local weight = math.min(1, 1 / (share * k))
+            mean = mean and mean * (1 - weight) + w * weight or w
+          end
+          local got = run.step:average("generator")[i]
+          assert.is_true(largest(got - mean) <= 1e-14 + 1e-12 * largest(mean), p.name)
+          if share == 1 then                                -- the plain mean
+            local sum = seen[i][1]:clone()
+            for k = 2, t do sum = sum + seen[i][k] end
+            assert.is_true(largest(got - sum / t) <= 1e-14 + 1e-12 * largest(mean), p.name)
+          elseif t <= 4 then assert.equal(0, largest(got - seen[i][t])) end -- no more than one step to span
+        end
+      end
+    end
+  end)
+
+  it("counts its updates, not its batches", function()
+    local m = methods.load "agad"
+    local run = new_run {average = {share = 1}, accumulate = 2, stages = m.phases[1].step}
+    local sums, updates = {}, 0
+    for t, x in ipairs(batches(6, 6)) do
+      run.step:run(x, 6)
+      if t % 2 == 0 then
+        updates = updates + 1
+        for i, p in ipairs(run.nets.generator:params()) do
+          local w = p.tensor:detach():clone()
+          sums[i] = sums[i] and sums[i] + w or w
+          local off = largest(run.step:average("generator")[i] - sums[i] / updates)
+          assert.is_true(off <= 1e-14 + 1e-12 * largest(sums[i]), p.name)
+        end
+      end
+    end
+    assert.equal(3, updates)
   end)
 end)
 
@@ -227,10 +271,14 @@ describe("a step", function()
       "agad.reconstruct", "agad.discriminator_loss")
     has(refused(run.step.add_stage, run.step, "critic_update"), "no update 'critic'")
     has(refused(run.step.add_update, run.step, "critic", {"critic"}, steps.adam()), "no net 'critic'")
-    has(refused(run.step.add_average, run.step, "critic", .9), "'critic'")
+    has(refused(run.step.add_average, run.step, "critic", {decay = .9}), "'critic'")
     has(refused(run.step.backward, run.step, "critic", agad.ones(1)), "no such update")
-    for _ = 1, 8 do run.step:add_average("generator", .9) end
-    has(refused(run.step.add_average, run.step, "generator", .9), "step: at most 8 averages")
+    has(refused(run.step.add_average, run.step, "generator", {}), "average of generator: give decay or share")
+    has(refused(run.step.add_average, run.step, "generator", {decay = .9, share = .5}), "give decay or share")
+    has(refused(run.step.add_average, run.step, "generator", {decay = 1}), "average of generator: decay = 1")
+    has(refused(run.step.add_average, run.step, "generator", {share = 1.5}), "average of generator: share = 1.5")
+    for _ = 1, 8 do run.step:add_average("generator", {decay = .9}) end
+    has(refused(run.step.add_average, run.step, "generator", {decay = .9}), "step: at most 8 averages")
     local function add(adam) run.step:add_update("g", {"generator"}, adam) end
     for _, name in ipairs {"lr", "beta1", "beta2", "eps", "weight_decay", "clip", "accumulate"} do
       local adam = steps.adam()
@@ -256,7 +304,7 @@ describe("a step", function()
     local late = core.step("m", "{}") -- collected in either order
     late:add_net("g", nn.net(tiny_nets().generator))
     late:add_update("g", {"g"}, steps.adam())
-    late:add_average("g", .9)
+    late:add_average("g", {share = .25})
     late = nil
     collectgarbage()
     collectgarbage()
@@ -292,7 +340,7 @@ describe("memory", function()
     error(("%.1f MB more in %d steps"):format(grown, count - settled))
   end
 
-  local function tiny() return new_run {dtype = "float32", ema = .99} end
+  local function tiny() return new_run {dtype = "float32", average = {decay = .99}} end
   local x = agad.rand(8, 1, 16, 16) * 2 - 1
 
   it("stays flat over 400 steps of a tiny net", function() flat(tiny(), 400, x, 100) end)
@@ -303,7 +351,7 @@ describe("memory", function()
   it("stays flat over 10,000 steps of a tiny net #slow", function() flat(tiny(), 10000, x, 100) end)
   it("stays flat over 300 steps of the naive net #slow", function()
     local shape = {1, 32, 32}
-    local run = new_run {dtype = "float32", ema = .99, spread = 1,
+    local run = new_run {dtype = "float32", average = {decay = .99}, spread = 1,
       programs = {generator = nn.program("naive", shape), discriminator = nn.program("discriminator", shape)}}
     flat(run, 300, agad.rand(8, 1, 32, 32) * 2 - 1, 100)
   end)

@@ -107,12 +107,18 @@ static int add_update(lua_State *L) {
   return lua_agad_end(L, &scope, 0);
 }
 
+/* add_average(net, {decay=} or {share=}): decay from 0 and below 1; share of the steps so far, over 0 and up to 1 */
 static int add_average(lua_State *L) {
+  static const option known[] = {OPTION_NUMBER("decay", average_options, decay, 0, 1 - 1e-12),
+                                 OPTION_NUMBER("share", average_options, share, 1e-9, 1), OPTION_END};
   lua_step *s = check(L, 1);
   const char *name = luaL_checkstring(L, 2);
-  double beta = luaL_checknumber(L, 3);
+  average_options how = {.decay = -1};
+  luaL_checktype(L, 3, LUA_TTABLE);
+  lua_agad_options(L, 3, lua_pushfstring(L, "average of %s", name), known, &how);
+  if ((how.decay >= 0) == (how.share > 0)) return lua_agad_error(L, "average of %s: give decay or share", name);
   at_scope scope = at_open();
-  step_add_average(s->state, name, beta);
+  step_add_average(s->state, name, how);
   return lua_agad_end(L, &scope, 0);
 }
 

@@ -119,7 +119,7 @@ int step_add_update(step_state *s, const char *name, const char *const *nets, in
   return s->n_updates++;
 }
 
-int step_add_average(step_state *s, const char *name, double beta) {
+int step_add_average(step_state *s, const char *name, average_options how) {
   int place = step_find_net(s, name), update = -1;
   for (int i = 0; i < s->n_updates; i++)
     for (int j = 0; j < s->updates[i].n_nets; j++)
@@ -128,7 +128,7 @@ int step_add_average(step_state *s, const char *name, double beta) {
   if (s->n_averages == STEP_MAX_AVERAGES) return at_fail("step: at most %d averages", STEP_MAX_AVERAGES);
   const net *n = s->nets[place].net;
   step_average *a = s->averages + s->n_averages;
-  *a = (step_average){place, update, beta, at_calloc(n->program->n_params, sizeof *a->params), n->program->n_params};
+  *a = (step_average){place, update, how, at_calloc(n->program->n_params, sizeof *a->params), n->program->n_params};
   at_scope scope = at_open();
   int mode = at_grad_mode(0);
   for (int i = 0; i < a->n && at_ok(); i++) at_store(&a->params[i], at_clone(at_detach(n->params[i])));

@@ -40,9 +40,13 @@ typedef struct step_update {
   at_tensor *count;                      /* steps made: 0-d float32 on the device */
 } step_update;
 
-/* The average of a net's weights over the steps of its update, without bias from the start. */
+/* How far back an average reaches: with `share` > 0, over that share of the steps so far (1: all of them alike); else by
+ * a decay. */
 /* clang-format off */
-typedef struct step_average { int net, update; double beta; at_tensor **params; int n; } step_average;
+typedef struct average_options { double decay, share; } average_options;
+
+/* The average of a net's weights over the steps of its update, without bias from the start. */
+typedef struct step_average { int net, update; average_options how; at_tensor **params; int n; } step_average;
 
 struct step_state {
   method_options *options;
@@ -75,7 +79,7 @@ void step_free(step_state *s);
 int step_add_net(step_state *s, const char *name, net *n, net_plan *plan);
 int step_add_update(step_state *s, const char *name, const char *const *nets, int n_nets, adam_options adam,
                     gradient_options gradient);
-int step_add_average(step_state *s, const char *net, double beta);
+int step_add_average(step_state *s, const char *net, average_options how);
 /* C stages are looked up as "FAMILY.NAME", then as "NAME", then as UPDATE_update: stages.c. */
 int step_add_builtin(step_state *s, const char *name);
 int step_add_update_stage(step_state *s, const char *name, int update); /* Adam: update.c */

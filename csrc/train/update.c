@@ -38,13 +38,22 @@ int step_backward(step_state *s, int update, at_tensor *loss, int retain_graph) 
   return at_ok() ? 0 : -1;
 }
 
-/* The new weights enter with (1 - beta) / (1 - beta^t): the average has no bias from the start. */
+/* With what weight the weights of step t enter, so that the average has no bias from the start. By a decay b:
+ * (1 - b) / (1 - b^t). By a share s of the steps so far: 1 / (s t), at most 1; the weights of step k <= t then count in
+ * proportion to k^(1/s - 1). */
+static at_tensor *weight_of(const average_options *how, at_tensor *t) {
+  if (how->share > 0) {
+    at_tensor *weight = at_call("reciprocal", "", (at_value[]){at_v(at_mul_scalar(t, how->share))}, 1);
+    return at_call("clamp_max", "", (at_value[]){at_v(weight), at_vi(1)}, 2);
+  }
+  at_tensor *decayed = at_call("pow", "Scalar", (at_value[]){at_vd(how->decay), at_v(t)}, 2);
+  return at_div(at_scalar(1 - how->decay, AT_F64, at_device_of(t)), at_add_scalar(at_neg(decayed), 1));
+}
+
 static void average(step_state *s, step_average *a) {
   const net *n = s->nets[a->net].net;
   at_tensor *t = at_to(s->updates[a->update].count, AT_F64, n->device);
-  at_tensor *decayed = at_call("pow", "Scalar", (at_value[]){at_vd(a->beta), at_v(t)}, 2);
-  at_tensor *weight = at_div(at_scalar(1 - a->beta, AT_F64, n->device), at_add_scalar(at_neg(decayed), 1));
-  weight = at_to(weight, n->dtype, n->device);
+  at_tensor *weight = at_to(weight_of(&a->how, t), n->dtype, n->device);
   for (int i = 0; i < n->program->n_params; i++) at_lerp_(a->params[i], n->params[i], weight);
 }
 

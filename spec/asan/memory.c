@@ -228,7 +228,7 @@ static step_state *make_step(void) {
   if (at_ok()) add_net(s, d, discriminator_json);
   if (at_ok()) step_add_update(s, g, &g, 1, adam, (gradient_options){1, 1});
   if (at_ok()) step_add_update(s, d, &d, 1, adam, (gradient_options){0, 1});
-  if (at_ok()) step_add_average(s, g, .9);
+  if (at_ok()) step_add_average(s, g, (average_options){.share = .25});
   if (at_ok()) step_guard(s, d, 1e9, 1, NULL);
   if (at_ok()) step_seed(s, 1);
   for (int i = 0; i < 8 && at_ok(); i++) step_add_builtin(s, stages[i]);

@@ -32,7 +32,8 @@ end
 
 local function largest(t) return t:abs():max():item() end
 
--- A step over tiny nets. o: method, given (options), seed, dtype, spread (of the weights), ema, delta, stages
+-- A step over tiny nets. o: method, given (options), seed, dtype, spread (of the weights), average, accumulate, delta,
+-- stages
 local function new_run(o)
   local method = methods.load(o.method or "agad")
   local opts = options.select(options.resolve(method, o.given or {}), "method")
@@ -48,9 +49,9 @@ local function new_run(o)
   local step = run.step
   step:add_net("generator", run.nets.generator)
   step:add_net("discriminator", run.nets.discriminator)
-  step:add_update("generator", {"generator"}, adam {lr = o.lr})
-  step:add_update("discriminator", {"discriminator"}, adam {lr = o.lr})
-  if o.ema then step:add_average("generator", o.ema) end
+  step:add_update("generator", {"generator"}, adam {lr = o.lr, accumulate = o.accumulate})
+  step:add_update("discriminator", {"discriminator"}, adam {lr = o.lr, accumulate = o.accumulate})
+  if o.average then step:add_average("generator", o.average) end
   for _, stage in ipairs(o.stages or method.phases[1].step) do
     if type(stage) == "string" then step:add_stage(stage) else step:add_stage(stage[1], stage[2]) end
   end

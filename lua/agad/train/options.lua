@@ -17,6 +17,22 @@ end
 
 local function methods() return require("agad.train.method").names() end
 
+-- A decay, or a share of the steps so far as text, in lowest terms: "2/8" and "1/4" are one configuration.
+local function average(key, d, v)
+  local part, whole = tostring(v):match "^%s*(%d+)%s*/%s*(%d+)%s*$"
+  part, whole = tonumber(part), tonumber(whole)
+  if not part then
+    local known, decay = pcall(options.convert.number, key, d, v)
+    if known then return decay end
+  elseif part >= 1 and part <= whole and whole <= 1000 then
+    local a, b = part, whole
+    while b > 0 do a, b = b, a % b end                   -- their greatest common divisor
+    return ("%d/%d"):format(part // a, whole // a)
+  end
+  error(("%s = %s: it must be a decay of at least 0 and below 1, or a share of the steps so far, from 1/1000 to 1/1")
+    :format(key, options.show(v)), 0)
+end
+
 return configuration.define("trainer", {
   method = option {default = "auto", flag = "NAME", suggest = methods,
     help = "the method: a name, a file such as my_method.lua, or auto: "
@@ -38,8 +54,9 @@ return configuration.define("trainer", {
     help = "clip gradients to this norm, for each update; 0 = off"},
   accumulate = option {default = 1, min = 1, max = MOST_STEPS,
     help = "batches whose gradients are accumulated for one update"},
-  ema = option {default = 0.99, min = 0, below = 1,
-    help = "decay of the moving average of the scored weights; 0 = off"},
+  ema = option {kind = average, default = 0.99, min = 0, below = 1,
+    help = "moving average of the scored weights: its decay, or the share of the steps so far that it spans, such as "
+      .. "1/4 (1/1 = the mean of all); 0 = off"},
   augment = {
     flip = option {default = false, help = "flip half of the pictures left to right"},
     shift = option {default = 0, min = 0, max = 4096, unit = "pixels",

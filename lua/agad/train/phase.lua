@@ -119,6 +119,12 @@ local function updates_of(run, its)
   return updates, left_out
 end
 
+-- The option `ema` as the step takes it: a decay, or a share of the steps so far.
+local function average_of(ema)
+  local part, whole = tostring(ema):match "^(%d+)/(%d+)$"
+  return part and {share = part / whole} or {decay = ema}
+end
+
 local function build_step(run)
   local its, c = phase.current(run), run.config
   local updates, left_out = updates_of(run, its)
@@ -132,9 +138,9 @@ local function build_step(run)
     for _, net in ipairs(update.nets) do trained[net] = true end
   end
   run.averaged = {}
-  for _, name in ipairs(c.ema > 0 and run.method.average or {}) do
+  for _, name in ipairs(c.ema ~= 0 and run.method.average or {}) do
     if trained[name] then
-      step:add_average(name, c.ema)
+      step:add_average(name, average_of(c.ema))
       run.averaged[name] = true
     end
   end
