@@ -1,0 +1,213 @@
+-- What to average the scored weights over: several rules from one training, three seeds, after epochs 1, 2, 4 and 8; and
+-- whether held-out normals say when to stop where no anomaly is known. Two tables. What is missing in
+-- spec/figures/measured/steady.jsonl is trained first, 3 to 20 minutes each; MNIST and Fashion-MNIST are needed
+-- (AGAD_DATA), and what is not there is said and passed over.
+--     build/agad spec/figures/steady.lua [SET [SEED]]
+
+local agad = require "agad"
+local core = agad.core
+local measure = dofile "spec/figures/support/steady.lua"
+
+local PATH, EPOCHS, SEEDS, GAMMAS = "spec/figures/measured/steady.jsonl", {1, 2, 4, 8}, {1, 2, 3}, {0.0, 0.05}
+local SHARES = {["1/1"] = 1, ["1/2"] = 1 / 2, ["1/4"] = 1 / 4, ["1/9"] = 1 / 9}
+local COLUMNS, STOPPED = {"plain", "present", "1/1", "1/2", "1/4", "1/9"}, "1/4"
+local HEADS = {plain = "plain", present = "ema = .99"}
+-- Sets with their normal classes and how many anomalies are tested.
+local sets = {{"weave", {"cloth", "metal", "grain", "dots"}, 500}, {"mnist", {0, 1, 8}, 2500},
+  {"fashion-mnist", {0, 6}, 2500}}
+
+-- Records ------------------------------------------------------------------------------------------
+
+local function id(set, normal, gamma, seed) return ("%s %s %g %d"):format(set, normal, gamma, seed) end
+
+local records = {}
+local file = io.open(PATH)
+for line in file and file:lines() or function() end do
+  local r = core.json_decode(line)
+  records[id(r.set, r.normal, r.gamma, r.seed)] = r
+end
+if file then file:close() end
+
+local loaded = {}
+local function load(set, normal)
+  local key = set == "weave" and set .. normal or set
+  if loaded[key] == nil then
+    local ok, got = pcall(agad.data.load, set, set == "weave" and {normal = normal} or {})
+    if not ok then io.stderr:write(("steady: %s\n"):format(got)) end
+    loaded = {[key] = ok and got}
+  end
+  return loaded[key]
+end
+
+local function add(set, normal, gamma, seed, anomalies)
+  if records[id(set, normal, gamma, seed)] then return end
+  local pictures = os.getenv "FIGURES" ~= "now" and load(set, normal)
+  if not pictures then
+    io.stderr:write(("steady: %s is not measured\n"):format(id(set, normal, gamma, seed)))
+    return
+  end
+  local record = measure(pictures, {shares = SHARES, epochs = EPOCHS, every = gamma == 0 and {"present", STOPPED} or {},
+    task = {normal = normal, gamma = gamma, holdout = .1, test_limit = anomalies, task_seed = seed},
+    run = {method = "agad", net = "naive", precision = "fp32", threads = 1, epochs = EPOCHS[#EPOCHS], ema = .99,
+      seed = seed}})
+  record.set, record.normal, record.gamma, record.seed = set, normal, gamma, seed
+  records[id(set, normal, gamma, seed)] = record
+  local to = assert(io.open(PATH, "a"))
+  to:write(core.json_encode(record), "\n")
+  to:close()
+end
+
+-- The short ones first, and then every class once before any is measured again.
+local function measure_all(wanted, of_seed)
+  local function one(set, seed)
+    if wanted and wanted ~= set[1] then return end
+    for _, normal in ipairs(set[2]) do
+      for _, gamma in ipairs(GAMMAS) do add(set[1], normal, gamma, seed, set[3]) end
+    end
+  end
+  for _, seed in ipairs(of_seed and {of_seed} or SEEDS) do one(sets[1], seed) end
+  for _, seed in ipairs(of_seed and {of_seed} or SEEDS) do for i = 2, #sets do one(sets[i], seed) end end
+end
+measure_all(arg[1], math.tointeger(tonumber(arg[2])))
+
+-- Tables -------------------------------------------------------------------------------------------
+
+-- The records of a class and a gamma, one for each seed that was measured.
+local function of_class(set, normal, gamma)
+  local list = {}
+  for _, seed in ipairs(SEEDS) do list[#list + 1] = records[id(set, normal, gamma, seed)] end
+  return list
+end
+
+local function each_class(f)
+  for _, set in ipairs(sets) do
+    for _, normal in ipairs(set[2]) do
+      for _, gamma in ipairs(GAMMAS) do
+        local list = of_class(set[1], normal, gamma)
+        if #list > 0 then f(("%s %s, γ = %g"):format(set[1], normal, gamma), list, gamma) end
+      end
+    end
+  end
+end
+
+local function entry_of(record, epoch)
+  for _, entry in ipairs(record.entries) do if entry.epoch == epoch then return entry end end
+end
+
+-- Median and range over the seeds.
+local function over_seeds(list, epoch, column)
+  local values = {}
+  for i, record in ipairs(list) do values[i] = entry_of(record, epoch).columns[column].auroc end
+  table.sort(values)
+  local middle = (values[(#values + 1) // 2] + values[#values // 2 + 1]) / 2
+  return middle, values[#values] - values[1]
+end
+
+local function row(cells) print("| " .. table.concat(cells, " | ") .. " |") end
+
+local head = {"AUROC %, median of the seeds after epochs 1, 2, 4, 8"}
+for _, column in ipairs(COLUMNS) do head[#head + 1] = HEADS[column] or column end
+row(head)
+print("|" .. ("---|"):rep(#head))
+local totals, rows = {}, 0
+for _, column in ipairs(COLUMNS) do totals[column] = {sum = 0, spread = 0, widest = 0, plain = 0, present = 0} end
+each_class(function(name, list)
+  local cells = {name .. (#list < #SEEDS and (", seeds: %d"):format(#list) or "")}
+  for _, column in ipairs(COLUMNS) do
+    local t, values = totals[column], {}
+    for i, epoch in ipairs(EPOCHS) do
+      local middle, spread = over_seeds(list, epoch, column)
+      values[i] = ("%.1f"):format(100 * middle)
+      t.sum, t.spread, t.widest = t.sum + middle, t.spread + spread, math.max(t.widest, spread)
+      for _, other in ipairs {"plain", "present"} do
+        t[other] = math.max(t[other], over_seeds(list, epoch, other) - middle)
+      end
+    end
+    cells[#cells + 1] = table.concat(values, " ")
+  end
+  rows = rows + #EPOCHS
+  row(cells)
+end)
+for _, line in ipairs {{"mean of all", "sum", rows}, {"most below plain", "plain", 1},
+  {"most below ema = .99", "present", 1}, {"mean range over the seeds", "spread", rows},
+  {"widest range over the seeds", "widest", 1}} do
+  local cells = {line[1]}
+  for _, column in ipairs(COLUMNS) do cells[#cells + 1] = ("%.2f"):format(100 * totals[column][line[2]] / line[3]) end
+  row(cells)
+end
+
+-- Ranks of a list's values, from 1; ties are averaged.
+local function ranks(values)
+  local list = {}
+  for i, v in ipairs(values) do
+    local below, same = 0, 0
+    for _, other in ipairs(values) do
+      below, same = below + (other < v and 1 or 0), same + (other == v and 1 or 0)
+    end
+    list[i] = below + (same + 1) / 2
+  end
+  return list
+end
+
+-- Spearman's rank correlation; nil where one list is constant.
+local function correlation(a, b)
+  local x, y, n = ranks(a), ranks(b), #a
+  local xy, xx, yy = 0, 0, 0
+  for i = 1, n do
+    local dx, dy = x[i] - (n + 1) / 2, y[i] - (n + 1) / 2
+    xy, xx, yy = xy + dx * dy, xx + dx * dx, yy + dy * dy
+  end
+  return xx > 0 and yy > 0 and xy / math.sqrt(xx * yy) or nil
+end
+
+local function mean(values)
+  local sum = 0
+  for _, v in ipairs(values) do sum = sum + v / #values end
+  return #values > 0 and sum or 0 / 0
+end
+
+local function best_place(values)
+  local place = 1
+  for i, v in ipairs(values) do if v > values[place] then place = i end end
+  return place
+end
+
+-- Of one record: AUROC after every epoch, and what is higher the better the epoch is said to be.
+local function signals_of(record)
+  local auroc, signals = {}, {held_out = {}, synthetic = {}}
+  for i, entry in ipairs(record.entries) do
+    local c = entry.columns[STOPPED]
+    auroc[i], signals.held_out[i], signals.synthetic[i] = c.auroc, -c.held_out, c.synthetic
+  end
+  return auroc, signals
+end
+
+print(("\n| γ = 0, average of the last %s, epochs 1 to 8: mean of the seeds | correlation: low error | synthetic defects "
+  .. "| AUROC %%, last epoch | stopped by low error | by synthetic defects | by test labels |\n|%s")
+  :format(STOPPED, ("---|"):rep(7)))
+local every = {}
+local function stopping_row(name, list)
+  local got = {held_out = {}, synthetic = {}, last = {}, by_held_out = {}, by_synthetic = {}, best = {}}
+  local function put(key, v) table.insert(got[key], v) end
+  for _, record in ipairs(list) do
+    local auroc, signals = signals_of(record)
+    put("last", auroc[#auroc])
+    put("best", auroc[best_place(auroc)])
+    for key, values in pairs(signals) do
+      put(key, correlation(auroc, values))
+      put("by_" .. key, auroc[best_place(values)])
+    end
+  end
+  local cells = {name}
+  for _, key in ipairs {"held_out", "synthetic"} do cells[#cells + 1] = ("%.2f"):format(mean(got[key])) end
+  for _, key in ipairs {"last", "by_held_out", "by_synthetic", "best"} do
+    cells[#cells + 1] = ("%.1f"):format(100 * mean(got[key]))
+  end
+  row(cells)
+end
+each_class(function(name, list, gamma)
+  if gamma > 0 then return end
+  stopping_row(name:gsub(", γ.*", ""), list)
+  table.move(list, 1, #list, #every + 1, every)
+end)
+if #every > 0 then stopping_row("mean of all", every) end
