@@ -88,8 +88,7 @@ static update_options read_update(lua_State *L, int index, const char *name) {
   return o;
 }
 
-/* add_update(name, {net names}, {lr=, beta1=, beta2=, eps=, weight_decay=, clip=, accumulate=, decoupled=}): all but the last are
- * needed */
+/* add_update(name, {net names}, {lr=, beta1=, …}): all options but decoupled are needed */
 static int add_update(lua_State *L) {
   lua_step *s = check(L, 1);
   const char *name = luaL_checkstring(L, 2), *nets[STEP_MAX_NETS];
@@ -114,7 +113,6 @@ static int add_average(lua_State *L) {
   lua_step *s = check(L, 1);
   const char *name = luaL_checkstring(L, 2);
   average_options how = {.decay = -1};
-  luaL_checktype(L, 3, LUA_TTABLE);
   lua_agad_options(L, 3, lua_pushfstring(L, "average of %s", name), known, &how);
   if ((how.decay >= 0) == (how.share > 0)) return lua_agad_error(L, "average of %s: give decay or share", name);
   at_scope scope = at_open();

@@ -1,5 +1,5 @@
--- One training whose generator is averaged by several rules at once. AUROC by each of them after some of the epochs; and
--- what could say without labels when to stop: held-out normals, and these against copies with synthetic defects.
+-- One training whose generator is averaged by several rules at once: AUROC by each of them after some epochs; and what
+-- could say without labels when to stop: held-out normals, and these against copies with synthetic defects.
 
 local agad = require "agad"
 local core = agad.core
@@ -48,8 +48,8 @@ end
 -- @param o table task (options of the task), run (options of the run; ema is the rule of the column `present`), shares
 --   (name -> share of the steps), epochs (list: where all columns are measured), every (list of columns that are
 --   measured after each epoch)
--- @return table a record: entries (a list of {epoch, step, columns = {NAME = {auroc, held_out, synthetic}}}: AUROC of the
---   test pictures, mean score of the held-out normals, AUROC of these against their copies with synthetic defects),
+-- @return table a record: entries (a list of {epoch, step, columns = {NAME = {auroc, held_out, synthetic}}}: AUROC of
+--   the test pictures, mean score of the held-out normals, AUROC of these against their copies with synthetic defects),
 --   counts, config, hash, versions, processor, seconds
 return function(set, o)
   local began, task = core.clock(), tasks.new(set, o.task)
