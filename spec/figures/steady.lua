@@ -9,8 +9,8 @@ local core = agad.core
 local measure = dofile "spec/figures/support/steady.lua"
 
 local PATH, EPOCHS, SEEDS, GAMMAS = "spec/figures/measured/steady.jsonl", {1, 2, 4, 8}, {1, 2, 3}, {0.0, 0.05}
-local SHARES = {["1/1"] = 1, ["1/2"] = 1 / 2, ["1/4"] = 1 / 4, ["1/9"] = 1 / 9}
-local COLUMNS, STOPPED = {"plain", "present", "1/1", "1/2", "1/4", "1/9"}, "1/4"
+local SHARES = {["1/1"] = 1, ["1/2"] = 1 / 2, ["1/4"] = 1 / 4, ["1/9"] = 1 / 9, ["1/16"] = 1 / 16}
+local COLUMNS, STOPPED = {"plain", "present", "1/1", "1/2", "1/4", "1/9", "1/16"}, "1/4"
 local HEADS = {plain = "plain", present = "ema = .99"}
 -- Sets with their normal classes and how many anomalies are tested.
 local sets = {{"weave", {"cloth", "metal", "grain", "dots"}, 500}, {"mnist", {0, 1, 8}, 2500},
