@@ -1,5 +1,6 @@
 -- What to average the scored weights over: several rules from one training, three seeds, after epochs 1, 2, 4 and 8;
--- and whether held-out normals say when to stop where no anomaly is known. Two tables. What is missing in
+-- with batch norm recalibrated on the normals, or (mixed) on normals and known anomalies as in the batches of the
+-- training; and whether held-out normals say when to stop where no anomaly is known. Two tables. What is missing in
 -- spec/figures/measured/steady.jsonl is trained first, 3 to 20 minutes each; MNIST and Fashion-MNIST are needed
 -- (AGAD_DATA), and what is not there is said and passed over.
 --     build/agad spec/figures/steady.lua [SET [SEED]]
@@ -10,8 +11,10 @@ local measure = dofile "spec/figures/support/steady.lua"
 
 local PATH, EPOCHS, SEEDS, GAMMAS = "spec/figures/measured/steady.jsonl", {1, 2, 4, 8}, {1, 2, 3}, {0.0, 0.05}
 local SHARES = {["1/1"] = 1, ["1/2"] = 1 / 2, ["1/4"] = 1 / 4, ["1/9"] = 1 / 9, ["1/16"] = 1 / 16}
-local COLUMNS, STOPPED = {"plain", "present", "1/1", "1/2", "1/4", "1/9", "1/16"}, "1/4"
-local HEADS = {plain = "plain", present = "ema = .99"}
+local OF_NORMALS = {"plain", "present", "1/1", "1/2", "1/4", "1/9", "1/16"}
+local OF_MIXTURE = {"present mixed", "1/4 mixed", "1/9 mixed"}     -- where anomalies are known
+local COLUMNS = table.move(OF_MIXTURE, 1, #OF_MIXTURE, #OF_NORMALS + 1, {table.unpack(OF_NORMALS)})
+local HEADS, STOPPED = {present = "ema = .99", ["present mixed"] = "ema = .99, mixed"}, "1/4"
 -- Sets with their normal classes and how many anomalies are tested.
 local sets = {{"weave", {"cloth", "metal", "grain", "dots"}, 500}, {"mnist", {0, 1, 8}, 2500},
   {"fashion-mnist", {0, 6}, 2500}}
@@ -46,7 +49,8 @@ local function add(set, normal, gamma, seed, anomalies)
     io.stderr:write(("steady: %s is not measured\n"):format(id(set, normal, gamma, seed)))
     return
   end
-  local record = measure(pictures, {shares = SHARES, epochs = EPOCHS, every = gamma == 0 and {"present", STOPPED} or {},
+  local record = measure(pictures, {shares = SHARES, epochs = EPOCHS, columns = gamma == 0 and OF_NORMALS or COLUMNS,
+    every = gamma == 0 and {"present", STOPPED} or {},
     task = {normal = normal, gamma = gamma, holdout = .1, test_limit = anomalies, task_seed = seed},
     run = {method = "agad", net = "naive", precision = "fp32", threads = 1, epochs = EPOCHS[#EPOCHS], ema = .99,
       seed = seed}})
@@ -94,10 +98,13 @@ local function entry_of(record, epoch)
   for _, entry in ipairs(record.entries) do if entry.epoch == epoch then return entry end end
 end
 
--- Median and range over the seeds.
+-- Median and range over the seeds. Without known anomalies, the mixture is the normals.
 local function over_seeds(list, epoch, column)
   local values = {}
-  for i, record in ipairs(list) do values[i] = entry_of(record, epoch).columns[column].auroc end
+  for i, record in ipairs(list) do
+    local columns = entry_of(record, epoch).columns
+    values[i] = (columns[column] or columns[column:match "^%S+"]).auroc
+  end
   table.sort(values)
   local middle = (values[(#values + 1) // 2] + values[#values // 2 + 1]) / 2
   return middle, values[#values] - values[1]

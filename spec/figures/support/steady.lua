@@ -43,11 +43,27 @@ local function mean_and_auroc(net, pictures, changed, how)
   return sum / #normal, core.metrics.auroc(all, labels)
 end
 
---- Trains and measures.
+-- The rows that a run trains on, mixed as in its batches: so many known anomalies after so many normals.
+local function mixed_rows(run)
+  local task, rows, drawn = run.task, {}, 0
+  for i, row in ipairs(task.normals) do
+    rows[#rows + 1] = row
+    if i % (run.config.batch - run.per_batch) == 0 then
+      for _ = 1, run.per_batch do
+        rows[#rows + 1] = task.anomalies[drawn % #task.anomalies + 1]
+        drawn = drawn + 1
+      end
+    end
+  end
+  return rows
+end
+
+--- Trains and measures. A column is called `plain`, `present` or by a share. It recalibrates batch norm on normals;
+-- with " mixed" after its name, on what the batches of the training were mixed of.
 -- @param set set
 -- @param o table task (options of the task), run (options of the run; ema is the rule of the column `present`), shares
---   (name -> share of the steps), epochs (list: where all columns are measured), every (list of columns that are
---   measured after each epoch)
+--   (name -> share of the steps), columns (list), epochs (list: where all of these are measured), every (columns that
+--   are measured after each epoch)
 -- @return table a record: entries (a list of {epoch, step, columns = {NAME = {auroc, held_out, synthetic}}}: AUROC of
 --   the test pictures, mean score of the held-out normals, AUROC of these against their copies with synthetic defects),
 --   counts, config, hash, versions, processor, seconds
@@ -59,19 +75,20 @@ return function(set, o)
   local averages, add = new_averages(o.shares)
   local how = {input = run.method.input, batch = run.config.eval_batch}
 
-  -- The tensors of a column, and whether batch norm is recalibrated for it.
+  -- The tensors of a column, and the rows that batch norm is recalibrated on for it (nil: it is not).
   local function weights_of(column)
-    if column == "plain" then return run:tensors(false), false end
-    local tensors, average = run:tensors(true), averages[column]
+    if column == "plain" then return run:tensors(false) end
+    local rule, mixed = column:match "^(%S+)(.*)$"
+    local tensors, average = run:tensors(true), averages[rule]
     for i, p in ipairs(average and run.nets[NET]:params() or {}) do tensors[NET .. "." .. p.name] = average[i] end
-    return tensors, true
+    return tensors, mixed == "" and task.normals or mixed_rows(run)
   end
 
   local function measure(column)
-    local tensors, recalibrated = weights_of(column)
-    local net = scorer.net(run:scorer(), tensors, recalibrated, {dtype = run.dtype, device = run.device})
-    if recalibrated then
-      core.recalibrate(net, tasks.pictures(task.train, task.normals),
+    local tensors, rows = weights_of(column)
+    local net = scorer.net(run:scorer(), tensors, rows ~= nil, {dtype = run.dtype, device = run.device})
+    if rows then
+      core.recalibrate(net, tasks.pictures(task.train, rows),
         {low = how.input[1], high = how.input[2], batch = how.batch})
     end
     local scores = scorer.score(net, task.test.images, how)
@@ -79,10 +96,8 @@ return function(set, o)
     return {auroc = core.metrics.auroc(scores, task.test.anomalous), held_out = mean, synthetic = against}
   end
 
-  local all = {"plain", "present"}
-  for name in pairs(o.shares) do all[#all + 1] = name end
   local wanted = {}
-  for _, epoch in ipairs(o.epochs) do wanted[epoch] = all end
+  for _, epoch in ipairs(o.epochs) do wanted[epoch] = o.columns end
   run:fit(function(e)
     if e.kind == "step" then agad.no_grad(function() add(run.nets[NET]:params()) end) end
     if e.kind ~= "epoch" then return end
