@@ -432,37 +432,6 @@ static int collapses(lua_State *L) {
   return lua_agad_end(L, &scope, 1);
 }
 
-/* choose(text or nil): the ways of convolutions, as choices() gave them, "" for none yet; nil: their shapes decide */
-static int choose(lua_State *L) {
-  step_state *s = check(L, 1)->state;
-  const char *text = luaL_optstring(L, 2, NULL);
-  at_scope scope = at_open();
-  step_choose(s, text);
-  return lua_agad_end(L, &scope, 0);
-}
-
-/* choices() -> those ways that were taken, with their times, a line each; nil: shapes decide */
-static int choices(lua_State *L) {
-  step_state *s = check(L, 1)->state;
-  if (!s->choices) return 0;
-  char **text = (char **)lua_agad_new_holder(L, free);
-  agad_error error;
-  at_scope scope = at_open();
-  *text = at_choices_text(s->choices);
-  if (at_close(&scope, &error)) return lua_agad_raise(L, &error);
-  lua_pushstring(L, *text);
-  lua_agad_release(L, -2);
-  return 1;
-}
-
-/* n_choices() -> how many, and the seconds that measuring took */
-static int n_choices(lua_State *L) {
-  const at_choices *all = check(L, 1)->state->choices;
-  lua_pushinteger(L, at_choices_count(all));
-  lua_pushnumber(L, at_choices_seconds(all));
-  return 2;
-}
-
 static const luaL_Reg methods[] = {{"add_net", add_net},
                                    {"add_update", add_update},
                                    {"add_average", add_average},
@@ -487,9 +456,9 @@ static const luaL_Reg methods[] = {{"add_net", add_net},
                                    {"set_option", set_option},
                                    {"tensors", tensors},
                                    {"collapses", collapses},
-                                   {"choose", choose},
-                                   {"choices", choices},
-                                   {"n_choices", n_choices},
+                                   {"choose", lua_agad_step_choose},
+                                   {"choices", lua_agad_step_choices},
+                                   {"n_choices", lua_agad_step_n_choices},
                                    {"profile", lua_agad_step_profile},
                                    {"slots", lua_agad_step_slots},
                                    {NULL, NULL}};
