@@ -106,7 +106,6 @@ static int add_update(lua_State *L) {
   return lua_agad_end(L, &scope, 0);
 }
 
-/* add_average(net, {decay=} or {share=}): decay from 0 and below 1; share of the steps so far, over 0 and up to 1 */
 static int add_average(lua_State *L) {
   static const option known[] = {OPTION_NUMBER("decay", average_options, decay, 0, 1 - 1e-12),
                                  OPTION_NUMBER("share", average_options, share, 1e-9, 1), OPTION_END};

@@ -105,6 +105,7 @@ return function(set, o)
     for _, column in ipairs(wanted[e.epoch] or o.every) do entry.columns[column] = measure(column) end
     if next(entry.columns) then entries[#entries + 1] = entry end
   end)
+  if run.interrupted then error("interrupted", 0) end      -- half a training is no figure
   local from = evaluate.provenance(agad)
   return {entries = entries, counts = task.counts, config = agad.options.plain(run.config),
     hash = agad.options.hash(run.config), versions = from.versions, processor = from.processor,
