@@ -16,6 +16,16 @@ enum { ENOUGH = 3 }; /* requests to end before the system's own action is taken 
 
 static volatile sig_atomic_t requests, request;
 
+/* Kernels of oneDNN (up to 3.11: issue 4845 there) let the stack pointer point into the heap for a while. A handler that
+ * ran on that stack would overwrite what lies there, hence a stack of its own. */
+enum { STACK = 1 << 16 };
+
+static void use_own_stack(void) {
+  static char memory[STACK];
+  stack_t own = {.ss_sp = memory, .ss_size = sizeof memory}, before;
+  if (!sigaltstack(NULL, &before) && before.ss_flags & SS_DISABLE) sigaltstack(&own, NULL);
+}
+
 static void on_interrupt(int signal_number) {
   (void)signal_number;
   agad_interrupt = 1;
@@ -31,7 +41,7 @@ static void on_request(int signal_number) {
 
 /* One that was ignored when the program began, as under nohup, stays so. */
 static void handle_request(int signal_number) {
-  struct sigaction action = {.sa_handler = on_request}, before;
+  struct sigaction action = {.sa_handler = on_request, .sa_flags = SA_ONSTACK}, before;
   if (sigaction(signal_number, NULL, &before) || before.sa_handler == SIG_IGN) return;
   sigemptyset(&action.sa_mask);
   sigaction(signal_number, &action, NULL);
@@ -39,7 +49,8 @@ static void handle_request(int signal_number) {
 
 static int arm_interrupt(lua_State *L) {
   (void)L;
-  struct sigaction action = {.sa_handler = on_interrupt};
+  struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = SA_ONSTACK};
+  use_own_stack();
   sigemptyset(&action.sa_mask);
   sigaction(SIGINT, &action, NULL);
   handle_request(SIGTERM);
