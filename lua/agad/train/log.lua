@@ -6,7 +6,6 @@
 
 local errors = require "agad.base.errors"
 local examples = require "agad.evaluate.examples"
-local places = require "agad.base.places"
 local plot = require "agad.evaluate.plot"
 local tensorboard = require "agad.train.tensorboard"
 
@@ -70,24 +69,11 @@ function run:log(entry, on_event)
   send(self, entry, on_event)
 end
 
--- The bytes of a grid as a PNG file.
-local function png_of(rows)
-  local path = places.temporary()
-  local ok, png = pcall(function()
-    plot.grid(rows, path)
-    local file <close> = assert(io.open(path, "rb"))
-    return file:read "a"
-  end)
-  os.remove(path)
-  if not ok then error(png, 0) end
-  return png
-end
-
 -- A grid of test pictures as a PNG file; or nil, and the reason.
 local function drawn(self, net, how)
   local ok, result = errors.try(function()
     local rows = examples.rows(self.task, net, how)
-    return rows and png_of(rows)
+    return rows and plot.grid(rows, ".png")
   end)
   if not ok then return nil, errors.text(result) end
   return result, not result and ("method %s gives neither reconstructions nor error maps"):format(self.method.name)

@@ -5,6 +5,7 @@ local drawn = require "agad.data.drawn"
 local format = require("agad.base.text").format
 local gnuplot = require "agad.evaluate.plot.gnuplot"
 local quote = require("agad.evaluate.plot.script").quote
+local places = require "agad.base.places"
 local report = require "agad.evaluate.report"
 local show = require("agad.tensor.show").picture
 local stops = require("agad.evaluate.plot.script").heat
@@ -112,6 +113,19 @@ local function in_characters(picture, o)
   show(picture)
 end
 
+-- The bytes of a picture as a PNG file.
+local function bytes_of(picture)
+  local path = places.temporary()
+  local ok, png = pcall(function()
+    core.data.write_png(path, picture)
+    local file <close> = assert(io.open(path, "rb"))
+    return file:read "a"
+  end)
+  os.remove(path)
+  if not ok then error(png, 0) end
+  return png
+end
+
 --- Draws a grid of pictures, enlarged and framed.
 -- @param rows list of lists of pictures: {picture, mask = tensor (height, width) or nil}; a picture is a tensor
 --   of 0 to 255 (1 or 3, height, width), all of one size; the mask's border is drawn over it
@@ -128,8 +142,9 @@ function plot.grid(rows, path, o)
   if type(rows) ~= "table" or not rows[1] or not rows[1][1] then error("plot.grid: there are no pictures", 0) end
   local picture, high, wide = composed(rows, o.side or 128)
   local words = o.titles or o.columns or o.title
-  local png = path and not gnuplot.is_bytes(path) and path:lower():find "%.png$"
+  local png = path and path:lower():find "%.png$"
   if o.mark then drawn.write(path, picture, o.mark)
+  elseif png and not words and gnuplot.is_bytes(path) then return bytes_of(picture)
   elseif png and not words then core.data.write_png(path, picture)
   elseif gnuplot.target(path) == "dumb" then in_characters(picture, o)
   else
