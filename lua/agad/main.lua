@@ -104,9 +104,9 @@ local function main()
   require "agad.base.openmp"
   local first = arg[1]
   local parser = require "agad.cli.parser"
-  if not first and require("agad.core").isatty(0) then
+  if not first then
     return require("agad.cli.repl").run()
-  elseif not first or first == "-" then
+  elseif first == "-" then
     code(script_text "-", "-", 2)
   elseif first == "-i" then
     return interactive()

@@ -76,11 +76,11 @@ parser.commands = list()
 function parser.command(name) return require(MODULE .. name) end
 
 local epilog = [[
-Without arguments agad starts its REPL, or runs standard input if that is no
-terminal. Also:
+Without arguments agad starts its REPL, which reads standard input also if that
+is no terminal. Also:
   agad SCRIPT.lua [ARGS]   run a Lua script
   agad -e CODE [ARGS]      run Lua code in which the REPL's names are known
-  agad - [ARGS]            run standard input likewise
+  agad - [ARGS]            run standard input likewise, as one script
   agad -i [SCRIPT.lua | -e CODE] [ARGS]
                            run that, and then the REPL with what it left
   agad --version           print the version]]

@@ -182,8 +182,8 @@ local function fit_phase(self, on_event, time_left)
   local counted = phase.counts_steps(self) and total or nil
   on_event {kind = "begin", phase = self:phase_name(), epochs = epochs, steps = counted,
     batches = math.ceil(total / math.max(1, epochs)), config = config, device = self.device}
-  self:log({kind = "begin", phase = self:phase_name(), epochs = epochs, steps = counted, step = first,
-    first = self.phase_began, last = self.phase_began + total}, on_event)
+  self:log({kind = "begin", phase = self:phase_name(), epoch = self.done + 1, epochs = epochs, steps = counted,
+    step = first, first = self.phase_began, last = self.phase_began + total}, on_event)
   local function log(step) return step % config.log_every == 0 or step == last or step == 1 end
   -- `away`: evaluating, and measuring the ways of convolutions, are not training.
   local before, away, measured = self.train_seconds, 0, self.measuring
