@@ -277,8 +277,9 @@ end
 
 local paths = {out = true, run = true, root = true}    -- of the command line: they are in no configuration of ours
 
---- The part of a configuration that affects results: all but paths, device, log_every, checkpoint_*,
--- tensorboard, and (unless deterministic) threads.
+--- The part of a configuration that affects results: all but paths, device, log_every, checkpoint_*, tensorboard,
+-- threads (unless deterministic), and steps and minutes where they are 0. An option that is added later leaves itself
+-- out in the same way where it is off: then the hash of earlier runs, by which they are found, stays as it is.
 function options.hashed(config)
   local kept = {}
   for name, v in pairs(config) do
@@ -291,7 +292,7 @@ function options.hashed(config)
 end
 
 --- The hash of a configuration: 16 hexadecimal digits, equal for runs whose results should be equal.
--- It leaves out paths, device, log_every, checkpoint_*, tensorboard, and (unless deterministic) threads.
+-- It covers what `options.hashed` keeps.
 -- @raise a schedule is a Lua function, which cannot be hashed
 function options.hash(config)
   local core, unfit = require "agad.core", {}
