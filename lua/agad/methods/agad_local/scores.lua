@@ -195,7 +195,7 @@ function scores.build(b, nets, k)
   local parts = {}
   for i, name in ipairs(scores.GROUPS) do parts[i] = {name, column(i)} end
   parts[#parts + 1] = {"known", known:op("squeeze.dim", {dim = 2})}
-  local verdict = product(cat {sum(groups), known}, k.verdict)
+  local verdict = product(cat {groups, known}, k.verdict)
   return add(verdict, k.offset):op("squeeze.dim", {dim = 2}), {map = map, parts = parts}
 end
 
