@@ -1,5 +1,5 @@
--- bn_eval = mixture: batch norm is recalibrated on what the training saw, known anomalies included; on the normals where
--- it saw no others. To add a case: a run of trained(options), whose statistics statistics(run, bn) gives.
+-- bn_eval = mixture: batch norm is recalibrated on what the training saw, known anomalies included; on the normals
+-- where it saw no others. To add a case: a run of trained(options), whose statistics statistics(run, bn) gives.
 
 local agad = require "agad"
 local core = agad.core

@@ -1,8 +1,8 @@
 -- What to average the scored weights over: several rules from one training, three seeds, after epochs 1, 2, 4 and 8;
--- with bn_eval = recalibrated or, where anomalies are known, bn_eval = mixture too (mixed); and whether held-out normals
--- say when to stop where no anomaly is known. Three tables. What is missing in spec/figures/measured/steady.jsonl is
--- trained first, 5 minutes to an hour each; MNIST and Fashion-MNIST are needed (AGAD_DATA), and what is not there is
--- said and passed over. Only what has the given set, normal class, gamma and seed is trained:
+-- with bn_eval = recalibrated or, where anomalies are known, with bn_eval = mixture too (mixed); and whether held-out
+-- normals say when to stop where no anomaly is known. Three tables. What is missing in
+-- spec/figures/measured/steady.jsonl is trained first, 5 minutes to an hour each; MNIST and Fashion-MNIST are needed
+-- (AGAD_DATA), and what is not there is said and passed over. Arguments choose what is trained:
 --     build/agad spec/figures/steady.lua [set=weave] [normal=cloth] [gamma=.05] [seed=1]
 
 local agad = require "agad"

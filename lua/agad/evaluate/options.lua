@@ -13,7 +13,7 @@ configuration.define_presets("preset", {
 
 local statistics = {
   recalibrated = "those of the normal training pictures",
-  mixture = "those of the training batches, known anomalies included; without any, as recalibrated",
+  mixture = "those of training batches, with the known anomalies in them",
   running = "the running ones of the training",
   batch = "those of the pictures that are scored together",
 }
