@@ -87,6 +87,22 @@ describe("statistics of the mixture", function()
     end
   end)
 
+  it("of training pictures are of the normals and of each known anomaly once, spread evenly", function()
+    local run = trained()
+    local rows, seen = phase.pictures(run, 1), {}
+    for i, row in ipairs(rows) do seen[row] = i end
+    assert.same({50, 10}, {#rows, #known.anomalies})
+    for i, row in ipairs(known.anomalies) do assert.equal(5 * i, seen[row]) end
+    for _, row in ipairs(known.normals) do assert.is_number(seen[row]) end
+    local net = scorer.net(run:scorer(), run:tensors(true), true, {dtype = "float32"})
+    core.recalibrate(net, agad.task.pictures(known.train, rows), {low = -1, high = 1, batch = 256})
+    local found = statistics(run, "training")
+    for _, p in ipairs(net:buffers()) do assert.equal(p.tensor:tostring_bytes(), found[p.name]:tostring_bytes()) end
+    assert.is_true(furthest(found, statistics(run, "recalibrated")) > 1e-3)
+    assert.is_true(furthest(found, statistics(run, "mixture")) > 1e-3)
+    assert_same(statistics(trained(nil, none), "training"), statistics(trained(nil, none), "recalibrated"))
+  end)
+
   it("come from training pictures alone", function()
     local dark = setmetatable({test = setmetatable({images = known.test.images * 0}, {__index = known.test})},
       {__index = known, __name = "dark"})

@@ -29,13 +29,15 @@ function columns.own(config)
     {weights = "average", bn = config.bn_eval, order = config.test_order}
 end
 
+-- The values of bn_eval whose statistics are computed after training, of training pictures.
+columns.computed = {recalibrated = true, training = true, mixture = true}
+
 --- The batch-norm statistics of a configuration's threshold and saved model, both with averaged weights: those that it
 -- scores with if they are computed after training, or else those of the preset `steady`.
 -- @param config table bn_eval
 -- @return string
 function columns.stored(config)
-  local bn = config.bn_eval
-  return (bn == "mixture" or bn == "recalibrated") and bn or columns.presets.steady.bn
+  return columns.computed[config.bn_eval] and config.bn_eval or columns.presets.steady.bn
 end
 
 -- The rows of the test split, from 0: normals first and then anomalies by class, or shuffled, always in the same way.

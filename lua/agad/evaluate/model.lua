@@ -234,7 +234,7 @@ local function sources(self, dir)
     raw = scorer.net(program, weights, false)
   end
   local selected, ema, statistics = self.info.selected, self.config.ema, self.info.statistics or "recalibrated"
-  local counts, computed = self.info.counts or {}, {recalibrated = true, mixture = true}
+  local counts, computed = self.info.counts or {}, columns.computed
   local function own(weights, bn)
     if statistics == "running" and ema == 0 then return file end
     if computed[bn] and computed[statistics] and bn ~= statistics and counts.anomalies ~= 0 then

@@ -294,6 +294,22 @@ function phase.mixture(run, epoch)
   return rows, size
 end
 
+--- The training pictures of an epoch: the normals, and the known anomalies spread evenly among them.
+-- @param run run
+-- @param epoch integer
+-- @return list rows of the train split
+function phase.pictures(run, epoch)
+  local normals, known = run.task.normals, run.task:anomalies_at((phase.epoch_of(run, epoch)))
+  local rows, used = {}, 0
+  for i, row in ipairs(normals) do
+    rows[#rows + 1] = row
+    local due = i * #known // #normals
+    table.move(known, used + 1, due, #rows + 1, rows)
+    used = due
+  end
+  return rows
+end
+
 -- Sets lr and the method's numbers to their values in this epoch, where a schedule or the phase's rate changes them.
 local function apply_schedules(run, epoch)
   local epochs, lr = phase.epochs(run), run.config.lr

@@ -22,25 +22,28 @@ local function epoch_now(self) return math.max(1, math.min(self.epoch, phase.epo
 
 --- Gives a scoring net the batch-norm statistics of training pictures, computed in one pass.
 -- @param net net one with statistics of its own (`agad.evaluate.scorer`'s `net`)
--- @param bn string "recalibrated": of all normals; "mixture": of one epoch's batches, known anomalies included
+-- @param bn string "recalibrated": of all normals; "training": of these and the known anomalies, each once; "mixture":
+--   of one epoch's batches, in which known anomalies are many. The last two are the first where batches have none.
 -- @param epoch integer whose known anomalies are meant (default: the current one's)
 function run:recalibrate(net, bn, epoch)
   epoch = epoch or epoch_now(self)
   local rows, size = self.task.normals, self.config.eval_batch
-  if bn == "mixture" and phase.mixes(self, epoch) then rows, size = phase.mixture(self, epoch) end
+  local mixes = phase.mixes(self, epoch)
+  if bn == "training" and mixes then rows = phase.pictures(self, epoch) end
+  if bn == "mixture" and mixes then rows, size = phase.mixture(self, epoch) end
   core.recalibrate(net, tasks.pictures(self.task.train, rows),
     {low = self.method.input[1], high = self.method.input[2], batch = size})
 end
 
--- Scoring nets of an epoch by weights ("average", "raw") and by batch-norm statistics ("recalibrated", "mixture",
--- "running", "batch"); each is made when it is first needed.
+-- Scoring nets of an epoch by weights ("average", "raw") and by batch-norm statistics (the values of bn_eval); each is
+-- made when it is first needed.
 local function source_of(self, tensors, epoch)
   local where = {dtype = self.dtype, device = self.device}
   local input, batch, made = self.method.input, self.config.eval_batch, {}
   local function new(weights, bn)
     local program, all = self:scorer(), tensors(weights == "average")
     for name, t in pairs(self.score_keep) do all[scorer.kept(name)] = t:flatten():to(where):clone() end
-    local own = bn == "recalibrated" or bn == "mixture"
+    local own = columns.computed[bn]
     local net = scorer.net(program, all, own, where)
     if own then self:recalibrate(net, bn, epoch) end
     scorer.settle(net, self.config.score, function() return tasks.pictures(self.task.train, self.task.held_out) end,
@@ -52,7 +55,7 @@ local function source_of(self, tensors, epoch)
       if bn == "batch" then return nil, columns.RUNNING_ONLY end
       bn = "running"
     end
-    if bn == "mixture" and not phase.mixes(self, epoch) then bn = "recalibrated" end
+    if columns.computed[bn] and not phase.mixes(self, epoch) then bn = "recalibrated" end
     if not next(self.averaged) then weights = "raw" end
     local key = weights .. " " .. bn
     made[key] = made[key] or new(weights, bn)

@@ -44,7 +44,7 @@ local function mean_and_auroc(net, pictures, changed, how)
 end
 
 --- Trains and measures. A column is called `plain`, `present` or by a share. Batch norm is as with bn_eval =
--- recalibrated; with " mixed" after the column's name, as with bn_eval = mixture.
+-- recalibrated; with " training" or " mixture" after the column's name, as with that bn_eval.
 -- @param set set
 -- @param o table task (options of the task), run (options of the run; ema is the rule of the column `present`), shares
 --   (name -> share of the steps), columns (list), epochs (list: where all of these are measured), every (columns that
@@ -63,10 +63,10 @@ return function(set, o)
   -- The tensors of a column, and its bn_eval.
   local function weights_of(column)
     if column == "plain" then return run:tensors(false), "running" end
-    local rule, mixed = column:match "^(%S+)(.*)$"
+    local rule, bn = column:match "^(%S+) ?(.*)$"
     local tensors, average = run:tensors(true), averages[rule]
     for i, p in ipairs(average and run.nets[NET]:params() or {}) do tensors[NET .. "." .. p.name] = average[i] end
-    return tensors, mixed == "" and "recalibrated" or "mixture"
+    return tensors, bn == "" and "recalibrated" or bn
   end
 
   local function measure(column)
