@@ -1,5 +1,5 @@
 -- What to average the scored weights over: several rules from one training, three seeds, after epochs 1, 2, 4 and 8;
--- with bn_eval = recalibrated or, where anomalies are known, with bn_eval = training and mixture too; and whether held-out
+-- with bn_eval = recalibrated or, where anomalies are known, with training and mixture too; and whether held-out
 -- normals say when to stop where no anomaly is known. Three tables. What is missing in
 -- spec/figures/measured/steady.jsonl is trained first, 5 minutes to an hour each; MNIST and Fashion-MNIST are needed
 -- (AGAD_DATA), and what is not there is said and passed over. Arguments choose what is trained:
