@@ -65,6 +65,7 @@ describe("a method's file", function()
       {function(m) m.anomalies = {least = "cold"} end, "anomalies: least = cold does not name an option"},
       {function(m) m.anomalies = {mod = "warm"} end, "anomalies: unknown key mod; did you mean mode?"},
       {function(m) m.anomalies = {masks = true} end, "anomalies: masks must be a function(options)"},
+      {function(m) m.anomalies = {apart = true} end, "anomalies: apart must be a function(options)"},
       {function(m) m.needs_anomalies = 1 end, "'needs_anomalies' must be true or false"},
     } do
       local ok, reason = with(case[1])

@@ -150,7 +150,9 @@ describe("options.resolve", function()
     local c = options.resolve(method, {preset = "paper_like"})
     assert.same({"batch", "sorted", "best_on_test"}, {c.bn_eval, c.test_order, c.selection})
     assert.equal("steady", options.resolve(method, {bn_eval = "recalibrated"}).preset)
-    assert.equal("custom", options.resolve(method, {bn_eval = "running"}).preset)
+    for _, bn in ipairs {"mixture", "training", "running"} do
+      assert.equal("custom", options.resolve(method, {bn_eval = bn}).preset)
+    end
     assert.same(c, options.resolve(method, c))
     assert.equal("custom", options.resolve(method, {preset = "custom", bn_eval = "batch"}).preset)
   end)

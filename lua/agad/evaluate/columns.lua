@@ -29,6 +29,17 @@ function columns.own(config)
     {weights = "average", bn = config.bn_eval, order = config.test_order}
 end
 
+-- The values of bn_eval whose statistics are computed after training, of training pictures.
+columns.computed = {recalibrated = true, training = true, mixture = true}
+
+--- The batch-norm statistics of a configuration's threshold and saved model, both with averaged weights: those that it
+-- scores with if they are computed after training, or else those of the preset `steady`.
+-- @param config table bn_eval
+-- @return string
+function columns.stored(config)
+  return columns.computed[config.bn_eval] and config.bn_eval or columns.presets.steady.bn
+end
+
 -- The rows of the test split, from 0: normals first and then anomalies by class, or shuffled, always in the same way.
 local function test_order(test, order)
   local rows, labels, anomalous = {}, test.labels:totable(), test.anomalous
@@ -61,7 +72,8 @@ function columns.how(source, column, batch)
 end
 
 --- Scores and labels of the test split under one column.
--- @param source table net(weights, bn): a scoring net, or nil and the reason; input, padded
+-- @param source table net(weights, bn): a scoring net, or nil and the reason; input, padded; stored (the statistics of
+--   the threshold; default: those of `steady`)
 -- @param task task
 -- @param column table weights, bn, order
 -- @param batch integer
@@ -118,7 +130,7 @@ end
 -- @return list their scores, sorted
 function columns.threshold(source, task, false_alarms, batch)
   if #task.held_out == 0 then return nil end
-  local column = columns.presets.steady
+  local column = {weights = "average", bn = source.stored or columns.presets.steady.bn}
   local scores = scorer.score(source.net(column.weights, column.bn), tasks.pictures(task.train, task.held_out),
     columns.how(source, column, batch))
   return core.metrics.quantile(scores, 1 - false_alarms), scores:sort():totable()

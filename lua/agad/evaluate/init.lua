@@ -70,12 +70,12 @@ local function best_of_history(row, source, selection)
 end
 
 --- The figures of the column that is reported as `auroc`.
--- @param source table threshold
+-- @param source table threshold, stored (as for `columns.scores`)
 -- @param result table as `evaluate.column` returns it
 -- @param o table curves, seed
 function evaluate.figures(source, task, result, o)
   local column = result.column
-  local stored = column.weights == "average" and column.bn == "recalibrated"
+  local stored = column.weights == "average" and column.bn == (source.stored or columns.presets.steady.bn)
   local threshold = stored and source.threshold or nil
   local row = metrics.of(result, task, {threshold = threshold, curves = o and o.curves, seed = o and o.seed})
   row.misses, row.false_alarms = null, null
@@ -121,7 +121,7 @@ local function find_suspects(row, source, task, config)
 end
 
 --- Computes all columns that are available.
--- @param source table net(weights, bn), input, threshold, padded, history (of evaluations during training),
+-- @param source table net(weights, bn), input, threshold, stored, padded, history (of evaluations during training),
 --   best_on_test ({epoch, figures}), own (with selection = best_val: another source, for the column reported as auroc)
 -- @param task task
 -- @param config table

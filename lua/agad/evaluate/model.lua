@@ -233,15 +233,19 @@ local function sources(self, dir)
     for name, t in pairs(stored) do if name:find "^keep%." then weights[name] = t end end
     raw = scorer.net(program, weights, false)
   end
-  local selected, ema = self.info.selected, self.config.ema
+  local selected, ema, statistics = self.info.selected, self.config.ema, self.info.statistics or "recalibrated"
+  local counts, computed = self.info.counts or {}, columns.computed
   local function own(weights, bn)
-    if self.info.statistics == "running" and ema == 0 then return file end
+    if statistics == "running" and ema == 0 then return file end
+    if computed[bn] and computed[statistics] and bn ~= statistics and counts.anomalies ~= 0 then
+      return nil, ("the model file holds the statistics of bn_eval = %s, not those of %s"):format(statistics, bn)
+    end
     if bn ~= "running" and (weights == "average" or ema == 0 and bn == "batch") then return file end
     return nil, "raw weights and running statistics are in the run directory, not in the model file; give --run DIR"
   end
   local function net(weights, bn)
-    if self.info.statistics == "running" and bn == "batch" then return nil, columns.RUNNING_ONLY end
-    if weights == "raw" and bn ~= "recalibrated" and raw then return raw end
+    if statistics == "running" and bn == "batch" then return nil, columns.RUNNING_ONLY end
+    if weights == "raw" and not computed[bn] and raw then return raw end
     if selected and weights == "average" then
       return nil, ("the model file holds the weights of epoch %d (selection = best_val), not the last ones"):format(
         selected.epoch)
@@ -249,7 +253,7 @@ local function sources(self, dir)
     return own(weights, bn)
   end
   local source = {net = net, input = self.info.input, threshold = self.threshold, padded = self.config.deterministic,
-    parts = self.info.parts}
+    parts = self.info.parts, stored = computed[statistics] and statistics or columns.stored(self.config)}
   if selected then source.own = setmetatable({net = own}, {__index = source}) end
   return source
 end

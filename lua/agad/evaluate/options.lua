@@ -11,6 +11,14 @@ configuration.define_presets("preset", {
   paper_like = {bn_eval = "batch", test_order = "sorted", selection = "best_on_test"},
 })
 
+local statistics = {
+  recalibrated = "those of the normal training pictures",
+  training = "those of the training pictures, known anomalies once each among the normals",
+  mixture = "those of training batches, with the known anomalies in them",
+  running = "the running ones of the training",
+  batch = "those of the pictures that are scored together",
+}
+
 -- The name of the same fact as a quantile of the scores of held-out normals.
 configuration.define_alias("threshold_quantile", "false_alarms", option {kind = "number", above = 0, below = 1},
   function(quantile) return tonumber(format("%.12g", 1 - quantile)) end)
@@ -18,7 +26,8 @@ configuration.define_alias("threshold_quantile", "false_alarms", option {kind = 
 return configuration.define("evaluation", {
   preset = option {choices = {"steady", "plain", "paper_like"}, flag = "NAME",
     help = "the column (way of scoring) reported as auroc"},
-  bn_eval = option {choices = {"recalibrated", "running", "batch"}, help = "batch-norm statistics used for scoring"},
+  bn_eval = option {choices = {"recalibrated", "training", "mixture", "running", "batch"},
+    help = "batch-norm statistics used for scoring", about = function(name) return statistics[name] end},
   test_order = option {choices = {"shuffled", "sorted"}, help = "order of the test pictures"},
   eval_batch = option {default = 256, min = 1, max = 1 << 24, help = "pictures per scoring batch"},
   selection = option {choices = {"last", "best_val", "best_on_test"}, help = "which epoch's weights are scored"},

@@ -55,7 +55,7 @@ return {
   }},
   average = {"generator"},
   guard = {update = "discriminator", below = "delta", moments = "delta_moments"},
-  anomalies = {least = "min_anom", mode = "batch_mode"},
+  anomalies = {least = "min_anom", mode = "batch_mode", apart = function(o) return o.freeze_bn ~= "off" end},
   picture = "generator",
   discriminator = "discriminator",
   score = {"l2"},

@@ -14,11 +14,13 @@
 --     latent
 --   guard {update, below, moments}: the update that the stage
 --     guard_collapse watches, and the names of two of its options
---   anomalies {least, mode, in_batches, masks}: the names of two options:
---     the minimum number of known anomalies in a batch, and whether they
---     count towards its size; in_batches = false: they belong to the task,
---     but batches have normals only; masks: function(options), whether nets
---     learn from the masks of those that have one
+--   anomalies {least, mode, in_batches, apart, masks}: the names of two
+--     options: the minimum number of known anomalies in a batch, and whether
+--     they count towards its size; in_batches = false: they belong to the
+--     task, but batches have normals only; apart: function(options), whether
+--     batch norm leaves them out of a batch's statistics; masks:
+--     function(options), whether nets learn from the masks of those that
+--     have one
 --   needs_anomalies: true if it cannot train without known anomalies
 --   recalibrate: false if its scoring nets keep the running statistics of
 --     training; the column `steady`, the threshold and the model use them
@@ -91,7 +93,7 @@ local keys = {
   {"picture", is_text, "the name of a net"},
   {"discriminator", is_text, "the name of a net"},
   {"guard", is_table, "a table of update, below and moments"},
-  {"anomalies", is_table, "a table of least, mode, in_batches and masks"},
+  {"anomalies", is_table, "a table of least, mode, in_batches, apart and masks"},
   {"needs_anomalies", is_flag, "true or false"},
   {"recalibrate", is_flag, "true or false"},
   {"pictures", is_function, "a function(found)"},
@@ -202,12 +204,14 @@ local function check_guard(m, where)
 end
 
 local function check_anomalies(m, where)
-  check_known(m.anomalies, {least = true, mode = true, in_batches = true, masks = true}, where)
+  check_known(m.anomalies, {least = true, mode = true, in_batches = true, apart = true, masks = true}, where)
   check_options(m, m.anomalies, {"least", "mode"}, where)
   local within = m.anomalies.in_batches
   if within ~= nil and not is_flag(within) then error(where .. ": in_batches must be true or false", 0) end
-  local masks = m.anomalies.masks
-  if masks ~= nil and not is_function(masks) then error(where .. ": masks must be a function(options)", 0) end
+  for _, key in ipairs {"apart", "masks"} do
+    local own = m.anomalies[key]
+    if own ~= nil and not is_function(own) then error(("%s: %s must be a function(options)"):format(where, key), 0) end
+  end
 end
 
 local lacking = {picture = "a reconstruction; name the net that makes it", discriminator = "a discriminator; name it"}

@@ -264,6 +264,52 @@ function phase.epoch_of(run, epoch, epochs)
   return gamma, k, known, math.max(1, #run.task.normals // (size - k)), size
 end
 
+--- A run's sampler, as it is before the first step: it draws the batches of an epoch with these known anomalies.
+function phase.sampler(run, epoch)
+  local gamma, k, _, _, size = phase.epoch_of(run, epoch)
+  return core.data.sampler(run.task.normals, run.task:anomalies_at(gamma), size, k, phase.seed(run.config, 2))
+end
+
+--- Whether batch norm sees known anomalies among the normals in an epoch's batches.
+function phase.mixes(run, epoch)
+  local _, k = phase.epoch_of(run, epoch)
+  local apart = (run.method.anomalies or {}).apart
+  return k > 0 and not (apart and apart(run.method_options))
+end
+
+--- What batch norm sees in an epoch: the batches that the sampler draws first, with the known anomalies of that epoch.
+-- @param run run
+-- @param epoch integer
+-- @return list rows of the train split, batch after batch
+-- @return integer how many rows make a batch
+function phase.mixture(run, epoch)
+  local sampler, rows, size = phase.sampler(run, epoch), {}, nil
+  local drawn = sampler:next()
+  while drawn do
+    size = drawn:size(1)                                 -- of each of them, as a short last one is left out
+    table.move(drawn:totable(), 1, size, #rows + 1, rows)
+    drawn:close()
+    drawn = sampler:next()
+  end
+  return rows, size
+end
+
+--- The training pictures of an epoch: the normals, and the known anomalies spread evenly among them.
+-- @param run run
+-- @param epoch integer
+-- @return list rows of the train split
+function phase.pictures(run, epoch)
+  local normals, known = run.task.normals, run.task:anomalies_at((phase.epoch_of(run, epoch)))
+  local rows, used = {}, 0
+  for i, row in ipairs(normals) do
+    rows[#rows + 1] = row
+    local due = i * #known // #normals
+    table.move(known, used + 1, due, #rows + 1, rows)
+    used = due
+  end
+  return rows
+end
+
 -- Sets lr and the method's numbers to their values in this epoch, where a schedule or the phase's rate changes them.
 local function apply_schedules(run, epoch)
   local epochs, lr = phase.epochs(run), run.config.lr

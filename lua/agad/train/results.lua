@@ -17,19 +17,35 @@ local format = require("agad.base.text").format
 
 local run = {}
 
--- Scoring nets by weights ("average", "raw") and by batch-norm statistics ("recalibrated", "running", "batch"); each is
+-- The epoch whose weights a run has.
+local function epoch_now(self) return math.max(1, math.min(self.epoch, phase.epochs(self))) end
+
+--- Gives a scoring net the batch-norm statistics of training pictures, computed in one pass.
+-- @param net net one with statistics of its own (`agad.evaluate.scorer`'s `net`)
+-- @param bn string "recalibrated": of all normals; "training": of these and the known anomalies, each once; "mixture":
+--   of one epoch's batches, in which known anomalies are many. The last two are the first where batches have none.
+-- @param epoch integer whose known anomalies are meant (default: the current one's)
+function run:recalibrate(net, bn, epoch)
+  epoch = epoch or epoch_now(self)
+  local rows, size = self.task.normals, self.config.eval_batch
+  local mixes = phase.mixes(self, epoch)
+  if bn == "training" and mixes then rows = phase.pictures(self, epoch) end
+  if bn == "mixture" and mixes then rows, size = phase.mixture(self, epoch) end
+  core.recalibrate(net, tasks.pictures(self.task.train, rows),
+    {low = self.method.input[1], high = self.method.input[2], batch = size})
+end
+
+-- Scoring nets of an epoch by weights ("average", "raw") and by batch-norm statistics (the values of bn_eval); each is
 -- made when it is first needed.
-local function source_of(self, tensors)
+local function source_of(self, tensors, epoch)
   local where = {dtype = self.dtype, device = self.device}
   local input, batch, made = self.method.input, self.config.eval_batch, {}
   local function new(weights, bn)
     local program, all = self:scorer(), tensors(weights == "average")
     for name, t in pairs(self.score_keep) do all[scorer.kept(name)] = t:flatten():to(where):clone() end
-    local net = scorer.net(program, all, bn == "recalibrated", where)
-    if bn == "recalibrated" then
-      core.recalibrate(net, tasks.pictures(self.task.train, self.task.normals),
-        {low = input[1], high = input[2], batch = batch})
-    end
+    local own = columns.computed[bn]
+    local net = scorer.net(program, all, own, where)
+    if own then self:recalibrate(net, bn, epoch) end
     scorer.settle(net, self.config.score, function() return tasks.pictures(self.task.train, self.task.held_out) end,
       {input = input, batch = batch, bn = bn == "batch" and bn or "running"})
     return net
@@ -39,19 +55,21 @@ local function source_of(self, tensors)
       if bn == "batch" then return nil, columns.RUNNING_ONLY end
       bn = "running"
     end
+    if columns.computed[bn] and not phase.mixes(self, epoch) then bn = "recalibrated" end
     if not next(self.averaged) then weights = "raw" end
     local key = weights .. " " .. bn
     made[key] = made[key] or new(weights, bn)
     return made[key]
   end
   self:scorer()
-  return {net = net, input = input, padded = self.config.deterministic, parts = self.parts}
+  return {net = net, input = input, padded = self.config.deterministic, parts = self.parts,
+    stored = columns.stored(self.config)}
 end
 
 -- The scoring nets of the current weights.
 local function sources(self)
   if self.source and self.source.steps == self.steps then return self.source end
-  self.source = source_of(self, function(averaged) return self:tensors(averaged) end)
+  self.source = source_of(self, function(averaged) return self:tensors(averaged) end, epoch_now(self))
   self.source.steps, self.source.history = self.steps, self.history
   return self.source
 end
@@ -60,7 +78,7 @@ end
 local function chosen(self)
   local best, source = self.best, sources(self)
   if best then
-    best.source = best.source or source_of(self, function() return best.tensors end)
+    best.source = best.source or source_of(self, function() return best.tensors end, best.epoch)
     source = best.source
   end
   if not source.threshold then
@@ -200,7 +218,7 @@ function run:save(path)
   about.method, about.config = self.method.name, options.plain(self.config)
   about.input, about.shape = self.method.input, self.shape
   about.threshold, about.eval_batch = source.threshold or core.null, self.config.eval_batch
-  about.statistics = self.method.recalibrate == false and "running" or core.null
+  about.statistics = self.method.recalibrate == false and "running" or source.stored
   about.held_out_scores = source.held_out_scores or core.null       -- for other rates of false alarms
   about.score, about.parts = self.config.score, self.parts or core.null
   about.steps, about.epochs, about.programs = self.steps, epochs_of(self), self.programs
@@ -210,7 +228,7 @@ function run:save(path)
   about.counts, about.params, about.selected = self.task.counts, self.info.params, about_best(self.best)
   local more = {}
   local scored = {}
-  local average = source.net("average", "recalibrated")
+  local average = source.net("average", source.stored)
   for _, p in ipairs(average:params()) do scored[p.name] = true end
   for _, p in ipairs(average:buffers()) do scored[p.name] = true end
   for name, tensor in pairs(self.best and self.best.tensors or self:tensors(false)) do

@@ -160,9 +160,9 @@ local function prepared(task, method, config)
   check_phases(self)
   phase.enter(self, 1)
   if not method.keep then self:scorer() end              -- fails now rather than after training
-  local gamma, k, known, _, size = phase.epoch_of(self, 1)
+  local _, k, known, _, size = phase.epoch_of(self, 1)
   self.per_batch, self.known = k, known
-  self.sampler = core.data.sampler(task.normals, task:anomalies_at(gamma), size, k, phase.seed(config, 2))
+  self.sampler = phase.sampler(self, 1)
   if #task.normals < size - k then
     table.insert(self.notes, ("there are only %d normals for a batch of %d, so that each epoch is one step with a "
       .. "smaller batch"):format(#task.normals, config.batch))

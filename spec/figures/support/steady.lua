@@ -43,23 +43,8 @@ local function mean_and_auroc(net, pictures, changed, how)
   return sum / #normal, core.metrics.auroc(all, labels)
 end
 
--- The rows that a run trains on, mixed as in its batches: so many known anomalies after so many normals.
-local function mixed_rows(run)
-  local task, rows, drawn = run.task, {}, 0
-  for i, row in ipairs(task.normals) do
-    rows[#rows + 1] = row
-    if i % (run.config.batch - run.per_batch) == 0 then
-      for _ = 1, run.per_batch do
-        rows[#rows + 1] = task.anomalies[drawn % #task.anomalies + 1]
-        drawn = drawn + 1
-      end
-    end
-  end
-  return rows
-end
-
---- Trains and measures. A column is called `plain`, `present` or by a share. It recalibrates batch norm on normals;
--- with " mixed" after its name, on what the batches of the training were mixed of.
+--- Trains and measures. A column is called `plain`, `present` or by a share. Batch norm is as with bn_eval =
+-- recalibrated; with " training" or " mixture" after the column's name, as with that bn_eval.
 -- @param set set
 -- @param o table task (options of the task), run (options of the run; ema is the rule of the column `present`), shares
 --   (name -> share of the steps), columns (list), epochs (list: where all of these are measured), every (columns that
@@ -75,22 +60,19 @@ return function(set, o)
   local averages, add = new_averages(o.shares)
   local how = {input = run.method.input, batch = run.config.eval_batch}
 
-  -- The tensors of a column, and the rows that batch norm is recalibrated on for it (nil: it is not).
+  -- The tensors of a column, and its bn_eval.
   local function weights_of(column)
-    if column == "plain" then return run:tensors(false) end
-    local rule, mixed = column:match "^(%S+)(.*)$"
+    if column == "plain" then return run:tensors(false), "running" end
+    local rule, bn = column:match "^(%S+) ?(.*)$"
     local tensors, average = run:tensors(true), averages[rule]
     for i, p in ipairs(average and run.nets[NET]:params() or {}) do tensors[NET .. "." .. p.name] = average[i] end
-    return tensors, mixed == "" and task.normals or mixed_rows(run)
+    return tensors, bn == "" and "recalibrated" or bn
   end
 
   local function measure(column)
-    local tensors, rows = weights_of(column)
-    local net = scorer.net(run:scorer(), tensors, rows ~= nil, {dtype = run.dtype, device = run.device})
-    if rows then
-      core.recalibrate(net, tasks.pictures(task.train, rows),
-        {low = how.input[1], high = how.input[2], batch = how.batch})
-    end
+    local tensors, bn = weights_of(column)
+    local net = scorer.net(run:scorer(), tensors, bn ~= "running", {dtype = run.dtype, device = run.device})
+    if bn ~= "running" then run:recalibrate(net, bn) end
     local scores = scorer.score(net, task.test.images, how)
     local mean, against = mean_and_auroc(net, held_out, changed, how)
     return {auroc = core.metrics.auroc(scores, task.test.anomalous), held_out = mean, synthetic = against}
