@@ -116,8 +116,8 @@ typedef struct layer {
 
 void layer_register(layer *l);
 const layer *layer_find(const char *name);
-const layer *layer_first(void);            /* by name; the others follow as ->next */
-void layer_names(char *text, size_t size); /* "batch_norm, concat, …", for messages */
+const layer *layer_first(void);                           /* by name; the others follow as ->next */
+void layer_names(char *text, size_t size);                /* "batch_norm, concat, …", for messages */
 int net_node_alike(const net_program *program, int node); /* what `alike` of its layer says */
 /* Reads a node's attributes as the table of its layer says; 0, or -1 and error->message. */
 int layer_read_attributes(net_node *node, agad_error *error);
