@@ -132,6 +132,31 @@ describe("training", function()
     end
   end)
 
+  it("gives a picture the same score and map on its own, in any batch and on any number of threads, to the bit",
+    function()
+      local path = scratch.path "alike.safetensors"
+      run:save(path)
+      local model, some, files = agad.model.open(path), run.task.test.images:narrow(1, 1, 9), {}
+      for i = 1, 9 do
+        files[i] = scratch.path(i .. ".png")
+        agad.data.write_png(files[i], some:select(1, i))
+      end
+      local alone, maps = {}, {}
+      local function ask(x) return model.handle:run(x), model.handle:run(x, "map") end
+      for i = 1, 9 do alone[i], maps[i] = ask(some:narrow(1, i, 1)) end
+      for threads = 1, model.handle:alike() and 3 or 0 do
+        core.threads(threads)
+        for n = 1, 9, 4 do
+          local score, map = ask(some:narrow(1, 1, n))
+          for i = 1, n do
+            assert.is_true(score:narrow(1, i, 1):equal(alone[i]) and map:narrow(1, i, 1):equal(maps[i]))
+          end
+        end
+        for i, row in ipairs(model:score(files)) do assert.equal(alone[i]:item(), row.score) end
+      end
+      core.threads(1)
+    end)
+
   it("learns from known defects after training, which then score above held-out normals", function()
     local known = trained {gamma = .1}
     assert.is_true(#known.task.anomalies > 0)

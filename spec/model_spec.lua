@@ -144,31 +144,57 @@ describe("a saved model", function()
 
   local function sum(y) return y:op("sum.dim_IntList", {dim = {2, 3, 4}}) end
 
-  it("gives a picture the same numbers in any batch, to the bit, if it says that it does", function()
-    for _, made in ipairs {reconstructing("naive", {3, 32, 32}, 16), reconstructing("unet", {1, 32, 32}, 8),
-      classifying({3, 19, 23}, function(_, y) return sum(y) end)} do
-      local model, x = opened(made)
-      assert.equal(vectors and not os.getenv "AGAD_PLAIN", model:alike())
-      for threads = 1, 2 do
+  -- Of a row of layers' numbers, and with layers that round by what else is there, or by the number of threads.
+  local function by_batch(size)
+    return classifying(size, function(x, y)
+      local flat = y:op("flatten.using_ints", {start_dim = 2})
+      local sharp = (flat:sigmoid() * 40):op("softmax.int", {dim = 2}):op("unsqueeze", {dim = 2})
+      local product = sharp:op("matmul", nil, flat:op("unsqueeze", {dim = 3})):op("reshape", {shape = {-1}})
+      return product:op "log1p" + sum(x)
+    end)
+  end
+
+  local function same_numbers(made, apart)
+    local model, x = opened(made)
+    local alike, at_once = model:alike()
+    assert.equal(vectors and not os.getenv "AGAD_PLAIN", alike)
+    assert.equal(alike and apart and 1 or nil, at_once)
+    for _, output in ipairs(alike and made.outputs or {}) do
+      local alone = {}
+      for i = 1, 33 do alone[i] = model:run(x:narrow(1, i, 1), output.name) end
+      for threads = 1, 3 do
         core.threads(threads)
-        for _, output in ipairs(made.outputs) do
-          local alone = {}
-          for i = 1, 33 do alone[i] = model:run(x:narrow(1, i, 1), output.name) end
-          for _, n in ipairs {2, 3, 8, 17, 33} do
-            local together = model:run(x:narrow(1, 1, n), output.name)
-            for i = 1, model:alike() and n or 0 do
-              assert.is_true(together:narrow(1, i, 1):equal(alone[i]), ("%s, %d of %d"):format(output.name, i, n))
-            end
+        for _, n in ipairs {1, 2, 3, 8, 17, 33} do
+          local together = model:run(x:narrow(1, 1, n), output.name)
+          for i = 1, n do
+            local text = ("%s, %d of %d on %d threads"):format(output.name, i, n, threads)
+            assert.is_true(together:narrow(1, i, 1):equal(alone[i]), text)
           end
         end
       end
       core.threads(1)
     end
+  end
+
+  it("gives a picture the same numbers in any batch and on any number of threads, to the bit", function()
+    same_numbers(reconstructing("naive", {3, 32, 32}, 16))
+    same_numbers(reconstructing("unet", {1, 32, 32}, 8))
+    same_numbers(classifying({3, 19, 23}, function(_, y) return sum(y) end))
   end)
 
-  it("does not say so of layers that round by what else is there", function()
-    assert.is_false(opened(classifying({3, 19, 23}, function(_, y) return sum(y:sigmoid()) end)):alike())
-    assert.is_false(opened(classifying({3, 110, 110}, function(x, y) return sum(x) + sum(y) end)):alike())
+  it("scores each picture for itself, with the same numbers, where layers round by what else is there", function()
+    same_numbers(classifying({3, 19, 23}, function(_, y) return sum(y:sigmoid()) end), true)
+    same_numbers(classifying({3, 110, 110}, function(x, y) return sum(x) + sum(y) end), true)
+    same_numbers(by_batch {3, 110, 110}, true)
+  end)
+
+  it("ends at the first failure of a picture that is scored for itself, and goes on after it", function()
+    local model, x = opened(by_batch {3, 110, 110})
+    core.threads(2)
+    local before = model:run(x)
+    has(refused(model.run, model, x:narrow(4, 1, 109):contiguous()), "[rows, 3, 110, 110]")
+    assert.is_true(before:equal(model:run(x)))
+    core.threads(1)
   end)
 
   it("is recalibrated to the mean over one pass, weighted by rows", function()

@@ -348,6 +348,12 @@ int at_set_threads(int n); /* n < 1: only asks; returns the number in use */
 /* While on, what the calling thread computes starts no other threads: little work takes less time than to wake them.
  * Returns the previous setting. */
 int at_one_thread(int on);
+/* How many threads at_each uses for n items: those of at_set_threads, at most n. */
+int at_team(int64_t n);
+/* work(context, i, member) for each i below n, on a team of threads; member, below the team's size, says which of them.
+ * A team of more than one computes each item on one thread. Tensors of the caller may be read, and written where no other
+ * item does. After a failure no more items are begun, and it becomes the caller's. */
+void at_each(int64_t n, int team, void (*work)(void *context, int64_t i, int member), void *context);
 void at_deterministic(int on);
 void at_allow_tf32(int on);      /* float32 convolutions and products of a GPU in TF32 */
 const char *at_version(void);    /* "2.11.0" */

@@ -15,6 +15,7 @@
 
 #include <cstring>
 #include <memory>
+#include <mutex>
 
 using at::Tensor;
 
@@ -24,7 +25,8 @@ struct at_conv : at_taken {
   bool bare; /* nothing to finish */
   int64_t stride[2], padding[2], output_padding[2];
   bool transposed;
-  Tensor tiled, in_rows; /* the kernel for either way, once it was needed */
+  Tensor tiled, in_rows; /* the kernel for either way, once it was needed, by whichever thread */
+  std::once_flag tiling, lining;
 };
 
 void conv_finish::rows(float *y, size_t count) const {
@@ -216,12 +218,12 @@ Tensor run(at_conv &c, const Tensor &of) {
                                     : conv_shape(y, x.sizes(), w, c.stride, c.padding);
   const conv_finish *finish = c.bare ? nullptr : &c.finish;
   if (conv_winograd::takes(g) && g.cl >= 16 && g.cs >= 16 && (conv_alike() ? 1 : g.n) * g.pixels() > kFewPixels) {
-    if (!c.tiled.defined()) c.tiled = winograd_kernel(g, w, c.transposed);
+    std::call_once(c.tiling, [&] { c.tiled = winograd_kernel(g, w, c.transposed); });
     return c.transposed ? winograd_up(g, x, c.tiled, finish) : winograd_down(g, x, c.tiled, finish);
   }
   if (!c.transposed && narrow(g) && !conv_alike()) return by_library(c, x);
   const as_rows rows{g, c};
-  if (!c.in_rows.defined()) c.in_rows = rows.kernel();
+  std::call_once(c.lining, [&] { c.in_rows = rows.kernel(); });
   return c.transposed ? rows.up(x) : rows.down(x);
 }
 

@@ -10,6 +10,8 @@
 #include <ATen/ops/normal.h>
 #include <torch/headeronly/version.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <dlfcn.h>
@@ -106,6 +108,45 @@ int at_one_thread(int on) {
   }
   alone = on;
   return before;
+}
+
+int at_team(int64_t n) {
+  return at_try([&] { return (int)std::min<int64_t>(n, at::get_num_threads()); }, 1);
+}
+
+namespace {
+
+struct team {
+  int64_t n;
+  void (*work)(void *context, int64_t i, int member);
+  void *context;
+  std::atomic<int64_t> next{0};
+  std::atomic<int> failed{0};
+  agad_error error; /* of the first that failed */
+
+  void run(int member) {
+    agad_error reason;
+    at_scope scope = at_open();
+    for (int64_t i; !failed && at_ok() && (i = next++) < n;) work(context, i, member);
+    if (at_close(&scope, &reason) && !failed.exchange(1)) error = reason;
+  }
+};
+
+} // namespace
+
+void at_each(int64_t n, int size, void (*work)(void *context, int64_t i, int member), void *context) {
+  if (!at_ok()) return;
+  team all{n, work, context, {}, {}, {}};
+  if (size <= 1) all.run(0);
+  else
+    at_do([&] {
+      at::parallel_for(0, size, 1, [&](int64_t begin, int64_t end) {
+        const int before = at_one_thread(1);
+        for (int64_t member = begin; member < end; member++) all.run((int)member);
+        at_one_thread(before);
+      });
+    });
+  if (all.failed) at_fail_with(&all.error);
 }
 
 void at_deterministic(int on) {

@@ -155,11 +155,14 @@ static int about(lua_State *L) {
   return 1;
 }
 
-/* model:alike() -> whether a picture's results are the same to the bit in every batch */
+/* model:alike() -> whether a picture's results are the same to the bit in every batch; if pictures are then scored each
+ * for itself, on how many threads at a time, else nil */
 static int alike(lua_State *L) {
   const agad_model *m = check(L);
   lua_pushboolean(L, m->how.padded || score_alike(m->plan));
-  return 1;
+  if (!score_apart(m->plan)) return 1;
+  lua_pushinteger(L, at_set_threads(0));
+  return 2;
 }
 
 /* model:run(pictures[, output][, bn]) -> tensor */

@@ -96,7 +96,8 @@ typedef struct layer {
    * channel in float64.  fixed: a convolution, with what follows it. */
   void (*norm)(const net_frame *f, int set, layer_norm *norm);
   at_conv *(*fixed)(const net_frame *f, const layer_norm *norm, double slope);
-  /* Whether each row of y is the same to the bit in any batch, where inference computes convolutions; NULL: it is. */
+  /* Whether each row of y is the same to the bit in any batch and with any number of threads, where inference computes
+   * convolutions; NULL: it is. */
   int (*alike)(const net_program *program, const net_node *node);
   int (*define)(net_program *program, net_node *node, const net_shape *in, agad_error *error);
   void (*forward)(net_frame *f);
@@ -115,8 +116,9 @@ typedef struct layer {
 
 void layer_register(layer *l);
 const layer *layer_find(const char *name);
-const layer *layer_first(void);            /* by name; the others follow as ->next */
-void layer_names(char *text, size_t size); /* "batch_norm, concat, …", for messages */
+const layer *layer_first(void);                           /* by name; the others follow as ->next */
+void layer_names(char *text, size_t size);                /* "batch_norm, concat, …", for messages */
+int net_node_alike(const net_program *program, int node); /* what `alike` of its layer says */
 /* Reads a node's attributes as the table of its layer says; 0, or -1 and error->message. */
 int layer_read_attributes(net_node *node, agad_error *error);
 

@@ -23,6 +23,11 @@ void layer_register(layer *l) {
   *at = l;
 }
 
+int net_node_alike(const net_program *program, int node) {
+  const net_node *of = program->nodes + node;
+  return !of->layer || !of->layer->alike || of->layer->alike(program, of);
+}
+
 const layer *layer_first(void) { return first; }
 
 const layer *layer_find(const char *name) {

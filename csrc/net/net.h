@@ -65,6 +65,7 @@ net_pass *net_pass_new(net_plan *plan);
 void net_pass_free(net_pass *pass);
 void net_pass_clear(net_pass *pass);            /* forgets the activations */
 void net_pass_want(net_pass *pass, int output); /* this output alone: what it does not read is not computed */
+void net_pass_fix(net_pass *pass);              /* its results do not depend on the number of threads */
 /* x [rows, shape of the input], of any float dtype.  `keep`: a backward may follow. */
 void net_forward(net_pass *pass, const at_tensor *x, const net_rows *groups, int n_groups, int keep);
 at_tensor *net_pass_output(net_pass *pass, int i); /* belongs to the scope */

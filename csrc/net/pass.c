@@ -20,7 +20,7 @@ struct net_pass {
   at_tensor *(*saved)[NET_SAVE]; /* per node, kept */
   at_tensor **weights;           /* per parameter: in the dtype of the computation */
   net_rows groups[NET_MAX_GROUPS];
-  int n_groups, kept, eager;
+  int n_groups, kept, eager, fixed;
   at_conv *const *convs; /* per node, where the pass is computed by them; or NULL */
   int *last;       /* per node: the last one that reads it; its number of nodes: an output; -1: it is not wanted */
   int64_t changes; /* versions of all that the backward reads, under autograd */
@@ -62,6 +62,10 @@ net_pass *net_pass_new(net_plan *plan) {
 
 void net_pass_want(net_pass *pass, int output) {
   if (pass) find_readers(pass, output);
+}
+
+void net_pass_fix(net_pass *pass) {
+  if (pass) pass->fixed = 1;
 }
 
 static void drop(at_tensor **slot) {
@@ -186,14 +190,16 @@ static void run_layer(net_pass *pass, int i) {
 static void run_node(net_pass *pass, int i) {
   const int end = pass->convs ? net_inference_end(pass->plan, i) : i;
   if ((pass->last[i] < 0 && !pass->kept) || !end) return;
-  const int part = enter(pass, NET_FORWARD, i);
+  const net_program *p = pass->plan->net->program;
+  const int part = enter(pass, NET_FORWARD, i), divided = pass->fixed && !net_node_alike(p, i);
+  const int alone = divided ? at_one_thread(1) : 0;
   at_scope scope = at_open();
   if (pass->convs && pass->convs[i])
-    at_store(&pass->values[end],
-             at_conv_run(pass->convs[i], pass->values[pass->plan->net->program->nodes[i].inputs[0]]));
+    at_store(&pass->values[end], at_conv_run(pass->convs[i], pass->values[p->nodes[i].inputs[0]]));
   else run_layer(pass, i);
   if (!pass->eager) drop_read(pass, i);
   at_close(&scope, NULL);
+  if (divided) at_one_thread(alone);
   net_profile_leave(part);
 }
 

@@ -4,6 +4,8 @@
 #include "net/layer.h"
 #include "net/pictures.h"
 
+#include <stdlib.h>
+
 /* Rows first..first+n of the pictures, as the net wants them; padded to `size` rows with the first of them. */
 static at_tensor *batch_at(const net_plan *plan, const at_tensor *pictures, const score_input *how, int64_t first,
                            int64_t n, int64_t size) {
@@ -25,44 +27,93 @@ static int usable(const at_tensor *pictures, const score_input *how) {
   return 1;
 }
 
-int score_alike(const net_plan *plan) {
-  const net_program *p = plan->net->program;
-  if (!plan->inference || plan->dtype != AT_F32) return 0;
-  for (int i = 1; i < p->n_nodes; i++)
-    if (p->nodes[i].layer->alike && !p->nodes[i].layer->alike(p, p->nodes + i)) return 0;
-  return 1;
+int score_alike(const net_plan *plan) { return plan->inference && plan->dtype == AT_F32; }
+
+int score_apart(const net_plan *plan) {
+  if (!score_alike(plan)) return 0;
+  for (int i = 1; i < plan->net->program->n_nodes; i++)
+    if (!net_node_alike(plan->net->program, i)) return 1;
+  return 0;
+}
+
+typedef struct scoring {
+  net_plan *plan;
+  const at_tensor *pictures;
+  const score_input *how;
+  int output;
+  at_tensor *all;
+  net_pass **passes; /* one for each thread of the team that scores pictures apart */
+} scoring;
+
+/* A place for each picture's output, of the shape that the program gives it. */
+static void make_room(scoring *s, int64_t n) {
+  const net_program *p = s->plan->net->program;
+  const net_shape *shape = &p->nodes[p->outputs[s->output].node].shape;
+  int64_t sizes[AT_MAX_DIM] = {n};
+  for (int i = 0; i < shape->ndim; i++) sizes[i + 1] = shape->d[i];
+  at_store(&s->all, at_empty(sizes, shape->ndim + 1, s->output == 0 ? AT_F64 : AT_F32, AT_CPU, AT_NCHW));
+}
+
+static net_pass *new_pass(const scoring *s, int fixed) {
+  net_pass *pass = net_pass_new(s->plan);
+  net_pass_want(pass, s->output);
+  if (fixed) net_pass_fix(pass);
+  return pass;
+}
+
+static void score_rows(const scoring *s, net_pass *pass, int64_t first, int64_t here, int64_t size) {
+  if (agad_interrupt) {
+    at_interrupted();
+    return;
+  }
+  const net_rows rows = {0, -1, s->how->bn, 0, 0};
+  at_scope scope = at_open();
+  net_forward(pass, batch_at(s->plan, s->pictures, s->how, first, here, size), &rows, 1, 0);
+  at_tensor *y = net_pass_output(pass, s->output);
+  if (size > here) y = at_narrow(y, 0, 0, here);
+  at_copy_(at_narrow(s->all, 0, first, here), y);
+  at_close(&scope, NULL);
+}
+
+static void score_one(void *context, int64_t i, int member) {
+  const scoring *s = context;
+  const int before = at_rows_alike(1);
+  score_rows(s, s->passes[member], i, 1, 1);
+  at_rows_alike(before);
+}
+
+/* Each picture for itself, as many at a time as there are threads. */
+static void score_each(scoring *s, int64_t n) {
+  const net_rows rows = {0, 1, NET_BN_RUNNING, 0, 0};
+  const int team = at_team(n);
+  net_inference_convs(s->plan, &rows, 1, 1); /* made here: a plan's are made by one thread */
+  s->passes = at_calloc(team, sizeof *s->passes);
+  for (int i = 0; s->passes && i < team; i++) s->passes[i] = new_pass(s, 1);
+  at_each(n, team, score_one, s);
+  for (int i = 0; s->passes && i < team; i++) net_pass_free(s->passes[i]);
+  free(s->passes);
 }
 
 at_tensor *score_pictures(net_plan *plan, const at_tensor *pictures, const score_input *how, int output) {
   if (!usable(pictures, how)) return NULL;
-  int64_t n = at_size(pictures, 0);
-  net_pass *pass = net_pass_new(plan);
-  net_pass_want(pass, output);
-  net_rows rows = {0, -1, how->bn, 0, 0};
-  at_tensor *all = NULL;
+  const int64_t n = at_size(pictures, 0);
   const int wanted = (how->padded || how->alike) && how->bn == NET_BN_RUNNING, alike = wanted && score_alike(plan);
-  const int padded = wanted && how->padded && !alike, before = at_rows_alike(alike || padded);
+  const int padded = wanted && how->padded && !alike;
+  scoring s = {.plan = plan, .pictures = pictures, .how = how, .output = output};
+  make_room(&s, n);
+  if (alike && score_apart(plan)) {
+    score_each(&s, n);
+    return at_give(s.all);
+  }
+  net_pass *pass = new_pass(&s, alike);
+  const int before = at_rows_alike(alike || padded);
   for (int64_t first = 0; first < n && at_ok(); first += how->batch) {
-    if (agad_interrupt) {
-      at_interrupted();
-      break;
-    }
-    at_scope scope = at_open();
-    int64_t here = n - first < how->batch ? n - first : how->batch;
-    int64_t size = padded ? how->batch : here;
-    net_forward(pass, batch_at(plan, pictures, how, first, here, size), &rows, 1, 0);
-    at_tensor *y = at_to(net_pass_output(pass, output), output == 0 ? AT_F64 : AT_F32, AT_CPU);
-    if (size > here) y = at_narrow(y, 0, 0, here);
-    int64_t sizes[AT_MAX_DIM];
-    int ndim = at_sizes(y, sizes);
-    sizes[0] = n;
-    if (!all && at_ok()) at_store(&all, at_empty(sizes, ndim, at_dtype_of(y), AT_CPU, AT_NCHW));
-    at_copy_(at_narrow(all, 0, first, here), y);
-    at_close(&scope, NULL);
+    const int64_t here = n - first < how->batch ? n - first : how->batch;
+    score_rows(&s, pass, first, here, padded ? how->batch : here);
   }
   at_rows_alike(before);
   net_pass_free(pass);
-  return at_give(all);
+  return at_give(s.all);
 }
 
 void score_recalibrate(net_plan *plan, const at_tensor *pictures, const score_input *how) {

@@ -18,9 +18,11 @@ typedef struct score_input {
 
 /* Output `output` of every picture, joined: for the score [n] float64. */
 at_tensor *score_pictures(net_plan *plan, const at_tensor *pictures, const score_input *how, int output);
-/* Whether results can be the same to the bit in any batch: a float32 net of which inference (net/inference.h) computes
- * the convolutions, and in which no layer depends on what else is in the batch. */
+/* Whether results can be the same to the bit in any batch, and with any number of threads: a float32 net of which
+ * inference (net/inference.h) computes the convolutions. */
 int score_alike(const net_plan *plan);
+/* Whether pictures are then scored each for itself, several at a time: some layer would depend on the batch. */
+int score_apart(const net_plan *plan);
 /* Running statistics become the mean over one pass of these pictures (weighted by the rows of each batch). */
 void score_recalibrate(net_plan *plan, const at_tensor *pictures, const score_input *how);
 

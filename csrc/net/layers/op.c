@@ -140,9 +140,14 @@ static void op_backward(net_frame *f) {
     if (f->want_dx[i]) f->dx[i] = grads[k++];
 }
 
-/* Operators that round each number by itself, and sums over a row, unless libtorch divides a row among threads. */
+/* Operators that round each number by itself, those that only move numbers, our own, and sums over a row, unless libtorch
+ * divides a row among threads. */
 static int op_alike(const net_program *program, const net_node *node) {
-  static const char *const each[] = {"abs", "add", "div", "flatten", "mul", "neg", "sqrt", "square", "sub", NULL};
+  static const char *const each[] = {"abs",     "add",  "agad::box_blur", "agad::moments", "cat",
+                                     "clamp",   "div",  "flatten",        "mul",           "narrow",
+                                     "neg",     "relu", "reshape",        "sqrt",          "square",
+                                     "squeeze", "sub",  "transpose",      "unflatten",     "unsqueeze",
+                                     NULL};
   static const char *const sums[] = {"linalg_vector_norm", "mean", "sum", NULL};
   enum { DIVIDED = 32768 };
   const op *a = node->attributes;

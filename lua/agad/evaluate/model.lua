@@ -17,6 +17,7 @@ model.__name = "agad.model"
 local models = {}
 
 local MOST, NUMBERS = 32, 1 << 17                 -- in a batch of files: pictures, and numbers in them
+local EACH = 4                                    -- pictures for each thread, where it scores them one by one
 
 local of_open = {false_alarms = options.shared "false_alarms"}
 
@@ -138,20 +139,26 @@ local function scored(self, items, files, paths, refuse)
   return rows
 end
 
+-- How many pictures are scored together.
+local function at_once(self)
+  local c, h, w = table.unpack(self.shape)
+  local alike, threads = self.handle:alike()
+  if not alike then return 1 end
+  return math.max(1, math.min(MOST, threads and EACH * threads or NUMBERS // (c * h * w)))
+end
+
 local of_rows = {foreign = options.shared "foreign"}
 
 --- Scores picture files in order, as in `for row, picture in model:rows(paths) do`. Files are decoded ahead on other
 -- threads, and those that lie ready are scored together, so that no row waits for a file after its own. Where the score
--- of a picture could differ by what is scored with it, even by rounding, each is scored alone.
+-- of a picture could differ by what is scored with it, even by rounding, each is scored for itself, several at a time.
 -- @param paths list of paths of PNG, JPEG and BMP files
 -- @param o table foreign ("convert"; "refuse": a picture unlike those of the training is an error)
 -- @return iterator: a row as `model:score` gives, the picture as `model:picture` gives it, and the height, width and
 --   channels of the file; {error = reason} and nil for a file that cannot be read or is refused
 -- @raise there is no memory to decode a file
 function model:rows(paths, o)
-  local refuse = check("model:rows", o, of_rows).foreign == "refuse"
-  local c, h, w = table.unpack(self.shape)
-  local most = self.handle:alike() and math.max(1, math.min(MOST, NUMBERS // (c * h * w))) or 1
+  local refuse, most = check("model:rows", o, of_rows).foreign == "refuse", at_once(self)
   local reader, waiting, at, done = core.data.reader(paths, form(self)), {}, 0, 0
   return function()
     if at == #waiting then
