@@ -54,8 +54,13 @@ end
 
 -- One line on stderr for an error, and the lines that led to it.
 local function report(session, caught)
+  local text = require "agad.base.text"
   io.stdout:flush()
-  local message, lines = traceback.show(caught, session, own_names(session), width())
+  local message, lines = "", {}
+  local shown, reason = interrupt.protected(function()
+    message, lines = traceback.show(caught, session, own_names(session), width())
+  end, text.of)
+  if not shown then message = "the error cannot be shown: " .. reason end
   io.stderr:write(painted(message, "31", 2), "\n")
   for _, line in ipairs(lines) do io.stderr:write(painted(line, "2", 2), "\n") end
 end
@@ -98,9 +103,7 @@ end
 local function run_list(session, list, text, live)
   local core = require "agad.core"
   local began, held = core.clock(), core.memory().bytes
-  interrupt.arm(true)
   local ok, caught = evaluate.run(session, list, text, show)
-  interrupt.disarm()
   core.interrupt_clear()
   if not ok then report(session, caught) end
   io.stdout:flush()
@@ -153,11 +156,8 @@ function repl.script(session, text, name)
     return false
   end
   session.texts[name:sub(2)] = text
-  interrupt.arm(true)
-  local ok, caught = xpcall(function() chunk(table.unpack(arg or {})) end, function(err)
-    return traceback.caught(err, chunk, name:sub(2), {text = text})
-  end)
-  interrupt.disarm()
+  local ok, caught = interrupt.protected(function() chunk(table.unpack(arg or {})) end,
+    function(err) return traceback.caught(err, chunk, name:sub(2), {text = text}) end)
   require("agad.core").interrupt_clear()
   if not ok then report(session, caught) end
   io.stdout:flush()

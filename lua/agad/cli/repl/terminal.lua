@@ -4,6 +4,7 @@ local colours = require("agad.base.terminal").has_colours
 local complete = require "agad.cli.repl.complete"
 local core = require "agad.core"
 local history = require "agad.cli.repl.history"
+local interrupt = require "agad.base.interrupt"
 local rl = require "readline"
 
 local terminal = {}
@@ -44,8 +45,9 @@ function terminal.open(env, idle)
   rl.set_readline_name "agad"
   rl.set_complete_function(function(text, from, to)
     rl.set_completion_append_character ""
-    local ok, list = pcall(function() return adapted(text, from, to, env()) end)
-    return ok and list or {}
+    local list = {}
+    interrupt.protected(function() list = adapted(text, from, to, env()) end, function() end)
+    return list
   end)
 
   local function refresh_history()
