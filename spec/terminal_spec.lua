@@ -99,6 +99,25 @@ describe("the REPL at a terminal", function()
     t:press "Tab"
     t:wait "/one.csv'"
     t:press "C-c"
+    terminal.write(terminal.folder .. "/only.png", "")
+    os.execute(("mkdir -p %s/sub/in; ln -s in %s/sub/inner"):format(terminal.folder, terminal.folder))
+    t:type(("x = '%s/su"):format(terminal.folder))
+    t:press "Tab"
+    t:wait "/sub/"
+    t:press("Tab", "Tab")
+    t:wait "\nin/     inner/\n"
+    t:type "n"
+    t:press "Tab"
+    t:wait "/sub/inner/"
+    t:press "C-c"
+    t:type(("x = '%s/on"):format(terminal.folder))
+    t:press("Tab", "Tab")
+    t:wait "\none.csv   only.png\n"
+    t:press "C-c"
+    t:type(("! ls %s/on"):format(terminal.folder))
+    t:press("Tab", "Tab")
+    t:wait(function(screen) return select(2, screen:gsub("\none.csv   only.png\n", "")) == 2 end)
+    t:press "C-c"
     t:type "agad.softmaz(x)"
     t:press("Left", "Left", "Left", "BSpace", "Tab")
     t:wait "agad> agad.softmax(x)"

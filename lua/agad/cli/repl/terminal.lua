@@ -9,6 +9,8 @@ local rl = require "readline"
 
 local terminal = {}
 
+local library = package.searchpath("C-readline", package.cpath)
+
 local function clear_history()                    -- readline's own, not the file: another name for none empties it
   rl.set_options {histfile = rl.set_options({histfile = ""}).histfile == "" and "/dev/null" or ""}
 end
@@ -16,8 +18,12 @@ end
 -- Readline replaces the word that it sees, from `from` up to the byte before `to`; candidates replace what begins at
 -- `start`.
 local function adapted(text, from, to, env)
-  local start, list = complete.at(text, to - 1, env)
+  local start, list, are_paths = complete.at(text, to - 1, env)
   local before, cut = text:sub(from, start - 1), text:sub(start, from - 1)
+  if are_paths and library then
+    core.readline_lists_files(library)
+    for i, path in ipairs(list) do list[i] = path:gsub("/$", "") end       -- readline adds it
+  end
   local fitted = {}
   for _, candidate in ipairs(list) do
     if start >= from then fitted[#fitted + 1] = before .. candidate
