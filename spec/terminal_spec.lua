@@ -100,15 +100,15 @@ describe("the REPL at a terminal", function()
     t:wait "/one.csv'"
     t:press "C-c"
     terminal.write(terminal.folder .. "/only.png", "")
-    os.execute(("mkdir -p %s/sub/in; ln -s in %s/sub/inner"):format(terminal.folder, terminal.folder))
+    os.execute(("cd %s; mkdir -p sub/in; ln -s in sub/link; touch sub/file"):format(terminal.folder))
     t:type(("x = '%s/su"):format(terminal.folder))
     t:press "Tab"
     t:wait "/sub/"
     t:press("Tab", "Tab")
-    t:wait "\nin/     inner/\n"
-    t:type "n"
+    t:wait "\nfile   in/    link/\n"
+    t:type "l"
     t:press "Tab"
-    t:wait "/sub/inner/"
+    t:wait "/sub/link/"
     t:press "C-c"
     t:type(("x = '%s/on"):format(terminal.folder))
     t:press("Tab", "Tab")
@@ -222,6 +222,7 @@ describe("the history", function()
     t:wait "print 'second'"
     t:press "Enter"
     t:wait "\nsecond\nagad>"
+    t:enter("history 'PRINT('", "\nfor i = 1, 1 do\n    > print('first') end\nhistory 'PRINT('\nagad>")
   end)
 
   without_tmux("is shared by two REPLs, of which each has its own inputs last", function()
