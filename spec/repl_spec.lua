@@ -282,8 +282,8 @@ end)
 
 describe("the REPL's own names", function()
   it("keep the results of inputs by their numbers, which history() lists", function()
-    local out, err = piped("6 * 7", "x = 1", "'text'", "for i = 1, 20 do", "end", "results", "results[1] + results[3]:len()",
-      "history()")
+    local out, err = piped("6 * 7", "x = 1", "'text'", "for i = 1, 20 do", "end", "results",
+      "results[1] + results[3]:len()", "history()")
     assert.equal("", err)
     assert.equal('42\ntext\n{42, [3] = "text"}\n46\n  1  6 * 7\n  2  x = 1\n  3  \'text\'\n'
       .. "  4  for i = 1, 20 do\n    > end\n  5  results\n  6  results[1] + results[3]:len()\n  7  history()\n", out)
