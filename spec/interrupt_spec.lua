@@ -97,7 +97,9 @@ describe("coroutine.resume and coroutine.wrap", function()
     local create, resume, wrap = coroutine.create, coroutine.resume, coroutine.wrap
     local function show(...)
       local list = table.pack(...)
-      for i = 1, list.n do list[i] = tostring(list[i]):gsub("0x%x+", "ADDRESS"):gsub("coroutine exp", "thread exp") end   -- both occur
+      for i = 1, list.n do          -- Lua 5.4 says "thread expected" or "coroutine expected"
+        list[i] = tostring(list[i]):gsub("0x%x+", "ADDRESS"):gsub("coroutine exp", "thread exp")
+      end
       print(table.concat(list, " "))
     end
     local co = create(function(...)

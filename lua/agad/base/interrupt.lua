@@ -1,7 +1,7 @@
--- Ctrl-C in Lua code of the program: the signal handler in C sets a flag, which loops in C poll, and a hook, which raises
--- an error in Lua code that would otherwise run on (csrc/lua/interrupt.c). SIGTERM and SIGHUP do the same, and then the
--- program ends. Code that handles the flag itself, such as a training that stops after its step, suspends the hook
--- (`interrupt.hold`). C and Lua raise the same value (`agad.base.errors`).
+-- Ctrl-C in Lua code of the program: the signal handler in C sets a flag, which loops in C poll, and a hook, which
+-- raises an error in Lua code that would otherwise run on (csrc/lua/interrupt.c). SIGTERM and SIGHUP do the same, and
+-- then the program ends. Code that handles the flag itself, such as a training that stops after its step, suspends the
+-- hook (`interrupt.hold`). C and Lua raise the same value (`agad.base.errors`).
 
 local interrupt = {}
 
