@@ -105,7 +105,7 @@ describe("the REPL at a terminal", function()
     t:press "Tab"
     t:wait "/sub/"
     t:press("Tab", "Tab")
-    t:wait "\nfile   in/    link/\n"
+    t:wait "\nfile  in/   link/\n"
     t:type "l"
     t:press "Tab"
     t:wait "/sub/link/"
