@@ -280,10 +280,34 @@ describe("a result", function()
   end)
 end)
 
+describe("the REPL's own names", function()
+  it("keep the results of inputs by their numbers, which history() lists", function()
+    local out, err = piped("6 * 7", "x = 1", "'text'", "for i = 1, 20 do", "end", "results",
+      "results[1] + results[3]:len()", "history()")
+    assert.equal("", err)
+    assert.equal('42\ntext\n{42, [3] = "text"}\n46\n  1  6 * 7\n  2  x = 1\n  3  \'text\'\n'
+      .. "  4  for i = 1, 20 do\n    > end\n  5  results\n  6  results[1] + results[3]:len()\n  7  history()\n", out)
+    local lines = {}
+    for i = 1, 25 do lines[i] = tostring(i) end
+    lines[26] = "results[5], results[6], results[25]"
+    assert.matches("\nnil\t6\t25\n$", (piped(table.unpack(lines))))
+  end)
+
+  it("print tables with what is in them, time a call, and may be the user's", function()
+    local out, err = piped("print({1, a = {2}}, 'x', nil, setmetatable({}, {__tostring = function() return 'it' end}))",
+      "calls = 0; local t = time(function(by) calls = calls + by end, 2);", "calls >= 2 * t.calls, t.seconds > 0",
+      "time(math.sin, 1)", "time(5)", "results = 3", "who()")
+    assert.matches("^{1, a = {2}}\tx\tnil\tit\ntrue\ttrue\n[%d.]+ [nµm]s a call %(%d+ calls a round%)\n", out)
+    assert.matches("\nresults      3\n", out)
+    assert.not_matches("\nprint ", out)
+    assert.equal("time takes a function and its arguments: time(agad.matmul, x, x)\n", err)
+  end)
+end)
+
 describe("the REPL's help", function()
   it("explains names, searches words, lists what the user made", function()
     local out, err, status = piped("? options.resolve", "?", "? resolv", "?? auroc_interval", "?? nosuchword",
-      "local mine, t = 5, agad.zeros(2, 3); yours = print", "who()")
+      "local mine, t = 5, agad.zeros(2, 3); yours = pairs", "who()")
     assert.same({"", 0}, {err, status})
     assert.matches("^agad%.options%.resolve%(", out)
     assert.matches("\nTab +completes names", out)

@@ -99,6 +99,25 @@ describe("the REPL at a terminal", function()
     t:press "Tab"
     t:wait "/one.csv'"
     t:press "C-c"
+    terminal.write(terminal.folder .. "/only.png", "")
+    os.execute(("cd %s; mkdir -p sub/in; ln -s in sub/link; touch sub/file"):format(terminal.folder))
+    t:type(("x = '%s/su"):format(terminal.folder))
+    t:press "Tab"
+    t:wait "/sub/"
+    t:press("Tab", "Tab")
+    t:wait "\nfile  in/   link/\n"
+    t:type "l"
+    t:press "Tab"
+    t:wait "/sub/link/"
+    t:press "C-c"
+    t:type(("x = '%s/on"):format(terminal.folder))
+    t:press("Tab", "Tab")
+    t:wait "\none.csv   only.png\n"
+    t:press "C-c"
+    t:type(("! ls %s/on"):format(terminal.folder))
+    t:press("Tab", "Tab")
+    t:wait(function(screen) return select(2, screen:gsub("\none.csv   only.png\n", "")) == 2 end)
+    t:press "C-c"
     t:type "agad.softmaz(x)"
     t:press("Left", "Left", "Left", "BSpace", "Tab")
     t:wait "agad> agad.softmax(x)"
@@ -203,6 +222,7 @@ describe("the history", function()
     t:wait "print 'second'"
     t:press "Enter"
     t:wait "\nsecond\nagad>"
+    t:enter("history 'PRINT('", "\nfor i = 1, 1 do\n    > print('first') end\nhistory 'PRINT('\nagad>")
   end)
 
   without_tmux("is shared by two REPLs, of which each has its own inputs last", function()

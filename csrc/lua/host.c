@@ -1,82 +1,14 @@
-/* host.c: the machine that the process runs on: signals, the terminal, the clock, the processor. */
+/* host.c: the machine that the process runs on: the terminal, the clock, the processor. */
 #include "base/clock.h"
 #include "lua/binding.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
-
-/* ---- Ctrl-C and the requests to end: the handlers set a flag that C loops poll and the host interprets ---- */
-
-enum { ENOUGH = 3 }; /* requests to end before the system's own action is taken */
-
-static volatile sig_atomic_t requests, request;
-
-/* Kernels of oneDNN (up to 3.11: issue 4845 there) let the stack pointer point into the heap for a while. A handler that
- * ran on that stack would overwrite what lies there, hence a stack of its own. */
-enum { STACK = 1 << 16 };
-
-static void use_own_stack(void) {
-  static char memory[STACK];
-  stack_t own = {.ss_sp = memory, .ss_size = sizeof memory}, before;
-  if (!sigaltstack(NULL, &before) && before.ss_flags & SS_DISABLE) sigaltstack(&own, NULL);
-}
-
-static void on_interrupt(int signal_number) {
-  (void)signal_number;
-  agad_interrupt = 1;
-}
-
-static void on_request(int signal_number) {
-  agad_interrupt = 1;
-  request = signal_number;
-  if (++requests < ENOUGH) return;
-  signal(signal_number, SIG_DFL);
-  raise(signal_number);
-}
-
-/* One that was ignored when the program began, as under nohup, stays so. */
-static void handle_request(int signal_number) {
-  struct sigaction action = {.sa_handler = on_request, .sa_flags = SA_ONSTACK}, before;
-  if (sigaction(signal_number, NULL, &before) || before.sa_handler == SIG_IGN) return;
-  sigemptyset(&action.sa_mask);
-  sigaction(signal_number, &action, NULL);
-}
-
-static int arm_interrupt(lua_State *L) {
-  (void)L;
-  struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = SA_ONSTACK};
-  use_own_stack();
-  sigemptyset(&action.sa_mask);
-  sigaction(SIGINT, &action, NULL);
-  handle_request(SIGTERM);
-  handle_request(SIGHUP);
-  return 0;
-}
-
-/* end_requested() -> the number of the signal (SIGTERM or SIGHUP) that has asked the program to end, or nil */
-static int end_requested(lua_State *L) {
-  if (request) lua_pushinteger(L, request);
-  else lua_pushnil(L);
-  return 1;
-}
-
-static int interrupted(lua_State *L) {
-  lua_pushboolean(L, agad_interrupt);
-  return 1;
-}
-
-static int interrupt_clear(lua_State *L) {
-  (void)L;
-  agad_interrupt = 0;
-  return 0;
-}
-
-/* ---- the terminal and the clock ---- */
 
 static int is_a_tty(lua_State *L) {
   lua_pushboolean(L, isatty((int)luaL_checkinteger(L, 1)));
@@ -105,6 +37,19 @@ static int terminal_size(lua_State *L) {
   lua_pushinteger(L, known ? size.ws_col : 80);
   lua_pushinteger(L, known ? size.ws_row : 24);
   return 2;
+}
+
+/* readline_lists_files(path of lua-readline's library): tells readline, which calls back for candidates, that they are
+ * paths; it then lists their last parts only, and folders end in a slash.  lua-readline itself has no such call. */
+static int readline_lists_files(lua_State *L) {
+  static const char *const switches[] = {"rl_filename_completion_desired", "rl_completion_mark_symlink_dirs"};
+  void *library = dlopen(luaL_checkstring(L, 1), RTLD_LAZY | RTLD_NOLOAD);
+  for (int i = 0; library && i < 2; i++) {
+    int *on = dlsym(library, switches[i]);
+    if (on) *on = 1;
+  }
+  if (library) dlclose(library);
+  return 0;
 }
 
 /* output_failed() -> nil, or why something written to standard output was lost; "closed": its reader is gone */
@@ -139,14 +84,11 @@ static int processor(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg functions[] = {{"arm_interrupt", arm_interrupt},
-                                     {"interrupted", interrupted},
-                                     {"end_requested", end_requested},
-                                     {"interrupt_clear", interrupt_clear},
-                                     {"isatty", is_a_tty},
+static const luaL_Reg functions[] = {{"isatty", is_a_tty},
                                      {"wait_input", wait_input},
                                      {"terminal_width", terminal_width},
                                      {"terminal_size", terminal_size},
+                                     {"readline_lists_files", readline_lists_files},
                                      {"output_failed", output_failed},
                                      {"clock", clock_seconds},
                                      {"processor", processor},

@@ -35,6 +35,7 @@ getmetatable(core.from_table({0}, "float32")).__fields = function() return requi
 
 --- Runs f without gradients and returns its results.
 -- @param f function
+-- @example y = agad.no_grad(function() return agad.rand(2, 3):softmax(2) end)
 function agad.no_grad(f, ...)
   local before = core.grad_mode(false)
   local results = table.pack(pcall(f, ...))
@@ -100,6 +101,7 @@ end
 --- The memory that tensors hold now.
 -- @return table tensors (their number), bytes (of main memory), peak (the most bytes so far), collections (full garbage
 --   collections triggered by tensors), device: bytes and peak by device ("cpu", "cuda:0")
+-- @example agad.memory().bytes
 function agad.memory()
   local use = core.memory()
   use.collections = core.collections()
@@ -128,6 +130,7 @@ end
 -- @param o table dtype ("float32"), size (a list: its shape; default: one dimension)
 -- @return tensor
 -- @raise the number of bytes does not match the shape
+-- @example agad.from_string("\0\255", {dtype = "uint8"})
 function agad.from_string(bytes, o)
   options.check_names("from_string", o, {"dtype", "size"}, true)
   local dtype = o and o.dtype or "float32"
@@ -153,6 +156,7 @@ end
 
 --- Whether a value is a tensor (closed or not).
 -- @return boolean
+-- @example agad.is_tensor(agad.rand(2))
 function agad.is_tensor(v) return core.is_tensor(v) end
 
 --- Whether operators record what gradients need; false inside agad.no_grad.
@@ -166,6 +170,7 @@ function agad.get_num_threads() return (core.threads()) end
 
 --- Sets the number of CPU threads that an operator uses.
 -- @param n integer 1 to 4096
+-- @example agad.set_num_threads(1); agad.get_num_threads()
 function agad.set_num_threads(n)
   local ok, typed = pcall(options.typed, "threads", require("agad.options").shared "threads", n)
   if not ok then error("set_num_threads: " .. typed, 2) end

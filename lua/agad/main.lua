@@ -124,14 +124,18 @@ local function main()
   end
 end
 
--- Tracebacks are collected only on request.
+-- Tracebacks are collected only on request. From here on Ctrl-C is too late.
 local function handler(err)
+  interrupt.disarm()
   if errors.is_interruption(err) or common.is_failure(err) or not os.getenv "AGAD_TRACEBACK" then return err end
   return debug.traceback(text_of(err), 2)
 end
 
-local ok, result = xpcall(main, handler)
-interrupt.disarm()
+local ok, result = xpcall(function()
+  local status = main()
+  interrupt.disarm()
+  return status
+end, handler)
 local status = ok and (math.type(result) and result or 0) or 1
 if not ok then
   if errors.is_interruption(result) then

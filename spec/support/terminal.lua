@@ -36,9 +36,9 @@ function terminal.start(command, o)
   lfs.mkdir(home)
   local environment = "env -u XDG_CONFIG_HOME -u NO_COLOR INPUTRC=/dev/null " ..
     ("HOME=%s XDG_STATE_HOME=%s/state TERM=%s"):format(home, scratch.folder, o.TERM or "xterm-256color")
-  -- Nothing stays for long if the spec is killed.
-  tmux(self, ("new-session -d -x %d -y %d %s"):format(o.columns or 80, o.lines or 40,
-    quoted(("%s timeout --foreground 600 env %s; echo status $?; exec sleep 600"):format(environment, command))))
+  -- Nothing stays for long if the spec is killed. (The command timeout would send each Ctrl-C a second time.)
+  tmux(self, ("new-session -d -x %d -y %d %s \\; run-shell -b -d 600 -C kill-server"):format(o.columns or 80,
+    o.lines or 40, quoted(("%s %s; echo status $?; exec sleep 600"):format(environment, command))))
   return self
 end
 

@@ -66,6 +66,7 @@ function data.folder(dir, o) return folder.one(dir, o) end
 -- @param anomalies string
 -- @param o table as for `agad.data.folder`
 -- @return set classes "normal", and "anomaly" or the names of the subfolders
+-- @example set = agad.data.folders("normal", "defect", {size = 32})
 function data.folders(normals, anomalies, o) return folder.two(normals, anomalies, o) end
 
 --- A list of pictures: a CSV file with the header `path,label[,split][,mask]` (RFC 4180).
@@ -77,6 +78,7 @@ function data.folders(normals, anomalies, o) return folder.two(normals, anomalie
 -- @param o table as for `agad.data.folder`, and outside (false; true: paths may lead outside the folder)
 -- @return set classes: the labels, sorted
 -- @raise a line of the file is wrong (with its number and the reason)
+-- @example set = agad.data.manifest("parts.csv", {size = 32})
 function data.manifest(path, o) return manifest.read(path, o) end
 
 --- Tensors of pictures.
@@ -85,6 +87,7 @@ function data.manifest(path, o) return manifest.read(path, o) end
 --   classes (list of names; nil: "0", "1", …), normal, name
 -- @return set
 -- @raise a tensor or a list is wrong (with what it should be)
+-- @example set = agad.data.tensors {images = agad.zeros(20, 1, 32, 32):to "uint8"}
 function data.tensors(o) return tensors.set(o) end
 
 options.takes(data.folder, 2, pictures.options)

@@ -231,6 +231,7 @@ end
 --   file_bytes (of the files), sizes (min, median, max of height, width, file_bytes before resizing), classes
 --   ({name, train, test, shortcut {name, auroc}, mean_picture}), duplicates, notes
 -- @return integer how many mean pictures could not be written (the notes say why)
+-- @example agad.inspect.set(set).classes
 function inspect.set(set, o)
   local null, row = core.null, {kind = "data", name = printable(set.name), call = printable(tostring(set)),
     shape = {set.channels, set.height, set.width}, bytes = 0, classes = {}}

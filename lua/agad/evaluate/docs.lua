@@ -7,6 +7,7 @@
 -- @param labels list|tensor
 -- @return number
 -- @raise scores are not finite (with how many, and the first of them); all labels are equal, so that AUROC is undefined
+-- @example agad.metrics.auroc({.1, .4, .3, .8}, {0, 0, 1, 1})
 
 --- @name agad.metrics.auroc_interval(scores, labels, o)
 -- A confidence interval of AUROC: the percentiles of a stratified bootstrap.
@@ -15,12 +16,14 @@
 -- @param o table resamples (1000), level (.95), seed (1)
 -- @return number its low end
 -- @return number its high end
+-- @example agad.metrics.auroc_interval({.1, .4, .3, .8}, {0, 0, 1, 1}, {resamples = 100})
 
 --- @name agad.metrics.average_precision(scores, labels)
 -- Sum over thresholds of (recall gained) x precision: scikit-learn's average_precision_score.
 -- @param scores list|tensor
 -- @param labels list|tensor
 -- @return number
+-- @example agad.metrics.average_precision({.1, .4, .3, .8}, {0, 0, 1, 1})
 
 --- @name agad.metrics.f1(scores, labels, threshold)
 -- F1 of calling anomalous every score above a threshold, as `agad score` does.
@@ -28,6 +31,7 @@
 -- @param labels list|tensor
 -- @param threshold number
 -- @return number
+-- @example agad.metrics.f1({.1, .4, .3, .8}, {0, 0, 1, 1}, .35)
 
 --- @name agad.metrics.best_f1(scores, labels)
 -- The best F1 over all thresholds. It uses the labels to choose the threshold, so it is an oracle.
@@ -35,6 +39,7 @@
 -- @param labels list|tensor
 -- @return number
 -- @return number the highest threshold that reaches it: just below the lowest score that is called anomalous
+-- @example agad.metrics.best_f1({.1, .4, .3, .8}, {0, 0, 1, 1})
 
 --- @name agad.metrics.tpr_at_fpr(scores, labels, fpr)
 -- The highest true-positive rate among thresholds whose false-positive rate is at most `fpr`.
@@ -42,6 +47,7 @@
 -- @param labels list|tensor
 -- @param fpr number 0 to 1
 -- @return number
+-- @example agad.metrics.tpr_at_fpr({.1, .4, .3, .8}, {0, 0, 1, 1}, .01)
 
 --- @name agad.metrics.roc(scores, labels, most)
 -- Points of the ROC curve, without those on the straight line between their neighbours, as scikit-learn's roc_curve: a
@@ -50,6 +56,7 @@
 -- @param labels list|tensor
 -- @param most integer at most this many points, about evenly spaced along the curve (0: all)
 -- @return table fpr, tpr, thresholds (lists; the first threshold is infinite)
+-- @example points = agad.metrics.roc({.1, .4, .3, .8}, {0, 0, 1, 1}); agad.plot {x = points.fpr, y = points.tpr}
 
 --- @name agad.metrics.precision_recall(scores, labels)
 -- Precision and recall over all thresholds, in ascending order, as scikit-learn's precision_recall_curve: a point
@@ -57,6 +64,7 @@
 -- @param scores list|tensor
 -- @param labels list|tensor
 -- @return table recall, precision, thresholds (lists; the last threshold is infinite)
+-- @example agad.metrics.precision_recall({.1, .4, .3, .8}, {0, 0, 1, 1})
 
 --- @name agad.metrics.histogram(scores, labels, bins)
 -- Counts of the scores in equal bins from the lowest to the highest.
@@ -64,12 +72,14 @@
 -- @param labels list|tensor
 -- @param bins integer 50
 -- @return table edges (bins + 1), normal, anomalous (bins each)
+-- @example agad.metrics.histogram({.1, .4, .3, .8}, {0, 0, 1, 1}, 4).anomalous
 
 --- @name agad.metrics.quantile(values, q)
 -- A quantile, interpolated linearly between the sorted values.
 -- @param values list|tensor
 -- @param q number 0 to 1
 -- @return number
+-- @example agad.metrics.quantile({1, 2, 3, 4}, .5)
 
 --- @name agad.metrics.thermometer(train, rows, test, labels, o)
 -- AUROC of a detector without a network, which sees only batch statistics: each picture's score is how far the channel

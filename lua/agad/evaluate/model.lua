@@ -157,6 +157,7 @@ local of_rows = {foreign = options.shared "foreign"}
 -- @return iterator: a row as `model:score` gives, the picture as `model:picture` gives it, and the height, width and
 --   channels of the file; {error = reason} and nil for a file that cannot be read or is refused
 -- @raise there is no memory to decode a file
+-- @example for row in model:rows {"new.png"} do print(row.score) end
 function model:rows(paths, o)
   local refuse, most = check("model:rows", o, of_rows).foreign == "refuse", at_once(self)
   local reader, waiting, at, done = core.data.reader(paths, form(self)), {}, 0, 0
@@ -180,6 +181,7 @@ local of_scores = {strict = option {default = true}}
 -- @return list of {score, threshold, anomalous (the score is above the threshold)}; the last two are null if the model
 --   has no threshold
 -- @raise a file cannot be read, with its name and the reason; there is no memory to decode it
+-- @example model:score({"new.png"})[1].anomalous
 function model:score(what, o)
   local strict, rows = check("model:score", o, of_scores).strict, {}
   if type(what) ~= "table" then
@@ -197,6 +199,7 @@ end
 -- @param what string|tensor a path, or what `model:picture` gives
 -- @return tensor uint8 (height, width)
 -- @raise the file cannot be read; the model has no error maps
+-- @example agad.plot {y = model:map "new.png", kind = "heat"}
 function model:map(what)
   local map = self.handle:run(type(what) == "string" and self:picture(what) or what, "map")
   local range = self.info.input[2] - self.info.input[1]
@@ -206,6 +209,7 @@ end
 --- The model's reconstructions of pictures.
 -- @param pictures tensor uint8 (n, channels, height, width)
 -- @return tensor uint8 of the same shape
+-- @example made = model:reconstruct(set.test.images[{{1, 8}}])
 function model:reconstruct(pictures)
   local low, high = table.unpack(self.info.input)
   local x = self.handle:run(pictures, "reconstruction")
@@ -217,6 +221,7 @@ end
 -- @return table scores (tensor), labels (list of 0 and 1), classes (the class of each picture), threshold (nil: none),
 --   all_classes (of the set), normal (the normal classes, as keys), config
 -- @raise there are no test pictures; they are not of the model's size
+-- @example scores = model:scores(task); agad.metrics.auroc(scores.scores, scores.labels)
 function model:scores(task)
   self:check_set(task.set)
   if not task.test or #task.test.anomalous == 0 then
@@ -269,6 +274,7 @@ end
 -- @param task task
 -- @param o table run (a run directory), config (options of evaluation other than the model's), on_event, curves
 -- @return table a result row; printing it shows its columns
+-- @example model:evaluate(task).auroc
 function model:evaluate(task, o)
   o = o or {}
   local began = core.clock()

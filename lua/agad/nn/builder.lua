@@ -88,6 +88,7 @@ end
 -- @param args table the arguments that are not tensors, named as in the operator's schema; dimensions (1 is the
 --   batch) and positions (of narrow, for example) count from 1
 -- @param ... handle the other tensor arguments, in the schema's order
+-- @example b:op("softplus", {}):build "soft"
 function handle:op(name, args, ...)
   local op, overload = name:match("^([^.]+)%.?(.*)$")
   local inputs = {self.place}
@@ -134,6 +135,7 @@ end
 -- @param more table init: how weights of convolutions are initialised: "normal" (N(0, 0.02), as in DCGAN) or "uniform"
 --   (as in PyTorch)
 -- @return table the program
+-- @example net = agad.nn.net(b:conv(8, {kernel = 4, stride = 2}):relu():build "mine")
 function handle:build(name, outputs, more)
   local b = self.b
   local list = {}

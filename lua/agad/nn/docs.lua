@@ -7,6 +7,20 @@ local show = require("agad.base.options").show
 local kinds = {integer = "integer", pair = "integer|list", number = "number", boolean = "boolean", shape = "list",
   text = "string", table = "table"}
 
+-- Of layers called with a tensor, and of nodes added by a builder b.
+local examples = {
+  conv = {"y = agad.nn.conv(3, 8, {kernel = 3, padding = 1})(agad.rand(1, 3, 16, 16))",
+    "b:conv(8, {kernel = 4, stride = 2, padding = 1})"},
+  conv_transpose = {"y = agad.nn.conv_transpose(8, 3, {kernel = 4, stride = 2, padding = 1})(agad.rand(1, 8, 4, 4))",
+    "b:conv_transpose(8, {kernel = 4, stride = 2, padding = 1})"},
+  batch_norm = {"y = agad.nn.batch_norm(8)(agad.rand(4, 8, 5, 5))", "b:batch_norm()"},
+  leaky_relu = {"y = agad.nn.leaky_relu(.2)(agad.randn(2, 3))", "b:leaky_relu(.2)"},
+  relu = {"y = agad.nn.relu()(agad.randn(2, 3))", "b:relu()"},
+  tanh = {"y = agad.nn.tanh()(agad.randn(2, 3))", "b:tanh()"},
+  max_pool = {"y = agad.nn.max_pool(2)(agad.rand(1, 3, 8, 8))", "b:max_pool(2)"},
+  concat = {nil, "a = b:relu(); a:tanh():concat(a)"},
+}
+
 local function entry(layer, name, first, more, result)
   local args, params = {}, {}
   local function add(arg, kind, text)
@@ -29,8 +43,9 @@ local function entry(layer, name, first, more, result)
     local number = layer.optional[1] and "; a number instead of the table sets " .. layer.optional[1] or ""
     add("o", layer.optional[1] and "table|number" or "table", table.concat(rest, "; ") .. number)
   end
+  local example = (examples[layer.name] or {})[name:find(":", 1, true) and 2 or 1]
   return {name = name, args = "(" .. table.concat(args, ", ") .. ")", summary = layer.help, text = {}, params = params,
-    returns = {{text = result}}, raises = {}}
+    returns = {{text = result}}, raises = {}, examples = {example}}
 end
 
 local of_weights = {

@@ -65,6 +65,7 @@ end
 -- @param path string ends with .svg
 -- @return string the file that was written
 -- @raise it cannot be written; dot fails, with its message
+-- @example agad.draw.svg(agad.nn.program("naive", {1, 32, 32}), "naive.svg")
 function draw.svg(program, path)
   local graph = draw.dot(program)
   local has_dot = os.execute "command -v dot > /dev/null 2>&1"

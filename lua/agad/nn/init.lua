@@ -32,6 +32,7 @@ function nn.is_known(name) return module_of(name) and true or false end
 
 --- The names of the nets that come with agad.
 -- @return list
+-- @example agad.nn.names()
 function nn.names()
   local lfs = require "lfs"
   local list, here = {}, package.searchpath("agad.nets.naive", package.path):gsub("/[^/]*$", "")
@@ -135,6 +136,7 @@ end
 -- @param o table options of the net (`agad.nn.options`)
 -- @return table
 -- @raise there is no such net, an option is unknown (with the known ones), or its file fails
+-- @example agad.nn.program("unet", {1, 32, 32})
 function nn.program(name, shape, o)
   local build, known = build_and_options(name)
   o = known and options.check("net " .. name, o, known) or o or {}
@@ -156,6 +158,7 @@ end
 -- @param o table dtype ("float32"), compute (= dtype), device ("cpu"), layout ("channels_last")
 -- @return net
 -- @raise the program is invalid (with net, node and reason)
+-- @example net = agad.nn.net(agad.nn.program("naive", {1, 32, 32})); net:init(1)
 function nn.net(program, o)
   local ok, text = errors.try(core.json_encode, program)
   if not ok then

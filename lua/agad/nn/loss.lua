@@ -10,12 +10,14 @@ local losses, loss = core.losses, {}
 -- @param a tensor
 -- @param b tensor of the same shape
 -- @return tensor 0-d
+-- @example agad.loss.l1(agad.rand(2, 3), agad.rand(2, 3))
 function loss.l1(a, b) return losses.l1(a, b) end
 
 --- mean (a - b)^2 over all elements (paper, Eq. 7, squared).
 -- @param a tensor
 -- @param b tensor of the same shape
 -- @return tensor 0-d
+-- @example agad.loss.mse(agad.rand(2, 3), agad.rand(2, 3))
 function loss.mse(a, b) return losses.mse(a, b) end
 
 --- Binary cross entropy of logits against one target, mean over all elements (paper, Eq. 5).
@@ -23,6 +25,7 @@ function loss.mse(a, b) return losses.mse(a, b) end
 -- @param target number 0 or 1
 -- @return tensor 0-d
 -- @raise another target
+-- @example agad.loss.bce(agad.randn(4), 1)
 function loss.bce(logits, target)
   if math.type(target) == nil then error("loss.bce: give (logits, target), with a target of 0 or 1", 2) end
   return losses.bce(logits, target)
@@ -43,6 +46,7 @@ function loss.adversarial(logits) return losses.bce(logits, 1) end
 -- @param x_hat tensor
 -- @param x tensor
 -- @return tensor 0-d
+-- @example agad.loss.context(agad.rand(2, 1, 8, 8), agad.rand(2, 1, 8, 8))
 function loss.context(x_hat, x) return losses.l1(x_hat, x) end
 
 --- L_adcon (Eq. 8): mean |x^' - x^|, where x^' = G(x^) is the reconstruction of the pseudo-anomaly. The loss of normals
@@ -58,6 +62,7 @@ function loss.adversarial_context(x_hat2, x_hat) return losses.l1(x_hat2, x_hat)
 -- @param norm string "mse" (mean square, the default) or "l2" (mean of the rows' norms)
 -- @return tensor 0-d
 -- @raise another norm
+-- @example agad.loss.latent(agad.rand(2, 8), agad.rand(2, 8))
 function loss.latent(z_hat, z, norm)
   if norm ~= nil and norm ~= "mse" and norm ~= "l2" then
     error(("loss.latent: norm = %s; it must be mse or l2"):format(brief(norm)), 2)

@@ -253,19 +253,21 @@ end
 --   gamma > 0); task_seed (default: seed, or 1)
 -- @return task
 -- @raise unknown class or option, gamma outside [0, 1), no normals
+-- @example task = agad.task.new(set, {gamma = .05}); task
 function task.new(set, o) return make(set, o) end
 
 --- One class (or several) is normal, and all others are anomalous (the paper's Tables 1 to 5).
 -- @param set set from agad.data
 -- @param o table as of `agad.task.new`
 -- @return task
--- @example task = agad.task.one_vs_rest(agad.data.mnist(), {normal = 8, gamma = 0.05, seed = 1})
+-- @example task = agad.task.one_vs_rest(set, {normal = "cloth", gamma = .05, seed = 1}); task
 function task.one_vs_rest(set, o) return make(set, o, "one_vs_rest") end
 
 --- One class is anomalous, all others are normal: anomaly = CLASS (normal is refused).
 -- @param set set from agad.data
 -- @param o table anomaly, and the rest as of `agad.task.new`
 -- @return task
+-- @example task = agad.task.leave_one_out(agad.data.weave(), {anomaly = "scratch"})
 function task.leave_one_out(set, o) return make(set, o, "leave_one_out") end
 
 local of_task = {}
@@ -277,6 +279,7 @@ for _, f in ipairs {task.new, task.one_vs_rest, task.leave_one_out} do takes(f, 
 -- @param set set the one that the task was made from
 -- @return task
 -- @raise the manifest is damaged, or belongs to another set
+-- @example task:save "task.json"; again = agad.task.load("task.json", set)
 function task.load(path, set)
   local o, chosen = manifest.read(path, set)
   return assemble(set, o, chosen)
@@ -393,6 +396,7 @@ end
 --- @name task:classes()
 -- Counts by class: what is trained on, held out, known (at the largest gamma) and tested.
 -- @return list of {name, normals, held_out, anomalies, test}
+-- @example task:classes()
 function methods:classes()
   local rows, train = {}, self.train.labels:totable()
   for i, name in ipairs(self.set.classes) do
@@ -439,6 +443,7 @@ function methods:manifest() return manifest.of(self) end
 -- Writes the manifest as JSON to a temporary file beside the target, then renames it.
 -- @param path string
 -- @raise it cannot be written
+-- @example task:save "task.json"
 function methods:save(path) manifest.write(self, path) end
 
 return task

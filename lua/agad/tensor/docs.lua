@@ -8,16 +8,19 @@
 -- @param o table retain_graph (false), create_graph (false; true: the gradients can be differentiated again),
 --   allow_unused (false: an input that the output does not depend on is an error)
 -- @return tensor one for each input; nil for an unused one
+-- @example x = agad.rand(3, {requires_grad = true}); agad.grad(x:pow(2):sum(), {x})
 
 --- @name agad.manual_seed(seed)
 -- Seeds the random numbers of operators (agad.rand, agad.randn, …). Runs do not use it; they have an option `seed`.
 -- @param seed integer
+-- @example agad.manual_seed(1); agad.rand(3)
 
 --- @name agad.generator(seed, device)
 -- A random generator with its own seed: agad.rand(3, {generator = agad.generator(7)}).
 -- @param seed integer
 -- @param device string "cpu"
 -- @return generator with state() and set_state(tensor)
+-- @example agad.rand(3, {generator = agad.generator(1)})
 
 --- @name tensor
 -- A tensor of libtorch. Every operator is a method: t:sum(1), t:softmax(2), t:add(u, {alpha = 2}).
@@ -33,11 +36,13 @@
 --- @name tensor:item()
 -- The number (or boolean) in a tensor with one element.
 -- @return number
+-- @example agad.rand(2, 3):sum():item()
 
 --- @name tensor:size(d)
 -- The size along a dimension, or all sizes as a list.
 -- @param d integer from 1, or from -1 at the end (optional)
 -- @return integer
+-- @example agad.rand(2, 3):size(1)
 
 --- @name tensor:numel()
 -- How many elements there are.
@@ -51,6 +56,7 @@
 -- Its numbers (or booleans) as tables, nested as deep as it has dimensions; the number itself if it has none.
 -- @return list|number
 -- @raise complex numbers
+-- @example agad.rand(2, 3):totable()[2][3]
 
 --- @name tensor:tostring_bytes()
 -- Its numbers as bytes, in order; `agad.from_string` converts them back.
@@ -60,6 +66,7 @@
 -- Iterates along a dimension: for i, row in t:rows() do … end.
 -- @param dim integer 1
 -- @return function
+-- @example for row in agad.rand(2, 3):rows() do print(row) end
 
 --- @name tensor:summary()
 -- A one-line description: [float32 3x4 cpu], or 0.5 [float32 cpu] for a single number.
@@ -75,6 +82,7 @@
 -- The same numbers in another type ("float32", "float64", "bfloat16", "int64", "uint8", "bool") or on a device.
 -- @param dtype string
 -- @return tensor
+-- @example agad.rand(2, 3):to "float64"
 
 --- @name tensor:cpu()
 -- The tensor in main memory; itself if it is there already.
@@ -94,8 +102,10 @@
 -- Computes the gradients of this tensor's one number and adds them to `.grad` of the tensors that require gradients.
 -- @param gradient tensor required if this tensor has more than one element
 -- @param o table retain_graph (false)
+-- @example x = agad.rand(3, {requires_grad = true}); x:pow(2):sum():backward(); x.grad
 
 --- @name tensor:close()
 -- Frees it now; `local t <close> = …` does so at the end of the block. Using it then is an error.
+-- @example local big = agad.zeros(1000, 1000); big:close()
 
 return {}

@@ -37,6 +37,7 @@ local known = {
 -- @param o table metadata (a table of strings, for .safetensors); low (0), high (1): the values of black and white in a
 --   .png, unless the tensor is uint8
 -- @raise the extension is unknown or does not suit the value, or the file cannot be written
+-- @example agad.save("weights.safetensors", {w = agad.rand(2, 3)}); agad.save("noise.png", agad.rand(1, 32, 32))
 function files.save(path, what, o)
   o = options.check("save", o, known, true)
   local kind = ending(path)
@@ -60,6 +61,7 @@ end
 -- @return table|tensor tensors by name, or the one of a .npy file
 -- @return table metadata of a .safetensors file
 -- @raise the extension is unknown, or the file is damaged
+-- @example w = agad.rand(2, 3); agad.save("w.npy", w); agad.load "w.npy"
 function files.load(path)
   local kind = ending(path)
   if kind == "npy" then return require("agad.tensor.npy").read(path) end

@@ -60,6 +60,7 @@ function names.type(t, dtype) return dtype == nil and t.dtype or t:to(dtype) end
 -- t:apply(f).
 -- @param f function(number); nil leaves the number as it is
 -- @return tensor itself
+-- @example agad.rand(2, 3):apply_(function(v) return v > .5 and 1 or 0 end)
 function names.apply_(t, f)
   local shape, list = t.shape, t:detach():reshape(-1):totable()
   for i, v in ipairs(list) do
@@ -134,6 +135,7 @@ local reductions = {none = 0, mean = 1, sum = 2}
 -- @param o table weight (a tensor: of each class), reduction ("mean", "sum", "none"), ignore_index (-100),
 --   label_smoothing (0)
 -- @return tensor
+-- @example agad.cross_entropy(agad.rand(2, 5), agad.tensor({0, 3}, "int64"))
 function names.cross_entropy(logits, target, o)
   o = checked("cross_entropy", o, {"weight", "reduction", "ignore_index", "label_smoothing"})
   return call("cross_entropy_loss", logits, target, o.weight,
@@ -176,6 +178,7 @@ local modes = {nearest = {"upsample_nearest2d"}, bilinear = {"upsample_bilinear2
 -- @param o table size ({height, width}) or scale_factor (a number or two); mode ("nearest", "bilinear", "bicubic",
 --   "area"), align_corners (false), antialias (false; bilinear and bicubic)
 -- @return tensor
+-- @example agad.interpolate(agad.rand(1, 3, 8, 8), {scale_factor = 2, mode = "bilinear"})
 function names.interpolate(t, o)
   o = checked("interpolate", o, {"size", "scale_factor", "mode", "align_corners", "antialias"})
   local mode = o.mode or "nearest"

@@ -74,6 +74,7 @@ end
 -- @return list of {id, dir, given (its options), point (its values in the grid), row (its result, once finished)}
 -- @return list the names of the grid's options
 -- @raise an unknown key, or a wrong option
+-- @example runs = agad.campaign.plan {data = "weave", options = {epochs = 1}, grid = {seed = {1, 2}}}
 function campaign.plan(spec)
   if type(spec) ~= "table" then fail("the file must return a table") end
   check_names("campaign", spec, known)
@@ -155,7 +156,7 @@ end
 
 --- Trains all unfinished runs, `workers` at a time.
 -- @param spec table as for `agad.campaign.plan`
--- @param o table workers (1), program (the agad to start), on_event (function(event): kind (start, done,
+-- @param o table workers (1), program (the agad to start; nil: this one), on_event (function(event): kind (start, done,
 --   failed), run, left; or kind = note, text)
 -- @return list of runs, each with its row or the reason why it failed
 -- @return list the names of the grid's options
@@ -181,7 +182,7 @@ function campaign.run(spec, o)
     if not run then return end
     busy[run] = true
     on_event {kind = "start", run = run, left = left}
-    start(o.program or "agad", env, spec, run, done)
+    start(o.program or os.getenv "AGAD_PROGRAM" or "agad", env, spec, run, done)
   end
   for _ = 1, at_once do next_one() end
   local told, wake = false, luv.new_timer()

@@ -35,6 +35,7 @@ end
 --- Runs one step on the next batch.
 -- @param log function(step): whether the losses of this step are read (nil: they are not)
 -- @return boolean nil at the end of the epoch
+-- @example run:train_step(); run.steps
 function run:train_step(log)
   if phase.is_cut(self) then return nil end
   local x, n_normal = self:next_batch()

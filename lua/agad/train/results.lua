@@ -178,6 +178,7 @@ end
 -- @param o table curves (false; true: points of the ROC curve and histograms of the scores in the row)
 -- @return table the result row, as `agad train --json` prints it; printing it shows its columns
 -- @raise scores are not finite or all equal
+-- @example row = run:evaluate(); row.auroc
 function run:evaluate(on_event, o)
   local began = core.clock()
   local source, own = sources(self), chosen(self)
@@ -212,6 +213,7 @@ end
 --- Saves the model: the scoring program with averaged, recalibrated weights, the discriminator, the threshold.
 -- @param path string safetensors; written beside its target and renamed
 -- @raise it cannot be written
+-- @example run:save "weave.safetensors"
 function run:save(path)
   local source = chosen(self)
   local about = evaluate.provenance(require "agad")

@@ -202,7 +202,7 @@ end
 --   on_event: a function for events of kind work, which say what takes time here
 -- @return run fit, evaluate, save; config, nets, step, state, history
 -- @raise an option is wrong, a net does not fit the pictures, or the device does not exist
--- @example run = agad.trainer(task, {net = "unet", epochs = 5}); run:fit(); print(run:evaluate())
+-- @example run = agad.trainer(task, {net = "unet", epochs = 5}); run
 function trainer.new(task, given, o)
   o = o or {}
   local method, config, note = configured(task, given)

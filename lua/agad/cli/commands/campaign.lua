@@ -33,8 +33,7 @@ local function run(args)
   end
   common.usage(campaign.plan, spec)
   interrupt.arm()
-  local program = os.getenv "AGAD_PROGRAM" or "agad"
-  local runs, keys = campaign.run(spec, {workers = tonumber(args.workers), program = program, on_event = function(e)
+  local runs, keys = campaign.run(spec, {workers = tonumber(args.workers), on_event = function(e)
     if args.quiet then return end
     if e.kind == "note" then io.stderr:write("note: ", e.text, "\n") return end
     local words = {start = "starts", done = "done", failed = "failed: " .. tostring(e.run.reason)}

@@ -63,8 +63,7 @@ local function names_at(list, last, env)
   return start, functions
 end
 
--- File names that begin with a path; folders end in "/". What is in a folder comes in place of it if it is the only
--- one, as readline would end the string after it.
+-- File names that begin with a path; folders end in "/".
 local function files(path)
   local folder, start = path:match "^(.*/)([^/]*)$"
   folder, start = folder or "", start or path
@@ -78,8 +77,7 @@ local function files(path)
     end
   end
   sort(list)
-  local inside = #list == 1 and list[1]:find "/$" and list[1] ~= path and files(list[1]) or {}
-  return inside[1] and inside or list
+  return list
 end
 
 local function beginning_with(list, start, ending)
@@ -101,7 +99,7 @@ local function in_string(list, env)
     for _, v in ipairs(values) do if type(v) == "string" then texts[#texts + 1] = v end end
     if texts[1] then return t.from + #quote, beginning_with(texts, start) end
   end
-  return t.from + #quote, files(start)
+  return t.from + #quote, files(start), true
 end
 
 local function quoted(v) return type(v) == "string" and ("%q"):format(v) or tostring(v) end
@@ -112,13 +110,14 @@ local function quoted(v) return type(v) == "string" and ("%q"):format(v) or tost
 -- @param env table the names that are known, with __index for inherited ones
 -- @return integer the byte from which on, up to `at`, a candidate replaces the text
 -- @return list of candidates, sorted
+-- @return boolean nil, or true: they are paths
 function complete.at(text, at, env)
   local skipped = math.max(0, at - MOST_TEXT)
   local before = text:sub(skipped + 1, at)
   local shell = before:match "^%s*!(.*)$"
   if shell then
     local word = shell:match "[^%s]*$"
-    return at - #word + 1, files(word)
+    return at - #word + 1, files(word), true
   end
   local head = before:match "^%s*%?+" or ""                        -- ? NAME
   before = (" "):rep(#head) .. before:sub(#head + 1)
@@ -126,8 +125,8 @@ function complete.at(text, at, env)
   local last = list[#list]
   if last and last.open and last.kind == "comment" then return at + 1, {} end
   if last and last.open then
-    local from, candidates = in_string(list, env)
-    return skipped + from, candidates
+    local from, candidates, are_paths = in_string(list, env)
+    return skipped + from, candidates, are_paths
   end
   local touches = last and last.to == #before
   if touches and last.kind == "number" or touches and last.kind == "string" then return at + 1, {} end

@@ -1,6 +1,7 @@
 -- Evaluating input: is it whole, is it an expression or statements; running it; what it leaves for later inputs: its
 -- locals, `_` (the last result), and its text for tracebacks.
 
+local interrupt = require "agad.base.interrupt"
 local locals = require "agad.cli.repl.locals"
 local syntax = require "agad.cli.repl.syntax"
 local tokens = require "agad.cli.repl.tokens"
@@ -98,7 +99,7 @@ function evaluate.read(text)
   return nil, syntax.problem(text)
 end
 
---- Runs input.
+--- Runs input; Ctrl-C interrupts it.
 -- @param session session
 -- @param list pieces of `evaluate.read`
 -- @param text string the whole input
@@ -113,9 +114,9 @@ function evaluate.run(session, list, text, show)
   for _, one in ipairs(list) do
     local chunk, reason = locals.load(session.locals, one.text, "=" .. name, session.env)
     if not chunk then return false, {err = reason, frames = {}, name = name} end
-    local results = table.pack(xpcall(function() return show(table.pack(chunk()), one, session) end,
-      function(err) return traceback.caught(err, chunk, name, one) end))
-    if not results[1] then return false, results[2] end
+    local ok, caught = interrupt.protected(function() show(table.pack(chunk()), one, session) end,
+      function(err) return traceback.caught(err, chunk, name, one) end)
+    if not ok then return false, caught end
   end
   return true
 end

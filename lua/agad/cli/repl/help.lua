@@ -1,4 +1,4 @@
--- Help: `?` alone, `? NAME`, `?? WORD`, and `who()`.
+-- Help: `?` alone, `? NAME`, `?? WORD`, and the text of `who()`.
 
 local doc = require "agad.cli.doc"
 local printing = require "agad.cli.repl.print"
@@ -13,10 +13,14 @@ local overview = [[
 ! COMMAND runs a command of the shell
 Tab       completes names, fields, options and their values, and file names in strings
 Up, Down  earlier inputs; Ctrl-R searches them
+who()     lists your names
+history() lists your inputs; history "word" searches those of all REPLs
+time(f)   says how long a call takes: time(agad.matmul, x, x)
 Ctrl-C    clears the line, or stops what is running
 Ctrl-D    quits, as do exit and quit
-A result is printed, unless the input ends in a semicolon; _ is the last one. Input goes on in the next line until it is
-whole; an empty line gives it up. Locals survive. who() lists your names.
+A result is printed, unless the input ends in a semicolon. _ is the last one,
+results[3] that of input 3. Input goes on in the next line until it is whole;
+an empty line gives it up. Locals survive.
 Loaded: agad, and its data, task, trainer, nn, loss, model and plot.]]
 
 -- Wraps each line.

@@ -9,6 +9,7 @@ local evaluate = require "agad.cli.repl.evaluate"
 local help = require "agad.cli.repl.help"
 local interrupt = require "agad.base.interrupt"
 local locals = require "agad.cli.repl.locals"
+local names = require "agad.cli.repl.names"
 local printing = require "agad.cli.repl.print"
 local syntax = require "agad.cli.repl.syntax"
 local tokens = require "agad.cli.repl.tokens"
@@ -16,6 +17,7 @@ local traceback = require "agad.cli.repl.traceback"
 
 local repl = {}
 
+local KEPT = 20                                   -- inputs whose results are kept
 local SLOW = 1                                    -- seconds: a command that takes longer has its time shown
 
 local function width() return math.max(20, require("agad.core").terminal_width() - 1) end
@@ -26,25 +28,25 @@ end
 
 -- Sessions ----------------------------------------------------------------------------------------
 
+-- The user's names with their values: globals that the session did not begin with, and locals.
+local function own_names(session)
+  local own = {}
+  for name, value in next, session.env do
+    if type(name) == "string" and name ~= "_" and not rawequal(session.before[name], value) then own[name] = value end
+  end
+  for name, value in pairs(locals.values(session.locals)) do own[name] = value end
+  return own
+end
+
 --- A session: its globals and what its inputs leave.
 -- @param env table the globals
 -- @return session
 function repl.session(env)
   local session = evaluate.session(environment(env))
-  session.before = {}
-  for name in next, env do session.before[name] = true end
-  session.before._ = true
+  session.results, session.before = {}, {}
+  names.add(session, function() return own_names(session) end, width)
+  for name, value in next, env do session.before[name] = value end
   return session
-end
-
--- The user's names with their values: globals that the session did not begin with, and locals.
-local function own_names(session)
-  local names = {}
-  for name, value in next, session.env do
-    if type(name) == "string" and not session.before[name] then names[name] = value end
-  end
-  for name, value in pairs(locals.values(session.locals)) do names[name] = value end
-  return names
 end
 
 -- All that can be named: locals before globals.
@@ -54,8 +56,13 @@ end
 
 -- One line on stderr for an error, and the lines that led to it.
 local function report(session, caught)
+  local text = require "agad.base.text"
   io.stdout:flush()
-  local message, lines = traceback.show(caught, session, own_names(session), width())
+  local message, lines = "", {}
+  local shown, reason = interrupt.protected(function()
+    message, lines = traceback.show(caught, session, own_names(session), width())
+  end, text.of)
+  if not shown then message = "the error cannot be shown: " .. reason end
   io.stderr:write(painted(message, "31", 2), "\n")
   for _, line in ipairs(lines) do io.stderr:write(painted(line, "2", 2), "\n") end
 end
@@ -73,9 +80,15 @@ local function shell(command)
   return status == 0
 end
 
--- Prints the results of a piece of input, and keeps the first one as `_`.
+-- Prints the results of a piece of input, and keeps the first one as `_` and in `results`.
 local function show(results, piece, session)
-  if results[1] ~= nil then session.env._ = results[1] end
+  if results[1] ~= nil then
+    session.env._ = results[1]
+    if not rawequal(results[1], session.results) then session.results[session.count] = results[1] end
+    for number in pairs(session.results) do
+      if number <= session.count - KEPT then session.results[number] = nil end
+    end
+  end
   if piece.silent or results.n == 0 then return end
   local o = {width = width(), colours = colours(1)}
   for i = 1, results.n do
@@ -98,9 +111,7 @@ end
 local function run_list(session, list, text, live)
   local core = require "agad.core"
   local began, held = core.clock(), core.memory().bytes
-  interrupt.arm(true)
   local ok, caught = evaluate.run(session, list, text, show)
-  interrupt.disarm()
   core.interrupt_clear()
   if not ok then report(session, caught) end
   io.stdout:flush()
@@ -153,11 +164,8 @@ function repl.script(session, text, name)
     return false
   end
   session.texts[name:sub(2)] = text
-  interrupt.arm(true)
-  local ok, caught = xpcall(function() chunk(table.unpack(arg or {})) end, function(err)
-    return traceback.caught(err, chunk, name:sub(2), {text = text})
-  end)
-  interrupt.disarm()
+  local ok, caught = interrupt.protected(function() chunk(table.unpack(arg or {})) end,
+    function(err) return traceback.caught(err, chunk, name:sub(2), {text = text}) end)
   require("agad.core").interrupt_clear()
   if not ok then report(session, caught) end
   io.stdout:flush()
@@ -250,8 +258,6 @@ end
 -- @return integer the exit status
 function repl.run(before)
   local session, core = repl.session(_G), require "agad.core"
-  session.env.who = function() io.stdout:write(help.who(own_names(session), width()), "\n") end
-  session.before.who = true
   core.arm_interrupt()
   start_file(session)
   if before then before(session) end

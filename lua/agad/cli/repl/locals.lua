@@ -3,6 +3,7 @@
 -- whose upvalues are joined to those of the closures. The variables thus stay the same variables, also for functions
 -- that captured them, a later `local` of the same name makes a new one, and no line moves.
 
+local interrupt = require "agad.base.interrupt"
 local tokens = require "agad.cli.repl.tokens"
 
 local locals = {}
@@ -207,7 +208,9 @@ end
 function locals.close(kept)
   local errors = {}
   for i = #kept.closing, 1, -1 do
-    local ok, err = pcall(function() local value <close> = kept.closing[i] end)    -- luacheck: ignore 211
+    local ok, err = interrupt.protected(function()
+      local value <close> = kept.closing[i]                                -- luacheck: ignore 211
+    end, function(reason) return reason end)
     if not ok then errors[#errors + 1] = err end
   end
   kept.closing = {}

@@ -4,9 +4,12 @@ local colours = require("agad.base.terminal").has_colours
 local complete = require "agad.cli.repl.complete"
 local core = require "agad.core"
 local history = require "agad.cli.repl.history"
+local interrupt = require "agad.base.interrupt"
 local rl = require "readline"
 
 local terminal = {}
+
+local library = package.searchpath("C-readline", package.cpath)
 
 local function clear_history()                    -- readline's own, not the file: another name for none empties it
   rl.set_options {histfile = rl.set_options({histfile = ""}).histfile == "" and "/dev/null" or ""}
@@ -15,8 +18,12 @@ end
 -- Readline replaces the word that it sees, from `from` up to the byte before `to`; candidates replace what begins at
 -- `start`.
 local function adapted(text, from, to, env)
-  local start, list = complete.at(text, to - 1, env)
+  local start, list, are_paths = complete.at(text, to - 1, env)
   local before, cut = text:sub(from, start - 1), text:sub(start, from - 1)
+  if are_paths and library then
+    core.readline_lists_files(library)
+    for i, path in ipairs(list) do list[i] = path:gsub("/$", "") end       -- readline adds it
+  end
   local fitted = {}
   for _, candidate in ipairs(list) do
     if start >= from then fitted[#fitted + 1] = before .. candidate
@@ -44,8 +51,9 @@ function terminal.open(env, idle)
   rl.set_readline_name "agad"
   rl.set_complete_function(function(text, from, to)
     rl.set_completion_append_character ""
-    local ok, list = pcall(function() return adapted(text, from, to, env()) end)
-    return ok and list or {}
+    local list = {}
+    interrupt.protected(function() list = adapted(text, from, to, env()) end, function() end)
+    return list
   end)
 
   local function refresh_history()

@@ -2,7 +2,6 @@
 
 local common = require "agad.cli.common"
 local errors = require "agad.base.errors"
-local interrupt = require "agad.base.interrupt"
 local printable = require("agad.base.text").printable
 local printing = require "agad.cli.repl.print"
 
@@ -21,10 +20,7 @@ local function is_own(source) return source:sub(1, #own) == own and not os.geten
 -- @return table err, frames: list of {source, line, what}, innermost first
 function traceback.caught(err, chunk, name, piece)
   local caught = {err = err, frames = {}, name = name}
-  if errors.is_interruption(err) then
-    interrupt.calm()
-    return caught
-  end
+  if errors.is_interruption(err) then return caught end
   local frames, replaced = caught.frames, false
   for level = 2, 60 do
     local info = debug.getinfo(level, "Slnft")

@@ -4,6 +4,7 @@
 --   filter ("bilinear", "area")
 -- @return set classes airplane, automobile, … truck
 -- @raise a file is missing (with where it was looked for and what to fetch) or broken
+-- @example set = agad.data.cifar10(); set
 
 local cifar = require "agad.data.cifar"
 

@@ -2,6 +2,7 @@
 -- Fashion-MNIST, as `agad.data.mnist`; classes t-shirt, trouser, … ankle-boot.
 -- @param o table as for `agad.data.mnist`
 -- @return set
+-- @example set = agad.data.fashion_mnist()
 
 local idx = require "agad.data.idx"
 

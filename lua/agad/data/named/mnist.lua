@@ -4,6 +4,7 @@
 --   filter ("bilinear", "area")
 -- @return set classes "0" to "9"
 -- @raise a file is missing (with where it was looked for), broken, or disagrees with another
+-- @example set = agad.data.mnist {size = 32}; set
 
 local idx = require "agad.data.idx"
 

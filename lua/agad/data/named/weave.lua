@@ -5,6 +5,7 @@
 -- @param o table normal ("cloth", "metal", "grain", "dots"), size (32 to 1024), channels (1, 3), seed (1),
 --   train_normals (2000), train_defects (200), test_normals (500), test_defects (500)
 -- @return set with masks
+-- @example set = agad.data.weave {normal = "metal"}; set
 
 local option = require("agad.base.options").option
 -- Which textures can be drawn is checked by the core.

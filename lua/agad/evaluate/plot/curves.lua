@@ -43,6 +43,7 @@ local of_losses = {title = option {default = "Losses"}, losses = option {kind = 
 -- @param o table title, losses (a list of names: only these)
 -- @return string the bytes of the plot, with an ending alone; else nil
 -- @raise there are no losses, gnuplot is missing, or the file cannot be written
+-- @example agad.plot.losses("one.run", "losses.png")
 function plot.losses(log, path, o)
   o = check("plot.losses", o, of_losses)
   local curves, names, positive = {}, {}, true
@@ -156,6 +157,7 @@ figure.add_options(of_epochs)
 --   height
 -- @return string the bytes of the plot, with an ending alone; else nil
 -- @raise no run was evaluated during its training; a log cannot be read; as `agad.plot`
+-- @example agad.plot.epochs({run}, "epochs.svg")
 function plot.epochs(runs, path, o)
   o = check("plot.epochs", o, of_epochs)
   if type(runs) ~= "table" or #runs == 0 then runs = {runs} end

@@ -61,9 +61,9 @@ end
 -- @return string the bytes of the plot, with an ending alone; else nil
 -- @raise numbers are missing or of different lengths; there is nothing to draw; the file cannot be written; gnuplot is
 --   missing or fails (the data are then in PATH.csv)
--- @example agad.plot(losses)
--- @example agad.plot({y = scores, kind = "histogram"}, "scores.png")
--- @example agad.plot({{y = a, title = "steady"}, {y = b, title = "plain"}, log = "y"}, "curves.svg")
+-- @example agad.plot(agad.randn(100):cumsum(1))
+-- @example agad.plot({y = agad.randn(1000), kind = "histogram"}, "values.png")
+-- @example agad.plot({{y = {9, 3, 1}, title = "steady"}, {y = {9, 5, 4}, title = "plain"}, log = "y"}, "curves.svg")
 return function(given, path)
   local whole = figure.of(given)
   local target = gnuplot.target(path)

@@ -137,6 +137,7 @@ end
 -- @return string the bytes of the picture, with an ending alone; else nil
 -- @raise it cannot be written; titles are wanted, and gnuplot is missing or fails (the grid is then in PATH.png without
 --   them)
+-- @example agad.plot.grid({{{set.test.images[1]}, {set.test.images[2]}}}, "two.png")
 function plot.grid(rows, path, o)
   o = o or {}
   if type(rows) ~= "table" or not rows[1] or not rows[1][1] then error("plot.grid: there are no pictures", 0) end

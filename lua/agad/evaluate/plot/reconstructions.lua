@@ -40,6 +40,7 @@ local of_options = {count = option {default = 8, min = 1, max = 100}, seed = opt
 -- @return string the bytes of the picture, with an ending alone; else nil
 -- @raise there are no test pictures; a model takes pictures of another size, or does not reconstruct them; as
 --   `agad.plot.grid`
+-- @example agad.plot.reconstructions({model}, task, "grid.png", {count = 4})
 function plot.reconstructions(models, task, path, o)
   o = check("plot.reconstructions", o, of_options)
   if type(models) == "table" and models.reconstruct then models = {models} end

@@ -36,6 +36,7 @@ local plot = {}
 -- @param o table bins (50; those of a row are fixed), title, xlabel, ylabel, xrange, yrange, log, key, width, height
 -- @return string the bytes of the plot, with an ending alone; else nil
 -- @raise there are no scores; as `agad.plot`
+-- @example agad.plot.scores(model:scores(task), "scores.png")
 function plot.scores(what, path, o)
   o = check("plot.scores", o, of_figure)
   if type(what) ~= "table" then fail "plot.scores: give what model:scores(task) gives, or a result row" end
@@ -64,6 +65,7 @@ end
 --   xrange, yrange, log, key, width, height
 -- @return string the bytes of the plot, with an ending alone; else nil
 -- @raise as `agad.plot`
+-- @example agad.plot.classes({model:scores(task)}, "classes.svg")
 function plot.classes(list, path, o)
   o = check("plot.classes", o, of_figure)
   list = list_of("classes", list, "what model:scores(task) gives")
@@ -94,6 +96,7 @@ end
 --   key, width, height
 -- @return string the bytes of the plot, with an ending alone; else nil
 -- @raise a row has no curves; the scores of only one kind of picture; as `agad.plot`
+-- @example agad.plot.roc({model:scores(task)}, "roc.svg")
 function plot.roc(list, path, o)
   o = check("plot.roc", o, of_figure)
   list = list_of("roc", list, "what model:scores(task) gives, or result rows")
