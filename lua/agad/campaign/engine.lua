@@ -11,6 +11,7 @@ local note_of_name = require("agad.data.named").note
 local options = require "agad.base.options"
 local plan = require "agad.campaign.plan"
 local shares = require "agad.campaign.shares"
+local sorted_keys = require("agad.base.values").keys
 local store = require "agad.campaign.store"
 
 local engine = {}
@@ -21,6 +22,8 @@ local LOOK, WAIT = 1.0, 100                       -- seconds between two looks a
 local ROOM = 64 << 20                             -- bytes: a disk with less free is full
 
 local option = options.option
+
+local function fail(form, ...) error("campaign: " .. form:format(...), 0) end
 
 engine.options = {
   workers = option {kind = "integer", min = 1, max = 1024}, program = option {}, only = option {},
@@ -35,15 +38,23 @@ end
 
 -- Sorts the runs: what is finished is tidied up, what failed stays so unless it is asked for.
 local function sort_out(self)
+  local absent = {}
   for _, run in ipairs(self.runs) do
     store.look(run)
     if run.unfit then
       tell(self, "note", run, {text = ("%s: its result file %s; the run is trained again"):format(run.id, run.unfit)})
     end
     if run.state == "failed" and not self.retry then self.failed = self.failed + 1
+    elseif run.state == "absent" then
+      absent[run.absent] = (absent[run.absent] or 0) + 1
+      table.insert(self.absent, run)
     elseif run.state ~= "finished" then table.insert(self.waiting, run) end
   end
   self.left = #self.waiting
+  if #self.absent == #self.runs then fail("no run can be trained: %s", self.absent[1].absent) end
+  for _, reason in ipairs(sorted_keys(absent)) do
+    tell(self, "note", nil, {text = ("%d runs are left out: %s"):format(absent[reason], reason)})
+  end
 end
 
 local function release(its)
@@ -200,7 +211,7 @@ function engine.run(spec, o)
   spec = require("agad.campaign.file").check(spec)
   store.own(spec)
   local self = setmetatable({spec = spec, keep = spec.keep, runs = runs, retry = o.retry_failed, retried = {},
-    waiting = {}, elsewhere = {}, busy = {}, ended = {}, slots = {}, count = 0, failed = 0, left = 0, all = 0,
+    waiting = {}, absent = {}, elsewhere = {}, busy = {}, ended = {}, slots = {}, count = 0, failed = 0, left = 0, all = 0,
     rates = left_of.new(keys), program = o.program or os.getenv "AGAD_PROGRAM" or "agad",
     on_event = o.on_event or function() end}, engine)
   for _ in pairs(all) do self.all = self.all + 1 end

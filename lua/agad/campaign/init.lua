@@ -34,7 +34,8 @@ function campaign.load(path) return file.load(path) end
 -- @param spec table the campaign
 -- @param o table only (the text of an expression over options: runs for which it holds)
 -- @return list of {id, dir, data, given (its options), config, point (its values on the axes), state (finished,
---   running, failed, interrupted, waiting), row (its result), reason (why it failed)}
+--   running, failed, interrupted, waiting, absent), row (its result), reason (why it failed, or is absent: its data
+--   set is not there)}
 -- @return list the names of the axes
 -- @raise an unknown key, a wrong option, an empty or too large grid, two equal runs
 function campaign.plan(spec, o)
@@ -77,8 +78,9 @@ local own = {runs = true, keys = true, only = true, format = true}
 function campaign.status(spec, o)
   store.check(spec)
   local runs, keys, skipped, all = campaign.plan(spec, o)
-  local its = {runs = runs, keys = keys, skipped = skipped, counts = {}, older = store.older(spec, all),
-    bytes = store.size(spec.dir or "campaign")}
+  local dir = spec.dir or "campaign"
+  local its = {runs = runs, keys = keys, skipped = skipped, counts = {}, bytes = store.size(dir),
+    older = store.older(dir, all)}
   for _, run in ipairs(runs) do its.counts[run.state] = (its.counts[run.state] or 0) + 1 end
   return its
 end

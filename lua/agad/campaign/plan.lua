@@ -105,9 +105,9 @@ local function checker(spec)
     if cache[key] == nil then cache[key] = f(...) or false end
     return cache[key] or nil
   end
-  function self.absent(run)
-    return once(missing, "data " .. run.data, absent_data, run.data, spec.root)
-      or once(missing, "method " .. tostring(run.given.method), absent_method, run.given.method)
+  function self.data(run) return once(missing, "data " .. run.data, absent_data, run.data, spec.root) end
+  function self.method(run)
+    return once(missing, "method " .. tostring(run.given.method), absent_method, run.given.method)
   end
   local function resolver_of(run)
     local names = {}
@@ -148,9 +148,10 @@ end
 --- Checks a campaign and lists its runs.
 -- @param spec table the campaign
 -- @param o table only (the text of an expression: runs for which it holds)
--- @return list of {id, dir, data, given (its options), config, point (its values on the axes)}
+-- @return list of {id, dir, data, given (its options), config, point (its values on the axes), absent (why its data set
+--   cannot be had; nil if it is there)}
 -- @return list the names of the axes: variant, grid, zip
--- @return list of {reason, count}: runs left out because their data set or method is not there
+-- @return list of {reason, count}: runs left out because their method is not there
 -- @raise an unknown key, a wrong option, an empty or too large grid, two equal runs, or no run at all
 function plan.of(spec, o)
   spec = file.check(spec)
@@ -167,8 +168,9 @@ function plan.of(spec, o)
   axes.each(list, function(picked)
     count = count + 1
     local run = run_of(spec, schedules, picked)
-    local reason = checks.absent(run)
+    local reason = checks.method(run)
     if reason then return skip(reason) end
+    run.absent = checks.data(run)
     known = checks.resolve(run)
     if spec.where and not view.where(spec.where, run, known, plan.words(run, keys)) then return end
     run.id = options.hash(run.config)

@@ -49,7 +49,9 @@ function draws.gamma(runs, _, o, how)
       if figures.mean and x then at[#at + 1] = {x, figures.mean, figures.sd_classes or figures.sd_seeds or 0} end
     end
     table.sort(at, function(a, b) return a[1] < b[1] end)
-    for i, p in ipairs(at) do s.x[i], s.y[i], s.low[i], s.high[i] = p[1], p[2], p[2] - p[3], math.min(1, p[2] + p[3]) end
+    for i, p in ipairs(at) do
+      s.x[i], s.y[i], s.low[i], s.high[i] = p[1], p[2], math.max(0, p[2] - p[3]), math.min(1, p[2] + p[3])
+    end
     if #at > 0 then series[#series + 1] = s end
   end
   if #series == 0 then fail("no finished run has a number as %s", o.x) end

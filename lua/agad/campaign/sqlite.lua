@@ -5,7 +5,6 @@
 local core = require "agad.core"
 local json_lines = require "agad.base.json_lines"
 local lfs = require "lfs"
-local sorted_keys = require("agad.base.values").keys
 
 local sqlite = {}
 

@@ -92,8 +92,9 @@ local function row_of(dir)
 end
 
 --- Looks at what is there of a run: its `state` becomes finished (with its `row`), running, failed (with its `reason`),
--- interrupted or waiting; `unfit` says what is wrong with a result file that does not count.
--- @param run table dir
+-- absent (likewise: its data set is not there), interrupted or waiting; `unfit` says what is wrong with a result file
+-- that does not count.
+-- @param run table dir, absent
 -- @return table run itself
 function store.look(run)
   run.row, run.reason, run.unfit = nil, nil, nil
@@ -103,17 +104,18 @@ function store.look(run)
   local failure = json_of(run.dir .. "/error.json")
   if failure then
     run.state, run.reason = "failed", tostring(failure.reason)
+  elseif run.absent then run.state, run.reason = "absent", run.absent
   elseif not run.unfit and rundir.has_checkpoint(run.dir .. "/run") then run.state = "interrupted"
   else run.state = "waiting" end
   return run
 end
 
 --- The results in a campaign's folder that belong to none of its runs: of an earlier form of its file.
--- @param spec table dir
+-- @param dir string the folder
 -- @param by_id table the runs by their id
 -- @return list of {id, dir, row}, in the order of their ids
-function store.older(spec, by_id)
-  local dir, list = spec.dir or "campaign", {}
+function store.older(dir, by_id)
+  local list = {}
   if lfs.attributes(dir, "mode") ~= "directory" then return list end
   for name in lfs.dir(dir) do
     if name:find(ID) and not by_id[name] then

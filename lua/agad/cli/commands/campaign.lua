@@ -161,7 +161,7 @@ function actions.status(args)
   end
   out(("  %s in %s, %s"):format(count(#its.runs, "run"), spec.dir, bytes(its.bytes)))
   local parts = {}
-  for _, state in ipairs {"finished", "running", "interrupted", "waiting", "failed"} do
+  for _, state in ipairs {"finished", "running", "interrupted", "waiting", "absent", "failed"} do
     if its.counts[state] then parts[#parts + 1] = ("%d %s"):format(its.counts[state], state) end
   end
   out("  " .. table.concat(parts, ", "))
@@ -190,6 +190,16 @@ function actions.status(args)
     out(("  %s of the folder %s to no run of this file: of an earlier form of it"):format(count(#its.older, "result"),
       #its.older == 1 and "belongs" or "belong"))
     print_some(its.older, function(one) return one.dir end)
+  end
+  if its.counts.absent then
+    out "  absent:"
+    local said = {}
+    for _, run in ipairs(its.runs) do
+      if run.state == "absent" and not said[run.reason] then
+        said[run.reason] = true
+        out("    " .. run.reason)
+      end
+    end
   end
   for _, one in ipairs(its.skipped) do out(("  %s left out: %s"):format(count(one.count, "run"), one.reason)) end
 end
@@ -238,7 +248,8 @@ return {
     c:option "--compare":argname "OPTION":description "table: paired differences between this option's values"
     c:option "--format":argname "FORM":choices {"text", "markdown", "csv", "latex"}:description "table: how to write it"
     c:option "--sqlite":argname "FILE":description "table: write an SQLite database instead"
-    c:option "--kind":argname "KIND":choices {"auto", "gamma", "epochs", "box", "bars", "scores"}:description "plot: what"
+    c:option "--kind":argname "KIND":choices {"auto", "gamma", "epochs", "box", "bars", "scores"}:description(
+      "plot: AUROC over gamma or the epochs, boxes over the classes, bars of groups, histograms of scores")
     c:option "--out":argname "FILE":description "plot: the file to write (default: the terminal)"
   end,
   run = function(args) actions[args.action or "run"](args) end,
