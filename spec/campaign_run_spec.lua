@@ -96,7 +96,7 @@ describe("a campaign", function()
     assert.is_false(exists(result.runs[1].dir .. "/error.json"))
   end)
 
-  it("divides the cores between runs, alike after whatever ended it where they are deterministic", function()
+  it("divides the cores between runs, alike after whatever ended it where they are deterministic #slow", function()
     local spec, given = tiny("shares", {grid = {seed = {1, 2}}}), os.getenv "OMP_NUM_THREADS"
     luv.os_unsetenv "OMP_NUM_THREADS"
     finally(function()
@@ -140,7 +140,7 @@ describe("a result that does not count", function()
     campaigns.write(file, change(campaigns.read(file)))
     local notes = {}
     local unfit = campaign.plan(spec)[1].unfit
-    local again = run(spec, {on_event = function(e) if e.kind == "note" then notes[#notes + 1] = e.text end end}).runs[1]
+    local again = run(spec, {on_event = function(e) notes[#notes + 1] = e.kind == "note" and e.text or nil end}).runs[1]
     assert.same({"finished", campaigns.comparable(one.row)}, {again.state, campaigns.comparable(again.row)})
     return table.concat(notes, "\n"), unfit, one
   end
@@ -153,7 +153,9 @@ describe("a result that does not count", function()
   end)
 
   it("is named, kept under another name and trained again if it is of another version", function()
-    local notes, unfit, one = changed("version", function(text) return (text:gsub('"agad":"0%.1%.0"', '"agad":"0.0.9"')) end)
+    local notes, unfit, one = changed("version", function(text)
+      return (text:gsub('"agad":"0%.1%.0"', '"agad":"0.0.9"'))
+    end)
     assert.equal("is of agad 0.0.9", unfit)
     has(notes, "its result file is of agad 0.0.9; the run is trained again")
     assert.equal("0.0.9", core.json_decode(campaigns.read(one.dir .. "/result-0.0.9.json")).versions.agad)
@@ -165,7 +167,7 @@ describe("a campaign's folder", function()
     local spec = tiny("owned", {grid = {seed = {1}}, name = "first"})
     require("agad.campaign.store").own(spec)
     spec.name = "second"
-    has(refused(run, spec), "campaign: the folder " .. path "owned" .. " belongs to the campaign first; give another one")
+    has(refused(run, spec), "campaign: the folder " .. spec.dir .. " belongs to the campaign first; give another one")
     has(refused(campaign.status, spec), "belongs to the campaign first")
     spec.dir = campaigns.set()
     has(refused(run, spec), "is no campaign's (it holds t", "and was left untouched")
@@ -194,7 +196,6 @@ describe("a run that another process has", function()
     local code = [[
       local campaign, core = require "agad.campaign", require "agad.core"
       local spec = core.json_decode(%q)
-      local kinds = {}
       local result = campaign.run(spec, {program = %q, workers = 1})
       local rows = {}
       for i, run in ipairs(result.runs) do rows[i] = run.state .. " " .. run.row.auroc end
@@ -253,7 +254,7 @@ describe("a campaign that is killed", function()
       spec.dir, lines, spec.dir, what))
   end
 
-  it("and whose worker is killed, ends in the same table, to the bit", function()
+  it("and whose worker is killed, ends in the same table, to the bit #slow", function()
     local spec = disturbed "killed"
     for _, one in ipairs {{1, "$campaign"}, {5, "$worker"}, {9, "$campaign $worker"}, {13, "$campaign"}} do
       killed_at(spec, one[1], one[2])
@@ -287,7 +288,7 @@ describe("a campaign that is killed", function()
 end)
 
 describe("a full disk", function()
-  it("ends a campaign with one line, and what is finished is there", function()
+  it("ends a campaign with one line, and what is finished is there #slow", function()
     local disk = path "disk"
     lfs.mkdir(disk)
     local spec = tiny("disk/runs", {grid = {seed = {1, 2, 3}}})
@@ -310,7 +311,8 @@ describe("a full disk", function()
     ]]):format(core.json_encode(spec), program, disk, disk))
     local mounted = ("unshare -Urm sh -c 'mount -t tmpfs -o size=80m none %s && %%s'"):format(disk)
     if not os.execute(mounted:format "true" .. " 2> /dev/null") then pending "no tmpfs can be mounted here" return end
-    local pipe = io.popen(mounted:format(("cd %s && %s %s"):format(lfs.currentdir(), program, path "full.lua")) .. " 2>&1")
+    local command = ("cd %s && %s %s"):format(lfs.currentdir(), program, path "full.lua")
+    local pipe = io.popen(mounted:format(command) .. " 2>&1")
     local text = pipe:read "a"
     pipe:close()
     local first, second, third = text:match "^([^\n]*)\n([^\n]*)\n([^\n]*)\n$"

@@ -44,11 +44,12 @@ local function sort_out(self)
     if run.unfit then
       tell(self, "note", run, {text = ("%s: its result file %s; the run is trained again"):format(run.id, run.unfit)})
     end
-    if run.state == "failed" and not self.retry then self.failed = self.failed + 1
+    if run.state == "finished" then store.tidy(run, self.keep)
+    elseif run.state == "failed" and not self.retry then self.failed = self.failed + 1
     elseif run.state == "absent" then
       absent[run.absent] = (absent[run.absent] or 0) + 1
       table.insert(self.absent, run)
-    elseif run.state ~= "finished" then table.insert(self.waiting, run) end
+    else table.insert(self.waiting, run) end
   end
   self.left = #self.waiting
   if #self.absent == #self.runs then fail("no run can be trained: %s", self.absent[1].absent) end

@@ -72,8 +72,8 @@ local own = {runs = true, keys = true, only = true, format = true}
 --- How far a campaign is.
 -- @param spec table the campaign
 -- @param o table only
--- @return table runs (as of `agad.campaign.plan`), keys, counts (state -> number), bytes (of the folder), older (list of
---   {id, dir, row}: results that belong to no run of the file), skipped (list of {reason, count})
+-- @return table runs (as of `agad.campaign.plan`), keys, counts (state -> number), bytes (of the folder), older (list
+--   of {id, dir, row}: results that belong to no run of the file), skipped (list of {reason, count})
 -- @raise as `agad.campaign.plan`; the folder belongs to another campaign
 function campaign.status(spec, o)
   store.check(spec)
