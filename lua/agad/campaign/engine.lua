@@ -212,7 +212,9 @@ function engine.run(spec, o)
   spec = require("agad.campaign.file").check(spec)
   store.own(spec)
   local self = setmetatable({spec = spec, keep = spec.keep, runs = runs, retry = o.retry_failed, retried = {},
-    waiting = {}, absent = {}, elsewhere = {}, busy = {}, ended = {}, slots = {}, count = 0, failed = 0, left = 0, all = 0,
+    waiting = {},
+    absent = {}, elsewhere = {}, busy = {}, ended = {}, slots = {}, count = 0, failed = 0,
+    left = 0, all = 0,
     rates = left_of.new(keys), program = o.program or os.getenv "AGAD_PROGRAM" or "agad",
     on_event = o.on_event or function() end}, engine)
   for _ in pairs(all) do self.all = self.all + 1 end

@@ -14,7 +14,6 @@ local named = require "agad.data.named"
 local options = require "agad.base.configuration"
 local places = require "agad.base.places"
 local show = require("agad.base.options").show
-local sorted_keys = require("agad.base.values").keys
 local view = require "agad.campaign.view"
 
 local plan = {}
@@ -110,13 +109,8 @@ local function checker(spec)
     return once(missing, "method " .. tostring(run.given.method), absent_method, run.given.method)
   end
   local function resolver_of(run)
-    local names = {}
-    for i, name in ipairs(sorted_keys(run.given)) do
-      local nested = run.given[name]
-      names[i] = name .. (type(nested) == "table" and table.concat(sorted_keys(nested), ",") or "")
-    end
-    local files = auto.is_files(run.data)
-    local key = table.concat({tostring(files), tostring(run.given.method), table.unpack(names)}, " ")
+    local files = auto.is_files(run.data)                  -- which options are given, the variant says
+    local key = ("%s %s %s"):format(files, run.given.method, run.point.variant)
     chosen[key] = chosen[key] or (auto.method(run.given, files))
     local name = chosen[key]
     if not resolvers[name] then
@@ -172,7 +166,7 @@ function plan.of(spec, o)
     if reason then return skip(reason) end
     run.absent = checks.data(run)
     known = checks.resolve(run)
-    if spec.where and not view.where(spec.where, run, known, plan.words(run, keys)) then return end
+    if spec.where and not view.where(spec.where, run, known, keys) then return end
     run.id = options.hash(run.config)
     if by_id[run.id] then same_run(by_id[run.id], run, keys) end
     by_id[run.id], run.dir = run, (spec.dir or "campaign") .. "/" .. run.id

@@ -128,15 +128,16 @@ function store.older(dir, by_id)
   return list
 end
 
---- The bytes of the files in a folder and in those below it.
+--- The bytes of the files in a folder and in those below it (a run's folders have no point in their names).
 function store.size(dir)
   local sum = 0
   if lfs.attributes(dir, "mode") ~= "directory" then return 0 end
   for name in lfs.dir(dir) do
     if name ~= "." and name ~= ".." then
-      local about = lfs.symlinkattributes(dir .. "/" .. name)
-      if about and about.mode == "directory" then sum = sum + store.size(dir .. "/" .. name)
-      elseif about then sum = sum + about.size end
+      local path = dir .. "/" .. name
+      if not name:find(".", 1, true) and lfs.symlinkattributes(path, "mode") == "directory" then
+        sum = sum + store.size(path)
+      else sum = sum + (lfs.symlinkattributes(path, "size") or 0) end
     end
   end
   return sum

@@ -59,9 +59,12 @@ end
 
 --- Whether `where` of a file keeps a run.
 -- @raise what it raises, with the run's point
-function view.where(where, run, known, words)
+function view.where(where, run, known, keys)
   local ok, v = errors.try(where, view.of(run, known))
-  if not ok then error(("campaign: where (%s): %s"):format(words, errors.text(v)), 0) end
+  if not ok then
+    local words = require("agad.campaign.plan").words(run, keys)
+    error(("campaign: where (%s): %s"):format(words, errors.text(v)), 0)
+  end
   return v
 end
 
