@@ -59,7 +59,8 @@ describe("agad campaign", function()
   it("fails if a run failed, which status and the table survive", function()
     file("bad", {grid = {net = {"none.lua"}}})
     local _, err = agad_does("campaign bad.lua --quiet", 1)
-    assert.equal("agad: 1 of 1 run failed; agad campaign bad.lua status says why, --retry-failed trains them again\n", err)
+    assert.equal("agad: 1 of 1 run failed; agad campaign bad.lua status says why, --retry-failed trains them again\n",
+      err)
     local out = agad_does "campaign bad.lua status"
     has(out, "  1 failed\n", "failed (--retry-failed trains them again):", "net none.lua: there is no such file")
     has(agad_does "campaign bad.lua table", "0/1")
