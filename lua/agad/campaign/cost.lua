@@ -2,17 +2,15 @@
 -- finished, their time counts; else a few steps of its net are timed, on a small batch, and a pass of scoring. What
 -- was timed is kept by the process.
 
-local auto = require "agad.train.auto"
 local budget = require "agad.train.budget"
 local core = require "agad.core"
-local data = require "agad.data"
 local errors = require "agad.base.errors"
 local nets = require "agad.nn.options"
 local options = require "agad.base.configuration"
 local scorer = require "agad.evaluate.scorer"
 local shares = require "agad.campaign.shares"
 local sorted_keys = require("agad.base.values").keys
-local tasks = require "agad.task"
+local task_of = require "agad.campaign.task"
 local trainer = require "agad.train.trainer"
 
 local cost = {}
@@ -42,33 +40,10 @@ local function net_of(run, threads)
   return threads .. " " .. key_of(run, function(name) return of_step[name] or nets[name] ~= nil end)
 end
 
-local loaded = {}                                 -- the latest set: kinds of one set follow each other
-
-local function set_of(spec, run, task_options, choose)
-  local o = {root = spec.root, choose = choose}
-  for _, name in ipairs {"size", "channels", "fit", "filter", "fast_decode", "strict", "outside", "cache", "normal"} do
-    o[name] = task_options[name]
-  end
-  local key = {run.data, tostring(spec.root)}
-  for _, name in ipairs(sorted_keys(o)) do
-    if name ~= "choose" then key[#key + 1] = name .. "=" .. tostring(o[name]) end
-  end
-  key = table.concat(key, "\0")
-  if loaded.key ~= key then loaded = {key = key, set = data.load(run.data, o)} end
-  return loaded.set
-end
-
 -- A trainer of a run, as `agad train` makes it, with some other options.
 local function trainer_of(spec, run, more)
-  local given = options.merge(options.merge({}, run.given), more)
-  local picks = auto.new(given, run.data)
-  local config = options.resolve(picks.method, given)
-  local of_task, task_options, run_options = options.select(config, "task"), {task_seed = config.task_seed}, {}
-  for name, v in pairs(given) do
-    if of_task[name] ~= nil then task_options[name] = config[name] else run_options[name] = v end
-  end
-  local set = set_of(spec, run, task_options, picks.choose)
-  return trainer.new(tasks.new(set, picks:task(set, task_options)), run_options)
+  local task, options_of_run = task_of(spec, run, more)
+  return trainer.new(task, options_of_run)
 end
 
 -- Seconds of scoring one picture; those of a third of a step's where the method is not scored so early.
@@ -76,9 +51,8 @@ local function scoring(run, per_picture)
   local ok, seconds = errors.try(function()
     local net = scorer.net(run:scorer(), run:tensors(true), false, {dtype = run.dtype, compute = run.compute,
       device = run.device})
-    local shape, n = run.shape, math.min(SCORED, run.task.train.images:size(1))
+    local n = math.min(SCORED, run.task.train.images:size(1))
     local pictures = run.task.train.images:narrow(1, 1, n)
-    assert(shape)
     scorer.score(net, pictures, {input = run.method.input, batch = n}):close()
     local began = core.clock()
     scorer.score(net, pictures, {input = run.method.input, batch = n}):close()

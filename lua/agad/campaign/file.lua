@@ -47,6 +47,10 @@ function file.load(path)
   if not chunk then error(reason, 0) end
   local spec = chunk(path)
   if type(spec) ~= "table" then fail("%s must return a table, not a %s", path, type(spec)) end
+  local paper = type(spec.table) == "table" and spec.table.paper
+  if type(paper) == "table" and type(paper.file) == "string" and not paper.file:find "^/" then
+    paper.file = (path:match "^.*/" or "") .. paper.file   -- it lies beside the campaign
+  end
   spec.name = spec.name or path:match "[^/]*$":gsub("%.lua$", "")
   spec.dir = spec.dir or (path:gsub("%.lua$", "") .. ".runs")
   return spec

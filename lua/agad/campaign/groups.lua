@@ -82,6 +82,14 @@ function groups.spread(list)
   return mean, math.sqrt(squares / n), n > 1 and math.sqrt(squares / (n - 1)) or nil
 end
 
+--- A figure of a row; "leak.thermometer" is that of a nested one.
+function groups.figure(row, column)
+  local v = row[column]
+  local outer, inner = column:match "^(.-)%.(.+)$"
+  if v == nil and outer and type(row[outer]) == "table" then v = row[outer][inner] end
+  return v
+end
+
 local function finite(v) return type(v) == "number" and v - v == 0 end
 
 -- The means over one of two keys: values by (outer, inner) -> a list of means over inner, in the order of outer.
@@ -110,7 +118,7 @@ end
 function groups.figures(runs, column, o)
   local by_class, by_seed, place_class, place_seed, n, names = {}, {}, {}, {}, 0, {}
   for _, run in ipairs(runs) do
-    local v = run.row[column]
+    local v = groups.figure(run.row, column)
     if finite(v) then
       n = n + 1
       local class = key_of(run, o.over)
@@ -164,9 +172,9 @@ function groups.pairs(runs, keys, o, column)
     for k = 2, #sides do
       any = true
       local first, differences, above = {}, {}, 0
-      for _, run in ipairs(sides[1].finished) do first[key_of(run, rest)] = run.row[column] end
+      for _, run in ipairs(sides[1].finished) do first[key_of(run, rest)] = groups.figure(run.row, column) end
       for _, run in ipairs(sides[k].finished) do
-        local a, b = run.row[column], first[key_of(run, rest)]
+        local a, b = groups.figure(run.row, column), first[key_of(run, rest)]
         if finite(a) and finite(b) then
           differences[#differences + 1] = a - b
           above = above + (a > b and 1 or 0)

@@ -106,14 +106,15 @@ end
 --- Plots a campaign.
 -- @param spec table the campaign; its key `plot` holds these options too
 -- @param path string the file to write (.png, .svg, .pdf); "-" or nil: the terminal; an ending alone: bytes
--- @param o table kind (auto; gamma: AUROC over gamma with bands; epochs; box: classes; bars; scores: histograms), by,
---   over, value ("auroc_steady"), x ("gamma"), title, yrange, most (panels), only
+-- @param o table kind (auto; gamma: AUROC over gamma with bands; epochs; box: classes; bars; scores: histograms;
+--   classes and reconstructions: of kept models), by, over, value ("auroc_steady"), x ("gamma"), panel (options),
+--   title, yrange, most (panels of histograms), only
 -- @return string the bytes of the plot, with an ending alone; else nil
 -- @raise no run is finished, or there is nothing of this kind; as `agad.plot`
 function campaign.plot(spec, path, o)
   o = o or {}
   local runs, keys = runs_of(spec, o)
-  return require("agad.campaign.plot").draw(runs, keys, path, options_of(spec.plot, o, own))
+  return require("agad.campaign.plot").draw(spec, runs, keys, path, options_of(spec.plot, o, own))
 end
 
 --- Writes the results of a campaign as an SQLite database with the tables `runs` and `epochs`.

@@ -77,13 +77,22 @@ local function run_of(spec, schedules, picked)
   return run
 end
 
+-- Whether a folder holds one that is called like a set: mnist, MNIST, cifar-10-batches-bin.
+local function holds(top, set)
+  local wanted = set:lower():gsub("[^%w]", "")
+  for name in lfs.dir(top) do
+    local rest = name:lower():gsub("[^%w]", ""):match("^" .. wanted .. "(.*)$")
+    if rest and not rest:find "^%d" then return true end
+  end
+  return false
+end
+
 -- Why a data set cannot be had; nil if it is there.
 local function absent_data(name, root)
   local about = named.about(name)
   if about then
-    local folder = about.fetch and about.fetch.folder
     local ok, top = errors.try(places.data, root)
-    if not folder or ok and lfs.attributes(top .. "/" .. folder, "mode") then return nil end
+    if not about.fetch or ok and lfs.attributes(top, "mode") == "directory" and holds(top, name) then return nil end
     return ("the data set %s is not there (agad fetch %s)"):format(name, name)
   end
   if data.is_path(name) then return nil end

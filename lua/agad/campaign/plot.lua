@@ -3,17 +3,20 @@
 
 local draw = require "agad.evaluate.plot"
 local groups = require "agad.campaign.groups"
+local lfs = require "lfs"
+local model = require "agad.evaluate.model"
 local options = require "agad.base.options"
+local task_of = require "agad.campaign.task"
 
 local plots = {}
 
 local option = options.option
 
 plots.options = {
-  kind = option {choices = {"auto", "gamma", "epochs", "box", "bars", "scores"}},
+  kind = option {choices = {"auto", "gamma", "epochs", "box", "bars", "scores", "classes", "reconstructions"}},
   by = option {kind = "list", of = "string"}, over = option {kind = "list", of = "string"},
   value = option {default = "auroc_steady"}, x = option {default = "gamma"}, title = option {},
-  yrange = option {kind = "list", of = "number", count = 2}, most = option {default = 12, min = 1, max = 100},
+  panel = option {kind = "list", of = "string"}, yrange = option {kind = "list", of = "number", count = 2}, most = option {default = 12, min = 1, max = 100},
 }
 
 local function fail(form, ...) error("campaign: plot: " .. form:format(...), 0) end
@@ -60,7 +63,8 @@ function draws.gamma(runs, _, o, how)
 end
 
 function draws.epochs(runs, _, o, _, path)
-  return draw.epochs(runs, path, {values = {o.value}, by = o.by, title = o.title, yrange = o.yrange}), true
+  return draw.epochs(runs, path, {values = {o.value}, by = o.by, panel = o.panel, title = o.title, yrange = o.yrange}),
+    true
 end
 
 -- A bar for each group, with the SD over the classes, or else the seeds.
@@ -109,6 +113,34 @@ function draws.scores(runs, keys, o)
     height = math.ceil(360 * math.ceil(#panels / columns))}
 end
 
+-- The models of runs on one set, their titles and their task.
+local function models_of(runs, keys, spec)
+  local models, names = {}, {}
+  for i, run in ipairs(runs) do
+    if run.data ~= runs[1].data then
+      fail("the runs are on %s and on %s; choose one with --only", runs[1].data, run.data)
+    end
+    local file = run.dir .. "/model.safetensors"
+    if not lfs.attributes(file, "mode") then fail("%s is not there; set keep = \"model\" in the file", file) end
+    models[i] = model.open(file)
+    names[i] = run.point.variant or require("agad.campaign.plan").words(run, keys)
+  end
+  return models, names, task_of(spec, runs[1])
+end
+
+-- What the models of runs make of test pictures.
+function draws.reconstructions(runs, keys, o, _, path, spec)
+  local models, names, task = models_of(runs, keys, spec)
+  return draw.reconstructions(models, task, path, {titles = names, title = o.title}), true
+end
+
+-- The scores of each class by the models of runs.
+function draws.classes(runs, keys, o, _, path, spec)
+  local models, names, task = models_of(runs, keys, spec)
+  for i, one in ipairs(models) do models[i] = one:scores(task) end
+  return draw.classes(models, path, {titles = names, title = o.title}), true
+end
+
 -- What suits a campaign: its epochs where it has them, its γ, or else its classes, or bars.
 local function suited(runs, how, x)
   local distinct, count = {}, 0
@@ -125,19 +157,20 @@ local function suited(runs, how, x)
 end
 
 --- Plots finished runs.
+-- @param spec table the campaign
 -- @param runs list of runs with their rows
 -- @param keys list the names of the axes
 -- @param path string the file to write, "-" or nil, or an ending alone
--- @param given table kind, by, over, value, x, title, yrange, most (`plots.options`)
+-- @param given table kind, by, over, value, x, panel, title, yrange, most (`plots.options`)
 -- @return string the bytes, with an ending alone; else nil
 -- @return string the kind that was drawn
 -- @raise no run is finished; there is nothing of this kind to draw; as `agad.plot`
-function plots.draw(runs, keys, path, given)
+function plots.draw(spec, runs, keys, path, given)
   local o = options.check("campaign.plot", given, plots.options)
   local how = groups.how(keys, {by = o.by, over = o.over})
   runs = finished(runs)
   local kind = o.kind == "auto" and suited(runs, how, o.x) or o.kind
-  local what, drawn = draws[kind](runs, keys, o, how, path)
+  local what, drawn = draws[kind](runs, keys, o, how, path, spec)
   if drawn then return what, kind end
   what.title = o.title or what.title
   if o.yrange then what.yrange = o.yrange end

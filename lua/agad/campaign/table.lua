@@ -18,6 +18,14 @@ local function title_of(column) return (column:gsub("^auroc_", ""):gsub("_", "-"
 local function share(v) return {v = v, digits = 1} end
 local function deviation(v) return {v = v, digits = 2} end
 
+-- The two for a column: figures that are no shares, such as params, are plain numbers.
+local shares = {"^auroc", "^leak%.thermometer$", "^aupr$", "^f1$", "^best_f1$", "^tpr_", "^pixel_auroc$", "^pro$"}
+local function forms_of(column)
+  for _, pattern in ipairs(shares) do if column:find(pattern) then return share, deviation end end
+  local function plain(v) return {v = v, digits = "g"} end
+  return plain, plain
+end
+
 -- Where a table is spread over the values of an option, one column for each.
 local function spread_columns(list, o)
   local order, seen = {}, {}
@@ -108,9 +116,10 @@ local function grouped(its)
     local line, figures = {}, group.figures[first]
     for k, text in ipairs(group.values) do line[k] = {text = text} end
     line[#line + 1] = count_of(group)
-    line[#line + 1] = share(figures.mean)
-    for _, name in ipairs(deviations) do line[#line + 1] = deviation(figures[name]) end
-    for k = 2, #o.values do line[#line + 1] = share(group.figures[o.values[k]].mean) end
+    local mean, sd = forms_of(first)
+    line[#line + 1] = mean(figures.mean)
+    for _, name in ipairs(deviations) do line[#line + 1] = sd(figures[name]) end
+    for k = 2, #o.values do line[#line + 1] = forms_of(o.values[k])(group.figures[o.values[k]].mean) end
     if its.from then
       local p = group.published or {}
       line[#line + 1], line[#line + 2] = share(p.mean), deviation(p.sd)
@@ -167,7 +176,8 @@ end
 
 local function text_of(cell)
   if cell.text then return cell.text end
-  return cell.v and format("%." .. cell.digits .. "f", 100 * cell.v) or "-"
+  if not cell.v then return "-" end
+  return cell.digits == "g" and format("%.6g", cell.v) or format("%." .. cell.digits .. "f", 100 * cell.v)
 end
 
 local function plain(t)

@@ -248,8 +248,9 @@ return {
     c:option "--compare":argname "OPTION":description "table: paired differences between this option's values"
     c:option "--format":argname "FORM":choices {"text", "markdown", "csv", "latex"}:description "table: how to write it"
     c:option "--sqlite":argname "FILE":description "table: write an SQLite database instead"
-    c:option "--kind":argname "KIND":choices {"auto", "gamma", "epochs", "box", "bars", "scores"}:description(
-      "plot: AUROC over gamma or the epochs, boxes over the classes, bars of groups, histograms of scores")
+    c:option "--kind":argname "KIND":choices {"auto", "gamma", "epochs", "box", "bars", "scores",
+      "classes", "reconstructions"}:description("plot: AUROC over gamma or the epochs, boxes over the classes, bars of "
+      .. "groups, histograms of scores; of kept models: scores by class, reconstructions")
     c:option "--out":argname "FILE":description "plot: the file to write (default: the terminal)"
   end,
   run = function(args) actions[args.action or "run"](args) end,
