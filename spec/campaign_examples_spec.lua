@@ -51,7 +51,7 @@ teardown(function()
 end)
 
 -- What stays of an axis: one of its values.
-local kept = {normal = 1, seed = 1, gamma = -1, anom_classes = 1, anomaly = 1, net = 1, data = 1}
+local kept = {seed = 1, gamma = -1, anom_classes = 1, net = 1, data = 1}
 
 local function cut(axis)
   for key, place in pairs(kept) do
@@ -59,15 +59,18 @@ local function cut(axis)
   end
 end
 
+-- The first of the lists that go together; a set that is not there is replaced by one that is.
+local function cut_zip(zip)
+  for key, list in pairs(zip) do zip[key] = {list[1]} end
+  if zip.data[1]:find "^cifar" then zip.data, zip.normal = {"fashion-mnist"}, {"coat"} end
+end
+
 -- A ready campaign with few runs on few pictures.
 local function reduced(name)
   local spec = campaign.load(("examples/campaigns/%s.lua"):format(name))
   spec.dir = scratch.path(name)
   cut(spec.grid)
-  if spec.zip then cut(spec.zip) end
-  local data = spec.grid and spec.grid.data
-  if data and data[1]:find "^cifar" then data[1] = "fashion-mnist" end
-  if spec.data == "cifar100" then spec.data = "fashion-mnist" end
+  if spec.zip then cut_zip(spec.zip) end
   spec.options = spec.options or {}
   for option, v in pairs {epochs = 1, limit = 8, batch = 8, test_limit = 9, threads = 1, size = 32, cache = false} do
     spec.options[option] = v
@@ -81,10 +84,10 @@ end
 -- File -> its runs, and what its table holds.
 local expected = {
   table1 = {1, "Table 1: AUROC %, AGAD", "mnist", "steady", "the paper", "100.0", "99.1"},
-  table2 = {3, "AGAD, naive", "Deep SAD", "supervised", "99.9"},
+  table2 = {3, "AGAD, naive", "Deep SAD", "supervised", "100.0"},
   table3 = {2, "99.7", "100.0", "paired differences"}, table4 = {2, "without", "paired differences"},
   table5 = {4, "true", "freeze", "100.0"}, table9 = {1, "naive", "99.1"},
-  leaks = {1, "leak.thermometer"}, smoke = {1, "runs"},
+  leaks = {1, "leak.thermometer"}, smoke = {2, "runs"},
   figure2 = {3, "GANomaly"}, figure3 = {2, "AGAD, γ = .10"}, figure4 = {2, "γ = .20"}, figure6 = {1, "runs"},
 }
 
@@ -92,7 +95,7 @@ describe("the ready campaigns", function()
   it("have a case each, and the paper's figures lie beside them", function()
     for file in lfs.dir "examples/campaigns" do
       local name = file:match "^(.*)%.lua$"
-      if name and name ~= "table8" then assert.is_table(expected[name], name) end
+      if name and name ~= "table8" and name ~= "classes" then assert.is_table(expected[name], name) end
     end
     for _, n in ipairs {1, 2, 3, 4, 5, 8, 9} do
       assert.is_number(lfs.attributes(("examples/campaigns/paper/table%d.csv"):format(n), "size"))

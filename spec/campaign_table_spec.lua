@@ -94,7 +94,7 @@ describe("the table of a campaign", function()
     has(campaign.table(spec, {values = {"auroc_steady"}}), "Table 9   its SD",
       "89.0        10.00      14.14      89.9     9.60")
     local text = campaign.table(spec, {columns = "normal", values = {"auroc_steady"}, format = "markdown"})
-    assert.equal("|  | 0 | 1 | mean | SD |\n|---|---|---|---|---|\n| steady | 99.0 | 79.0 | 89.0 | 10.00 |\n"
+    assert.equal("| figures | 0 | 1 | mean | SD |\n|---|---|---|---|---|\n| steady | 99.0 | 79.0 | 89.0 | 10.00 |\n"
       .. "| Table 9 | 99.5 | 80.2 | 89.9 | 9.60 |\n", text)
     paper.fixed = {methods = "AGAD"}
     has(refused(campaign.table, spec), "has no column methods; did you mean method?")

@@ -4,7 +4,7 @@
 
 return {
   options = {protocol = "leave_one_out"}, keep = "model",
-  zip = {data = {"fashion-mnist", "cifar10", "cifar100"}, anomaly = {9, 0, 19}},
+  zip = {data = {"fashion-mnist", "cifar10", "cifar100"}, anomaly = {"ankle-boot", "airplane", "vehicles_2"}},
   variants = {{"GANomaly", {method = "ganomaly"}}, {"AGAD, γ = 0", {net = "unet"}},
     {"AGAD, γ = .10", {net = "unet", gamma = .1}}},
   table = {by = {"data", "variant"}},

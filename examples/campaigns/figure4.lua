@@ -3,8 +3,8 @@
 -- agad campaign figure4.lua plot --only 'data == "cifar10"' --out figure4.svg
 
 return {
-  options = {net = "unet++", normal = 0}, keep = "model",
-  grid = {data = {"cifar10", "cifar100"}},
+  options = {net = "unet++"}, keep = "model",
+  zip = {data = {"cifar10", "cifar100"}, normal = {"airplane", "aquatic_mammals"}},
   variants = {{"γ = .05", {gamma = .05}}, {"γ = .20", {gamma = .2}}},
   plot = {kind = "classes"},
 }

@@ -2,15 +2,15 @@
 -- statistics (freeze_bn), over the share of known anomalies.
 -- 2,160 runs. On 2 cores 58 days (60 pictures a second by UNet); an H100: 7 hours, an estimate.
 
+local classes = dofile((...):match "^(.*/)" .. "classes.lua")
+
 return {
   options = {net = "unet"},
-  grid = {data = {"fashion-mnist", "cifar10", "cifar100"}, gamma = {0, .01, .03, .05, .1}, seed = {1, 2, 3},
-    normal = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19}},
+  grid = {gamma = {0, .01, .03, .05, .1}, seed = {1, 2, 3}},
+  zip = classes.axes {"fashion-mnist", "cifar10", "cifar100"},
   variants = {{"both", {advprop_bn = true, freeze_bn = "freeze"}}, {"AdvProp", {advprop_bn = true}},
     {"Freeze", {freeze_bn = "freeze"}}, {"neither", {}}},
-  where = function(o)
-    return (o.normal < 10 or o.data == "cifar100") and (o.gamma > 0 or o.freeze_bn == "off")
-  end,
+  where = function(o) return o.gamma > 0 or o.freeze_bn == "off" end,
   table = {title = "Table 5: AUROC %", by = {"data", "advprop_bn", "freeze_bn", "gamma"},
     paper = {file = "paper/table5.csv",
       match = {data = "dataset", advprop_bn = "advprop", freeze_bn = "freeze_bn", gamma = "gamma"},

@@ -2,7 +2,8 @@
 --     paper = {file = "paper/table2.csv", match = {gamma = "gamma", data = "dataset"}, fixed = {method = "AGAD"},
 --       names = {data = {mnist = "MNIST"}}, value = "auc", sd = "sd", from = "Table 2"}
 -- match says which column holds which option; names, how the paper writes its values; fixed, what other columns must
--- hold. Values are per cent. With classes = "c" the columns c0, c1, … hold the figures of the classes.
+-- hold. Values are per cent. With classes = "c" the columns c0, c1, … hold the figures of the classes, whose numbers
+-- `names` may say.
 
 local options = require "agad.base.options"
 local numbers = require("agad.base.text").number
@@ -67,7 +68,7 @@ end
 
 --- Opens published figures.
 -- @param given table
--- @return function(values) values: option -> text; a table {mean, sd, of(class)} in fractions, or nil
+-- @return function(values) values: option -> text; a table {mean, sd, of(option, class)} in fractions, or nil
 -- @return string where they are from
 -- @raise an unknown key, or a column that the file does not have
 function paper.open(given)
@@ -86,19 +87,21 @@ function paper.open(given)
     local v = numbers(text)
     return v and v / 100
   end
+  local function theirs(name, v)
+    local names = o.names and o.names[name] or {}
+    return names[v] or names[v and numbers(v)] or v
+  end
   return function(values)
     for _, row in ipairs(rows) do
       local fits = true
       for name, v in pairs(o.fixed or {}) do fits = fits and equal(row[name], v) end
       for name, column in pairs(o.match or {}) do
-        local names = o.names and o.names[name] or {}
-        local v = values[name]
-        v = names[v] or names[numbers(v) or v] or v
+        local v = theirs(name, values[name])
         fits = fits and v ~= nil and equal(row[column], v)
       end
       if fits then
         return {mean = percent(row[o.value]), sd = percent(row[o.sd]),
-          of = function(class) return o.classes and percent(row[o.classes .. class]) or nil end}
+          of = function(name, class) return o.classes and percent(row[o.classes .. theirs(name, class)]) or nil end}
       end
     end
   end, o.from

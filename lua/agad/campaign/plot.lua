@@ -16,7 +16,8 @@ plots.options = {
   kind = option {choices = {"auto", "gamma", "epochs", "box", "bars", "scores", "classes", "reconstructions"}},
   by = option {kind = "list", of = "string"}, over = option {kind = "list", of = "string"},
   value = option {default = "auroc_steady"}, x = option {default = "gamma"}, title = option {},
-  panel = option {kind = "list", of = "string"}, yrange = option {kind = "list", of = "number", count = 2}, most = option {default = 12, min = 1, max = 100},
+  panel = option {kind = "list", of = "string"}, yrange = option {kind = "list", of = "number", count = 2},
+  most = option {default = 12, min = 1, max = 100},
 }
 
 local function fail(form, ...) error("campaign: plot: " .. form:format(...), 0) end

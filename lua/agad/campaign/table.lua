@@ -26,17 +26,10 @@ local function forms_of(column)
   return plain, plain
 end
 
--- Where a table is spread over the values of an option, one column for each.
-local function spread_columns(list, o)
-  local order, seen = {}, {}
-  for _, group in ipairs(list) do
-    for _, one in ipairs(groups.of(group.runs, {o.columns})) do
-      if not seen[one.key] then
-        seen[one.key] = true
-        order[#order + 1] = one.key
-      end
-    end
-  end
+-- The values of an option in some runs, in their order.
+local function keys_of(runs, option)
+  local order = {}
+  for i, one in ipairs(groups.of(runs, {option})) do order[i] = one.key end
   return order
 end
 
@@ -62,20 +55,20 @@ function tables.data(runs, keys, given)
     for _, name in ipairs(o.by) do if name ~= o.columns then by[#by + 1] = name end end
   end
   local list = groups.of(runs, by)
-  local its = {groups = list, how = o, by = by, from = from, columns = o.columns and spread_columns(list, o)}
+  local its = {groups = list, how = o, by = by, from = from, columns = o.columns}
   for _, group in ipairs(list) do
     group.figures = {}
     for _, column in ipairs(o.values) do group.figures[column] = groups.figures(group.finished, column, o) end
     group.published = published_of(published, by, group.values)
     if o.columns then
-      group.cells = {}
+      group.cells, group.columns = {}, keys_of(group.runs, o.columns)
       for _, one in ipairs(groups.of(group.runs, {o.columns})) do
         local cell = groups.figures(one.finished, o.values[1], o)
         local values = table.move(group.values, 1, #group.values, 1, {})
         values[#values + 1] = one.key
         local names = table.move(by, 1, #by, 1, {})
         names[#names + 1] = o.columns
-        local beside = group.published and group.published.of(one.key)
+        local beside = group.published and group.published.of(o.columns, one.key)
         local own = not beside and published_of(published, names, values)
         cell.published = beside or own and own.mean
         group.cells[one.key] = cell
@@ -130,19 +123,19 @@ local function grouped(its)
 end
 
 -- The paper's layout with an option along the top: a line a group, and the published one below it.
-local function spread(its)
-  local o, head, lines = its.how, {}, {}
+local function spread(its, list)
+  local o, columns, head, lines = its.how, list[1].columns, {}, {}
   for i, name in ipairs(its.by) do head[i] = name end
-  head[#head + 1] = ""
-  for _, key in ipairs(its.columns) do head[#head + 1] = key end
+  head[#head + 1] = "figures"
+  table.move(columns, 1, #columns, #head + 1, head)
   head[#head + 1], head[#head + 2] = "mean", "SD"
-  for _, group in ipairs(its.groups) do
+  for _, group in ipairs(list) do
     local own, theirs = {}, {}
     for k, text in ipairs(group.values) do own[k], theirs[k] = {text = text}, {text = text} end
     own[#own + 1], theirs[#theirs + 1] = {text = title_of(o.values[1])}, {text = its.from or ""}
     local means, known = {}, false
-    for _, key in ipairs(its.columns) do
-      local cell = group.cells[key] or {}
+    for _, key in ipairs(columns) do
+      local cell = group.cells[key]
       own[#own + 1], theirs[#theirs + 1] = share(cell.mean), share(cell.published)
       means[#means + 1] = cell.mean
       known = known or cell.published ~= nil
@@ -154,7 +147,23 @@ local function spread(its)
     lines[#lines + 1] = own
     if its.from and (known or p.mean) then lines[#lines + 1] = theirs end
   end
-  return {head = head, lines = lines, title = o.title}
+  return {head = head, lines = lines}
+end
+
+-- One table for all groups that have the same columns: the classes of a data set, for example.
+local function spreads(its)
+  local list, place = {}, {}
+  for _, group in ipairs(its.groups) do
+    local key = table.concat(group.columns, "\0")
+    if not place[key] then
+      place[key] = {}
+      list[#list + 1] = place[key]
+    end
+    table.insert(place[key], group)
+  end
+  for i, alike in ipairs(list) do list[i] = spread(its, alike) end
+  list[1].title = its.how.title
+  return list
 end
 
 local function compared(its)
@@ -246,8 +255,9 @@ end
 -- @param how string text, markdown, csv, latex
 -- @return string
 function tables.text(its, how)
-  local parts = {write[how](its.columns and spread(its) or grouped(its))}
-  if its.differences then parts[2] = write[how](compared(its)) end
+  local parts = its.columns and spreads(its) or {grouped(its)}
+  if its.differences then parts[#parts + 1] = compared(its) end
+  for i, one in ipairs(parts) do parts[i] = write[how](one) end
   return table.concat(parts, "\n")
 end
 

@@ -1,5 +1,6 @@
--- The files of decoded pictures in the user's cache. They have a limit: 20 GB or a tenth of the disk, whichever is less,
--- or AGAD_CACHE_GB. What was used longest ago goes first, and never what a process has in use (csrc/data/cache.h).
+-- The files of decoded pictures in the user's cache. They have a limit: 20 GB or a tenth of the disk, whichever is
+-- less, or AGAD_CACHE_GB. What was used longest ago goes first, and never what a process has in use
+-- (csrc/data/cache.h).
 
 local core = require "agad.core"
 local lfs = require "lfs"
