@@ -104,7 +104,8 @@ describe("agad campaign", function()
     local out = agad_does([[-e '
       local spec = agad.campaign.load "lua.lua"
       print(agad.campaign.run(spec, {only = "seed == 1"}).failed, agad.campaign.status(spec).counts.finished)
+      print(agad.campaign.status(spec))
       io.write((agad.campaign.table(spec, {values = {"auroc_plain"}})))']])
-    assert.matches("^0\t1\n  runs%s+plain\n  1/1 ", out)
+    assert.matches("^0\t1\n1 run: 1 finished\n  runs%s+plain\n  1/1 ", out)
   end)
 end)

@@ -24,6 +24,20 @@ local store = require "agad.campaign.store"
 
 local campaign = {}
 
+local STATES = {"finished", "running", "interrupted", "waiting", "absent", "failed"}
+
+-- What the REPL prints of a campaign: "12 runs: 11 finished, 1 failed".
+local summary = {}
+
+function summary.__tostring(its)
+  local counts, parts = {}, {}
+  for _, run in ipairs(its.runs) do counts[run.state] = (counts[run.state] or 0) + 1 end
+  for _, state in ipairs(STATES) do
+    if counts[state] then parts[#parts + 1] = ("%d %s"):format(counts[state], state) end
+  end
+  return ("%d run%s: %s"):format(#its.runs, #its.runs == 1 and "" or "s", table.concat(parts, ", "))
+end
+
 --- Loads a campaign's file.
 -- @param path string
 -- @return table the campaign, with name and dir where the file does not give them
@@ -51,7 +65,7 @@ end
 --   progress; note, with text)
 -- @return table runs (each with state, and row or reason), keys, failed (a count), stopped (why it ended early, or nil)
 -- @raise as `agad.campaign.plan`; the folder belongs to another campaign; the program cannot be started
-function campaign.run(spec, o) return engine.run(spec, o) end
+function campaign.run(spec, o) return setmetatable(engine.run(spec, o), summary) end
 
 -- The runs of a call that may give them.
 local function runs_of(spec, o)
@@ -82,7 +96,7 @@ function campaign.status(spec, o)
   local its = {runs = runs, keys = keys, skipped = skipped, counts = {}, bytes = store.size(dir),
     older = store.older(dir, all)}
   for _, run in ipairs(runs) do its.counts[run.state] = (its.counts[run.state] or 0) + 1 end
-  return its
+  return setmetatable(its, summary)
 end
 
 --- The results of a campaign in groups, as text and as data: the mean over classes, the SDs over classes (population
