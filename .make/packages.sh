@@ -60,7 +60,8 @@ for set in "$@"; do
     have luacheck || need lua-check
     have clang-format || need clang-format;;
   extras)
-    have tmux || need tmux;;
+    have tmux || need tmux
+    [ -z "$(lua_modules luasql.sqlite3)" ] || need lua-sql-sqlite3;;
   *) echo "packages: no such set: $set" >&2; exit 1;;
   esac
 done

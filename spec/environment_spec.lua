@@ -325,7 +325,7 @@ describe("a locale with decimal commas and an order of its own", function()
       os.execute "chmod +x program; rm -f arguments; rm -rf runs"
       local spec = {data = "weave", dir = "runs", options = {lr = 0.1 + 0.2, gamma = {schedule = "linear", from = 0.0,
         to = 0.5}, lambda = {adv = 1.5}}, grid = {holdout = {0.25}}}
-      require("agad.train.campaign").run(spec, {program = "./program"})
+      require("agad.campaign").run(spec, {program = "./program"})
       print(io.open("arguments"):read "a")
     ]]
     if made then

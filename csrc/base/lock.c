@@ -13,6 +13,11 @@ static int still_there(int fd, const char *path) {
   return !fstat(fd, &locked) && !stat(path, &named) && locked.st_ino == named.st_ino && locked.st_dev == named.st_dev;
 }
 
+void file_share(int fd) {
+  struct flock whole = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+  (void)fcntl(fd, F_OFD_SETLK, &whole);
+}
+
 int file_is_locked(const char *path) {
   struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
   int fd = open(path, O_RDONLY | O_CLOEXEC);

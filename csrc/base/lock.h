@@ -14,6 +14,10 @@ enum { FILE_LOCK_HELD = -2 };
  * FILE_LOCK_HELD if somebody has the lock, or -1 after an error, whose message is to follow "PATH: ". */
 int file_lock(const char *path, agad_error *error);
 
+/* Shares the lock of an open file with other sharers: others see it as locked until all have closed theirs. Without
+ * effect where that cannot be had. */
+void file_share(int fd);
+
 /* Whether somebody has the lock; it is not taken to find out, not even for a moment. */
 int file_is_locked(const char *path);
 

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/hash.h"
+#include "base/lock.h"
 #include "base/memory.h"
 #include "data/images.h"
 
@@ -118,6 +119,12 @@ int cache_create(cache_rows *rows, const char *path, uint64_t key, int64_t capac
   return 0;
 }
 
+/* Keeps a descriptor, or -1, whose shared lock says that the file is in use. */
+static void set_used(cache_rows *rows, int fd) {
+  if (fd >= 0) file_share(fd);
+  rows->used = fd + 1;
+}
+
 static int publish(cache_rows *rows, int64_t bytes) {
   rows->header->checksum = checksum(rows);
   if (ftruncate(rows->file.fd, bytes) || msync(rows->header, rows->bytes, MS_SYNC)) return errno;
@@ -139,7 +146,10 @@ int cache_commit(cache_rows *rows, int keep, agad_error *error) {
     place(rows, base, capacity, pixels_at);
   }
   if (why || !keep) file_abandon(&rows->file); /* its bytes live as long as the mapping */
-  else why = file_commit(&rows->file);
+  else {
+    set_used(rows, fcntl(rows->file.fd, F_DUPFD_CLOEXEC, 0));
+    why = file_commit(&rows->file);
+  }
   return why ? agad_fail(error, "%s", file_reason(why)) : 0;
 }
 
@@ -168,17 +178,24 @@ int cache_open(cache_rows *rows, const char *path, uint64_t key) {
               layout(&header, header.count, &pixels_at) == info.st_size;
   void *base = MAP_FAILED;
   if (whole) base = map_privately(fd, (size_t)info.st_size);
-  close(fd);
-  if (base == MAP_FAILED) return -1;
+  if (base == MAP_FAILED) {
+    close(fd);
+    return -1;
+  }
   rows->bytes = (size_t)info.st_size;
   place(rows, base, header.capacity, pixels_at);
-  if (valid(rows)) return 0;
-  cache_close(rows);
-  return -1;
+  set_used(rows, fd);
+  if (!valid(rows)) {
+    cache_close(rows);
+    return -1;
+  }
+  (void)futimens(fd, NULL); /* of another user's file, the time stays */
+  return 0;
 }
 
 void cache_close(cache_rows *rows) {
   if (rows->header) munmap(rows->header, rows->bytes);
   file_abandon(&rows->file);
+  if (rows->used) close(rows->used - 1);
   *rows = (cache_rows){.file.fd = -1};
 }

@@ -5,6 +5,9 @@
  * map it privately: the kernel pages it, so it may be larger than memory, and changes to the pictures stay in the
  * process that makes them. A file is accepted if its key (given by the caller), its length and the checksum of
  * everything but the pixels agree; pixels that went bad on disk are not noticed.
+ *
+ * While a file is mapped, a shared lock (base/lock.h) says that it is in use; its time of modification is that of its
+ * last opening.
  */
 #ifndef AGAD_DATA_CACHE_H
 #define AGAD_DATA_CACHE_H
@@ -32,6 +35,7 @@ typedef struct cache_rows {
   uint8_t *pixels;                               /* (capacity, channels, height, width) */
   size_t bytes;                                  /* of the mapping */
   file_new file;                                 /* the file that is being filled; fd -1: none */
+  int used;                                      /* holds a shared lock on the file; counted from 1, 0: none */
 } cache_rows;
 
 /* Makes room for `capacity` rows of zeros, in memory (path NULL) or in a new file, which replaces `path` at the commit;

@@ -52,6 +52,14 @@ static int is_locked(lua_State *L) {
   return 1;
 }
 
+/* lock:fd() -> its descriptor; a child process that inherits it has the lock as well, until both have ended */
+static int lock_fd(lua_State *L) {
+  void **box = luaL_checkudata(L, 1, LUA_LOCK);
+  if (!*box) return luaL_error(L, "the lock is closed");
+  lua_pushinteger(L, (int)((intptr_t)*box - 1));
+  return 1;
+}
+
 static int end_lock(lua_State *L) {
   void **box = luaL_checkudata(L, 1, LUA_LOCK);
   if (*box) close_lock(*box);
@@ -59,7 +67,7 @@ static int end_lock(lua_State *L) {
   return 0;
 }
 
-static const luaL_Reg methods[] = {{"close", end_lock}, {NULL, NULL}};
+static const luaL_Reg methods[] = {{"close", end_lock}, {"fd", lock_fd}, {NULL, NULL}};
 static const luaL_Reg functions[] = {{"file_replace", replace},
                                      {"file_check", check_target},
                                      {"file_lock", lock},

@@ -176,14 +176,8 @@ function options.unknown(method, given)
   return list
 end
 
---- The full configuration of a run: defaults, the method's defaults and the given options, typed and checked.
--- Unknown names, values out of range and values that this version does not support are errors.
--- @param method table a method's table (name, options)
--- @param given table options, nested or as "lambda.con"; text is converted to the option's type
--- @param suggested table defaults that come from the data set (size, channels, holdout, normal)
--- @return table a flat configuration, without options that are not decided yet
-function options.resolve(method, given, suggested)
-  local list, named = options.schema(method)
+-- The configuration of given options; list and named are the method's schema.
+local function resolved(method, list, named, given, suggested)
   local set = {}
   for name, v in pairs(flatten(given or {}, named, {}, "")) do
     local scheduled = name:match "^schedule%.(.+)$"
@@ -220,6 +214,22 @@ function options.resolve(method, given, suggested)
   end
   return config
 end
+
+--- What `options.resolve` does, for many configurations of one method: its schema is made once.
+-- @param method table a method's table
+-- @return function(given, suggested) the full configuration
+function options.resolver(method)
+  local list, named = options.schema(method)
+  return function(given, suggested) return resolved(method, list, named, given, suggested) end
+end
+
+--- The full configuration of a run: defaults, the method's defaults and the given options, typed and checked.
+-- Unknown names, values out of range and values that this version does not support are errors.
+-- @param method table a method's table (name, options)
+-- @param given table options, nested or as "lambda.con"; text is converted to the option's type
+-- @param suggested table defaults that come from the data set (size, channels, holdout, normal)
+-- @return table a flat configuration, without options that are not decided yet
+function options.resolve(method, given, suggested) return options.resolver(method)(given, suggested) end
 
 --- The part of a configuration that belongs to one group: "task", "trainer", "method", "evaluation".
 function options.select(config, group)

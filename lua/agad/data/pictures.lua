@@ -1,13 +1,13 @@
 -- From files to splits: decoding by the core, skipped files. The options are those of all sets made of files.
 
 local core = require "agad.core"
+local decoded = require "agad.data.decoded"
 local errors = require "agad.base.errors"
 local lfs = require "lfs"
 local luv = require "luv"
 local masks = require "agad.data.masks"
 local sets = require "agad.data.set"
 local some = require("agad.data.options").some
-local user_cache = require("agad.base.places").cache
 local fail = sets.fail
 
 local pictures = {}
@@ -32,8 +32,7 @@ end
 local function cache_path(places, o)
   if not o.cache then return nil end
   if o.cache ~= true then return not_another_file(o.cache) end
-  local dir = user_cache()
-  dir = dir and dir .. "/agad/decoded"
+  local dir = decoded.folder()
   if not dir or not pcall(require("agad.base.folder").make, dir) then return nil end
   local key = {}
   for i, place in ipairs(places) do key[i] = luv.fs_realpath(place) or place end
@@ -110,6 +109,7 @@ function pictures.read(name, places, rows, o, notes)
   for key, value in pairs(chosen) do o[key] = value end
   local loaded = core.data.load_files(rows.paths, options_of(o, {cache = cache_path(places, o),
     on_progress = o.on_progress or nil}))
+  if loaded.source == "written" and o.cache == true then decoded.trim() end
   if loaded.note then notes[#notes + 1] = loaded.note end
   local kept, first = rows, loaded.kept:totable()
   if #first < #rows.paths then

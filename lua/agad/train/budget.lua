@@ -48,6 +48,32 @@ local function seconds_per_step(run, limit)
   return (core.clock() - start) / n
 end
 
+-- Whether a phase has steps.
+local function trains(run) return #(phase.current(run).step or {}) > 0 and phase.epochs(run) > 0 end
+
+--- How many steps each phase of a run has.
+-- @param run run
+-- @return list of integers
+function budget.counts(run)
+  local list = {}
+  for number = 1, #run.method.phases do
+    local its = setmetatable({phase = number, extent = {}}, {__index = run})
+    list[number] = trains(its) and phase.steps(its) or 0
+  end
+  return list
+end
+
+--- How long a step of each phase takes, from the time of a few.
+-- @param run run a new one; it is of no use afterwards
+-- @param limit number the seconds that the timing of a phase may take
+-- @return list of seconds
+function budget.pace(run, limit)
+  local list = {}
+  if not run.started then phase.start(run) end
+  repeat list[#list + 1] = trains(run) and seconds_per_step(run, limit) or 0 until not phase.next(run)
+  return list
+end
+
 --- How many steps the phase that `steps` limits can have in this time, the steps of other phases and what the timing
 -- takes subtracted; at least 1.
 -- @param run run a new one with the configuration of `budget.trial`; it is of no use afterwards
@@ -57,8 +83,7 @@ function budget.steps(run, minutes)
   local began, left, limited = core.clock(), 60 * minutes, run.method.limited
   if not run.started then phase.start(run) end
   while run.phase < limited do
-    local its = phase.current(run)
-    if #(its.step or {}) > 0 and phase.epochs(run) > 0 then
+    if trains(run) then
       local steps = phase.steps(run)
       left = left - steps * seconds_per_step(run, 60 * minutes * SHARE / limited)
     end

@@ -2,7 +2,7 @@
 -- missing there is trained first (build/figures/NAME; MNIST is needed: AGAD_DATA), as long as that takes.
 
 local core = require "agad.core"
-local campaign = require "agad.train.campaign"
+local campaign = require "agad.campaign"
 
 local kept = {"auroc", "auroc_steady", "auroc_plain", "auroc_paper_like", "aupr", "epochs", "method", "precision",
   "processor", "seed", "train_seconds", "images_per_second", "counts", "config", "hash", "versions"}
@@ -38,8 +38,8 @@ return function(name)
   for _, run in ipairs(plan) do missing = missing or not have[run.id] and not run.row end
   if missing and os.getenv "FIGURES" ~= "now" then
     plan = campaign.run(spec, {program = "build/agad", workers = 2, on_event = function(e)
-      io.stderr:write(("%s: %s %s, %d left\n"):format(name, e.run.id, e.kind, e.left))
-    end})
+      if e.run then io.stderr:write(("%s: %s %s, %d left\n"):format(name, e.run.id, e.kind, e.left)) end
+    end}).runs
   end
   for _, run in ipairs(plan) do
     local record = have[run.id] or run.row and record_of(run)
