@@ -7,6 +7,7 @@
 #include <cstring>
 #include <map>
 #include <string>
+#include <string_view>
 
 namespace {
 
@@ -104,11 +105,11 @@ conv_way conv_choose(const std::function<std::string()> &describe, const conv_wa
 at_choices *at_choices_new(const char *text) {
   auto make = [&] {
     at_choices *c = new at_choices;
-    for (const char *line = text; *line;) {
-      const char *end = strchr(line, '\n');
-      const size_t length = end ? (size_t)(end - line) : strlen(line);
-      read_line(c, std::string(line, length));
-      line += length + (end != nullptr);
+    const std::string_view all(text);
+    for (size_t from = 0; from < all.size();) {
+      const size_t end = std::min(all.find('\n', from), all.size());
+      read_line(c, std::string(all.substr(from, end - from)));
+      from = end + 1;
     }
     return c;
   };
