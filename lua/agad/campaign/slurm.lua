@@ -72,7 +72,7 @@ local TRAIN = [[
 stop= pid= again=0
 trap 'stop=end; [ -z "$pid" ] || kill -TERM "$pid" 2> /dev/null' TERM
 trap 'stop=time; [ -z "$pid" ] || kill -TERM "$pid" 2> /dev/null' USR1
-[ -n "${OMP_NUM_THREADS:-}" ] || export OMP_NUM_THREADS="${SLURM_CPUS_PER_TASK:-${SLURM_CPUS_ON_NODE:-1}}"
+[ -n "${OMP_NUM_THREADS:-}" ] || export OMP_NUM_THREADS=%s
 while :; do
   %s -e 'os.exit(require("agad.campaign.element").train(arg[1], tonumber(arg[2])), true)' \
     %s "$SLURM_ARRAY_TASK_ID" & pid=$!
@@ -190,7 +190,8 @@ local function write_all(folder, spec, o, settings, runs, elements)
     ("#SBATCH --array=0-%d%s"):format(elements - 1, throttle), "#SBATCH --requeue --open-mode=append",
     "#SBATCH --signal=B:USR1@60", output(real, "%a.txt")}
   further(settings, directives(settings, training, directives(settings, shared, head)))
-  write(folder, "job.sh", table.concat(head, "\n") .. "\n" .. TRAIN:format(shell(o.program), shell(real)))
+  write(folder, "job.sh", table.concat(head, "\n") .. "\n" .. TRAIN:format(
+    settings.cpus or "${SLURM_CPUS_ON_NODE:-1}", shell(o.program), shell(real)))
   if o.file then
     head = further(settings, directives(settings, shared, {"#!/bin/sh", "#SBATCH --job-name=" .. queue.name(spec),
       "#SBATCH --requeue --open-mode=truncate", output(real, "status.txt")}))
