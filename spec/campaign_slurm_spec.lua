@@ -81,6 +81,42 @@ describe("a campaign in Slurm", function()
       (agad_does("campaign " .. path .. " run --slurm")))
   end)
 
+  with_slurm("shares the work with a campaign here, and keeps the error of a run that failed #slow", function()
+    local missing = campaigns.folder .. "/later.lua"
+    local spec = campaigns.tiny("shared", {grid = {net = {"spec/support/small_net.lua", missing}, seed = {1, 2, 3}}})
+    local its = submit(spec, {slurm = {runs_per_job = 2}})
+    assert.same({6, 3}, {its.runs, its.elements})
+    local counts = {}
+    campaign.run(spec, {program = campaigns.agad, workers = 1, on_event = function(e)
+      if e.kind == "start" then counts[e.run.id] = (counts[e.run.id] or 0) + 1 end
+    end})
+    slurm.ended(its.job)
+    for id, n in pairs(starts(spec.dir)) do counts[id] = (counts[id] or 0) + n end
+    for _, run in ipairs(campaign.plan(spec)) do
+      assert.equal(1, counts[run.id])
+      assert.equal(run.point.net == missing and "failed" or "finished", run.state)
+    end
+    assert.same({runs = 0, elements = 0, counts = {finished = 3, failed = 3}, notes = {}}, submit(spec))
+    campaigns.write(missing, campaigns.read "spec/support/small_net.lua")
+    its = submit(spec, {retry_failed = true})
+    assert.same({3, {finished = 3}}, {its.runs, its.counts})
+    slurm.ended(its.job)
+    assert.same({finished = 6}, campaign.status(spec).counts)
+  end)
+
+  with_slurm("has no more elements than Slurm takes, and says why they wait", function()
+    local seeds = {}
+    for i = 1, 230 do seeds[i] = i end
+    local path = campaigns.file("many", {grid = {seed = seeds}, slurm = {arguments = {"--hold"}}})
+    local its = submit(campaign.load(path))
+    assert.same({230, 100}, {its.runs, its.elements})
+    local out = agad_does("campaign " .. path .. " status")
+    has(out, "  230 queued\n", "  queued in Slurm: 230 JobHeldUser\n")
+    assert(slurm.sh("scancel %s", its.job))
+    slurm.ended(its.job)
+    has(agad_does("campaign " .. path .. " status"), "  230 waiting\n")
+  end)
+
   with_slurm("goes back to the queue when its time is nearly over, and goes on from its checkpoint #slow", function()
     local spec = campaigns.tiny("time", {grid = {seed = {1}}, options = {epochs = 12, checkpoint_steps = 1}})
     local run = campaign.plan(spec)[1]

@@ -32,6 +32,7 @@ SlurmdParameters=config_overrides
 ReturnToService=2
 SlurmdTimeout=5
 MinJobAge=3600
+MaxArraySize=100
 SchedulerParameters=batch_sched_delay=0,sched_interval=1,bf_interval=1
 RequeueExit=137,143
 NodeName=n0 NodeHostname=localhost NodeAddr=127.0.0.1 Port=PORT1 CPUs=1 RealMemory=2000
@@ -78,7 +79,7 @@ end
 --- Starts it.
 -- @return string|nil why it cannot be had here; nil: it is up
 function slurm.start()
-  for _, name in ipairs {"munged", "slurmctld", "slurmd", "sbatch", "squeue"} do
+  for _, name in ipairs {"munged", "slurmctld", "slurmd", "sbatch", "pgrep"} do
     if not slurm.sh("PATH=$PATH:/usr/sbin:/sbin command -v %s", name) then
       return ("%s is not installed (make test-deps)"):format(name)
     end

@@ -4,11 +4,13 @@
 
 local core = require "agad.core"
 local engine = require "agad.campaign.engine"
-local interrupt = require "agad.base.interrupt"
 local lfs = require "lfs"
 local plan = require "agad.campaign.plan"
 
 local element = {}
+
+--- The exit status after an interruption if something was gained until then, so that it is worth to go on.
+element.GAINED = 75
 
 local function lines_of(path)
   local file, reason = io.open(path, "rb")
@@ -41,8 +43,7 @@ end
 --- Trains the runs of an element.
 -- @param folder string where the submission lies
 -- @param index integer the element's number in the array, from 0
--- @return integer the exit status: 0; 1 if a run failed, or nothing was gained until it was interrupted; 143 if
---   something was, so that it is worth to go on
+-- @return integer the exit status: 0; 1 if a run failed, or nothing was gained until it was interrupted; GAINED
 -- @raise the files of the submission cannot be read; this agad names the runs otherwise; as `agad.campaign.run`
 function element.train(folder, index)
   local about, runs = lines_of(folder .. "/campaign.json")[1], lines_of(folder .. "/runs.jsonl")
@@ -61,7 +62,7 @@ function element.train(folder, index)
     if result.stopped == "interrupted" then
       gained = gained or checkpoint(run) ~= before
       say("%s is interrupted", its.id)
-      return gained and interrupt.status() or 1
+      return gained and element.GAINED or 1
     end
     if result.stopped then error("campaign: " .. result.stopped, 0) end
     failed, gained = failed + result.failed, true

@@ -21,6 +21,8 @@
 local engine = require "agad.campaign.engine"
 local file = require "agad.campaign.file"
 local planned = require "agad.campaign.plan"
+local queue = require "agad.campaign.queue"
+local slurm = require "agad.campaign.slurm"
 local store = require "agad.campaign.store"
 
 local campaign = {}
@@ -79,7 +81,7 @@ function campaign.run(spec, o) return setmetatable(engine.run(spec, o), summary)
 -- @return table runs and elements (counts), job and collector (numbers as text; nil: none), folder (of the scripts and
 --   what the jobs print), counts (state -> runs left out), notes (list)
 -- @raise as `agad.campaign.plan`; a wrong setting; Slurm is not there, does not answer or refuses (nothing is sent)
-function campaign.submit(spec, o) return require("agad.campaign.slurm").submit(spec, o) end
+function campaign.submit(spec, o) return slurm.submit(spec, o) end
 
 -- The runs of a call that may give them.
 local function runs_of(spec, o)
@@ -109,7 +111,7 @@ function campaign.status(spec, o)
   local runs, keys, skipped, all = campaign.plan(spec, o)
   local dir = spec.dir or "campaign"
   local its = {runs = runs, keys = keys, skipped = skipped, counts = {}, bytes = store.size(dir),
-    older = store.older(dir, all), slurm = require("agad.campaign.queue").look(spec, runs)}
+    older = store.older(dir, all), slurm = queue.look(spec, runs)}
   for _, run in ipairs(runs) do its.counts[run.state] = (its.counts[run.state] or 0) + 1 end
   return setmetatable(its, summary)
 end
@@ -169,5 +171,6 @@ end
 
 local takes = require("agad.base.options").takes
 takes(campaign.run, 2, engine.options)
+takes(campaign.submit, 2, slurm.options)
 
 return campaign

@@ -8,6 +8,7 @@
 
 local child = require "agad.campaign.child"
 local core = require "agad.core"
+local element = require "agad.campaign.element"
 local interrupt = require "agad.base.interrupt"
 local lfs = require "lfs"
 local luv = require "luv"
@@ -81,11 +82,10 @@ while :; do
   [ "$status" -gt 128 ] && [ -z "$stop" ] && [ "$again" -lt 2 ] || break
   again=$((again + 1))                           # it was killed by something else
 done
-if [ "$stop" = time ] && [ "$status" = 143 ]; then
+if [ "$stop" = time ] && [ "$status" = %d ]; then
   scontrol requeue "${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID" && exit 0
 fi
-[ "$status" -le 128 ] || status=1                # a status above may make Slurm start the job again, without end
-exit "$status"
+exit $((status != 0))                            # others may make Slurm start the job again, without end
 ]]
 
 local COLLECT = [[
@@ -99,7 +99,7 @@ local function command(spec, o, action)
   local words = {o.program, "campaign", luv.fs_realpath(o.file), action, "--dir", luv.fs_realpath(spec.dir)}
   if spec.root then words[#words + 1], words[#words + 2] = "--root", spec.root end
   if o.only then words[#words + 1], words[#words + 2] = "--only", o.only end
-  table.move(child.assignments(o.options or {}), 1, 1 << 20, #words + 1, words)
+  for _, word in ipairs(child.assignments(o.options or {})) do words[#words + 1] = word end
   for i, word in ipairs(words) do words[i] = shell(word) end
   return table.concat(words, " ")
 end
@@ -191,7 +191,7 @@ local function write_all(folder, spec, o, settings, runs, elements)
     "#SBATCH --signal=B:USR1@60", output(real, "%a.txt")}
   further(settings, directives(settings, training, directives(settings, shared, head)))
   write(folder, "job.sh", table.concat(head, "\n") .. "\n" .. TRAIN:format(
-    settings.cpus or "${SLURM_CPUS_ON_NODE:-1}", shell(o.program), shell(real)))
+    settings.cpus or "${SLURM_CPUS_ON_NODE:-1}", shell(o.program), shell(real), element.GAINED))
   if o.file then
     head = further(settings, directives(settings, shared, {"#!/bin/sh", "#SBATCH --job-name=" .. queue.name(spec),
       "#SBATCH --requeue --open-mode=truncate", output(real, "status.txt")}))
