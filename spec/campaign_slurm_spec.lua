@@ -62,7 +62,8 @@ end
 describe("a campaign in Slurm", function()
   with_slurm("is trained by an array, and its table is written after that", function()
     local path = campaigns.file("whole", {grid = {seed = {1, 2}}})
-    local out = agad_does("campaign " .. path .. " run --slurm --throttle 1 --partition main --time 30 --memory 100M")
+    local out = agad_does("campaign " .. path
+      .. " run --slurm --throttle 1 --partition main --time 30 --memory 100M --gres gpu:1")
     assert.matches("^  2 runs submitted as job %d+ %(2 elements%), in .*whole%.runs/slurm/1\n"
       .. "  job %d+ writes .*whole%.runs/slurm/1/table.txt after that\n$", out)
     local job, collector = out:match "job (%d+) %(.*job (%d+) writes"
@@ -74,9 +75,11 @@ describe("a campaign in Slurm", function()
     has(campaigns.read(dir .. "/slurm/1/table.txt"), "2/2")
     has(campaigns.read(dir .. "/slurm/1/status.txt"), "2 finished")
     assert.equal(campaigns.read(dir .. "/slurm/1/table.txt"), (agad_does("campaign " .. path .. " table")))
-    for _, its in pairs(slurm.elements(job)) do assert.same({"COMPLETED", "0"}, {its.JobState, its.Restarts}) end
-    local script = campaigns.read(dir .. "/slurm/1/job.sh")
-    has(script, "#SBATCH --array=0-1%1\n", '#SBATCH "--partition=main"\n', '#SBATCH "--mem=100M"\n')
+    for _, its in pairs(slurm.elements(job)) do
+      assert.same({"COMPLETED", "0", "n0", "main", "00:30:00", "100M", "gres:gpu:1"}, {its.JobState, its.Restarts,
+        its.NodeList, its.Partition, its.TimeLimit, its.MinMemoryNode, its.TresPerNode})
+    end
+    has(campaigns.read(dir .. "/slurm/1/job.sh"), "#SBATCH --array=0-1%1\n")
     assert.matches("^  nothing to submit; the others: 2 finished\n$",
       (agad_does("campaign " .. path .. " run --slurm")))
   end)
@@ -198,7 +201,8 @@ describe("Slurm that cannot be used", function()
     end
     refuses({partition = "none"}, "campaign: Slurm's sbatch: Invalid partition name specified; nothing was submitted")
     refuses({time = "soon"}, "campaign: Slurm's sbatch: Invalid --time specification; nothing was submitted")
-    refuses({gres = "gpu:1"}, "campaign: Slurm's sbatch: Invalid generic resource (gres) specification")
+    refuses({gres = "gpu:2"}, "campaign: Slurm's sbatch: Requested node configuration is not available")
+    refuses({gres = "disk:2"}, "campaign: Slurm's sbatch: Invalid generic resource (gres) specification")
     refuses({gres = 'a"b'}, "cannot be given to sbatch")
     refuses({partitions = "main"}, "partitions")
     refuses({arguments = {"x"}}, 'is no option of sbatch')

@@ -1,5 +1,6 @@
--- A real Slurm of two nodes with one core each on this machine, as any user, in a folder of its own: munged, slurmctld,
--- and a slurmd for each node. It is reached through SLURM_CONF, which is set here. Call slurm.stop() in teardown.
+-- A real Slurm of two nodes on this machine, with a core each and what it takes for a GPU on the first. Any user can
+-- start it: munged, slurmctld, and a slurmd for each node, in a folder of its own. It is reached through SLURM_CONF,
+-- which is set here. Call slurm.stop() in teardown.
 
 local lfs = require "lfs"
 local luv = require "luv"
@@ -35,7 +36,8 @@ MinJobAge=3600
 MaxArraySize=100
 SchedulerParameters=batch_sched_delay=0,sched_interval=1,bf_interval=1
 RequeueExit=137,143
-NodeName=n0 NodeHostname=localhost NodeAddr=127.0.0.1 Port=PORT1 CPUs=1 RealMemory=2000
+GresTypes=gpu
+NodeName=n0 NodeHostname=localhost NodeAddr=127.0.0.1 Port=PORT1 CPUs=1 RealMemory=2000 Gres=gpu:1
 NodeName=n1 NodeHostname=localhost NodeAddr=127.0.0.1 Port=PORT2 CPUs=1 RealMemory=2000
 PartitionName=main Nodes=ALL Default=YES
 ]]
@@ -87,6 +89,7 @@ function slurm.start()
   local dir, ports = scratch.folder, free_ports(3)
   local changes = {DIR = dir, USER = slurm.sh "id -un", PORT0 = ports[1], PORT1 = ports[2], PORT2 = ports[3]}
   scratch.write(dir .. "/slurm.conf", (CONF:gsub("%u[%u]+%d?", function(word) return changes[word] end)))
+  scratch.write(dir .. "/gres.conf", "NodeName=n0 Name=gpu File=/dev/null\n")
   assert(os.execute(("cd %s && chmod 755 . && mkdir state spool.n0 spool.n1 "
     .. "&& head -c 1024 /dev/urandom > munge.key && chmod 400 munge.key"):format(dir)))
   luv.os_setenv("SLURM_CONF", dir .. "/slurm.conf")
