@@ -61,6 +61,8 @@ for set in "$@"; do
     have clang-format || need clang-format;;
   extras)
     have tmux || need tmux
+    (PATH=$PATH:/usr/sbin:/sbin; have slurmctld && have slurmd && have sbatch && have munged) ||
+      like "slurmctld slurmd slurm-client munge"
     [ -z "$(lua_modules luasql.sqlite3)" ] || need lua-sql-sqlite3;;
   *) echo "packages: no such set: $set" >&2; exit 1;;
   esac

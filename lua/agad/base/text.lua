@@ -83,4 +83,9 @@ end
 -- @return string
 function text.printable(name) return require("agad.core").printable(name) end
 
+--- A text as one word of a shell's command.
+-- @param word string
+-- @return string
+function text.shell(word) return "'" .. word:gsub("'", "'\\''") .. "'" end
+
 return text

@@ -29,6 +29,11 @@ local function assignments(o, prefix, into)
   return into
 end
 
+--- Options as arguments of the program: `--set name=value`, sorted.
+-- @param o table
+-- @return list of texts
+function child.assignments(o) return assignments(o, "", {}) end
+
 --- The arguments of the program for a run.
 -- @param spec table root, curves
 -- @param run table dir, data, given

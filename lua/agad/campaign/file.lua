@@ -16,10 +16,10 @@ local known = {
   keep = option {choices = {"nothing", "model", "checkpoint", "all"}},
   curves = option {default = false}, most = option {default = 20000, min = 1, max = 10000000},
   workers = option {kind = "integer", min = 1, max = 1024},
-  table = option {kind = "any"}, plot = option {kind = "any"},
+  table = option {kind = "any"}, plot = option {kind = "any"}, slurm = option {kind = "any"},
 }
 
-local tables = {"options", "grid", "zip", "variants", "schedules", "table", "plot"}
+local tables = {"options", "grid", "zip", "variants", "schedules", "table", "plot", "slurm"}
 
 --- Checks the table of a campaign.
 -- @param spec table

@@ -15,16 +15,19 @@
 --   workers    how many runs are trained at the same time
 --   most       the most runs that a grid may have (20,000)
 --   name       whose folder it is (default: the file's name)
+--   slurm      what the jobs of `agad.campaign.submit` have, as partition, time, memory, gres
 --   table, plot  what `agad.campaign.table` and `agad.campaign.plot` are given
 
 local engine = require "agad.campaign.engine"
 local file = require "agad.campaign.file"
 local planned = require "agad.campaign.plan"
+local queue = require "agad.campaign.queue"
+local slurm = require "agad.campaign.slurm"
 local store = require "agad.campaign.store"
 
 local campaign = {}
 
-local STATES = {"finished", "running", "interrupted", "waiting", "absent", "failed"}
+local STATES = {"finished", "running", "queued", "interrupted", "waiting", "absent", "failed"}
 
 -- What the REPL prints of a campaign: "12 runs: 11 finished, 1 failed".
 local summary = {}
@@ -68,6 +71,18 @@ end
 -- @raise as `agad.campaign.plan`; the folder belongs to another campaign; the program cannot be started
 function campaign.run(spec, o) return setmetatable(engine.run(spec, o), summary) end
 
+--- Submits the unfinished runs to Slurm: a job array, and behind it a job that writes the table. Runs that Slurm or
+-- another process has are left out. The nodes share the campaign's folder and the data, on a file system whose locks
+-- (fcntl) hold between nodes; agad lies at the same place on all.
+-- @param spec table the campaign
+-- @param o table slurm (over the file's key of that name: partition, account, qos, time, memory, gres, cpus, throttle:
+--   elements at a time, runs_per_job, arguments: list of further options of sbatch), file (the campaign's file; without
+--   it no table is written), options (for that table), only, program, retry_failed (false)
+-- @return table runs and elements (counts), job and collector (numbers as text; nil: none), folder (of the scripts and
+--   what the jobs print), counts (state -> runs left out), notes (list)
+-- @raise as `agad.campaign.plan`; a wrong setting; Slurm is not there, does not answer or refuses (nothing is sent)
+function campaign.submit(spec, o) return slurm.submit(spec, o) end
+
 -- The runs of a call that may give them.
 local function runs_of(spec, o)
   if o.runs then return o.runs, o.keys end
@@ -87,15 +102,16 @@ local own = {runs = true, keys = true, only = true, format = true}
 --- How far a campaign is.
 -- @param spec table the campaign
 -- @param o table only
--- @return table runs (as of `agad.campaign.plan`), keys, counts (state -> number), bytes (of the folder), older (list
---   of {id, dir, row}: results that belong to no run of the file), skipped (list of {reason, count})
+-- @return table runs (as of `agad.campaign.plan`; unfinished ones that Slurm has are queued or running), keys, counts
+--   (state -> number), bytes (of the folder), older (list of {id, dir, row}: results of no run of the file), skipped
+--   (list of {reason, count}), slurm (why Slurm does not answer; nil if it does, or has nothing)
 -- @raise as `agad.campaign.plan`; the folder belongs to another campaign
 function campaign.status(spec, o)
   store.check(spec)
   local runs, keys, skipped, all = campaign.plan(spec, o)
   local dir = spec.dir or "campaign"
   local its = {runs = runs, keys = keys, skipped = skipped, counts = {}, bytes = store.size(dir),
-    older = store.older(dir, all)}
+    older = store.older(dir, all), slurm = queue.look(spec, runs)}
   for _, run in ipairs(runs) do its.counts[run.state] = (its.counts[run.state] or 0) + 1 end
   return setmetatable(its, summary)
 end
@@ -155,5 +171,6 @@ end
 
 local takes = require("agad.base.options").takes
 takes(campaign.run, 2, engine.options)
+takes(campaign.submit, 2, slurm.options)
 
 return campaign

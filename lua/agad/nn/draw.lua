@@ -3,6 +3,7 @@
 local core = require "agad.core"
 local nn = require "agad.nn"
 local places = require "agad.base.places"
+local shell = require("agad.base.text").shell
 
 local draw = {}
 
@@ -11,7 +12,6 @@ local WRITTEN = "// a net, written by agad"
 local colours = {conv = "lightblue", conv_transpose = "lightcyan", batch_norm = "lightgrey", max_pool = "wheat",
   concat = "palegreen", op = "thistle"}
 
-local function shell(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
 local function quoted(text) return '"' .. text:gsub('[\\"]', "\\%0") .. '"' end
 
 -- The label of a node: its name, its kernel or operator, and its output shape.

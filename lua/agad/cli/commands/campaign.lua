@@ -4,6 +4,8 @@ local common = require "agad.cli.common"
 local format = require("agad.base.text").format
 local interrupt = require "agad.base.interrupt"
 
+local STATES = {"finished", "running", "queued", "interrupted", "waiting", "absent", "failed"}
+local SLURM = {"partition", "time", "memory", "gres", "cpus", "throttle"}
 local SHOWN = 10                                  -- lines of a list that may be long
 
 local function out(text) require("agad.evaluate.report").out(text) end
@@ -15,6 +17,16 @@ local function list_of(text)
 end
 
 local function count(n, word) return ("%d %s%s"):format(n, word, n == 1 and "" or "s") end
+
+-- Checks the value of an option.
+local function whole(name, most)
+  most = most or 1000000
+  return function(given)
+    local n = math.tointeger(tonumber(given))
+    return n and n >= 1 and n <= most and n or nil,
+      ("%s %s: it must be a whole number from 1 to %d"):format(name, given, most)
+  end
+end
 
 local function bytes(n)
   if n < 1e6 then return format("%.0f kB", n / 1e3) end
@@ -93,6 +105,7 @@ local actions = {}
 function actions.run(args)
   local campaign, spec = load_campaign(args)
   if args.dry_run then return actions.estimate(args, campaign, spec) end
+  if args.slurm then return actions.submit(args, campaign, spec) end
   local runs, keys = common.usage(campaign.plan, spec, {only = args.only})
   interrupt.arm()
   local show = shower(args, keys, #runs)
@@ -110,6 +123,26 @@ function actions.run(args)
     common.fail(("%d of %s failed; agad campaign %s status says why, --retry-failed trains them again"):format(
       result.failed, count(#result.runs, "run"), args.file))
   end
+end
+
+function actions.submit(args, campaign, spec)
+  local settings = {}
+  for _, name in ipairs(SLURM) do settings[name] = args[name] end
+  local its = campaign.submit(spec, {slurm = settings, file = args.file, options = common.given(args),
+    only = args.only, retry_failed = args.retry_failed})
+  if not args.quiet then
+    for _, note in ipairs(its.notes) do io.stderr:write("note: ", note, "\n") end
+  end
+  if args.json then return common.print_json(its) end
+  local others = {}
+  for _, state in ipairs(STATES) do
+    if its.counts[state] then others[#others + 1] = ("%d %s"):format(its.counts[state], state) end
+  end
+  local rest = #others > 0 and ("; the others: " .. table.concat(others, ", ")) or ""
+  if its.runs == 0 then return out("  nothing to submit" .. rest) end
+  out(("  %s submitted as job %s (%s), in %s%s"):format(count(its.runs, "run"), its.job, count(its.elements, "element"),
+    its.folder, rest))
+  if its.collector then out(("  job %s writes %s/table.txt after that"):format(its.collector, its.folder)) end
 end
 
 function actions.estimate(args, campaign, spec)
@@ -151,17 +184,18 @@ function actions.status(args)
   local campaign, spec = load_campaign(args)
   local plan = require "agad.campaign.plan"
   local its = common.usage(campaign.status, spec, {only = args.only})
+  if its.slurm and not args.quiet then io.stderr:write("note: ", its.slurm, "; what it has queued is not shown\n") end
   if args.json then
     for _, run in ipairs(its.runs) do
       common.print_json {id = run.id, dir = run.dir, state = run.state, point = run.point, reason = run.reason,
-        unfit = run.unfit, auroc = run.row and run.row.auroc}
+        queued = run.queued, unfit = run.unfit, auroc = run.row and run.row.auroc}
     end
     for _, one in ipairs(its.older) do common.print_json {id = one.id, dir = one.dir, state = "older"} end
     return
   end
   out(("  %s in %s, %s"):format(count(#its.runs, "run"), spec.dir, bytes(its.bytes)))
   local parts = {}
-  for _, state in ipairs {"finished", "running", "interrupted", "waiting", "absent", "failed"} do
+  for _, state in ipairs(STATES) do
     if its.counts[state] then parts[#parts + 1] = ("%d %s"):format(its.counts[state], state) end
   end
   out("  " .. table.concat(parts, ", "))
@@ -173,6 +207,16 @@ function actions.status(args)
   if its.counts.running then
     out "  running:"
     print_some(named "running", function(run) return ("%s  %s"):format(run.id, plan.words(run, its.keys)) end)
+  end
+  if its.counts.queued then
+    local whys, order = {}, {}
+    for _, run in ipairs(named "queued") do
+      local why = run.queued or "not yet looked at"
+      if not whys[why] then order[#order + 1] = why end
+      whys[why] = (whys[why] or 0) + 1
+    end
+    for i, why in ipairs(order) do order[i] = ("%d %s"):format(whys[why], why) end
+    out("  queued in Slurm: " .. table.concat(order, ", "))
   end
   if its.counts.failed then
     out "  failed (--retry-failed trains them again):"
@@ -233,14 +277,26 @@ return {
       "run (the default): train what is not finished; status; table; plot")
     c:option "--dir":argname "DIR":description "the folder for the runs (default: FILE with the extension .runs)"
     add.root(c)
-    c:option "--workers":argname "N":convert(function(given)
-      local n = math.tointeger(tonumber(given))
-      return n and n >= 1 and n <= 1024 and n or nil,
-        "--workers " .. given .. ": it must be a whole number from 1 to 1024"
-    end):description "how many runs to train at the same time; they share the cores (default: one for each core or GPU)"
+    c:option "--workers":argname "N":convert(whole("--workers", 1024)):description(
+      "how many runs to train at the same time; they share the cores (default: one for each core or GPU)")
     c:option "--only":argname "EXPR":description "only runs for which this holds: 'gamma > 0 and net == \"unet\"'"
     c:flag "--dry-run":description "train nothing; count the runs, and estimate their time from a measured step"
     c:flag "--retry-failed":description "train runs again that failed before"
+    c:flag "--slurm":description "run: submit the runs to Slurm as a job array, and a job that writes the table"
+    for _, one in ipairs {{"partition", "NAME", "Slurm's partition"}, {"time", "TIME", "a job's longest time: H:MM:SS"},
+      {"memory", "SIZE", "a job's memory: 8G"}, {"gres", "LIST", "a job's devices: gpu:1"}} do
+      c:option("--" .. one[1]):argname(one[2]):description("--slurm: " .. one[3])
+    end
+    c:option "--cpus":argname "N":convert(whole "--cpus"):description "--slurm: a job's cores"
+    c:option "--throttle":argname "N":convert(whole "--throttle"):description "--slurm: how many jobs at a time"
+    c:action(function(args)
+      local runs = (args.action or "run") == "run"
+      for _, name in ipairs {"slurm", table.unpack(SLURM)} do
+        if args[name] and not runs then c:error(("--%s goes with run, not with %s"):format(name, args.action)) end
+        if args[name] and not args.slurm then c:error(("--%s goes with --slurm"):format(name)) end
+      end
+      if args.slurm and args.workers then c:error "--workers divides this machine; with --slurm give --throttle" end
+    end)
     c:option "--by":argname "OPTIONS":description "table, plot: the options that tell groups apart (A,B)"
     c:option "--over":argname "OPTIONS":description "table, plot: the options that name classes (default: normal)"
     c:option "--values":argname "FIGURES":description "table, plot: what of the results (default: the AUROC columns)"
