@@ -4,7 +4,7 @@ local nets = require "agad.nn.options"
 local nn = require "agad.nn"
 local option = require("agad.base.options").option
 
--- What each term adds to the losses that csrc/train/agad_loss.c computes, in a batch of n normals and a known anomalies.
+-- What each term adds to the losses of csrc/train/agad_loss.c, in a batch of n normals and a known anomalies.
 local function terms(o, L, n, a)
   local counted = o.branch_weight == "count" and a > 0
   local wn, wa = counted and n / (n + a) or 1, counted and a / (n + a) or 1

@@ -41,11 +41,16 @@ local function lines_of(c)
   return lines
 end
 
-function comparison.__describe(c)
+function comparison.__describe(c, width)
   local lines, out = lines_of(c), {}
   if #lines == 1 then out[1] = "nothing differs at this stage" end
   if #lines > 1 then
-    for line in report.align(lines):gmatch "[^\n]+" do out[#out + 1] = line end
+    local text = report.align(lines)
+    if text:find(("[^\n]"):rep((width or 77) + 1)) then    -- no room for a table
+      text = format("as it is -> %s:\n", c.text)
+      for i = 2, #lines do text = text .. ("%s: %s -> %s (%s)\n"):format(table.unpack(lines[i])) end
+    end
+    for line in text:gmatch "[^\n]+" do out[#out + 1] = line end
     out[#out + 1] = "all else is equal: losses, gradient norms, means of tensors, and how far the nets have moved"
   end
   if not c.same_batch then out[#out + 1] = "the option changes the batch: its pictures are others" end

@@ -21,6 +21,7 @@
 -- @example for stage, state in agad.teach(run, {steps = 2}) do print(stage, state.losses.con) end
 
 local agad = require "agad"
+local auto = require "agad.train.auto"
 local configuration = require "agad.base.configuration"
 local lesson = require "agad.teach.lesson"
 local methods = require "agad.train.method"
@@ -33,17 +34,17 @@ local function kind_of(v)
 end
 
 -- The options of a task, and those of the trainer.
-local function divided(given)
-  local method = methods.load(given.method and given.method ~= "auto" and given.method or "agad")
+local function divided(given, set)
+  local method = methods.load((auto.method(given, set.train.paths ~= nil)))
   local of_task = configuration.select(configuration.resolve(method, given), "task")
   local task, run = {}, {}
   for name, v in pairs(given) do if of_task[name] ~= nil then task[name] = v else run[name] = v end end
   return task, run
 end
 
-return function(given, o)
-    local kind = kind_of(given)
-  if kind == "agad.run" then return stages(given, o) end
+local function teach(given, o)
+  local kind = kind_of(given)
+  if kind == "agad.run" then return stages.of(given, o) end
   if kind ~= "agad.task" and kind ~= "agad.set" and kind ~= "string" then
     agad.core.fail(("teach: give a task, a set, the name of a data set, or a run, not a %s"):format(kind))
   end
@@ -57,8 +58,15 @@ return function(given, o)
   if kind ~= "agad.task" then
     local set = kind == "string" and agad.data.load(given) or given
     local of_task
-    of_task, rest = divided(rest)
+    of_task, rest = divided(rest, set)
     task = agad.task.new(set, of_task)
   end
   return lesson.new(task, rest, mine)
 end
+
+return options.takes(teach, 2, function(given)
+  local ok, method = pcall(methods.load, given.method and given.method ~= "auto" and given.method or "agad")
+  local all = {steps = stages.options.steps, memory = lesson.options.memory}
+  for name, d in pairs((select(2, configuration.schema(ok and method or nil)))) do all[name] = all[name] or d end
+  return all
+end)

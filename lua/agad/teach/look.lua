@@ -133,11 +133,20 @@ local view = {__name = "agad.view"}
 
 local function number(v) return v and format("%.4g", v) or "-" end
 
-local function table_of(lines, out)
-  for line in report.align(lines):gmatch "[^\n]+" do out[#out + 1] = "  " .. line end
+-- Adds a table to lines of text, without the columns with these titles where there is no room for them.
+local function table_of(lines, out, width, drop)
+  local text = report.align(lines)
+  for _, title in ipairs(drop) do
+    if (utf8.len(text:match "^[^\n]*") or 0) <= width then break end
+    for c = #lines[1], 1, -1 do
+      if lines[1][c] == title then for _, line in ipairs(lines) do table.remove(line, c) end end
+    end
+    text = report.align(lines)
+  end
+  for line in text:gmatch "[^\n]+" do out[#out + 1] = line end
 end
 
-local function describe_tensors(v, out)
+local function describe_tensors(v, out, width)
   local lines, rest = {{"tensor", "shape", "type", "least", "mean", "most"}}, {}
   for _, name in ipairs(keys(v.tensors)) do
     local t = v.tensors[name]
@@ -145,11 +154,11 @@ local function describe_tensors(v, out)
       lines[#lines + 1] = {name, table.concat(t.shape, " x "), t.dtype, number(t.least), number(t.mean), number(t.most)}
     else rest[#rest + 1] = ("%s (%s)"):format(name, table.concat(t.shape, " x ")) end
   end
-  table_of(lines, out)
+  table_of(lines, out, width, {"type", "least", "most"})
   if #rest > 0 then out[#out + 1] = "as before: " .. table.concat(rest, ", ") end
 end
 
-local function describe_losses(v, out)
+local function describe_losses(v, out, width)
   for _, update in ipairs(keys(v.losses)) do
     local l = v.losses[update]
     if #l.terms > 0 then
@@ -159,7 +168,7 @@ local function describe_losses(v, out)
         lines[#lines + 1] = {t.name, number(t.value), number(t.weight), number(t.adds),
           t.share and format("%.1f %%", 100 * t.share) or "-"}
       end
-      table_of(lines, out)
+      table_of(lines, out, width, {"weight", "value"})
       if not l.known and update ~= "" then
         out[#out + 1] = "the method does not say how these terms make up the loss (its key `terms`): no shares"
       end
@@ -180,11 +189,11 @@ local function describe_gradients(v, out)
 end
 
 --- The lines that a view prints as, below its first one.
-function view.__describe(v)
+function view.__describe(v, width)
   local out = {}
   if v.line then out[1] = v.line end
-  describe_tensors(v, out)
-  describe_losses(v, out)
+  describe_tensors(v, out, width or 77)
+  describe_losses(v, out, width or 77)
   describe_gradients(v, out)
   for _, what in ipairs(keys(v.changed.moved)) do
     local m = v.changed.moved[what]

@@ -8,7 +8,7 @@ local known = {steps = options.option {default = 1, min = 0}}
 -- @param run run
 -- @param o table steps (1)
 -- @return function returns the name of the stage that has just run (nil at the end), the state, and the stage's number
-return options.takes(function(run, o)
+return {options = known, of = function(run, o)
   local left, at, stages = options.check("teach", o, known, true).steps, 0, nil
   return function()
     if at == stages then at, left = 0, left - 1 end
@@ -19,4 +19,4 @@ return options.takes(function(run, o)
     at = at + 1
     return run:run_stage(at), run.state, at
   end
-end, 2, known)
+end}
