@@ -4,7 +4,19 @@
 local cli = dofile "spec/support/cli.lua"
 local checks = dofile "spec/support/checks.lua"
 local has = checks.has
-teardown(cli.remove)
+local terminal = dofile "spec/support/terminal.lua"
+
+local open                                        -- the terminal of the current test
+
+after_each(function()
+  if open then open:close() end
+  open = nil
+end)
+
+teardown(function()
+  cli.remove()
+  terminal.remove()
+end)
 
 cli.write(cli.dir .. "/small_net.lua", cli.read "spec/support/small_net.lua")
 
@@ -14,6 +26,41 @@ local function lesson(lines, arguments)
   return cli.agad(("teach weave --net small_net.lua --batch 16 --gamma .05 --threads 1 --set min_anom=2 --limit 60 %s "
     .. "< lines"):format(arguments or ""))
 end
+
+local function at_prompt(t, text)
+  return t:wait(function(screen)
+    local _, last = screen:find(text, 1, true)
+    return last and screen:find("\nteach>\n$", last) ~= nil
+  end)
+end
+
+describe("agad teach at a terminal", function()
+  it("asks, completes, stops training at Ctrl-C, shows pictures, and fits into 40 columns", function()
+    if terminal.missing then pending(terminal.missing) end
+    local command = ("cd %s && exec %s teach weave --net small_net.lua --batch 16 --gamma .05 --threads 1 --limit 60 "
+      .. "--set min_anom=2"):format(cli.dir, cli.launcher)
+    open = terminal.start("sh -c '" .. command .. "'", {columns = 40, lines = 100})
+    open:wait "teach>"
+    open:press "Enter"
+    local screen = at_prompt(open, "stage 1 of 8: reconstruct")
+    assert.is_truthy(screen:find("tensor   shape", 1, true))
+    for line in screen:gmatch "[^\n]+" do assert.is_true((utf8.len(line) or 0) <= 40) end
+    open:enter("plot", "rows: x; x_hat; |x - x_hat|")
+    at_prompt(open, "rows: x;")
+    open:type "what if adv_a"
+    open:press "Tab"
+    open:wait "what if adv_anom"
+    open:press "C-c"
+    at_prompt(open, "^C")
+    open:enter("run to 100000", "run to 100000")
+    open:press "C-c"
+    at_prompt(open, "before step ")
+    open:enter("back", "back")
+    at_prompt(open, "before step 2 (epoch 1)")
+    open:press "C-d"
+    open:wait "status 0"
+  end)
+end)
 
 describe("agad teach", function()
   it("walks through steps, back, under other options, and draws and saves", function()

@@ -121,7 +121,7 @@ local function between(self, state)
   self.at, self.look, self.view, self.other = 0, nil, nil, nil
 end
 
--- After a stage that failed: where the lesson was before it.
+-- After a stage that failed or was interrupted: where the lesson was before it.
 local function recover(self)
   core.interrupt_clear()
   local held <close> = interrupt.hold()                  -- luacheck: ignore 211
@@ -133,22 +133,31 @@ local function recover(self)
     if ok then self.at = at else between(self, last_point(self)) end
   end
   if not ok then table.remove(self.points) end
+  self.busy = false
   return ok or at == 0
+end
+
+-- Each method that moves the run begins with this: Ctrl-C may have ended the one before at any place.
+local function ready(self)
+  if self.busy then recover(self) end
 end
 
 local function begin(self)
   local run = self.run
   local state = snapshot.take(run)
-  local ok, more = errors.try(run.begin_step, run)
-  if not ok then
-    core.interrupt_clear()
-    between(self, state)
-    fail("%s; the lesson is where it was", errors.text(more))
+  do
+    local held <close> = interrupt.hold()                -- luacheck: ignore 211
+    keep(self, state)
+    self.at, self.view, self.busy = 0, nil, true
   end
-  self.at = 0
-  if not more then fail "this is the end of the lesson: the method's last phase has no steps" end
-  keep(self, state)
-  self.look = look.new(run, state)
+  local ok, more = errors.try(run.begin_step, run)
+  if ok and more then
+    self.look = look.new(run, state)
+    return
+  end
+  recover(self)
+  if ok then fail "this is the end of the lesson: the method's last phase has no steps" end
+  fail("%s; the lesson is where it was", errors.text(more))
 end
 
 --- Whether no stage of a step is still to be run.
@@ -159,16 +168,19 @@ local function is_between(self) return self.at == 0 or self.at == self.run.stage
 -- @raise the stage fails: the lesson is then where it was before
 -- @example lesson = agad.teach("weave", {gamma = .05}); lesson:next()
 function lesson:next()
+  ready(self)
   if is_between(self) then begin(self) end
+  self.busy = true
   local ok, result = errors.try(self.run.run_stage, self.run, self.at + 1)
   if not ok then
     local whole = recover(self)
     fail("%s; the lesson is %s", errors.text(result),
       whole and "where it was before this stage" or "at the beginning of the step")
   end
-  self.at, self.other = self.at + 1, nil
-  self.view = self.look:stage(self.at, result)
-  return self.view
+  local view = self.look:stage(self.at + 1, result)
+  local held <close> = interrupt.hold()                  -- luacheck: ignore 211
+  self.at, self.view, self.other, self.busy = self.at + 1, view, nil, false
+  return view
 end
 
 --- Runs to the end of the step, or to that of the n-th one from here.
@@ -195,13 +207,14 @@ end
 -- @raise the epoch is over; a stage fails: the lesson is then where it was
 function lesson:run_to(epoch)
   if math.type(epoch) ~= "integer" or epoch < 1 then fail("run to %s: give the number of an epoch", show(epoch)) end
+  local held <close> = interrupt.hold()                  -- luacheck: ignore 211
+  ready(self)
   if not is_between(self) then self:step() end
   local run = self.run
   if run.epoch > epoch or run.epoch == epoch and is_over(run) then
     fail("run to %d: this is the end of epoch %d; give a later one, or go back", epoch, run.epoch)
   end
   local state, number = snapshot.take(run), run.phase
-  local held <close> = interrupt.hold()                  -- luacheck: ignore 211
   local ok, reason = errors.try(function()
     repeat
       if not run:begin_step() then break end
@@ -226,6 +239,8 @@ end
 function lesson:back(n)
   n = n or 1
   if math.type(n) ~= "integer" or n < 1 then fail("back %s: give a number from 1", show(n)) end
+  local held <close> = interrupt.hold()                  -- luacheck: ignore 211
+  ready(self)
   for _ = 1, n do
     local state = last_point(self)
     if not state then
@@ -259,6 +274,7 @@ end
 -- @raise there is no such option, it has no such value, or it belongs to the whole lesson; the lesson stays as it is
 -- @example lesson = agad.teach("weave", {gamma = .05}); lesson:set("lambda.con", 10)
 function lesson:set(name, value)
+  ready(self)
   local changes = changes_of("set", name, value)
   local given = add_to(self.given, changes)
   local inside = not is_between(self)
@@ -266,6 +282,7 @@ function lesson:set(name, value)
   local run = fork(self, "set", given, state, words(changes))
   local seen, view
   if inside then seen, view = walk(run, state, self.at) end
+  local held <close> = interrupt.hold()                  -- luacheck: ignore 211
   self.run, self.given, self.look, self.view, self.other = run, given, seen, view, nil
   if not inside then self.at = 0 end
   return view or self:where()
@@ -278,6 +295,7 @@ end
 -- @raise no stage of a step has run; as `set`
 -- @example lesson = agad.teach("weave", {gamma = .05}); lesson:step(); lesson:what_if("adv_anom", "opposite")
 function lesson:what_if(name, value)
+  ready(self)
   local changes = changes_of("what if", name, value)
   if not self.view then fail "what if: no stage of this step has run; run one with next" end
   local state, text = last_point(self), words(changes)
@@ -297,6 +315,7 @@ end
 -- @return string the bytes of the picture, with an ending alone; else nil
 -- @raise no stage has run; as `agad.plot.grid`
 function lesson:plot(path)
+  ready(self)
   local runs = {{self.run, ""}}
   runs[2] = self.other
   return pictures.draw(runs, path)
@@ -305,7 +324,10 @@ end
 --- Saves the model as it is now.
 -- @param path string
 -- @raise the method is not in its last phase; it cannot be written
-function lesson:save(path) self.run:save(path) end
+function lesson:save(path)
+  ready(self)
+  self.run:save(path)
+end
 
 -- In words --------------------------------------------------------------------------------------
 
@@ -323,6 +345,7 @@ end
 --- Where the lesson is.
 -- @return position step, epoch, and stage, number and of within a step
 function lesson:where()
+  ready(self)
   local run, v = self.run, self.view
   if v then
     return setmetatable({step = v.step, epoch = v.epoch, phase = v.phase, stage = v.stage, number = v.number,

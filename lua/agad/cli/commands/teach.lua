@@ -7,6 +7,8 @@ local interrupt = require "agad.base.interrupt"
 
 local function width() return math.max(20, require("agad.core").terminal_width() - 1) end
 
+local function say(line) io.stdout:write(require("agad.base.text").wrap(line, width(), 4), "\n") end
+
 -- Runs a line: whether it went well, and whether the lesson is over.
 local function obey(lesson, line)
   local commands, over = require "agad.teach.commands", false
@@ -39,7 +41,7 @@ local function talk(lesson)
   local core = require "agad.core"
   local read = require("agad.cli.repl.terminal").open {history = false,
     complete = function(text, at) return completed(lesson, text, at) end}
-  io.stdout:write "next runs a stage; help lists the commands; Ctrl-D ends the lesson\n"
+  say "next runs a stage; help lists the commands; Ctrl-D ends the lesson"
   while not core.end_requested() do
     local line = read "teach> "
     if line == nil or line and select(2, obey(lesson, line)) then break end
@@ -70,7 +72,7 @@ local function teach(args)
   local task = agad.task.new(set, picks:task(set, task_options))
   if memory then run_options.memory = memory.memory end
   local lesson = agad.teach(task, run_options)
-  for _, line in ipairs(picks:about(lesson.run)) do io.stdout:write("  ", line, "\n") end
+  for _, line in ipairs(picks:about(lesson.run)) do say("  " .. line) end
   if require("agad.core").isatty(0) then talk(lesson) else follow(lesson) end
   local status = require("agad.core").end_requested() and interrupt.status()
   if status then common.fail("", status) end
