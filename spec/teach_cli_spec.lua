@@ -111,6 +111,32 @@ next]]
       "agad: run: say how far", "agad: save: give a file")
   end)
 
+  it("goes on from the state before a stage of one's own that raises, or that Ctrl-C ends", function()
+    cli.write(cli.dir .. "/mine.lua", [[
+local loss, luv, nn = require "agad.loss", require "luv", require "agad.nn"
+local calls = 0
+return {name = "mine", options = {epochs = 2, ema = 0.0}, input = {0, 1},
+  nets = function(_, shape) return {g = nn.builder(shape):conv(shape[1], {kernel = 3, padding = 1}):build "g"} end,
+  picture = "g", score = {"l2"}, average = {"g"},
+  phases = {{name = "train", updates = {g = {nets = {"g"}}}, step = {
+    {"rebuild", function(s) s.x_hat = s.net.g(s.x) end},
+    {"measure", function(s)
+      calls = calls + 1
+      if calls == 2 then error "not today" end
+      if calls == 3 then luv.kill(luv.os_getpid(), "sigint") end
+      while calls == 3 do end
+      s.loss.rec = loss.mse(s.x_hat, s.x)
+      s:backward("g", s.loss.rec)
+    end}, "g_update"}}}}]])
+    cli.write(cli.dir .. "/lines", "step\nnext\nnext\nwhere\nnext\nwhere\nnext\nback 2\n")
+    local status, out, err = cli.agad "teach weave --method mine.lua --batch 16 --threads 1 --limit 60 < lines"
+    assert.equal(1, status)
+    assert.equal("agad: step 2: stage measure: not today; the lesson is where it was before this stage\n"
+      .. "agad: interrupted\n", (err:gsub("mine%.lua:%d+: ", "")))
+    assert.equal(2, select(2, out:gsub("in step 2, after stage 1 of 3: rebuild", "")))
+    has(out, "step 2, stage 2 of 3: measure", "before step 1 (epoch 1)")
+  end)
+
   it("refuses wrong arguments before it starts", function()
     cli.refuses(2, "teach weave --memory none", "teach: memory = \"none\"")
     cli.refuses(2, "teach weave --method agda", "unknown method")
