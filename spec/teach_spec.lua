@@ -175,6 +175,19 @@ describe("a lesson", function()
   end)
 end)
 
+describe("the stages of a run", function()
+  it("go on in the middle of an epoch with its rates, where training left off", function()
+    local o, dir = options {epochs = 3}, scratch.path "resumed"
+    local first = agad.trainer(small.task, o, {dir = dir})
+    first:fit(function(e) return e.kind == "step" and e.step == 3 and "stop" or nil end)
+    first:close()
+    local run = agad.trainer(small.task, o, {dir = dir, resume = true})
+    for _ in agad.teach(run) do end
+    equals({run = run}, fused(4, options {epochs = 3, method = "agad"}))
+    run:close()
+  end)
+end)
+
 describe("a view", function()
   it("has each term of AGAD's losses with its weight, and they make up the loss under every switch", function()
     for _, more in ipairs {{}, {adcon_anom = "both", d_anom = "real+fake"}, {adcon_anom = "xhat_xhat2"},
