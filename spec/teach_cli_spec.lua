@@ -1,6 +1,7 @@
 -- The command agad teach: commands line by line, its one-line errors, its exit status.
 -- To add a case: lines of input, and what they print.
 
+local agad = require "agad"
 local cli = dofile "spec/support/cli.lua"
 local checks = dofile "spec/support/checks.lua"
 local has = checks.has
@@ -135,6 +136,18 @@ return {name = "mine", options = {epochs = 2, ema = 0.0}, input = {0, 1},
       .. "agad: interrupted\n", (err:gsub("mine%.lua:%d+: ", "")))
     assert.equal(2, select(2, out:gsub("in step 2, after stage 1 of 3: rebuild", "")))
     has(out, "step 2, stage 2 of 3: measure", "before step 1 (epoch 1)")
+  end)
+
+  it("prints JSON, an object a command, also of losses that are no numbers", function()
+    local status, out = lesson("step\nback\nset lr 1e30\nstep 2\n", "--json")
+    assert.equal(0, status)
+    local rows = {}
+    for line in out:gmatch "[^\n]+" do rows[#rows + 1] = agad.core.json_decode(line) end
+    assert.equal(4, #rows)
+    assert.same({"guard_collapse", 14, 1}, {rows[1].stage, rows[1].normals, rows[1].step})
+    assert.same({step = 1, epoch = 1}, rows[2])
+    assert.equal(2, rows[4].step)
+    assert.is_truthy(out:match "[^\n]+\n$":find('"con":null', 1, true))
   end)
 
   it("refuses wrong arguments before it starts", function()

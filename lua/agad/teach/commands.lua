@@ -10,16 +10,16 @@ local commands = {}
 local function fail(form, ...) error(format(form, ...), 0) end
 
 local help = [[
-next             runs the next stage (an empty line does too)
-step [N]         runs to the end of the step, or of the N-th one from here
-run to EPOCH     trains to the end of this epoch; Ctrl-C ends it after a step
-back [N]         goes to the beginning of the step, or to that of the step before
-set KEY VALUE    changes an option from here on: set lambda.con 10
-what if KEY=VALUE  this stage from the same state with another option, side by side
-plot [FILE]      x, the reconstructions and the error: here, or as PNG, SVG or PDF
-save FILE        saves the model as it is now
-where            says where the lesson is
-quit             ends it (so does Ctrl-D)]]
+next                runs the next stage (an empty line does too)
+step [N]            runs to the end of the step, or of the N-th one from here
+run to EPOCH        trains to the end of this epoch; Ctrl-C ends it after a step
+back [N]            goes to the beginning of the step, or to that of the step before
+set KEY VALUE       changes an option from here on: set lambda.con 10
+what if KEY=VALUE   this stage from the same state with another option, side by side
+plot [FILE]         x, the reconstructions and the error: here, or as PNG, SVG or PDF
+save FILE           saves the model as it is now
+where               says where the lesson is
+quit                ends it (so does Ctrl-D)]]
 
 -- A whole number, or nil if there is no text.
 local function whole(name, text)

@@ -95,13 +95,14 @@ local function usual(o, fresh)
   return list
 end
 
--- The terms of an update's loss with their shares; without shares where they do not make up the loss.
+-- The terms of an update's loss with their shares; without shares where they do not make up the loss, or it is not
+-- computed yet (nil).
 local function shared(total, list)
   local sum, all, largest = 0, 0, 0
   for _, t in ipairs(list) do
     sum, all, largest = sum + t[3], all + math.abs(t[3]), math.max(largest, math.abs(t[3]))
   end
-  local known = math.abs(sum - total) <= tolerance * math.max(largest, math.abs(total))
+  local known = total ~= nil and math.abs(sum - total) <= tolerance * math.max(largest, math.abs(total))
   local terms = {}
   for i, t in ipairs(list) do
     terms[i] = {name = t[1], value = t.value, weight = known and t[2] or nil, adds = known and t[3] or nil,
@@ -123,7 +124,7 @@ local function losses_of(run, losses, fresh)
     for _, t in ipairs(list) do t.value = losses[t[1]] end
     found[update] = shared(total, list)
   end
-  if not next(totals) and next(parts) then found[""] = shared(0 / 0, usual(run.method_options, parts)) end
+  if not next(totals) and next(parts) then found[""] = shared(nil, usual(run.method_options, parts)) end
   return found
 end
 

@@ -9,13 +9,27 @@ local function width() return math.max(20, require("agad.core").terminal_width()
 
 local function say(line) io.stdout:write(require("agad.base.text").wrap(line, width(), 4), "\n") end
 
+-- A value as JSON can have it: null for numbers that it lacks.
+local function plain(v)
+  if type(v) == "number" and v - v ~= 0 then return require("agad.core").null end
+  if type(v) ~= "table" then return v end
+  local new = {}
+  for key, inner in pairs(v) do new[key] = plain(inner) end
+  return new
+end
+
+local function print_value(value, json)
+  if json then return common.print_json(type(value) == "string" and {text = value} or plain(value)) end
+  io.stdout:write(require("agad.cli.repl.print").text(value, {width = width()}), "\n")
+end
+
 -- Runs a line: whether it went well, and whether the lesson is over.
-local function obey(lesson, line)
+local function obey(lesson, line, json)
   local commands, over = require "agad.teach.commands", false
   local ok, reason = interrupt.protected(function()
     local value
     value, over = commands.run(lesson, line)
-    if value ~= nil then io.stdout:write(require("agad.cli.repl.print").text(value, {width = width()}), "\n") end
+    if value ~= nil then print_value(value, json) end
   end, function(err) return errors.is_interruption(err) and "interrupted" or common.message(err) end)
   require("agad.core").interrupt_clear()
   io.stdout:flush()
@@ -48,11 +62,11 @@ local function talk(lesson)
   end
 end
 
-local function follow(lesson)
+local function follow(lesson, json)
   local well = true
   for line in io.lines() do
     if require("agad.core").end_requested() then break end
-    local ok, over = obey(lesson, line)
+    local ok, over = obey(lesson, line, json)
     well = well and ok
     if over then break end
   end
@@ -72,8 +86,8 @@ local function teach(args)
   local task = agad.task.new(set, picks:task(set, task_options))
   if memory then run_options.memory = memory.memory end
   local lesson = agad.teach(task, run_options)
-  for _, line in ipairs(picks:about(lesson.run)) do say("  " .. line) end
-  if require("agad.core").isatty(0) then talk(lesson) else follow(lesson) end
+  for _, line in ipairs(args.json and {} or picks:about(lesson.run)) do say("  " .. line) end
+  if require("agad.core").isatty(0) and not args.json then talk(lesson) else follow(lesson, args.json) end
   local status = require("agad.core").end_requested() and interrupt.status()
   if status then common.fail("", status) end
 end
