@@ -36,7 +36,7 @@ rooms base; rooms cpu; rooms cuda at; rooms at cpu; rooms data at; rooms net at;
 # The same in lua/agad, from the lowest room up: a room may require itself, those before it, and the C core.  What is
 # at the top may require any; `require "agad"` alone gives operators, so its parts may not be used from below.
 below=core parts=
-for room in base tensor nn nets methods data task evaluate train bench campaign cli; do
+for room in base tensor nn nets methods data task evaluate train bench campaign teach cli; do
   below="$below|$room"
   [ $room != cli ] || below="$below|options"
   found=$(grep -rnoE "require\(? ?[\"']agad\.[a-z_.]+" "lua/agad/$room" | grep -vE "agad\.($below)(\.|$)" |

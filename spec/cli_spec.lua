@@ -27,7 +27,6 @@ describe("wrong usage of agad", function()
     refuses(2, "train weave --out m.st --nonsense", "unknown option '--nonsense'")
     refuses(2, "score m.st", "missing argument 'path'")
     refuses(2, "-e", "-e needs Lua code")
-    refuses(2, "teach mnist", "agad teach is not available in this version")
   end)
 
   it("checks options before it starts", function()

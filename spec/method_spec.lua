@@ -45,7 +45,7 @@ describe("a method's file", function()
       {function(m) m.phases[1].step = {3} end, "phase a: stage 1 must be a name"},
       {function(m) m.phases[2] = 3 end, "must be a table"},
       {function(m) m.keep = "c" end, "'keep' must be a list"},
-      {function(m) m.scores = {"l2"} end, "unknown key scores; did you mean score?; known: anomalies, average,"},
+      {function(m) m.scores = {"l2"} end, "unknown key scores; did you mean score?; known: about, anomalies, average,"},
       {function(m) m.name = ("m"):rep(64) end, "'name' must be a string of 1 to 63 bytes"},
       {function(m) m.average = "generator" end, "'average' must be a list of names"},
       {function(m) m.picture = true end, "'picture' must be the name of a net"},
@@ -66,6 +66,8 @@ describe("a method's file", function()
       {function(m) m.anomalies = {mod = "warm"} end, "anomalies: unknown key mod; did you mean mode?"},
       {function(m) m.anomalies = {masks = true} end, "anomalies: masks must be a function(options)"},
       {function(m) m.anomalies = {apart = true} end, "anomalies: apart must be a function(options)"},
+      {function(m) m.about = {rebuild = 3} end, "'about' must be a table of texts by stage"},
+      {function(m) m.terms = {} end, "'terms' must be a function(options, losses, normals, anomalies)"},
       {function(m) m.needs_anomalies = 1 end, "'needs_anomalies' must be true or false"},
     } do
       local ok, reason = with(case[1])

@@ -87,10 +87,6 @@ local function interactive()
 end
 
 local function command(parser)
-  if common.contains(parser.later, arg[1]) then
-    common.fail(("agad %s is not available in this version; the subcommands are %s"):format(arg[1],
-      table.concat(parser.commands, ", ")), 2)
-  end
   local function usage(message, at)
     local name = at and at._name and at._name ~= "agad" and "agad " .. at._name or "agad"
     common.fail(("%s (see %s --help)"):format((message:gsub("%s*\n%s*Did", "; did")), name), 2)

@@ -5,7 +5,7 @@ local module_of = {
   campaign = "agad.campaign", data = "agad.data", draw = "agad.nn.draw", fetch = "agad.data.fetch",
   gradcheck = "agad.tensor.gradcheck", inspect = "agad.data.inspect", loss = "agad.nn.loss",
   model = "agad.evaluate.model", nn = "agad.nn", options = "agad.options", plot = "agad.evaluate.plot",
-  progress = "agad.train.progress", schedule = "agad.task.schedule", task = "agad.task", teach = "agad.train.teach",
+  progress = "agad.train.progress", schedule = "agad.task.schedule", task = "agad.task", teach = "agad.teach",
 }
 
 -- The public name under which a module is documented: agad.nn.loss documents agad.loss.

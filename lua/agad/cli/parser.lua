@@ -85,9 +85,6 @@ is no terminal. Also:
                            run that, and then the REPL with what it left
   agad --version           print the version]]
 
---- Subcommands that a later version will have.
-parser.later = {"teach"}
-
 --- Builds the parser. `fail(message)` is called when an argument is wrong, and must not return.
 function parser.build(fail)
   local p = argparse("agad", "Trains detectors of anomalies in pictures, and scores pictures.")

@@ -4,6 +4,31 @@ local nets = require "agad.nn.options"
 local nn = require "agad.nn"
 local option = require("agad.base.options").option
 
+-- What each term adds to the losses of csrc/train/agad_loss.c, in a batch of n normals and a known anomalies.
+local function terms(o, L, n, a)
+  local counted = o.branch_weight == "count" and a > 0
+  local wn, wa = counted and n / (n + a) or 1, counted and a / (n + a) or 1
+  local g, d = {}, {}
+  local function weight(name) return o.terms[name] and o.lambda[name] or 0 end
+  local function normal(list, name, w) list[#list + 1] = {name, wn * w, wn * w * L[name]} end
+  local function anomalous(name, w)                                                             -- Eq. 10
+    if L[name] then g[#g + 1] = {name, wa * w, wa * w / (L[name] + o.reciprocal_eps)} end
+  end
+  normal(g, "adv", weight "adv")                                                                -- Eq. 9
+  normal(g, "con", weight "con")
+  normal(g, "adcon", -weight "adcon")
+  normal(g, "lat", weight "lat")
+  anomalous("adv_anom", o.adv_anom ~= "off" and weight "adv" or 0)
+  anomalous("adcon_anom", weight "adcon")
+  anomalous("pseudo_anom", weight "adcon")
+  anomalous("lat_anom", weight "lat")
+  if not L.real then return {generator = g} end
+  normal(d, "fake", 1)
+  normal(d, "real", 1)
+  for _, name in ipairs {"anom", "fake_anom"} do if L[name] then d[#d + 1] = {name, wa, wa * L[name]} end end
+  return {generator = g, discriminator = d}
+end
+
 return {
   name = "agad",
   options = {
@@ -53,6 +78,21 @@ return {
     step = {"reconstruct", "discriminate", "pseudo_anomaly", "generator_loss", "generator_update",
       "discriminator_loss", "discriminator_update", "guard_collapse"},
   }},
+  about = {
+    reconstruct = "Algorithm 1, line 3: x^ = G(x)",
+    discriminate = "lines 3 and 4: y, z = D(x) and y^, z^ = D(x^)",
+    pseudo_anomaly = "line 4: x^' = G(x^), the pseudo-anomaly",
+    generator_loss = "lines 6 and 9, normals: L_g = lambda_adv l_adv(y^, 1) + lambda_con l_con(x, x^) - lambda_adcon "
+      .. "l_adcon(x^, x^') + lambda_lat l_lat(z, z^); known anomalies: L_g = lambda_adv / l_adv(y^, 0) + "
+      .. "lambda_adcon / l_adcon(x, x^) + lambda_lat / l_lat(z, z^), where the paper prints a minus before the second "
+      .. "term, which would make reconstructions of anomalies better",
+    generator_update = "line 12: G takes a step of Adam along the gradient of L_g",
+    discriminator_loss = "lines 7 and 10, normals: L_d = l_adv(y^, 0) + l_adv(y, 1); known anomalies: L_d = "
+      .. "l_adv(y, 0)",
+    discriminator_update = "line 13: D takes a step of Adam along the gradient of L_d",
+    guard_collapse = "delta: D gets new weights where L_d has fallen below it",
+  },
+  terms = terms,
   average = {"generator"},
   guard = {update = "discriminator", below = "delta", moments = "delta_moments"},
   anomalies = {least = "min_anom", mode = "batch_mode", apart = function(o) return o.freeze_bn ~= "off" end},

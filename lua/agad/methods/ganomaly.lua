@@ -43,6 +43,9 @@ return {
       "discriminator_update", "guard_collapse",
     },
   }},
+  terms = function(_, L)
+    return L.real and {discriminator = {{"real", 0.5, 0.5 * L.real}, {"fake", 0.5, 0.5 * L.fake}}} or {}
+  end,
   average = {"generator"},
   guard = {update = "discriminator", below = "delta"},
   picture = "generator",

@@ -20,8 +20,9 @@ function checkpoint.fingerprint(task)
   return {rows = core.hash(table.concat(parts, ";")), pictures = manifest.content(task.train).hash}
 end
 
--- The live tensors of a run, not copies: copying into them restores the run.
-local function live(run)
+--- The live tensors of a run, not copies, but for what is kept: copying into them restores the run.
+-- @return table name -> tensor
+function checkpoint.live(run)
   local all = run.step:tensors()
   for name, t in pairs(run:tensors(false)) do if not name:find "^keep%." then all[name] = t end end
   return all
@@ -34,20 +35,21 @@ local function sorted_list(tensors)
   return list
 end
 
-local kept = {"phase_began", "started", "epochs_before", "epoch", "done", "steps", "images", "train_seconds", "history",
-  "losses", "per_batch", "known", "stale", "best_value", "stopped"}
+--- Fields of a run that resuming it needs, besides tensors.
+checkpoint.fields = {"phase_began", "started", "epochs_before", "epoch", "done", "steps", "images", "train_seconds",
+  "history", "losses", "per_batch", "known", "stale", "best_value", "stopped"}
 
 --- Writes a run's state to a temporary file beside the checkpoint, then renames it.
 -- @param run run with a run directory
 -- @raise it cannot be written; the previous checkpoint is kept
 function checkpoint.save(run)
-  local tensors, at = live(run), {}
+  local tensors, at = checkpoint.live(run), {}
   at.keep = setmetatable({}, {__jsontype = "array"})
   for name, t in pairs(run.keep) do
     tensors["keep." .. name] = t
     table.insert(at.keep, name)
   end
-  for _, name in ipairs(kept) do at[name] = run[name] end
+  for _, name in ipairs(checkpoint.fields) do at[name] = run[name] end
   at.phase, at.seconds = run.phase, run:seconds_so_far()
   at.sampler, at.data = run.sampler:state(), run.fingerprint
   if run.best then
@@ -130,7 +132,7 @@ function checkpoint.resume(run)
     local own = name:match "^keep%.(.+)$"
     if own and listed(run.method.keep, own) then run.keep[own] = t:to {device = run.device} end
   end
-  local wanted, beside = live(run), {}
+  local wanted, beside = checkpoint.live(run), {}
   if not (wanted["random.cuda"] and stored["random.cuda"]) then          -- begun on another kind of device
     wanted["random.cuda"], stored["random.cuda"] = nil, nil
   end
@@ -147,7 +149,7 @@ function checkpoint.resume(run)
   check_tensors(path, wanted, stored)
   check_tensors(path, beside, stored)
   agad.no_grad(function() for name, t in pairs(wanted) do t:copy_(stored[name]) end end)
-  for _, name in ipairs(kept) do run[name] = at[name] end
+  for _, name in ipairs(checkpoint.fields) do run[name] = at[name] end
   run.seconds = at.seconds
   run.images_per_second = run.train_seconds > 0 and run.images / run.train_seconds or nil
   if at.best then

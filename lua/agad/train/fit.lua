@@ -141,9 +141,7 @@ local function end_epoch(self, on_event, gamma)
   on_event {kind = "epoch", phase = self:phase_name(), epoch = self.epoch, gamma = gamma, anomalies = self.known,
     losses = self.losses}
   if evaluate_epoch(self, on_event) then return true end
-  self.sampler:next_epoch()
-  self.step:spare(phase.seed(self.config, 1000 + self.epoch))
-  self.done = self.epoch
+  phase.leave_epoch(self)
   checkpoint_epoch(self, on_event)
   return core.interrupted()
 end

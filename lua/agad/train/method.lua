@@ -32,6 +32,13 @@
 --   task: function(found), which returns options of the task for such
 --     pictures, likewise. `found` has normals (of the training side, before
 --     any are held out) and known (the defects there that may be known)
+--   about: {STAGE = text}: what the stages do, in a line each, for lessons
+--     (agad.teach)
+--   terms: function(options, losses, normals, anomalies), for lessons: for
+--     each update, what the terms of its loss add to it:
+--     {UPDATE = {{NAME, weight, addend}, …}}. `losses` has those computed so
+--     far. Where the addend is lambda.NAME times the loss, or the loss
+--     itself, it is not needed
 --   extends: the method that this one builds on (agad.train.extension)
 -- The keys of a phase:
 --   name
@@ -77,6 +84,11 @@ local function is_names(v)
   for _, name in ipairs(v) do if not is_text(name) then return false end end
   return true
 end
+local function is_texts(v)
+  if not is_table(v) then return false end
+  for stage, line in pairs(v) do if not is_text(stage) or not is_text(line) then return false end end
+  return true
+end
 
 -- Every key of a method's table: key, check, what is expected; `needed` ones must be there.
 local keys = {
@@ -98,6 +110,8 @@ local keys = {
   {"recalibrate", is_flag, "true or false"},
   {"pictures", is_function, "a function(found)"},
   {"task", is_function, "a function(found)"},
+  {"about", is_texts, "a table of texts by stage"},
+  {"terms", is_function, "a function(options, losses, normals, anomalies)"},
   {"extends", is_text, "the name of a method, or its file"},
 }
 

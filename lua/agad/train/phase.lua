@@ -361,4 +361,11 @@ function phase.enter_epoch(run, epoch)
   return gamma
 end
 
+--- Ends an epoch: the sampler draws anew, and the guard has another spare initialisation.
+function phase.leave_epoch(run)
+  run.sampler:next_epoch()
+  run.step:spare(phase.seed(run.config, 1000 + run.epoch))
+  run.done = run.epoch
+end
+
 return phase

@@ -5,7 +5,9 @@ local augment = require "agad.train.augment"
 local auto = require "agad.train.auto"
 local budget = require "agad.train.budget"
 local checkpoint = require "agad.train.checkpoint"
+local choices = require "agad.train.choices"
 local core = require "agad.core"
+local errors = require "agad.base.errors"
 local fit = require "agad.train.fit"
 local log = require "agad.train.log"
 local methods = require "agad.train.method"
@@ -302,19 +304,30 @@ function run:begin_step()
     while self.done >= phase.epochs(self) and phase.next(self) do end
     if #(phase.current(self).step or {}) == 0 then return false end
     self.epoch = self.epoch + 1
-    phase.enter_epoch(self, math.max(1, math.min(self.epoch, phase.epochs(self))))
   end
+  phase.enter_epoch(self, math.max(1, math.min(self.epoch, phase.epochs(self))))     -- also where a run goes on
   local x, n_normal
   if not phase.is_cut(self) then x, n_normal = self:next_batch() end
   if not x then
-    self.sampler:next_epoch()
-    self.done = self.epoch
+    phase.leave_epoch(self)
     return self:begin_step()
   end
   phase.enter_step(self)
   self.images = self.images + x:size(1)
   self.step:begin(x, n_normal)
   return true
+end
+
+--- Runs a stage of the step that `begin_step` has begun; the last one ends the step.
+-- @param number integer
+-- @return string the stage's name
+-- @raise the stage fails (with step and stage)
+function run:run_stage(number)
+  local ok, name = errors.try(self.step.run_stage, self.step, number)
+  if not ok then error(("step %d: %s"):format(self.steps + 1, errors.text(name)), 0) end
+  choices.keep(self)
+  if number == self.stages then self.steps = self.steps + 1 end
+  return name
 end
 
 --- Every tensor of the nets by its full name ("generator.conv1.weight").

@@ -3,6 +3,7 @@
 -- If stdin is no terminal, lines are read from it without prompts, and an error makes the exit status 1.
 
 local colours = require("agad.base.terminal").has_colours
+local complete = require "agad.cli.repl.complete"
 local environment = require "agad.cli.repl.environment"
 local errors = require "agad.base.errors"
 local evaluate = require "agad.cli.repl.evaluate"
@@ -223,10 +224,13 @@ end
 
 local function talk(session)
   local core, terminal = require "agad.core", require "agad.cli.repl.terminal"
-  local read, add = terminal.open(function() return known_names(session) end, function()
-    require("agad.tensor.operators").names()
-    require("agad.cli.doc").find "agad"
-  end)
+  local read, add = terminal.open {
+    complete = function(text, at) return complete.at(text, at, known_names(session)) end,
+    idle = function()
+      require("agad.tensor.operators").names()
+      require("agad.cli.doc").find "agad"
+    end,
+  }
   io.stdout:write(("agad %s, %s: type ? for help, Ctrl-D to quit\n"):format(session.env.agad.version, _VERSION))
   while not core.end_requested() do
     local text = read_whole(read, add, terminal.is_waiting)

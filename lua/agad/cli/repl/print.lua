@@ -100,10 +100,10 @@ local function of_module(t, name, width)
   return table.concat(out, "\n")
 end
 
--- An object with what it holds: the lines of its metatable's __describe.
+-- An object with what it holds: the lines of its metatable's __describe(v, width), where longer ones are broken.
 local function described(v, meta, width)
   local out = {text.wrap(text.of(v), width, 2)}
-  for _, line in ipairs(meta.__describe(v)) do out[#out + 1] = text.wrap("  " .. line, width, 4) end
+  for _, line in ipairs(meta.__describe(v, width - 2)) do out[#out + 1] = text.wrap("  " .. line, width, 4) end
   return table.concat(out, "\n")
 end
 

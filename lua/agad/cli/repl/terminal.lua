@@ -1,7 +1,6 @@
 -- Reading lines at the terminal, with lua-readline: prompts, the history, completion, Ctrl-C.
 
 local colours = require("agad.base.terminal").has_colours
-local complete = require "agad.cli.repl.complete"
 local core = require "agad.core"
 local history = require "agad.cli.repl.history"
 local interrupt = require "agad.base.interrupt"
@@ -17,8 +16,8 @@ end
 
 -- Readline replaces the word that it sees, from `from` up to the byte before `to`; candidates replace what begins at
 -- `start`.
-local function adapted(text, from, to, env)
-  local start, list, are_paths = complete.at(text, to - 1, env)
+local function adapted(text, from, to, candidates)
+  local start, list, are_paths = candidates(text, to - 1)
   local before, cut = text:sub(from, start - 1), text:sub(start, from - 1)
   if are_paths and library then
     core.readline_lists_files(library)
@@ -40,19 +39,19 @@ local function coloured(prompt)
 end
 
 --- Opens the terminal.
--- @param env function that returns the names to complete
--- @param idle function that is called once, while nothing is typed for a moment
+-- @param o table complete: function(text, at), as `complete.at`; history: false keeps none; idle: a function that is
+--   called once, while nothing is typed for a moment
 -- @return function(prompt): a line; false after Ctrl-C, nil at the end of the input
 -- @return function(text): adds an input to the history
-function terminal.open(env, idle)
-  local kept = history.open(history.default_path())
+function terminal.open(o)
+  local kept, idle = history.open(o.history ~= false and history.default_path() or nil), o.idle
   local others, own = {}, {}
   rl.set_options {histfile = "", auto_add = false, completion = true}
   rl.set_readline_name "agad"
   rl.set_complete_function(function(text, from, to)
     rl.set_completion_append_character ""
     local list = {}
-    interrupt.protected(function() list = adapted(text, from, to, env()) end, function() end)
+    interrupt.protected(function() list = adapted(text, from, to, o.complete) end, function() end)
     return list
   end)
 

@@ -28,6 +28,7 @@ local function attributes()
     answer = text:match(ANSWER)
     late = late or err ~= nil or bytes == nil
   end)
+  uv.update_time()                                -- the clock would count from when the loop ran last
   clock:start(PATIENCE, 0, function() late = true end)
   tty:write(ASK)
   while not answer and not late do uv.run "once" end
