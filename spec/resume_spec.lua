@@ -18,14 +18,20 @@ local scratch = dofile "spec/support/scratch.lua"
 local path = scratch.path
 teardown(scratch.remove)
 
+-- Trains a run until n steps are shown.
+local function train_until(run, n)
+  local count = 0
+  run:fit(function(e)
+    count = count + (e.kind == "step" and 1 or 0)
+    return e.kind == "step" and count == n and "stop" or nil
+  end)
+end
+
 describe("a resumed run", function()
   it("ends as one that never stopped, to the bit, wherever it was stopped", function()
     for _, n in ipairs {1, 3, 4} do
-      local run, count = agad.trainer(task, with(), {dir = path("stop" .. n)}), 0
-      run:fit(function(e)
-        count = count + (e.kind == "step" and 1 or 0)
-        return e.kind == "step" and count == n and "stop" or nil
-      end)
+      local run = agad.trainer(task, with(), {dir = path("stop" .. n)})
+      train_until(run, n)
       assert.equal(n, run.steps)
       run:close()
       local again = agad.trainer(task, with(), {dir = path("stop" .. n), resume = true})
@@ -42,13 +48,10 @@ describe("a resumed run", function()
   end)
 
   it("that was stopped amid the batches of one update ends as one that never stopped", function()
-    local o, count = with {accumulate = 2, checkpoint_steps = 0}, 0
+    local o = with {accumulate = 2, checkpoint_steps = 0}
     local undisturbed = agad.trainer(task, o):fit(quiet)
     local run = agad.trainer(task, o, {dir = path "amid"})
-    run:fit(function(e)
-      count = count + (e.kind == "step" and 1 or 0)
-      return count == 1 and e.kind == "step" and "stop" or nil
-    end)
+    train_until(run, 1)
     assert.equal(2, run.steps)                          -- the update's second batch was its last
     run:close()
     local again = agad.trainer(task, o, {dir = path "amid", resume = true}):fit(quiet)
@@ -61,13 +64,10 @@ describe("a resumed run", function()
   end)
 
   it("whose average spans a share of the steps ends as one that never stopped, to the bit", function()
-    local o, count = with {ema = "1/4"}, 0
+    local o = with {ema = "1/4"}
     local undisturbed = agad.trainer(task, o):fit(quiet)
     local run = agad.trainer(task, o, {dir = path "share"})
-    run:fit(function(e)
-      count = count + (e.kind == "step" and 1 or 0)
-      return count == 2 and e.kind == "step" and "stop" or nil
-    end)
+    train_until(run, 2)
     run:close()
     local again = agad.trainer(task, o, {dir = path "share", resume = true}):fit(quiet)
     assert.same({undisturbed.steps, 0}, {again.steps, furthest(undisturbed, again)})

@@ -37,6 +37,11 @@ function text.format(form, ...)
   end))
 end
 
+--- A number of bytes in words: "3.2 MB".
+function text.bytes(n)
+  return n < 1e9 and text.format("%.1f MB", n / 1e6) or text.format("%.2f GB", n / 1e9)
+end
+
 --- As tonumber, but text with a comma is not a number in any locale.
 -- @return number|nil
 function text.number(v)

@@ -79,6 +79,22 @@ local function add_variants(list, variants)
   list[#list + 1] = {keys = {"variant"}, points = points}
 end
 
+-- The tables of a zip, which may be one or a list of them.
+local function zips_of(spec)
+  local zip = spec.zip
+  if type(zip) ~= "table" then return {} end
+  return type(zip[1]) == "table" and zip or {zip}
+end
+
+--- Whether grid or zip has an axis of an option.
+function axes.has(spec, name)
+  if type(spec.grid) == "table" and spec.grid[name] ~= nil then return true end
+  for _, zip in ipairs(zips_of(spec)) do
+    if type(zip) == "table" and zip[name] ~= nil then return true end
+  end
+  return false
+end
+
 --- The axes of a campaign, and how many points they have.
 -- @param spec table
 -- @return list of {keys, points (each a list of {option, value})}; a variant is {"variant", name, options}
@@ -89,9 +105,7 @@ function axes.of(spec)
   local list, keys, seen, count = {}, {}, {}, 1.0
   if spec.variants then add_variants(list, spec.variants) end
   if spec.grid then add_grid(list, spec.grid) end
-  for _, zip in ipairs(spec.zip and (type(spec.zip[1]) == "table" and spec.zip or {spec.zip}) or {}) do
-    add_zip(list, zip)
-  end
+  for _, zip in ipairs(zips_of(spec)) do add_zip(list, zip) end
   for _, axis in ipairs(list) do
     count = count * #axis.points
     for _, key in ipairs(axis.keys) do

@@ -54,7 +54,7 @@ local function sort_out(self)
   self.left = #self.waiting
   if #self.absent == #self.runs then fail("no run can be trained: %s", self.absent[1].absent) end
   for _, reason in ipairs(sorted_keys(absent)) do
-    tell(self, "note", nil, {text = ("%d runs are left out: %s"):format(absent[reason], reason)})
+    tell(self, "note", nil, {text = plan.left_out(absent[reason], reason)})
   end
 end
 
@@ -212,10 +212,8 @@ function engine.run(spec, o)
   spec = require("agad.campaign.file").check(spec)
   store.own(spec)
   local self = setmetatable({spec = spec, keep = spec.keep, runs = runs, retry = o.retry_failed, retried = {},
-    waiting = {},
-    absent = {}, elsewhere = {}, busy = {}, ended = {}, slots = {}, count = 0, failed = 0,
-    left = 0, all = 0,
-    rates = left_of.new(keys), program = o.program or os.getenv "AGAD_PROGRAM" or "agad",
+    waiting = {}, absent = {}, elsewhere = {}, busy = {}, ended = {}, slots = {}, count = 0, failed = 0, left = 0,
+    all = 0, rates = left_of.new(keys), program = o.program or os.getenv "AGAD_PROGRAM" or "agad",
     on_event = o.on_event or function() end}, engine)
   for _ in pairs(all) do self.all = self.all + 1 end
   self.shares = shares.of(o.workers or spec.workers, self.all, spec.options or {})
@@ -224,7 +222,7 @@ function engine.run(spec, o)
   if note then tell(self, "note", nil, {text = note}) end
   if self.shares.note then tell(self, "note", nil, {text = self.shares.note}) end
   for _, one in ipairs(skipped) do
-    tell(self, "note", nil, {text = ("%d runs are left out: %s"):format(one.count, one.reason)})
+    tell(self, "note", nil, {text = plan.left_out(one.count, one.reason)})
   end
   sort_out(self)
   local held <close> = interrupt.hold()            -- luacheck: ignore 211

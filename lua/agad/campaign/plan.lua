@@ -35,6 +35,11 @@ function plan.words(run, keys)
   return #parts > 0 and table.concat(parts, ", ") or "its only run"
 end
 
+--- Says that runs are left out.
+function plan.left_out(n, reason)
+  return ("%d run%s left out: %s"):format(n, n == 1 and " is" or "s are", reason)
+end
+
 local function put(given, key, value)
   local outer, inner = key:match "^(.-)%.(.+)$"
   if outer then

@@ -1,10 +1,10 @@
 -- Asks Slurm: its commands, and which runs of a campaign it has. What was submitted from a campaign's folder lies in
 -- its folder slurm, one numbered folder each time; job.json there says which job has which runs.
 
-local core = require "agad.core"
 local interrupt = require "agad.base.interrupt"
 local lfs = require "lfs"
 local shell = require("agad.base.text").shell
+local store = require "agad.campaign.store"
 
 local queue = {}
 
@@ -48,10 +48,8 @@ function queue.submissions(dir)
   local list, top = {}, dir .. "/slurm"
   if lfs.attributes(top, "mode") ~= "directory" then return list end
   for name in lfs.dir(top) do
-    local file = name:find "^%d+$" and io.open(("%s/%s/job.json"):format(top, name), "rb")
-    local ok, its = pcall(core.json_decode, file and file:read "a" or "")
-    if file then file:close() end
-    if ok and type(its) == "table" and type(its.job) == "string" and type(its.ids) == "table" then
+    local its = name:find "^%d+$" and store.json(("%s/%s/job.json"):format(top, name))
+    if its and type(its.job) == "string" and type(its.ids) == "table" then
       its.folder, its.number = top .. "/" .. name, tonumber(name)
       list[#list + 1] = its
     end

@@ -229,7 +229,7 @@ function slurm.submit(spec, o)
     fail("%s/lock: %s", top, reason or "another campaign is being submitted from this folder; try again")
   end
   local list, counts = sort_out(spec, runs, o.retry_failed)
-  for _, one in ipairs(skipped) do notes[#notes + 1] = ("%d runs are left out: %s"):format(one.count, one.reason) end
+  for _, one in ipairs(skipped) do notes[#notes + 1] = plan.left_out(one.count, one.reason) end
   if #list == 0 then return {runs = 0, elements = 0, counts = counts, notes = notes} end
   local elements = math.min((#list + settings.runs_per_job - 1) // settings.runs_per_job, longest)
   local file = io.open "/proc/self/mounts"

@@ -24,7 +24,10 @@ local function bytes_of(path)
   return bytes
 end
 
-local function json_of(path)
+--- What a JSON file holds, if that is a table; else nil.
+-- @return table|nil
+-- @return boolean whether the file is there; nil if not
+function store.json(path)
   local bytes = bytes_of(path)
   if not bytes then return nil end
   local ok, value = pcall(core.json_decode, bytes)
@@ -51,7 +54,7 @@ function store.check(spec)
   local dir, mode = spec.dir or "campaign", lfs.attributes(spec.dir or "campaign", "mode")
   if not mode then return end
   if mode ~= "directory" then fail("%s is a file; give another folder (--dir)", dir) end
-  local about = json_of(dir .. "/campaign.json")
+  local about = store.json(dir .. "/campaign.json")
   local owner = about and type(about.name) == "string" and about.name
   if owner and spec.name and owner ~= spec.name then
     fail("the folder %s belongs to the campaign %s; give another one (--dir)", dir, owner)
@@ -82,7 +85,7 @@ local function series(version) return tostring(version):match "^%d+%.%d+" end
 
 -- The row of a finished run; or nil and why the file that is there is not one.
 local function row_of(dir)
-  local row, there = json_of(result_of(dir))
+  local row, there = store.json(result_of(dir))
   if not there then return row, row == nil and lfs.attributes(result_of(dir), "mode") and "cannot be read" or nil end
   if not row then return nil, "is cut short" end
   local version = type(row.versions) == "table" and row.versions.agad
@@ -101,7 +104,7 @@ function store.look(run)
   run.row, run.unfit = row_of(run.dir)
   if run.row then run.state = "finished" return run end
   if core.file_is_locked(run.dir .. "/lock") then run.state = "running" return run end
-  local failure = json_of(run.dir .. "/error.json")
+  local failure = store.json(run.dir .. "/error.json")
   if failure then
     run.state, run.reason = "failed", tostring(failure.reason)
   elseif run.absent then run.state, run.reason = "absent", run.absent
@@ -164,7 +167,7 @@ function store.take(run)
   end
   local unlocked = store.look({dir = run.dir})
   if unlocked.state == "running" then                      -- by this lock
-    local failure = json_of(run.dir .. "/error.json")
+    local failure = store.json(run.dir .. "/error.json")
     unlocked.state, unlocked.reason = failure and "failed" or "waiting", failure and tostring(failure.reason) or nil
   end
   run.state, run.row, run.reason, run.unfit = unlocked.state, unlocked.row, unlocked.reason, unlocked.unfit
@@ -176,7 +179,7 @@ end
 function store.prepare(run)
   os.remove(run.dir .. "/error.json")
   if not run.unfit then return end
-  local row = json_of(result_of(run.dir))
+  local row = store.json(result_of(run.dir))
   local version = row and type(row.versions) == "table" and tostring(row.versions.agad):match "^[%w.-]+$"
   local kept = ("%s/result-%s.json"):format(run.dir, version or "unfit")
   local ok, reason = os.rename(result_of(run.dir), kept)

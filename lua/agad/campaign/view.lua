@@ -9,10 +9,9 @@ local tools = {math = math, string = string, tostring = tostring, tonumber = ton
   ipairs = ipairs}
 
 -- All option names of a run, for a message.
-local function names_of(run, more)
+local function names_of(run)
   local list = {"data", "variant"}
   for name in pairs(run.config) do list[#list + 1] = name end
-  for _, name in ipairs(more) do list[#list + 1] = name end
   return list
 end
 
@@ -32,7 +31,7 @@ function view.of(run, known, extra)
     end
     if v == nil and extra then v = extra[name] end
     if v == nil and name ~= "variant" and not known(name) then
-      error(("unknown option %s%s"):format(tostring(name), hint(name, names_of(run, {}))), 0)
+      error(("unknown option %s%s"):format(tostring(name), hint(name, names_of(run))), 0)
     end
     return v
   end, __newindex = function() error("options cannot be changed here", 0) end})

@@ -1,11 +1,7 @@
 -- agad cache: the decoded pictures that are kept, and their limit.
 
 local common = require "agad.cli.common"
-local format = require("agad.base.text").format
-
-local function size(bytes)
-  return bytes < 1e9 and format("%.1f MB", bytes / 1e6) or format("%.2f GB", bytes / 1e9)
-end
+local size = require("agad.base.text").bytes
 
 local function show(args, decoded)
   local limit, list, sum = common.usage(decoded.limit), decoded.list(), 0

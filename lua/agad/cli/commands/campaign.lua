@@ -1,5 +1,6 @@
 -- agad campaign: trains the grid that a Lua file returns, says how far it is, and prints its tables and plots.
 
+local bytes = require("agad.base.text").bytes
 local common = require "agad.cli.common"
 local format = require("agad.base.text").format
 local interrupt = require "agad.base.interrupt"
@@ -28,22 +29,14 @@ local function whole(name, most)
   end
 end
 
-local function bytes(n)
-  if n < 1e6 then return format("%.0f kB", n / 1e3) end
-  return n < 1e9 and format("%.1f MB", n / 1e6) or format("%.1f GB", n / 1e9)
-end
-
 -- The campaign of the arguments: options of the command line hold for every run, and may not have an axis.
 local function load_campaign(args)
   local campaign = require "agad.campaign"
   local spec = common.usage(campaign.load, args.file)
   spec.dir, spec.root = args.dir or spec.dir, args.root or spec.root
-  local given = common.given(args)
+  local given, axes = common.given(args), require "agad.campaign.axes"
   for name in pairs(given) do
-    local zips = spec.zip and (spec.zip[1] and spec.zip or {spec.zip}) or {}
-    local axis = type(spec.grid) == "table" and spec.grid[name] ~= nil
-    for _, zip in ipairs(zips) do axis = axis or type(zip) == "table" and zip[name] ~= nil end
-    if axis then
+    if axes.has(spec, name) then
       common.fail(("%s has an axis in %s; choose runs with --only '%s == …'"):format(name, args.file, name), 2)
     end
   end

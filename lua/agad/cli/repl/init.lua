@@ -2,6 +2,7 @@
 -- Ctrl-C clears the input, or stops what is running (a training stops after the current step); Ctrl-D quits.
 -- If stdin is no terminal, lines are read from it without prompts, and an error makes the exit status 1.
 
+local bytes = require("agad.base.text").bytes
 local colours = require("agad.base.terminal").has_colours
 local complete = require "agad.cli.repl.complete"
 local environment = require "agad.cli.repl.environment"
@@ -98,15 +99,13 @@ local function show(results, piece, session)
   io.stdout:flush()
 end
 
-local function bytes_text(n) return n >= 1e9 and ("%.2f GB"):format(n / 1e9) or ("%.1f MB"):format(n / 1e6) end
-
 -- The time of a slow command, and the memory that tensors hold after it.
 local function cost(seconds, before)
   local now = require("agad").memory().bytes
   local more = now - before
-  local change = ("(%s %s)"):format(bytes_text(math.abs(more)), more > 0 and "more" or "less")
+  local change = ("(%s %s)"):format(bytes(math.abs(more)), more > 0 and "more" or "less")
   if math.abs(more) < 1e5 then change = "" end
-  return ("%s, tensors hold %s %s"):format(require("agad.train.progress").duration(seconds), bytes_text(now), change)
+  return ("%s, tensors hold %s %s"):format(require("agad.train.progress").duration(seconds), bytes(now), change)
 end
 
 local function run_list(session, list, text, live)
