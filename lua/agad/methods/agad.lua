@@ -82,10 +82,11 @@ return {
     reconstruct = "Algorithm 1, line 3: x^ = G(x)",
     discriminate = "lines 3 and 4: y, z = D(x) and y^, z^ = D(x^)",
     pseudo_anomaly = "line 4: x^' = G(x^), the pseudo-anomaly",
-    generator_loss = "lines 6 and 9, normals: L_g = lambda_adv l_adv(y^, 1) + lambda_con l_con(x, x^) - lambda_adcon "
-      .. "l_adcon(x^, x^') + lambda_lat l_lat(z, z^); known anomalies: L_g = lambda_adv / l_adv(y^, 0) + "
-      .. "lambda_adcon / l_adcon(x, x^) + lambda_lat / l_lat(z, z^), where the paper prints a minus before the second "
-      .. "term, which would make reconstructions of anomalies better",
+    generator_loss = "lines 6 and 9, normals: L_g = lambda_adv l_adv(y^, 1) + lambda_con l_con(x, x^) + lambda_adcon "
+      .. "l_adcon(x^, x^') + lambda_lat l_lat(z, z^), where l_adcon(x^, x^') = -mean |x^ - x^'| (Eq. 8); known "
+      .. "anomalies: L_g = lambda_adv / l_adv(y^, 0) - lambda_adcon / l_adcon + lambda_lat / l_lat(z, z^). Line 9 has "
+      .. "x^ and x^' there, Eq. 3 and Figure 1b have x and x^ (the option adcon_anom). What is shown as adcon is the "
+      .. "mean, without the sign",
     generator_update = "line 12: G takes a step of Adam along the gradient of L_g",
     discriminator_loss = "lines 7 and 10, normals: L_d = l_adv(y^, 0) + l_adv(y, 1); known anomalies: L_d = "
       .. "l_adv(y, 0)",
