@@ -11,6 +11,7 @@ local places = require "agad.base.places"
 
 local small = dofile "spec/support/small_run.lua"
 local scratch = dofile "spec/support/scratch.lua"
+local ways = dofile "spec/support/ways.lua"
 teardown(scratch.remove)
 
 local threads = core.threads()
@@ -43,21 +44,6 @@ local function first_step(net, compute, chosen)
   return found, step:choices(), step
 end
 
--- Each line's other ways: "what: way (a 1.2, b 3 ms)" -> all lines with the n-th of their ways.
-local function with_way(text, n)
-  local lines, different = {}, 0
-  for line in text:gmatch "[^\n]+" do
-    local what, way, times = line:match "^(.-): (.-) %((.*) ms%)$"
-    local ways = {}
-    for name in (times .. ", "):gmatch "(%a[%w ]-) [%d.e+-]+, " do ways[#ways + 1] = name end
-    assert(#ways >= 2, line)
-    local chosen = ways[(n - 1) % #ways + 1]
-    different = different + (chosen ~= way and 1 or 0)
-    lines[#lines + 1] = ("%s: %s (%s ms)"):format(what, chosen, times)
-  end
-  return table.concat(lines, "\n"), different
-end
-
 -- The largest difference of losses, and of gradients relative to their norms.
 local function apart(a, b)
   local losses, gradients = 0, 0
@@ -82,15 +68,14 @@ describe("the ways of convolutions", function()
           :gsub(", onednn rows [%d.e+-]+", "")
       end
       local different = 0
-      for n = 1, 4 do
-        local chosen, others = with_way(text, n)
+      for n = 1, ways.most(text) do
+        local chosen, others = ways.with(text, n)
         different = different + others
         local found, after = first_step(case[1], case[2], chosen)
         local losses, gradients = apart(standard, found)
         assert(losses <= case[3] and gradients <= case[4], ("way %d: losses %g apart, gradients %g"):format(n, losses,
           gradients))
-        local function ways(t) return (t:gsub(" %(.-%)", ""):gsub("\n$", "")) end
-        assert.equal(ways(chosen), ways(after))
+        assert.equal(ways.names(chosen), ways.names(after))
       end
       assert.is_true(different > 0)
     end)
@@ -162,7 +147,7 @@ describe("a run", function()
   it("that is resumed goes on with its own choices, whatever the cache says", function()
     local run, count = trained({}, {dir = scratch.path "own"}), 0
     run.step:run(run:next_batch())
-    local other = with_way(run.step:choices(), 2)
+    local other = ways.with(run.step:choices(), 2)
     run.step:choose(other)                          -- as on a machine where other ways are faster
     run:fit(function(e)
       count = count + (e.kind == "step" and 1 or 0)
@@ -171,9 +156,8 @@ describe("a run", function()
     run:close()
     local again = trained({}, {dir = scratch.path "own", resume = true})
     again.step:run(again:next_batch())
-    local function ways(t) return (t:gsub(" %(.-%)", "")) end
     for line in other:gmatch "[^\n]+" do
-      assert(ways(again.step:choices()):find(ways(line), 1, true), line)
+      assert(ways.names(again.step:choices()):find(ways.names(line), 1, true), line)
     end
     again:close()
   end)

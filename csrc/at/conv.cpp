@@ -62,6 +62,14 @@ template <class Way> Tensor by(const job &j) {
   return j.bias.defined() ? out.add_(j.bias.view({1, -1, 1, 1})) : out;
 }
 
+Tensor by_bf16(const job &j) {
+  const conv_shape g = j.shape();
+  const Tensor &s = j.transposed ? j.x : j.dy, &l = j.transposed ? j.dy : j.x;
+  if (j.wanted == result::dw) return conv_bf16::dw(g, s, l);
+  const Tensor &from = j.wanted == result::y ? j.x : j.dy;
+  return j.down() ? conv_bf16::down(g, from, j.w, j.bias) : conv_bf16::up(g, from, j.w, j.bias);
+}
+
 /* The same job in float32; what it does not read is only a shape. */
 job wide(const job &j) {
   auto read = [](const Tensor &t) { return t.defined() ? t.to(at::kFloat) : t; };
@@ -76,9 +84,12 @@ job wide(const job &j) {
 
 Tensor by_way(const job &j, conv_way way) {
   switch (way) {
-  case conv_way::rows: return by<conv_rows<false>>(j);
+  case conv_way::rows: return j.x.scalar_type() == at::kBFloat16 ? by_bf16(j) : by<conv_rows<false>>(j);
   case conv_way::onednn_rows: return by<conv_rows<true>>(j);
   case conv_way::winograd: return by<conv_winograd>(j);
+  case conv_way::pairs: {
+    return conv_pairs_dw(j.shape(), j.transposed ? j.x : j.dy, j.transposed ? j.dy : j.x);
+  }
   case conv_way::wide_library: return by_library(wide(j)).to(at::kBFloat16);
   case conv_way::wide_rows: return by<conv_rows<false>>(wide(j)).to(at::kBFloat16);
   case conv_way::wide_onednn_rows: return by<conv_rows<true>>(wide(j)).to(at::kBFloat16);
@@ -98,17 +109,21 @@ int ways_of(const job &j, conv_way ways[kConvWays], int *fast) {
   const conv_way tiles = bf16 ? conv_way::wide_winograd : conv_way::winograd;
   const conv_way library = bf16 && !own ? conv_way::wide_library : conv_way::library;
   const bool can_tile = conv_winograd::takes(g), tile = can_tile && g.cl >= 16 && g.cs >= 16;
+  /* oneDNN's dw of bf16 is wrong there, in libtorch 2.11 */
+  const bool wrong = own && j.wanted == result::dw && g.ws == 1 && g.stride[1] > 1 && g.padding[1] > 0;
   const bool few = g.pixels() <= 16 && g.row() >= 256;
   const bool thin = j.wanted != result::dw && !j.down() && g.cl <= 4 && g.cs >= 16;
   int n = 0;
   auto add = [&](conv_way way, bool really) {
     if (really && std::find(ways, ways + n, way) == ways + n) ways[n++] = way;
   };
-  if (rows_alike) return ways[0] = tile && !exact ? tiles : library, *fast = 1;
-  add(library, own);
+  if (rows_alike) return ways[0] = tile && !exact ? tiles : wrong ? rows : library, *fast = 1;
+  add(library, own && !wrong);
+  add(conv_way::pairs, own && j.wanted == result::dw && conv_pairs_takes(g));
+  add(conv_way::rows, own && (j.wanted == result::dw || g.pixels() <= 256));
   add(tiles, tile && !exact && g.pixels() > 4);
   add(rows, few || thin);
-  add(library, true);
+  add(library, !wrong);
   add(rows, g.pixels() <= 256);
   add(onednn, (few || g.pixels() <= 256) && !exact && conv_onednn());
   add(tiles, can_tile && !exact);

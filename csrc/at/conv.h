@@ -7,7 +7,7 @@
  *   up     s to l: a transposed convolution; a convolution's gradient of its input
  *   dw     the kernel's gradient, from both sides
  *
- * All is channels_last and of one dtype, float32 or float64.
+ * All is channels_last and of one dtype.
  */
 #ifndef AGAD_AT_CONV_H
 #define AGAD_AT_CONV_H
@@ -30,13 +30,24 @@ struct conv_shape {
 
 constexpr auto kLast = at::MemoryFormat::ChannelsLast;
 
-/* One product of matrices, of rows that hold what the kernel sees at each pixel of s: by the library of at::mm (MKL) or,
+/* One product of matrices of float32 or float64, of rows that hold what the kernel sees at each pixel of s: by the library of at::mm (MKL) or,
  * in float32 and where conv_onednn(), by oneDNN, which is the faster one on some processors. */
 template <bool kOneDnn> struct conv_rows {
   static at::Tensor down(const conv_shape &g, const at::Tensor &l, const at::Tensor &w);
   static at::Tensor up(const conv_shape &g, const at::Tensor &s, const at::Tensor &w);
   static at::Tensor dw(const conv_shape &g, const at::Tensor &s, const at::Tensor &l);
 };
+
+/* The same in bf16. */
+struct conv_bf16 {
+  static at::Tensor down(const conv_shape &g, const at::Tensor &l, const at::Tensor &w, const at::Tensor &bias);
+  static at::Tensor up(const conv_shape &g, const at::Tensor &s, const at::Tensor &w, const at::Tensor &bias);
+  static at::Tensor dw(const conv_shape &g, const at::Tensor &s, const at::Tensor &l);
+};
+
+/* Another dw of bf16: cpu/kernel_gradient.h, where the processor and the shape allow it. */
+bool conv_pairs_takes(const conv_shape &g);
+at::Tensor conv_pairs_dw(const conv_shape &g, const at::Tensor &s, const at::Tensor &l);
 
 bool conv_onednn();
 bool conv_alike(); /* at_rows_alike is on */
@@ -49,9 +60,20 @@ struct conv_winograd {
   static at::Tensor dw(const conv_shape &g, const at::Tensor &s, const at::Tensor &l);
 };
 
-/* The ways: libtorch's (oneDNN), the three above, and the same in float32 for tensors of bf16, with the result rounded. */
-enum class conv_way { library, rows, onednn_rows, winograd, wide_library, wide_rows, wide_onednn_rows, wide_winograd };
-constexpr int kConvWays = 8;
+/* The ways: libtorch's (oneDNN), the ones above (rows: conv_rows or, in bf16, conv_bf16), and those of float32 for tensors
+ * of bf16, with the result rounded. */
+enum class conv_way {
+  library,
+  rows,
+  onednn_rows,
+  winograd,
+  pairs,
+  wide_library,
+  wide_rows,
+  wide_onednn_rows,
+  wide_winograd
+};
+constexpr int kConvWays = 9;
 
 /* The way of a convolution, one of those given: that which the current at_choices name, or else the fastest of the first
  * `fast` ones, measured; without choices the first. `run` computes it. */

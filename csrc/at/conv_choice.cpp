@@ -12,7 +12,7 @@
 namespace {
 
 constexpr const char *kNames[kConvWays] = {
-    "library",         "rows",         "onednn rows",         "winograd",
+    "library",         "rows",         "onednn rows",         "winograd",        "pairs",
     "float32 library", "float32 rows", "float32 onednn rows", "float32 winograd"};
 
 /* Times differ from run to run, and more so on a busy machine. Another way than the guess must be faster by so much; */

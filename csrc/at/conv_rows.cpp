@@ -6,59 +6,21 @@
  *   up     l = sum of rows(s w)
  *   dw     w = s' rows(l)
  *
- * A row is copied in kh runs, and s and w are matrices as they lie in memory.
+ * s and w are matrices as they lie in memory. In bf16: conv_bf16.cpp.
  */
-#include "conv.h"
+#include "conv_gather.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/zeros.h>
 
-#include <cstring>
 #include <optional>
 
 using at::Tensor;
 
 namespace {
-
-/* Pictures whose rows fill a buffer of some megabytes. */
-int64_t at_once(const conv_shape &g) {
-  return std::max<int64_t>(1, std::min(g.n, (int64_t)(1 << 21) / (g.pixels() * g.row())));
-}
-
-/* f(place in the rows, place in the picture, numbers) for each run of one picture; a place of -1: zeros. */
-template <class F> void each_run(const conv_shape &g, F &&f) {
-  int64_t at = 0;
-  for (int64_t i = 0; i < g.hs; i++)
-    for (int64_t j = 0; j < g.ws; j++)
-      for (int64_t k = 0; k < g.kh; k++, at += g.kw * g.cl) {
-        const int64_t y = i * g.stride[0] - g.padding[0] + k, x = j * g.stride[1] - g.padding[1];
-        const int64_t first = std::max<int64_t>(0, -x), last = std::min(g.kw, g.wl - x);
-        if (y < 0 || y >= g.hl || first >= last) {
-          f(at, (int64_t)-1, g.kw * g.cl);
-          continue;
-        }
-        if (first > 0) f(at, (int64_t)-1, first * g.cl);
-        f(at + first * g.cl, (y * g.wl + x + first) * g.cl, (last - first) * g.cl);
-        if (last < g.kw) f(at + last * g.cl, (int64_t)-1, (g.kw - last) * g.cl);
-      }
-}
-
-template <class T> void gather(const conv_shape &g, const T *l, T *rows, int64_t count) {
-  at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; i++) {
-      const T *from = l + i * g.hl * g.wl * g.cl;
-      T *to = rows + i * g.pixels() * g.row();
-      each_run(g, [&](int64_t row, int64_t picture, int64_t n) {
-        if (picture < 0) std::memset(to + row, 0, sizeof(T) * (size_t)n);
-        else std::memcpy(to + row, from + picture, sizeof(T) * (size_t)n);
-      });
-    }
-  });
-}
 
 template <class T> void scatter(const conv_shape &g, const T *rows, T *l, int64_t count) {
   at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
@@ -66,7 +28,7 @@ template <class T> void scatter(const conv_shape &g, const T *rows, T *l, int64_
       const T *from = rows + i * g.pixels() * g.row();
       T *to = l + i * g.hl * g.wl * g.cl;
       std::memset(to, 0, sizeof(T) * (size_t)(g.hl * g.wl * g.cl));
-      each_run(g, [&](int64_t row, int64_t picture, int64_t n) {
+      conv_each_run(g, [&](int64_t row, int64_t picture, int64_t n) {
         if (picture < 0) return;
         T *out = to + picture;
         const T *in = from + row;
@@ -82,19 +44,15 @@ void move(const conv_shape &g, const Tensor &l, const Tensor &rows, int64_t firs
   const int64_t at = first * g.hl * g.wl * g.cl;
   if (l.scalar_type() == at::kFloat) {
     if (out) scatter(g, rows.const_data_ptr<float>(), l.data_ptr<float>() + at, count);
-    else gather(g, l.const_data_ptr<float>() + at, rows.data_ptr<float>(), count);
+    else conv_gather(g, l.const_data_ptr<float>() + at, rows.data_ptr<float>(), count);
   } else {
     if (out) scatter(g, rows.const_data_ptr<double>(), l.data_ptr<double>() + at, count);
-    else gather(g, l.const_data_ptr<double>() + at, rows.data_ptr<double>(), count);
+    else conv_gather(g, l.const_data_ptr<double>() + at, rows.data_ptr<double>(), count);
   }
 }
 
-/* A channels_last tensor as the matrix that it is in memory: [N x pixels, channels]; a kernel's [cs, kh x kw x cl]. */
-Tensor pixels_of(const Tensor &t) { return t.permute({0, 2, 3, 1}).reshape({-1, t.size(1)}); }
-Tensor matrix_of(const Tensor &w) { return w.contiguous(kLast).permute({0, 2, 3, 1}).reshape({w.size(0), -1}); }
-
 Tensor buffer(const conv_shape &g, const Tensor &like) {
-  return at::empty({at_once(g) * g.pixels(), g.row()}, like.options().memory_format(at::MemoryFormat::Contiguous));
+  return at::empty({conv_at_once(g) * g.pixels(), g.row()}, like.options().memory_format(at::MemoryFormat::Contiguous));
 }
 
 using linear = Tensor(const Tensor &, const Tensor &, const std::optional<Tensor> &, c10::string_view,
@@ -120,18 +78,12 @@ void multiply(Tensor to, const Tensor &a, const Tensor &b, bool other) {
   else at::mm_out(to, a, b);
 }
 
-/* f(rows of some pictures' matrix, first row, how many) */
-template <class F> void each_chunk(const conv_shape &g, F &&f) {
-  const int64_t step = at_once(g);
-  for (int64_t first = 0; first < g.n; first += step) f(first, std::min(step, g.n - first));
-}
-
 } // namespace
 
 template <bool kOneDnn> Tensor conv_rows<kOneDnn>::down(const conv_shape &g, const Tensor &l, const Tensor &w) {
   Tensor s = at::empty({g.n, g.cs, g.hs, g.ws}, l.options().memory_format(kLast)), rows = buffer(g, l);
-  Tensor by = matrix_of(w).t(), out = pixels_of(s);
-  each_chunk(g, [&](int64_t first, int64_t count) {
+  Tensor by = conv_matrix(w).t(), out = conv_pixels(s);
+  conv_each_chunk(g, [&](int64_t first, int64_t count) {
     move(g, l, rows, first, count, false);
     multiply(out.narrow(0, first * g.pixels(), count * g.pixels()), rows.narrow(0, 0, count * g.pixels()), by, kOneDnn);
   });
@@ -140,8 +92,8 @@ template <bool kOneDnn> Tensor conv_rows<kOneDnn>::down(const conv_shape &g, con
 
 template <bool kOneDnn> Tensor conv_rows<kOneDnn>::up(const conv_shape &g, const Tensor &s, const Tensor &w) {
   Tensor l = at::empty({g.n, g.cl, g.hl, g.wl}, s.options().memory_format(kLast)), rows = buffer(g, s);
-  Tensor by = matrix_of(w), in = pixels_of(s);
-  each_chunk(g, [&](int64_t first, int64_t count) {
+  Tensor by = conv_matrix(w), in = conv_pixels(s);
+  conv_each_chunk(g, [&](int64_t first, int64_t count) {
     multiply(rows.narrow(0, 0, count * g.pixels()), in.narrow(0, first * g.pixels(), count * g.pixels()), by, kOneDnn);
     move(g, l, rows, first, count, true);
   });
@@ -149,8 +101,8 @@ template <bool kOneDnn> Tensor conv_rows<kOneDnn>::up(const conv_shape &g, const
 }
 
 template <bool kOneDnn> Tensor conv_rows<kOneDnn>::dw(const conv_shape &g, const Tensor &s, const Tensor &l) {
-  Tensor dw = at::zeros({g.cs, g.row()}, s.options()), rows = buffer(g, l), of = pixels_of(s);
-  each_chunk(g, [&](int64_t first, int64_t count) {
+  Tensor dw = at::zeros({g.cs, g.row()}, s.options()), rows = buffer(g, l), of = conv_pixels(s);
+  conv_each_chunk(g, [&](int64_t first, int64_t count) {
     move(g, l, rows, first, count, false);
     const Tensor part = of.narrow(0, first * g.pixels(), count * g.pixels()).t();
     const Tensor by = rows.narrow(0, 0, count * g.pixels());

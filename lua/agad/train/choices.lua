@@ -8,6 +8,8 @@ local places = require "agad.base.places"
 
 local choices = {}
 
+local WAYS = 2                                    -- to be counted up with each new way, so that it is measured too
+
 local measured = {}                               -- by this process: what -> line
 
 -- Each line "WHAT: WAY (TIMES)" of a text, and its WHAT.
@@ -15,10 +17,10 @@ local function each_line(text)
   return text:gmatch "(([^\n]-): [^\n]+%))"
 end
 
--- The file of this processor and libtorch; nil without a cache.
+-- The file of this processor, libtorch and these ways; nil without a cache.
 local function path()
   local cache = places.cache()
-  local machine = ("%s %s %s"):format(core.processor(), core.capability(), core.libtorch)
+  local machine = ("%s %s %s, ways %d"):format(core.processor(), core.capability(), core.libtorch, WAYS)
   return cache and ("%s/agad/convolutions/%s.txt"):format(cache, core.hash(machine):sub(1, 16)), machine
 end
 
