@@ -68,18 +68,27 @@ static int clock_seconds(lua_State *L) {
   return 1;
 }
 
-/* processor() -> its name */
+/* processor() -> its name; with family and model where the name has no number that tells one kind from another, as on
+ * rented machines ("AMD EPYC family 26 model 2") */
 static int processor(lua_State *L) {
   FILE *f = fopen("/proc/cpuinfo", "r");
-  char line[512];
+  char line[512], text[600];
+  int family = -1, model = -1;
   const char *name = "unknown";
-  while (f && fgets(line, sizeof line, f))
+  while (f && fgets(line, sizeof line, f)) {
+    sscanf(line, "cpu family : %d", &family);
+    sscanf(line, "model : %d", &model);
     if (!strncmp(line, "model name", 10) && strchr(line, ':')) {
       name = strchr(line, ':') + 2;
       line[strcspn(line, "\n")] = 0;
       break;
     }
+  }
   if (f) fclose(f);
+  if (family >= 0 && model >= 0 && !strpbrk(name, "0123456789")) {
+    snprintf(text, sizeof text, "%s family %d model %d", name, family, model);
+    name = text;
+  }
   lua_pushstring(L, name); /* may raise: nothing is held any more */
   return 1;
 }
