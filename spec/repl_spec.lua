@@ -194,6 +194,13 @@ describe("an error in the REPL", function()
       .. "the input ends in the middle of a statement\n", err)
   end)
 
+  it("is not raised by a name that nobody has defined, but a note says so, with the name that was meant", function()
+    local out, err, status = piped("pritn", "local batch, none = 64", "bacth", "none", "nil", "zzzzz;", "{zzzzz}")
+    assert.same({"nil\nnil\nnil\nnil\n{}\n", 0}, {out, status})
+    assert.equal("note: nothing is named pritn; did you mean print?\n"
+      .. "note: nothing is named bacth; did you mean batch?\n", err)
+  end)
+
   it("shows the lines that led to it, those typed and those of files, without the REPL's own", function()
     cli.write(cli.dir .. "/m.lua", "return function(x)\n  local y = x\n  return y.z.w\nend\n")
     local _, err = piped("m = require 'm'", "function g()", "m {}", "end", "for i = 1, 2 do g() end")
@@ -259,7 +266,7 @@ describe("a result", function()
   it("that is a set, a task, a run, its state or a model says what it holds", function()
     local out, err = piped("set = data.weave {train_normals = 40, test_normals = 9, test_defects = 9}", "set",
       "t = task.one_vs_rest(set)", "t",
-      "run = trainer(t, {net = 'naive', batch = 8, steps = 1, seed = 3, threads = 1})", "run.state",
+      "run = trainer(t, {net = 'naive', batch = 8, steps = 1, seed = 3, threads = 1, precision = 'fp32'})", "run.state",
       "run:train_step(print)", "run.losses = run.step:losses()", "run", "run.state", "run:save 'm.safetensors';",
       "model.open 'm.safetensors'")
     assert.equal("", err)

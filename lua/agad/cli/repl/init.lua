@@ -12,6 +12,7 @@ local help = require "agad.cli.repl.help"
 local interrupt = require "agad.base.interrupt"
 local locals = require "agad.cli.repl.locals"
 local names = require "agad.cli.repl.names"
+local options = require "agad.base.options"
 local printing = require "agad.cli.repl.print"
 local syntax = require "agad.cli.repl.syntax"
 local tokens = require "agad.cli.repl.tokens"
@@ -82,6 +83,18 @@ local function shell(command)
   return status == 0
 end
 
+-- A note if the input is a name that nobody has defined: its nil may be a slip of the fingers.
+local function note_unknown(piece, session)
+  local name = piece.text:match "^%s*return%s+([%a_][%w_]*)%s*$"
+  if not name or name == "nil" or session.locals.cells[name] then return end
+  local list = {}
+  for known in pairs(locals.values(session.locals)) do list[#list + 1] = known end
+  for known in next, session.env do if type(known) == "string" then list[#list + 1] = known end end
+  local near = options.nearest(name, list)
+  io.stdout:flush()
+  io.stderr:write(("note: nothing is named %s%s\n"):format(name, near and "; did you mean " .. near .. "?" or ""))
+end
+
 -- Prints the results of a piece of input, and keeps the first one as `_` and in `results`.
 local function show(results, piece, session)
   if results[1] ~= nil then
@@ -97,6 +110,7 @@ local function show(results, piece, session)
     io.stdout:write(printing.text(results[i], o), i < results.n and "\t" or "\n")
   end
   io.stdout:flush()
+  if results.n == 1 and results[1] == nil then note_unknown(piece, session) end
 end
 
 -- The time of a slow command, and the memory that tensors hold after it.
