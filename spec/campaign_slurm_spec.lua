@@ -125,12 +125,15 @@ describe("a campaign in Slurm", function()
     local run = campaign.plan(spec)[1]
     local its = submit(spec)
     slurm.await("a checkpoint", function() return checkpoint(run) end)
+    finally(function() slurm.sh "scontrol update PartitionName=main State=UP" end)
+    assert(slurm.sh "scontrol update PartitionName=main State=DOWN")       -- what is running goes on, nothing starts
     assert(slurm.sh("scancel --batch --signal=USR1 %s_0", its.job))        -- as Slurm's --signal sends it
     slurm.await("the job in the queue again", function()
       local element = slurm.elements(its.job)[0]
-      return element and element.Restarts == "1"
+      return element and element.Restarts == "1" and element.JobState == "PENDING"
     end)
     assert.equal("queued", campaign.status(spec).runs[1].state)
+    assert(slurm.sh "scontrol update PartitionName=main State=UP")
     slurm.ended(its.job)
     has(campaigns.read(its.folder .. "/0.txt"), run.id .. " is interrupted\n")
     assert.equal(2, starts(spec.dir)[run.id])
