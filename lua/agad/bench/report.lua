@@ -103,7 +103,7 @@ function report.text(rows)
     lines[#lines + 1] = {name(row), speed(row.images_per_second), share(row.floor_ratio), ms(row.latency_ms),
       ms(row.latency_p99_ms), speed(row.scoring_images_per_second), megabytes(row.peak_bytes)}
   end
-  local parts = {report.heading(rows), "; latency of one picture in ms\n", align(lines)}
+  local parts = {wrap(report.heading(rows) .. "; latency of one picture in ms", 79, 2), "\n", align(lines)}
   if has_peer(rows) then
     lines = {{"x PyTorch", "step", "form", "latency", "scoring", "memory"}}
     for _, row in ipairs(rows) do
