@@ -84,6 +84,13 @@ describe("plot.heat and plot.grid", function()
     assert.same({0, 252, 252, 0, 255, 255, 4, 164, 164}, t:flatten():totable())
   end)
 
+  it("takes a map's largest value for the top, and refuses what is no map in one line", function()
+    local map = agad.tensor {{0, 5}, {2, 1}}
+    assert.is_true(plot.heat(map):equal(plot.heat(map, 5)))
+    assert.matches("plot%.heat: give a tensor of shape %(height, width%)$", refused(plot.heat, {{1, 2}}))
+    assert.matches("plot%.heat: give a tensor of shape %(height, width%)$", refused(plot.heat, agad.ones(3)))
+  end)
+
   it("frames enlarged pictures, and draws a mask's border outside it", function()
     local grey = agad.tensor({0, 80, 160, 240}):reshape {1, 2, 2}
     local mask = agad.tensor({1, 0, 0, 0}):reshape {2, 2}

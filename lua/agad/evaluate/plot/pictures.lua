@@ -30,9 +30,14 @@ end
 
 --- A map as a picture in heat colours.
 -- @param map tensor (height, width), 0 or more
--- @param top number the value shown in the brightest colour
+-- @param top number the value shown in the brightest colour (the map's largest)
 -- @return tensor float32 (3, height, width)
+-- @raise map is no tensor with two dimensions
 function plot.heat(map, top)
+  if not core.is_tensor(map) or map:dim() ~= 2 then
+    core.fail "plot.heat: give a tensor of shape (height, width)"
+  end
+  top = top or math.max(map:max():item(), 1e-30)
   local shades = (map * (255 / top)):clamp(0, 255):to("int64")
   return heat_table():index_select(2, shades:reshape {-1}):reshape {3, map:size(1), map:size(2)}
 end
