@@ -140,7 +140,7 @@ class AgadKernel(Kernel):
         self.lost = self.interpreter.fate()
         self.interpreter = None
 
-    def do_execute(self, code, silent, store_history=True, user_expressions=None, allow_stdin=False, **_):
+    async def do_execute(self, code, silent, store_history=True, user_expressions=None, allow_stdin=False, **_):
         show = Silence() if silent else Output(self)
         if self.interpreter and self.interpreter.process.poll() is not None:
             self.forget()
@@ -170,21 +170,21 @@ class AgadKernel(Kernel):
         except OSError:
             return {}
 
-    def do_complete(self, code, cursor_pos):
+    async def do_complete(self, code, cursor_pos):
         cursor = len(code) if cursor_pos is None else cursor_pos
         answer = self.answer("complete", code, cursor)
         return {"status": "ok", "matches": answer.get("matches", []), "cursor_start": answer.get("from", cursor),
                 "cursor_end": cursor, "metadata": {}}
 
-    def do_inspect(self, code, cursor_pos, detail_level=0, omit_sections=()):
+    async def do_inspect(self, code, cursor_pos, detail_level=0, omit_sections=()):
         text = self.answer("inspect", code, cursor_pos).get("text")
         return {"status": "ok", "found": text is not None, "data": {"text/plain": text} if text else {}, "metadata": {}}
 
-    def do_is_complete(self, code):
+    async def do_is_complete(self, code):
         status = self.answer("is_complete", code).get("status", "unknown")
         return {"status": status, "indent": "  "} if status == "incomplete" else {"status": status}
 
-    def do_shutdown(self, restart):
+    async def do_shutdown(self, restart):
         if self.interpreter:
             self.interpreter.end()
         return {"status": "ok", "restart": restart}
