@@ -82,7 +82,7 @@ def run(request):
         if kind == "status" and content["execution_state"] == "idle":
             break
         add(outputs, displays, kind, content)
-        if todo and kind != "execute_input" and request["wait"] in json.dumps([kind, content]):
+        if todo and request["wait"] in (kind if kind == "execute_input" else json.dumps(content)):
             step, todo = todo[0], todo[1:]
             if step == "interrupt":
                 manager.interrupt_kernel()
@@ -111,6 +111,17 @@ def info(_):
     return client.kernel_info(reply=True, timeout=PATIENCE)["content"]
 
 
+def joined(outputs):
+    """As newer versions of nbclient do: text that came in parts is one output."""
+    kept = []
+    for output in outputs:
+        if kept and output.output_type == kept[-1].output_type == "stream" and output.name == kept[-1].name:
+            kept[-1].text += output.text
+        else:
+            kept.append(output)
+    return kept
+
+
 def execute(request):
     """Executes a whole notebook with nbclient; its outputs, cell by cell."""
     import nbformat
@@ -120,7 +131,7 @@ def execute(request):
     notebook.metadata.kernelspec = {"name": "agad", "display_name": "Lua (agad)", "language": "lua"}
     NotebookClient(notebook, timeout=PATIENCE, kernel_name="agad", record_timing=False, allow_errors=True).execute()
     nbformat.validate(notebook)
-    return {"cells": [cell.outputs for cell in notebook.cells], "language": notebook.metadata.language_info}
+    return {"cells": [joined(cell.outputs) for cell in notebook.cells], "language": notebook.metadata.language_info}
 
 
 for line in sys.stdin:

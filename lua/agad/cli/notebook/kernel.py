@@ -15,7 +15,7 @@ from interpreter import Interpreter
 from ipykernel.kernelapp import IPKernelApp
 from ipykernel.kernelbase import Kernel
 
-PAUSE = 0.05                                             # seconds between two messages with text
+PAUSE = 0.1                                              # seconds for which text is gathered into one message
 MOST = {"text": 1_000_000, "pictures": 30_000_000}       # bytes of a cell's output that are shown
 TOO_MUCH = "\nnote: this cell gives more than %d MB of %s; the rest is not shown\n"
 RESTARTED = "note: a new interpreter, because the last one %s; the values of earlier cells are gone\n"
@@ -43,7 +43,7 @@ class Output:
     def __init__(self, kernel):
         self.kernel = kernel
         self.decoders = {name: codecs.getincrementaldecoder("utf-8")("replace") for name in ("stdout", "stderr")}
-        self.stream, self.pending, self.flushed = "stdout", [], 0.0
+        self.stream, self.pending, self.since = "stdout", [], 0.0
         self.left = dict(MOST)
         self.progress = None
 
@@ -56,17 +56,18 @@ class Output:
         if stream != self.stream:
             self.flush()
         self.stream = stream
+        if not self.pending:
+            self.since = time.monotonic()
         self.pending.append(self.decoders[stream].decode(data))
 
     def flush(self):
         text = "".join(self.pending)
         if text:
             self.send("stream", name=self.stream, text=text)
-        self.pending, self.flushed = [], time.monotonic()
+        self.pending = []
 
     def flush_late(self):
-        """Shows what is pending, but not more often than can be read."""
-        if self.pending and time.monotonic() - self.flushed >= PAUSE:
+        if self.pending and time.monotonic() - self.since >= PAUSE:
             self.flush()
 
     def room(self, what, size):

@@ -59,6 +59,7 @@ local function keep_order(kernel)
   function io.write(...) return io.output():write(...) end            -- luacheck: ignore 122
   function os.execute(command)                    -- luacheck: ignore 122
     turn_to(io.stdout)
+    interrupt.check()                             -- it would not be seen until the command has ended
     local ok, how, status = execute(command)
     turn_to(io.stdout)
     if how == "signal" and status == 2 or how == "exit" and status == 130 then error(core.interruption, 0) end
