@@ -34,7 +34,9 @@ local function outputs(code, o)
   for i, output in ipairs(run(code, o).outputs) do
     if output.kind == "stream" then list[i] = output.name .. " " .. output.text
     elseif output.kind == "error" then list[i] = "error " .. table.concat(output.lines, "\n")
-    else list[i] = (output.kind == "execute_result" and "result " or "display ") .. (output.data["text/plain"] or "") end
+    else
+      list[i] = (output.kind == "execute_result" and "result " or "display ") .. (output.data["text/plain"] or "")
+    end
   end
   return list
 end
@@ -101,8 +103,8 @@ describe("a cell", function()
   with_kernel("shows errors with the lines that led to them", function()
     assert.same({"error attempt to index a nil value (global 'nothing')"}, outputs "nothing.at + 1")
     local number = run("0").count + 1
-    assert.same({("error too small\n  input %d, line 2, in function f: error 'too small'\n  input %d, line 5: f()"):format(
-      number, number)}, outputs "local function f()\n  error 'too small'\nend\n\nf()")
+    assert.same({("error too small\n  input %d, line 2, in function f: error 'too small'\n  input %d, line 5: f()")
+      :format(number, number)}, outputs "local function f()\n  error 'too small'\nend\n\nf()")
     assert.same({"stdout before\n", "error stop"}, outputs "print 'before' error 'stop'")
     local failed = run "error 'x'"
     assert.same({"error", "error", "x"}, {failed.status, failed.name, failed.message})
@@ -321,8 +323,8 @@ describe("restarting and ending a kernel", function()
 
   with_kernel("leaves no process and no file where the kernel is killed", function()
     for _, code in ipairs {"print 'go'", "print 'go' while true do pcall(function() while true do end end) end"} do
-      local pid, child = interpreter(), nil
-      child = math.tointeger(outputs "os.execute 'sleep 1000 & echo $!'"[1]:match "%d+")
+      local pid = interpreter()
+      local child = math.tointeger(outputs "os.execute 'sleep 1000 & echo $!'"[1]:match "%d+")
       run(code, {wait = "go", ["then"] = {"stop waiting"}})
       luv.kill(kernel.ask("pid").pid, "sigkill")
       gone(pid)
@@ -338,7 +340,8 @@ end)
 
 describe("a notebook", function()
   with_kernel("has the same outputs each time", function()
-    local cells = {TASK, "agad.manual_seed(1); agad.rand(2, 3)", "print(1); io.stderr:write '2'; agad.plot {1, 2}", "x +",
+    local cells = {TASK, "agad.manual_seed(1); agad.rand(2, 3)", "print(1); io.stderr:write '2'; agad.plot {1, 2}",
+      "x +",
       "run = agad.trainer(task, {epochs = 1, batch = 16, seed = 1, deterministic = true}); run:fit();",
       "run:evaluate().auroc", "error 'x'", "who()"}
     local function executed()

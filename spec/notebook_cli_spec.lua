@@ -21,11 +21,13 @@ local function python(says) return program("python3", ("printf '%%s' '%s'"):form
 -- Only what agad itself needs is on the PATH, and what is in the folder of programs.
 local function bare()
   lfs.mkdir(dir .. "/bin")
-  os.execute(("for p in sh readlink rm kill sleep env %s; do ln -sf $(command -v $p) %s/bin/; done"):format("lua5.4", dir))
+  os.execute(("for p in sh readlink rm lua5.4; do ln -sf $(command -v $p) %s/bin/; done"):format(dir))
   return ("env -u AGAD_PYTHON PATH=%s/programs:%s/bin"):format(dir, dir)
 end
 
-local function spec_at(path) return core.json_decode(assert(cli.read(dir .. "/" .. path .. "/kernels/agad/kernel.json"))) end
+local function spec_at(path)
+  return core.json_decode(assert(cli.read(("%s/%s/kernels/agad/kernel.json"):format(dir, path))))
+end
 
 after_each(function() os.execute(("rm -rf '%s/programs' '%s/home'"):format(dir, dir)) end)
 
@@ -62,8 +64,8 @@ describe("agad notebook", function()
     local before = ("env -u JUPYTER_DATA_DIR -u XDG_DATA_HOME HOME=%s/home AGAD_PYTHON=%s"):format(dir, path)
     local status, out, err = agad("notebook install", before)
     assert.same({0, ""}, {status, err})
-    assert.equal(("  installed the kernel Lua (agad): %s/home/.local/share/jupyter/kernels/agad/kernel.json\n"):format(dir),
-      out)
+    assert.equal(("  installed the kernel Lua (agad): %s/home/.local/share/jupyter/kernels/agad/kernel.json\n")
+      :format(dir), out)
     local spec = spec_at "home/.local/share/jupyter"
     assert.same({"Lua (agad)", "lua", "{connection_file}", path},
       {spec.display_name, spec.language, spec.argv[#spec.argv], spec.argv[1]})
@@ -87,14 +89,13 @@ describe("agad notebook", function()
     python "7.0.0 /usr"
     program("jupyter-lab", [[
       echo "$@"; echo "${JUPYTER_PATH#*:}"
-      read -r first < "${JUPYTER_PATH%%:*}/kernels/agad/kernel.json"; echo "$first"; echo "${JUPYTER_PATH%%:*}" > path]])
+      own="${JUPYTER_PATH%%:*}"
+      read -r first < "$own/kernels/agad/kernel.json"; echo "$first"; echo "$own" > path]])
     local status, out = agad("notebook . -- --no-browser --port 1", bare() .. " JUPYTER_PATH=/earlier TMPDIR=" .. dir)
     assert.same({0, ". --no-browser --port 1\n/earlier\n{\n"}, {status, out})
     assert.is_nil(lfs.attributes(cli.read(dir .. "/path"):match "[^\n]+"))
     program("jupyter-lab", "exit 7")
-    local err
-    status, _, err = agad("notebook", bare())
-    assert.same({1, "agad: Jupyter ended with status 7\n"}, {status, err})
+    assert.same({1, "", "agad: Jupyter ended with status 7\n"}, {agad("notebook", bare())})
   end)
 
   it("hands SIGTERM on to Jupyter and waits for its end", function()
@@ -102,7 +103,7 @@ describe("agad notebook", function()
     program("jupyter-lab", "trap 'echo ended; exit 0' TERM; echo started; while :; do sleep .1; done")
     local path = os.getenv "PATH"
     luv.os_setenv("PATH", dir .. "/programs:" .. path)
-    local status, out, err = cli.interrupted("notebook", "out", {"TERM"})
+    local status, out, err = cli.interrupted("notebook", "out", "TERM")
     luv.os_setenv("PATH", path)
     assert.same({0, "started\nended\n", ""}, {status, out, err})
   end)

@@ -20,7 +20,7 @@ kernel.missing = not found and python .. " (make test-deps)" or nil
 --- The Python that runs them.
 kernel.python = found and python or nil
 
-local process, requests, answers, rest
+local process, requests, answers, rest, ended
 
 --- Installs the kernel in a folder of its own, and starts what drives it; kernel.ask "start" starts the kernel itself.
 function kernel.open()
@@ -28,7 +28,8 @@ function kernel.open()
   luv.os_setenv("JUPYTER_PATH", scratch.folder .. "/a b/share/jupyter")
   assert(os.execute(("%s notebook install --prefix '%s/a b' > /dev/null"):format(kernel.launcher, scratch.folder)))
   requests, answers, rest = luv.new_pipe(false), luv.new_pipe(false), ""
-  process = assert(luv.spawn(python, {args = {"-B", "spec/support/kernel.py"}, stdio = {requests, answers, 2}}))
+  process = assert(luv.spawn(python, {args = {"-B", "spec/support/kernel.py"}, stdio = {requests, answers, 2}},
+    function() ended = true end))
   answers:read_start(function(_, bytes) rest = rest .. (bytes or "\n") end)
 end
 
@@ -68,6 +69,7 @@ end
 function kernel.stop()
   if process then
     requests:close()
+    while not ended do luv.run "once" end
     answers:close()
     process:close()
     luv.run "nowait"

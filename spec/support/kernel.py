@@ -141,3 +141,8 @@ for line in sys.stdin:
     except Exception as e:                               # what went wrong is the spec's to show
         answer = {"failed": "%s: %s" % (type(e).__name__, e)}
     print(json.dumps(answer), flush=True)
+
+if manager and manager.is_alive():
+    manager.shutdown_kernel(now=True)
+sys.stdout.flush()
+os._exit(0)                                              # the library's own end writes tracebacks

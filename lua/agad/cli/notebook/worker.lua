@@ -182,4 +182,5 @@ return function(from, to, life)
     kernel:send(reply)
   end
   repl.close(session)
+  uv.kill(-uv.os_getpid(), "sigterm")             -- what cells have started and left; here it only sets a flag
 end
