@@ -14,17 +14,18 @@ import urllib.request
 import websocket
 from nbformat import v4, write
 
-WIDTH, HEIGHT, MARGIN = 900, 1400, 16                    # pixels; a scroll bar lies within the margin
-PATIENCE = 300
+WIDTH, HEIGHT, MARGIN = 900, 1400, 8                     # pixels
+PATIENCE = 600
 CELLS = [
     "set = data.weave {train_normals = 600}\n"
     "t = task.one_vs_rest(set, {normal = \"cloth\", gamma = .05})\n"
-    "run = trainer(t, {steps = 400, seed = 1})\n"
+    "run = trainer(t, {steps = 300, batch = 32, seed = 1})\n"
     "run:fit();",
     "row = run:evaluate(nil, {curves = true})\n"
     "plot.scores(row, nil, {width = 640, height = 300})",
     "run:save \"cloth.safetensors\"\n"
-    "plot.reconstructions(model.open \"cloth.safetensors\", t, nil, {count = 6, titles = {\"AGAD\"}})",
+    "detector = model.open \"cloth.safetensors\"\n"
+    "plot.reconstructions(detector, t, nil, {count = 6, titles = {\"AGAD\"}})",
 ]
 # The notebook's panel, once its kernel is there.
 PANEL = "[...jupyterapp.shell.widgets('main')].find(w => w.sessionContext)"
@@ -32,7 +33,8 @@ READY = PANEL + "?.sessionContext.session?.kernel?.status == 'idle'"
 PROMPTS = "[...document.querySelectorAll('.jp-Notebook .jp-InputPrompt')].map(p => p.textContent).join()"
 DONE = ",".join("[%d]:" % i for i in range(1, len(CELLS) + 1))
 PLAIN = "document.head.insertAdjacentHTML('beforeend', " \
-        "'<style>.jp-Collapser, .jp-cell-toolbar { visibility: hidden }</style>')"
+        "'<style>.jp-Collapser, .jp-cell-toolbar, .jp-Notebook-footer { visibility: hidden }" \
+        " .jp-WindowedPanel-outer { scrollbar-width: none }</style>')"
 EDGES = "(r => [r.left, r.top, r.width])(" + PANEL + ".node.getBoundingClientRect()).concat(" \
         "Math.ceil([...document.querySelectorAll('.jp-Notebook .jp-Cell')].pop().getBoundingClientRect().bottom))"
 
@@ -83,7 +85,7 @@ def photograph(page, address):
     page.value(PLAIN)
     time.sleep(1)                                        # the last picture is drawn
     left, top, width, bottom = page.value(EDGES)
-    clip = {"x": left, "y": top, "width": width - MARGIN, "height": bottom + MARGIN - top, "scale": 1}
+    clip = {"x": left, "y": top, "width": width, "height": bottom + MARGIN - top, "scale": 1}
     return base64.b64decode(page.call("Page.captureScreenshot", clip=clip)["data"])
 
 
