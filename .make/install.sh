@@ -1,7 +1,7 @@
 #!/bin/sh
 # install.sh BUILD DESTDIR: copies what agad needs to run, to the folders named by the environment:
 #
-#   LUADIR/agad/     Lua files, peer*.py  SHLIBDIR/   libagad.so, agad_cuda.so, libtorch's libraries
+#   LUADIR/agad/     Lua files, *.py      SHLIBDIR/   libagad.so, agad_cuda.so, libtorch's libraries
 #   CLUADIR/agad/    core.so              BINDIR/     agad            INCDIR/     agad.h
 # The libraries are linked once more (LINK_AGAD, LINK_CORE, LINK_CUDA: the commands without -o and rpath), so that they
 # look for others in SHLIBDIR only.
