@@ -1,6 +1,10 @@
--- What a terminal can show.
+-- What a terminal, or the notebook in its place, can show.
 
 local terminal = {}
+
+--- The notebook that shows what this process draws: picture(png), and progress, a file on which one line is redrawn.
+-- nil where there is none.
+terminal.notebook = nil
 
 --- Whether a stream (0, 1 or 2) is a terminal that shows colours: not with TERM=dumb, or if NO_COLOR is set.
 -- @param stream integer

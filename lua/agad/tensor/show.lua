@@ -1,6 +1,9 @@
---- Pictures on the terminal: two pixels per character if it has colours, else in characters of increasing density.
+--- Pictures on the terminal: two pixels per character if it has colours, else in characters of increasing density. A
+-- notebook shows them as they are.
 
 local options = require "agad.base.options"
+local places = require "agad.base.places"
+local terminal = require "agad.base.terminal"
 
 local show, option = {}, options.option
 
@@ -9,7 +12,31 @@ local known = {
   columns = option {kind = "integer", min = 1},
 }
 
+local SMALL = 192                                  -- pixels: the sides of a picture in a notebook, about
 local RAMP = {" ", ".", ":", "-", "=", "+", "*", "#", "%", "@"}
+
+--- A picture as a PNG file.
+-- @param picture tensor uint8 (1 or 3, height, width)
+-- @return string its bytes
+function show.png(picture)
+  local path = places.temporary()
+  local ok, png = pcall(function()
+    require("agad.core").data.write_png(path, picture)
+    local file <close> = assert(io.open(path, "rb"))
+    return file:read "a"
+  end)
+  os.remove(path)
+  if not ok then error(png, 0) end
+  return png
+end
+
+--- A small picture for a notebook: each pixel is a square.
+-- @param picture tensor uint8 (1 or 3, height, width)
+-- @return string a PNG file's bytes
+function show.enlarged_png(picture)
+  local zoom = math.max(1, SMALL // math.max(picture:size(2), picture:size(3)))
+  return show.png(picture:repeat_interleave(zoom, {dim = 2}):repeat_interleave(zoom, {dim = 3}):contiguous())
+end
 
 -- Numbers from 0 to 255, (channels, height, width), no wider than `columns`.
 local function prepared(t, o, columns)
@@ -62,7 +89,7 @@ local function in_characters(t, height, width)
 end
 
 --- @name tensor:show(o)
--- Draws a picture on the terminal: (height, width) or (1 or 3, height, width).
+-- Draws a picture on the terminal or in the notebook: (height, width) or (1 or 3, height, width).
 -- @param o table low, high: the values of black and white (default: smallest and largest; for uint8, 0 and 255); colour
 --   (default: whether the output is a terminal with colours); columns (default: the terminal's width)
 -- @raise a tensor of another shape
@@ -70,7 +97,10 @@ function show.picture(t, o)
   local core = require "agad.core"
   o = options.check("show", o, known, true)
   local colour = o.colour
-  if colour == nil then colour = require("agad.base.terminal").has_colours(1) end
+  if terminal.notebook and colour == nil and not o.columns then
+    return terminal.notebook.picture(show.enlarged_png(prepared(t, o, math.huge):to "uint8"))
+  end
+  if colour == nil then colour = terminal.has_colours(1) end
   local pixels = prepared(t, o, o.columns or math.max(1, core.terminal_width()))
   local height, width = pixels:size(2), pixels:size(3)
   local lines = colour and in_colours(pixels:totable(), height, width) or in_characters(pixels, height, width)

@@ -1,6 +1,6 @@
--- Progress: shows the events of a run, on stderr only. On a terminal it redraws one line; elsewhere (a file, a pipe,
--- TERM=dumb) it prints one plain line per epoch, or twenty lines where steps or minutes end the training. The width of
--- the terminal is read again for each drawing, so that a resized window stays tidy.
+-- Progress: shows the events of a run, on stderr only. On a terminal and in a notebook it redraws one line; elsewhere (a
+-- file, a pipe, TERM=dumb) it prints one plain line per epoch, or twenty lines where steps or minutes end the training.
+-- The width of the terminal is read again for each drawing, so that a resized window stays tidy.
 
 local sorted_keys = require("agad.base.values").keys
 local format = require("agad.base.text").format
@@ -184,20 +184,22 @@ function consumer:__call(e)
 end
 
 --- Shows a run's events: call the result with each event, and its method `clear` before other output.
--- @param o table quiet (true: nothing is shown), out (a file; default: stderr), live (true: one line is redrawn),
+-- @param o table quiet (true: nothing is shown), out (a file; default: the notebook or stderr), live (true: one line is redrawn),
 --   columns (a function that returns the width), unicode, clock; what is not given is detected
 -- @return callable
 function progress.new(o)
   o = o or {}
   if o.quiet then return setmetatable({clear = function() end}, {__call = function() end}) end
   local core = (o.live == nil or not o.columns or not o.clock) and require "agad.core" or {}
-  local self = setmetatable({out = o.out or io.stderr, last = -1, drawn = false}, consumer)
+  local notebook = not o.out and terminal.notebook
+  local self = setmetatable({out = o.out or notebook and notebook.progress or io.stderr, last = -1, drawn = false},
+    consumer)
   self.clock = o.clock or core.clock
   self.columns = o.columns or core.terminal_width
   self.live = o.live
-  if self.live == nil then self.live = terminal.is_live(2) end
+  if self.live == nil then self.live = notebook and true or terminal.is_live(2) end
   self.unicode = o.unicode
-  if self.unicode == nil then self.unicode = terminal.is_utf8() end
+  if self.unicode == nil then self.unicode = notebook and true or terminal.is_utf8() end
   return self
 end
 

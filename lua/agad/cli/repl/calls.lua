@@ -65,6 +65,38 @@ local function open_brackets(list, at)
   return stack
 end
 
+-- A path as Lua writes it.
+local function written(parts)
+  local text = {}
+  for i, part in ipairs(parts) do
+    local is_name = type(part) == "string" and part:find "^[%a_][%w_]*$"
+    text[i] = not is_name and ("[%q]"):format(part) or i > 1 and "." .. part or part
+  end
+  return table.concat(text)
+end
+
+--- The names that a place of a text is about: the path that it touches, then the functions of the calls around it, the
+-- innermost first.
+-- @param list tokens
+-- @param at integer the byte before the place
+-- @return list of texts: "run.fit", "agad.trainer"
+function calls.names_at(list, at)
+  local found, after = {}, #list + 1
+  for i, t in ipairs(list) do
+    if t.from > at and after > i then after = i end
+    if t.kind == "name" and t.from <= at + 1 and t.to >= at then
+      local parts = path(list, i)
+      if parts then found[1] = written(parts) end
+    end
+  end
+  local stack = open_brackets(list, after)
+  for i = #stack, 1, -1 do
+    local parts = path(list, stack[i] - 1)
+    if parts then found[#found + 1] = written(parts) end
+  end
+  return found
+end
+
 -- The name of the key that stands before place i ("net =" or '["net"] ='), or nil.
 local function key_before(list, i)
   if not is(list[i], "=") then return nil end

@@ -103,7 +103,7 @@ end
 -- @param session session
 -- @param list pieces of `evaluate.read`
 -- @param text string the whole input
--- @param show function(results, piece, session), called after each piece; results is what table.pack returns
+-- @param show function(results, piece), called after each piece; results is what table.pack returns
 -- @return boolean
 -- @return the error as `traceback.caught` has it, if false
 function evaluate.run(session, list, text, show)
@@ -114,7 +114,7 @@ function evaluate.run(session, list, text, show)
   for _, one in ipairs(list) do
     local chunk, reason = locals.load(session.locals, one.text, "=" .. name, session.env)
     if not chunk then return false, {err = reason, frames = {}, name = name} end
-    local ok, caught = interrupt.protected(function() show(table.pack(chunk()), one, session) end,
+    local ok, caught = interrupt.protected(function() show(table.pack(chunk()), one) end,
       function(err) return traceback.caught(err, chunk, name, one) end)
     if not ok then return false, caught end
   end

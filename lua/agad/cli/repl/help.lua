@@ -1,8 +1,10 @@
 -- Help: `?` alone, `? NAME`, `?? WORD`, and the text of `who()`.
 
+local calls = require "agad.cli.repl.calls"
 local doc = require "agad.cli.doc"
 local printing = require "agad.cli.repl.print"
 local text = require "agad.base.text"
+local tokens = require "agad.cli.repl.tokens"
 local values = require "agad.base.values"
 
 local help = {}
@@ -35,17 +37,32 @@ end
 -- @param env table the names that are known
 -- @param width integer columns
 -- @return string
+-- @return boolean whether there is anything of this name
 function help.explain(name, env, width)
-  if name == "" then return fitted(overview, width) end
+  if name == "" then return fitted(overview, width), true end
   local chunk = load("return " .. name:gsub(":", "."), "=?", "t", env)
   local ok, value = pcall(chunk or error)
   local known = ok and type(value) == "function" and doc.lookup(value, width) or doc.lookup(name, width)
-  if known then return known end
+  if known then return known, true end
   if not ok or value == nil then
     return text.wrap(("there is no documentation for %s; ?? %s searches all of it, ? lists what you can do"):format(
-      name, name:match "[%w_]*$"), width, 2)
+      name, name:match "[%w_]*$"), width, 2), false
   end
-  return doc.lookup(value, width) or printing.text(value, {width = width})
+  return doc.lookup(value, width) or printing.text(value, {width = width}), true
+end
+
+--- What is known of the name at a place of a text, or else of the function whose call is around it.
+-- @param source string
+-- @param at integer the byte before the cursor
+-- @param env table the names that are known
+-- @param width integer columns
+-- @return string|nil
+function help.at(source, at, env, width)
+  for _, name in ipairs(calls.names_at(tokens.of(source), at)) do
+    local shown, found = help.explain(name, env, width)
+    if found then return shown end
+  end
+  return nil
 end
 
 --- The text of `?? WORD`: names with their first lines; those with the word in the name come first.

@@ -40,23 +40,49 @@ local function own_names(session)
   return own
 end
 
+-- Where results and errors go: to stdout and stderr. A notebook has its own.
+local streams = {}
+
+--- Shows the results of a piece of input.
+-- @param results what table.pack returns
+function streams.results(results)
+  local o = {width = width(), colours = colours(1)}
+  for i = 1, results.n do
+    io.stdout:write(printing.text(results[i], o), i < results.n and "\t" or "\n")
+  end
+  io.stdout:flush()
+end
+
+--- Shows what went wrong.
+-- @param message string
+-- @param lines list of further lines
+function streams.failure(message, lines)
+  io.stderr:write(painted(message, "31", 2), "\n")
+  for _, line in ipairs(lines) do io.stderr:write(painted(line, "2", 2), "\n") end
+end
+
 --- A session: its globals and what its inputs leave.
 -- @param env table the globals
+-- @param face table or nil (stdout and stderr): results(results, last), where last is whether the input ends with them,
+--   and failure(message, lines, kind), where kind is "syntax error", "interrupted" or "error"
 -- @return session
-function repl.session(env)
+function repl.session(env, face)
   local session = evaluate.session(environment(env))
+  session.face = face or streams
   session.results, session.before = {}, {}
   names.add(session, function() return own_names(session) end, width)
   for name, value in next, env do session.before[name] = value end
   return session
 end
 
--- All that can be named: locals before globals.
-local function known_names(session)
+--- All that can be named in a session: locals before globals.
+-- @param session session
+-- @return table
+function repl.known_names(session)
   return setmetatable(locals.values(session.locals), {__index = session.env})
 end
 
--- One line on stderr for an error, and the lines that led to it.
+-- One line for an error, and the lines that led to it.
 local function report(session, caught)
   local text = require "agad.base.text"
   io.stdout:flush()
@@ -65,12 +91,15 @@ local function report(session, caught)
     message, lines = traceback.show(caught, session, own_names(session), width())
   end, text.of)
   if not shown then message = "the error cannot be shown: " .. reason end
-  io.stderr:write(painted(message, "31", 2), "\n")
-  for _, line in ipairs(lines) do io.stderr:write(painted(line, "2", 2), "\n") end
+  session.face.failure(message, lines, errors.is_interruption(caught.err) and "interrupted" or "error")
 end
 
-local function report_problem(problem, text)
-  io.stderr:write(painted(syntax.show(problem, text:find("\n", 1, true) ~= nil, width()), "31", 2), "\n")
+--- Says why a text is not valid Lua.
+-- @param session session
+-- @param problem table of `syntax.problem`
+-- @param text string
+function repl.report_problem(session, problem, text)
+  session.face.failure(syntax.show(problem, text:find("\n", 1, true) ~= nil, width()), {}, "syntax error")
 end
 
 local function shell(command)
@@ -82,8 +111,8 @@ local function shell(command)
   return status == 0
 end
 
--- Prints the results of a piece of input, and keeps the first one as `_` and in `results`.
-local function show(results, piece, session)
+-- Shows the results of a piece of input, and keeps the first one as `_` and in `results`.
+local function show(results, piece, session, last)
   if results[1] ~= nil then
     session.env._ = results[1]
     if not rawequal(results[1], session.results) then session.results[session.count] = results[1] end
@@ -91,12 +120,7 @@ local function show(results, piece, session)
       if number <= session.count - KEPT then session.results[number] = nil end
     end
   end
-  if piece.silent or results.n == 0 then return end
-  local o = {width = width(), colours = colours(1)}
-  for i = 1, results.n do
-    io.stdout:write(printing.text(results[i], o), i < results.n and "\t" or "\n")
-  end
-  io.stdout:flush()
+  if not piece.silent and results.n > 0 then session.face.results(results, last) end
 end
 
 -- The time of a slow command, and the memory that tensors hold after it.
@@ -111,7 +135,9 @@ end
 local function run_list(session, list, text, live)
   local core = require "agad.core"
   local began, held = core.clock(), core.memory().bytes
-  local ok, caught = evaluate.run(session, list, text, show)
+  local ok, caught = evaluate.run(session, list, text, function(results, piece)
+    show(results, piece, session, piece == list[#list])
+  end)
   core.interrupt_clear()
   if not ok then report(session, caught) end
   io.stdout:flush()
@@ -130,7 +156,7 @@ local function special(session, text)
   local command = text:match "^%s*!%s*(.-)%s*$"
   if command then return shell(command) end
   if not (word or name) then return nil end
-  io.stdout:write(word and help.search(word, width()) or help.explain(name, known_names(session), width()), "\n")
+  io.stdout:write(word and help.search(word, width()) or help.explain(name, repl.known_names(session), width()), "\n")
   io.stdout:flush()
   return true
 end
@@ -146,7 +172,7 @@ function repl.input(session, text, live)
   local list, problem = evaluate.read(text)
   if list then return run_list(session, list, text, live) end
   if problem == "incomplete" then return nil end
-  report_problem(problem, text)
+  repl.report_problem(session, problem, text)
   return false
 end
 
@@ -170,6 +196,13 @@ function repl.script(session, text, name)
   if not ok then report(session, caught) end
   io.stdout:flush()
   return ok
+end
+
+--- Ends a session: closes its <close> variables.
+function repl.close(session)
+  for _, err in ipairs(locals.close(session.locals)) do
+    io.stderr:write(errors.is_interruption(err) and "interrupted" or require("agad.cli.common").message(err), "\n")
+  end
 end
 
 -- The loop ----------------------------------------------------------------------------------------
@@ -218,13 +251,13 @@ end
 -- `exit` and `quit`, with () or without, unless the user has something of this name.
 local function is_farewell(session, text)
   local word = text:match "^%s*(%a+)%s*$" or text:match "^%s*(%a+)%s*%(%s*%)%s*;?%s*$"
-  return (word == "exit" or word == "quit") and known_names(session)[word] == nil
+  return (word == "exit" or word == "quit") and repl.known_names(session)[word] == nil
 end
 
 local function talk(session)
   local core, terminal = require "agad.core", require "agad.cli.repl.terminal"
   local read, add = terminal.open {
-    complete = function(text, at) return complete.at(text, at, known_names(session)) end,
+    complete = function(text, at) return complete.at(text, at, repl.known_names(session)) end,
     idle = function()
       require("agad.tensor.operators").names()
       require("agad.cli.doc").find "agad"
@@ -265,9 +298,7 @@ function repl.run(before)
   start_file(session)
   if before then before(session) end
   local status = core.isatty(0) and talk(session) or follow(session)
-  for _, err in ipairs(locals.close(session.locals)) do
-    io.stderr:write(errors.is_interruption(err) and "interrupted" or require("agad.cli.common").message(err), "\n")
-  end
+  repl.close(session)
   return core.end_requested() and interrupt.status() or status
 end
 

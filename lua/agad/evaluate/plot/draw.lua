@@ -56,8 +56,8 @@ end
 -- Values that are not finite are left out, as are those not above 0 on a logarithmic axis; a note counts them. Of
 -- a line of more than 4,000 points, the lowest and the highest of each of 1,000 stretches are drawn.
 -- @param what list|tensor|table
--- @param path string the file to write (.png, .svg, .pdf); "-" or nil: the terminal, in characters, or as a picture
---   where the terminal draws sixels; an ending alone (".png"): the bytes are returned, for a cell of a notebook
+-- @param path string the file to write (.png, .svg, .pdf); "-" or nil: the cell of a notebook, or the terminal, in
+--   characters, or as a picture where the terminal draws sixels; an ending alone (".png"): the bytes are returned
 -- @return string the bytes of the plot, with an ending alone; else nil
 -- @raise numbers are missing or of different lengths; there is nothing to draw; the file cannot be written; gnuplot is
 --   missing or fails (the data are then in PATH.csv)

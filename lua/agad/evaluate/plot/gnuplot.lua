@@ -1,5 +1,5 @@
--- gnuplot as a child process: its pictures go to a file, which is replaced only once they are complete, to the
--- terminal, or back as bytes. If it fails, its own message is passed on.
+-- gnuplot as a child process: its pictures go to a file, which is replaced only once they are complete, to the terminal
+-- or the notebook, or back as bytes. If it fails, its own message is passed on.
 
 local core = require "agad.core"
 local errors = require "agad.base.errors"
@@ -7,7 +7,7 @@ local format = require("agad.base.text").format
 local places = require "agad.base.places"
 local quote = require("agad.evaluate.plot.script").quote
 local report = require "agad.evaluate.report"
-local has_colours = require("agad.base.terminal").has_colours
+local base_terminal = require "agad.base.terminal"
 local terminal = require "agad.evaluate.plot.terminal"
 local transfer = require "agad.data.transfer"
 
@@ -19,11 +19,15 @@ local CELL = 8                                    -- pixels across a character, 
 
 local function fail(form, ...) error(format(form, ...), 0) end
 
+--- The notebook that shows a plot; nil where there is none, or for another path than "-" and nil.
+function gnuplot.notebook(path) return (path == nil or path == "-") and base_terminal.notebook or nil end
+
 --- Where a plot goes.
--- @param path string|nil a file; "-" or nil: the terminal; ".png", ".svg" or ".pdf": back as bytes
+-- @param path string|nil a file; "-" or nil: the terminal or the notebook; ".png", ".svg" or ".pdf": back as bytes
 -- @return string "png", "svg", "pdf", "sixel" or "dumb"
 -- @raise the name has another ending, or the file cannot be written
 function gnuplot.target(path)
+  if gnuplot.notebook(path) then return "png" end
   if path == nil or path == "-" then return terminal.sixel() and "sixel" or "dumb" end
   if type(path) ~= "string" then
     fail("a plot goes to a file whose name is given, not to %s", require("agad.base.values").brief(path))
@@ -56,7 +60,7 @@ local function terminal_of(target, o)
   if target == "svg" then return ("svg size %d,%d font 'sans,11' background 'white'"):format(width, height) end
   if target == "pdf" then return format("pdfcairo size %.4gcm,%.4gcm font 'sans,9'", width / 60, height / 60) end
   if target == "sixel" then return ("sixelgd size %d,%d truecolor font 'sans,11'"):format(width, height) end
-  return ("dumb size %d,%d nofeed%s"):format(width, ROWS, has_colours(1) and " ansi256" or "")
+  return ("dumb size %d,%d nofeed%s"):format(width, ROWS, base_terminal.has_colours(1) and " ansi256" or "")
 end
 
 local fonts
@@ -94,8 +98,8 @@ local function output(script, target, o)
 end
 
 --- @name agad.plot.gnuplot(script, path, o)
--- Runs gnuplot's commands, which draw to `path` (.png, .svg, .pdf), to the terminal ("-" or nil), or, with an ending
--- alone (".png"), into bytes that are returned.
+-- Runs gnuplot's commands, which draw to `path` (.png, .svg, .pdf), to the terminal or the notebook ("-" or nil), or,
+-- with an ending alone (".png"), into bytes that are returned.
 -- @param script string gnuplot's commands; the terminal is set before them
 -- @param path string|nil
 -- @param o table width, height (pixels), data (bytes for a file whose name is the commands' variable `data`)
@@ -110,10 +114,12 @@ function gnuplot.run(script, path, o)
   end
   if (target == "png" or target == "pdf") and not has_font() then
     gnuplot.note(("no font is installed, and %s has no text; on Debian: apt-get install fonts-dejavu-core"):format(
-      gnuplot.is_bytes(path) and "the plot" or path))
+      (gnuplot.is_bytes(path) or gnuplot.notebook(path)) and "the plot" or path))
   end
   if gnuplot.is_bytes(path) then return bytes end
-  if target == "dumb" or target == "sixel" then
+  local notebook = gnuplot.notebook(path)
+  if notebook then notebook.picture(bytes)
+  elseif target == "dumb" or target == "sixel" then
     report.out((bytes:gsub("\f", ""):gsub("^[ \n]*\n", ""):gsub("%s+$", "")))
   else core.file_replace(path, bytes) end
 end
@@ -128,6 +134,7 @@ end
 function gnuplot.or_else(path, ending, f, save)
   gnuplot.target(path)
   local ok, result = errors.try(f)
+  if ok and result == nil then return end         -- no result, which the REPL would print
   if ok then return result end
   local reason = errors.text(result)
   if path == nil or path == "-" or gnuplot.is_bytes(path) then error(reason, 0) end

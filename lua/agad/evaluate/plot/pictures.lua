@@ -5,9 +5,8 @@ local drawn = require "agad.data.drawn"
 local format = require("agad.base.text").format
 local gnuplot = require "agad.evaluate.plot.gnuplot"
 local quote = require("agad.evaluate.plot.script").quote
-local places = require "agad.base.places"
 local report = require "agad.evaluate.report"
-local show = require("agad.tensor.show").picture
+local show = require "agad.tensor.show"
 local stops = require("agad.evaluate.plot.script").heat
 
 local plot = {}
@@ -110,27 +109,14 @@ local function in_characters(picture, o)
   if o.titles then lines[#lines + 1] = "rows: " .. table.concat(o.titles, "; ") end
   if o.columns then lines[#lines + 1] = "columns: " .. table.concat(o.columns, "; ") end
   if #lines > 0 then report.out(table.concat(lines, "\n")) end
-  show(picture)
-end
-
--- The bytes of a picture as a PNG file.
-local function bytes_of(picture)
-  local path = places.temporary()
-  local ok, png = pcall(function()
-    core.data.write_png(path, picture)
-    local file <close> = assert(io.open(path, "rb"))
-    return file:read "a"
-  end)
-  os.remove(path)
-  if not ok then error(png, 0) end
-  return png
+  show.picture(picture)
 end
 
 --- Draws a grid of pictures, enlarged and framed.
 -- @param rows list of lists of pictures: {picture, mask = tensor (height, width) or nil}; a picture is a tensor
 --   of 0 to 255 (1 or 3, height, width), all of one size; the mask's border is drawn over it
--- @param path string a PNG; with titles also .svg and .pdf. "-" (or nil) is the terminal, and an ending alone (".png")
---   stands for the bytes of the picture
+-- @param path string a PNG; with titles also .svg and .pdf. "-" (or nil) is the terminal or the notebook, and an ending
+--   alone (".png") stands for the bytes of the picture
 -- @param o table titles: of the rows, a list; columns: titles of the columns; title: of the whole; side (128): the
 --   approximate side of each picture in the grid; mark: what the file is marked as (agad.data.drawn), so that it
 --   replaces only another one of that kind
@@ -143,9 +129,10 @@ function plot.grid(rows, path, o)
   if type(rows) ~= "table" or not rows[1] or not rows[1][1] then error("plot.grid: there are no pictures", 0) end
   local picture, high, wide = composed(rows, o.side or 128)
   local words = o.titles or o.columns or o.title
-  local png = path and path:lower():find "%.png$"
+  local png, notebook = path and path:lower():find "%.png$", gnuplot.notebook(path)
   if o.mark then drawn.write(path, picture, o.mark)
-  elseif png and not words and gnuplot.is_bytes(path) then return bytes_of(picture)
+  elseif notebook and not words then notebook.picture(show.png(picture))
+  elseif png and not words and gnuplot.is_bytes(path) then return show.png(picture)
   elseif png and not words then core.data.write_png(path, picture)
   elseif gnuplot.target(path) == "dumb" then in_characters(picture, o)
   else
