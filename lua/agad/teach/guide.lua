@@ -11,7 +11,8 @@ local guide = {}
 guide.__index = guide
 
 -- What the text speaks of.
-local set, task_options, options = "weave", {gamma = 0.05, limit = 600, seed = 1}, {seed = 1, deterministic = true}
+local set, task_options, options = "weave", {gamma = 0.05, limit = 600, seed = 1},
+  {seed = 1, deterministic = true, precision = "fp32"}
 
 local function fail(form, ...) error(format(form, ...), 0) end
 

@@ -25,9 +25,13 @@ end
 
 local function print_value(value, json)
   if json then return common.print_json(type(value) == "string" and {text = value} or plain(value)) end
-  if type(value) == "string" then
-    for line in value:gmatch "[^\n]+" do say(line) end
-  else io.stdout:write(require("agad.cli.repl.print").text(value, {width = width()}), "\n") end
+  for line in require("agad.cli.repl.print").text(value, {width = width()}):gmatch "[^\n]+" do say(line) end
+end
+
+local function complain(reason)
+  local line = "agad: " .. reason
+  if require("agad.core").isatty(2) then line = require("agad.base.text").wrap(line, width(), 4) end
+  io.stderr:write(line, "\n")
 end
 
 -- Calls a function, which returns what is to be printed and whether the lesson is over: whether it went well, and
@@ -41,7 +45,7 @@ local function attempt(json, f, ...)
   end, function(err) return errors.is_interruption(err) and "interrupted" or common.message(err) end)
   require("agad.core").interrupt_clear()
   io.stdout:flush()
-  if not ok then io.stderr:write("agad: ", reason, "\n") end
+  if not ok then complain(reason) end
   return ok, over
 end
 
