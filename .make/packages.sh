@@ -63,6 +63,8 @@ for set in "$@"; do
     have tmux || need tmux
     (PATH=$PATH:/usr/sbin:/sbin; have slurmctld && have slurmd && have sbatch && have munged) ||
       like "slurmctld slurmd slurm-client munge"
+    { python3 -c 'import ipykernel, nbclient' || /usr/bin/python3 -c 'import ipykernel, nbclient'; } 2> /dev/null ||
+      like "python3-ipykernel python3-nbclient"
     [ -z "$(lua_modules luasql.sqlite3)" ] || need lua-sql-sqlite3;;
   *) echo "packages: no such set: $set" >&2; exit 1;;
   esac

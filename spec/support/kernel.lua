@@ -1,5 +1,5 @@
--- Our Jupyter kernel as a frontend sees it: kernel.py drives it through jupyter_client. kernel.missing says why it cannot
--- be had here. Call kernel.stop() in teardown.
+-- Our Jupyter kernel as a frontend sees it: kernel.py drives it through jupyter_client. kernel.missing says why it
+-- cannot be had here. Call kernel.stop() in teardown.
 
 local core = require "agad.core"
 local jupyter = require "agad.cli.notebook.jupyter"
@@ -20,23 +20,26 @@ kernel.missing = not found and python .. " (make test-deps)" or nil
 --- The Python that runs them.
 kernel.python = found and python or nil
 
-local process, requests, answers, rest
+local process, requests, answers, rest, ended
 
---- Starts what drives the kernel; the kernel itself is started by kernel.ask "start".
+--- Installs the kernel in a folder of its own, and starts what drives it; kernel.ask "start" starts the kernel itself.
 function kernel.open()
-  luv.os_setenv("JUPYTER_PATH", scratch.folder .. "/jupyter")
-  for _, name in ipairs {"HOME", "IPYTHONDIR", "JUPYTER_RUNTIME_DIR"} do
-    luv.os_setenv(name, scratch.folder .. "/home")
-  end
+  luv.os_setenv("HOME", scratch.folder)
+  luv.os_setenv("JUPYTER_PATH", scratch.folder .. "/a b/share/jupyter")
+  assert(os.execute(("%s notebook install --prefix '%s/a b' > /dev/null"):format(kernel.launcher, scratch.folder)))
   requests, answers, rest = luv.new_pipe(false), luv.new_pipe(false), ""
-  process = assert(luv.spawn(python, {args = {"-B", "spec/support/kernel.py"}, stdio = {requests, answers, 2}}))
+  process = assert(luv.spawn(python, {args = {"-B", "spec/support/kernel.py"}, stdio = {requests, answers, 2}},
+    function() ended = true end))
   answers:read_start(function(_, bytes) rest = rest .. (bytes or "\n") end)
 end
 
 --- Asks the driver.
--- @param request table; do: a function of kernel.py
+-- @param what string a function of kernel.py
+-- @param request table or nil
 -- @return table its answer
-function kernel.ask(request)
+function kernel.ask(what, request)
+  request = request or {}
+  request["do"] = what
   requests:write(core.json_encode(request) .. "\n")
   while not rest:find "\n" do luv.run "once" end
   local line
@@ -56,16 +59,17 @@ function kernel.await(what, f)
   error(what .. ": waited for in vain", 2)
 end
 
---- Whether a process is there.
+--- Whether a process, or one of its threads, is there.
 function kernel.is_alive(pid)
-  local stat = scratch.read(("/proc/%d/stat"):format(pid))
-  return stat ~= nil and not stat:find "%) Z"
+  local status = scratch.read(("/proc/%d/status"):format(pid))
+  return status ~= nil and not (status:find "\nState:\tZ" and status:find "\nThreads:\t1\n")
 end
 
 --- Ends the driver, with its kernel if that is still there.
 function kernel.stop()
   if process then
     requests:close()
+    while not ended do luv.run "once" end
     answers:close()
     process:close()
     luv.run "nowait"

@@ -28,6 +28,15 @@ def restart(request):
     return {"pid": manager.provisioner.process.pid}
 
 
+def pid(_):
+    return {"pid": manager.provisioner.process.pid}
+
+
+def interrupt(_):
+    manager.interrupt_kernel()
+    return {}
+
+
 def shutdown(_):
     client.stop_channels()
     manager.shutdown_kernel()
@@ -54,9 +63,16 @@ def add(outputs, displays, kind, content):
         outputs.append({"kind": kind, "lines": content["traceback"], "name": content["ename"]})
 
 
+def reply_to(message):
+    while True:
+        reply = client.get_shell_msg(timeout=PATIENCE)
+        if reply["parent_header"].get("msg_id") == message:
+            return reply["content"]
+
+
 def run(request):
-    """Runs a cell. As soon as its output has the text `wait`, the kernel is interrupted, or a signal sent to a process."""
-    message = client.execute(request["code"])
+    """Runs a cell. Each time that a message has the text `wait`, the next one of `then` happens."""
+    message = client.execute(request["code"], stop_on_error=False)
     outputs, displays, todo = [], {}, request.get("then", [])
     while True:
         got = client.get_iopub_msg(timeout=PATIENCE)
@@ -66,7 +82,7 @@ def run(request):
         if kind == "status" and content["execution_state"] == "idle":
             break
         add(outputs, displays, kind, content)
-        if todo and request.get("wait", "") in json.dumps([kind, content]):
+        if todo and request["wait"] in (kind if kind == "execute_input" else json.dumps(content)):
             step, todo = todo[0], todo[1:]
             if step == "interrupt":
                 manager.interrupt_kernel()
@@ -74,12 +90,9 @@ def run(request):
                 return restart({})
             elif step == "stop waiting":
                 return {"outputs": outputs}
-    while True:
-        reply = client.get_shell_msg(timeout=PATIENCE)
-        if reply["parent_header"].get("msg_id") == message:
-            content = reply["content"]
-            return {"outputs": outputs, "status": content["status"], "count": content.get("execution_count"),
-                    "name": content.get("ename"), "message": content.get("evalue")}
+    content = reply_to(message)
+    return {"outputs": outputs, "status": content["status"], "count": content.get("execution_count"),
+            "name": content.get("ename"), "message": content.get("evalue")}
 
 
 def complete(request):
@@ -91,11 +104,22 @@ def inspect(request):
 
 
 def is_complete(request):
-    return client.is_complete(request["code"], reply=True, timeout=PATIENCE)["content"]
+    return reply_to(client.is_complete(request["code"]))
 
 
 def info(_):
     return client.kernel_info(reply=True, timeout=PATIENCE)["content"]
+
+
+def joined(outputs):
+    """As newer versions of nbclient do: text that came in parts is one output."""
+    kept = []
+    for output in outputs:
+        if kept and output.output_type == kept[-1].output_type == "stream" and output.name == kept[-1].name:
+            kept[-1].text += output.text
+        else:
+            kept.append(output)
+    return kept
 
 
 def execute(request):
@@ -107,7 +131,7 @@ def execute(request):
     notebook.metadata.kernelspec = {"name": "agad", "display_name": "Lua (agad)", "language": "lua"}
     NotebookClient(notebook, timeout=PATIENCE, kernel_name="agad", record_timing=False, allow_errors=True).execute()
     nbformat.validate(notebook)
-    return {"cells": [cell.outputs for cell in notebook.cells], "language": notebook.metadata.language_info}
+    return {"cells": [joined(cell.outputs) for cell in notebook.cells], "language": notebook.metadata.language_info}
 
 
 for line in sys.stdin:
@@ -117,3 +141,8 @@ for line in sys.stdin:
     except Exception as e:                               # what went wrong is the spec's to show
         answer = {"failed": "%s: %s" % (type(e).__name__, e)}
     print(json.dumps(answer), flush=True)
+
+if manager and manager.is_alive():
+    manager.shutdown_kernel(now=True)
+sys.stdout.flush()
+os._exit(0)                                              # the library's own end writes tracebacks

@@ -1,6 +1,6 @@
--- Progress: shows the events of a run, on stderr only. On a terminal and in a notebook it redraws one line; elsewhere (a
--- file, a pipe, TERM=dumb) it prints one plain line per epoch, or twenty lines where steps or minutes end the training.
--- The width of the terminal is read again for each drawing, so that a resized window stays tidy.
+-- Progress: shows the events of a run, on stderr only. On a terminal and in a notebook it redraws one line; elsewhere
+-- (a file, a pipe, TERM=dumb) it prints one plain line per epoch, or twenty lines where steps or minutes end the
+-- training. The width of the terminal is read again for each drawing, so that a resized window stays tidy.
 
 local sorted_keys = require("agad.base.values").keys
 local format = require("agad.base.text").format
@@ -184,8 +184,8 @@ function consumer:__call(e)
 end
 
 --- Shows a run's events: call the result with each event, and its method `clear` before other output.
--- @param o table quiet (true: nothing is shown), out (a file; default: the notebook or stderr), live (true: one line is redrawn),
---   columns (a function that returns the width), unicode, clock; what is not given is detected
+-- @param o table quiet (true: nothing is shown), out (a file; default: the notebook or stderr), live (true: one line is
+--   redrawn), columns (a function that returns the width), unicode, clock; what is not given is detected
 -- @return callable
 function progress.new(o)
   o = o or {}

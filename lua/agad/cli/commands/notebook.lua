@@ -17,8 +17,8 @@ local function install(args)
   require("agad.evaluate.report").out(("  installed the kernel Lua (agad): %s"):format(path))
 end
 
--- Runs Jupyter to its end: its exit status. Ctrl-C at the terminal reaches it as well, so that it is not sent on; requests
--- to end are.
+-- Runs Jupyter to its end: its exit status. Ctrl-C at the terminal reaches it as well, so that it is not sent on;
+-- requests to end are.
 local function run(program, arguments)
   local luv, status = require "luv", nil
   local child, reason = luv.spawn(program, {args = arguments, stdio = {0, 1, 2}}, function(code, signal)

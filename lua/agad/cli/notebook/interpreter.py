@@ -66,8 +66,8 @@ class Interpreter:
                     for name, fd in self.streams.items():
                         if fd in ready:
                             show.text(name, self.read(fd))
-                if dead:
-                    self.received += os.read(self.answers, available(self.answers) or 1)
+                if dead and (n := available(self.answers)):
+                    self.received += os.read(self.answers, n)
                 for message in self.messages():
                     if self.take(message, show):
                         return message

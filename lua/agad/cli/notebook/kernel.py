@@ -15,7 +15,7 @@ from interpreter import Interpreter
 from ipykernel.kernelapp import IPKernelApp
 from ipykernel.kernelbase import Kernel
 
-PAUSE = 0.05                                             # seconds between two messages with text
+PAUSE = 0.1                                              # seconds for which text is gathered into one message
 MOST = {"text": 1_000_000, "pictures": 30_000_000}       # bytes of a cell's output that are shown
 TOO_MUCH = "\nnote: this cell gives more than %d MB of %s; the rest is not shown\n"
 RESTARTED = "note: a new interpreter, because the last one %s; the values of earlier cells are gone\n"
@@ -43,7 +43,7 @@ class Output:
     def __init__(self, kernel):
         self.kernel = kernel
         self.decoders = {name: codecs.getincrementaldecoder("utf-8")("replace") for name in ("stdout", "stderr")}
-        self.stream, self.pending, self.flushed = "stdout", [], 0.0
+        self.stream, self.pending, self.since = "stdout", [], 0.0
         self.left = dict(MOST)
         self.progress = None
 
@@ -56,17 +56,18 @@ class Output:
         if stream != self.stream:
             self.flush()
         self.stream = stream
+        if not self.pending:
+            self.since = time.monotonic()
         self.pending.append(self.decoders[stream].decode(data))
 
     def flush(self):
         text = "".join(self.pending)
         if text:
             self.send("stream", name=self.stream, text=text)
-        self.pending, self.flushed = [], time.monotonic()
+        self.pending = []
 
     def flush_late(self):
-        """Shows what is pending, but not more often than can be read."""
-        if self.pending and time.monotonic() - self.flushed >= PAUSE:
+        if self.pending and time.monotonic() - self.since >= PAUSE:
             self.flush()
 
     def room(self, what, size):
@@ -140,7 +141,7 @@ class AgadKernel(Kernel):
         self.lost = self.interpreter.fate()
         self.interpreter = None
 
-    def do_execute(self, code, silent, store_history=True, user_expressions=None, allow_stdin=False, **_):
+    async def do_execute(self, code, silent, store_history=True, user_expressions=None, allow_stdin=False, **_):
         show = Silence() if silent else Output(self)
         if self.interpreter and self.interpreter.process.poll() is not None:
             self.forget()
@@ -170,21 +171,21 @@ class AgadKernel(Kernel):
         except OSError:
             return {}
 
-    def do_complete(self, code, cursor_pos):
+    async def do_complete(self, code, cursor_pos):
         cursor = len(code) if cursor_pos is None else cursor_pos
         answer = self.answer("complete", code, cursor)
         return {"status": "ok", "matches": answer.get("matches", []), "cursor_start": answer.get("from", cursor),
                 "cursor_end": cursor, "metadata": {}}
 
-    def do_inspect(self, code, cursor_pos, detail_level=0, omit_sections=()):
+    async def do_inspect(self, code, cursor_pos, detail_level=0, omit_sections=()):
         text = self.answer("inspect", code, cursor_pos).get("text")
         return {"status": "ok", "found": text is not None, "data": {"text/plain": text} if text else {}, "metadata": {}}
 
-    def do_is_complete(self, code):
+    async def do_is_complete(self, code):
         status = self.answer("is_complete", code).get("status", "unknown")
         return {"status": status, "indent": "  "} if status == "incomplete" else {"status": status}
 
-    def do_shutdown(self, restart):
+    async def do_shutdown(self, restart):
         if self.interpreter:
             self.interpreter.end()
         return {"status": "ok", "restart": restart}

@@ -2,9 +2,9 @@
 -- pipes of its own (channel.lua), so that whatever is printed is output of the cell.
 --
 -- A request is taken on with "begun", from which on Ctrl-C may come, and answered with "done". While a cell runs,
--- "result", "picture", "progress" and "turn" (the other one of stdout and stderr is written from now on) may come in
--- between. The kernel confirms each of these once it has shown what came before, so that a notebook always has its
--- outputs in the same order.
+-- "result", "picture", "progress" and "turn" (what is written next may go to the other one of stdout and stderr) may
+-- come in between. The kernel confirms each of these once it has shown what came before, so that a notebook always has
+-- its outputs in the same order.
 
 local channel = require "agad.cli.notebook.channel"
 local complete = require "agad.cli.repl.complete"
@@ -43,29 +43,29 @@ local function follow_kernel(life)
   end, life, PATIENCE)
 end
 
--- Each change from stdout to stderr or back is told to the kernel, which otherwise sees two pipes and no order.
+-- Each change from stdout to stderr or back is told to the kernel, which otherwise sees two pipes and no order; so are
+-- the beginning and the end of a command. system() ignores Ctrl-C in this process while a command runs that it ends.
 local function keep_order(kernel)
-  local methods = getmetatable(io.stdout).__index
+  local methods, execute = getmetatable(io.stdout).__index, os.execute
   local write, last = methods.write, io.stdout
+  local function turn_to(file)
+    last = file
+    kernel:show {kind = "turn"}
+  end
   function methods.write(file, ...)               -- luacheck: ignore 122
-    if file ~= last and (rawequal(file, io.stdout) or rawequal(file, io.stderr)) then
-      last = file
-      kernel:show {kind = "turn"}
-    end
+    if file ~= last and (rawequal(file, io.stdout) or rawequal(file, io.stderr)) then turn_to(file) end
     return write(file, ...)
   end
   function io.write(...) return io.output():write(...) end            -- luacheck: ignore 122
-  io.stdout:setvbuf "no"
-end
-
--- system() ignores Ctrl-C in this process while a command runs that it ends.
-local function interrupt_commands()
-  local execute = os.execute
   function os.execute(command)                    -- luacheck: ignore 122
+    turn_to(io.stdout)
+    interrupt.check()                             -- it would not be seen until the command has ended
     local ok, how, status = execute(command)
+    turn_to(io.stdout)
     if how == "signal" and status == 2 or how == "exit" and status == 130 then error(core.interruption, 0) end
     return ok, how, status
   end
+  io.stdout:setvbuf "no"
 end
 
 -- The line that progress redraws: "\r", the line and "\27[K", or a line that stays.
@@ -169,7 +169,6 @@ return function(from, to, life)
   local progress = progress_line(kernel)
   terminal.notebook = {progress = progress, picture = function(png) kernel:show({kind = "picture"}, png) end}
   keep_order(kernel)
-  interrupt_commands()
   local session = repl.session(_G, {results = function(list, last) results(kernel, list, last) end})
   kernel:send {kind = "ready"}
   while true do
@@ -183,4 +182,5 @@ return function(from, to, life)
     kernel:send(reply)
   end
   repl.close(session)
+  uv.kill(-uv.os_getpid(), "sigterm")             -- what cells have started and left; here it only sets a flag
 end

@@ -32,6 +32,12 @@ local function fitted(lines, width)
   return table.concat(out, "\n")
 end
 
+-- Whether a name is documented as it is, rather than one that ends like it.
+local function is_entry(name)
+  local entry = doc.find(name)[1]
+  return entry ~= nil and entry.name:gsub(":", ".") == name:gsub(":", ".")
+end
+
 --- The text of `? NAME`.
 -- @param name string
 -- @param env table the names that are known
@@ -42,7 +48,8 @@ function help.explain(name, env, width)
   if name == "" then return fitted(overview, width), true end
   local chunk = load("return " .. name:gsub(":", "."), "=?", "t", env)
   local ok, value = pcall(chunk or error)
-  local known = ok and type(value) == "function" and doc.lookup(value, width) or doc.lookup(name, width)
+  local known = ok and type(value) == "function" and doc.lookup(value, width)
+  if not known and (not ok or value == nil or is_entry(name)) then known = doc.lookup(name, width) end
   if known then return known, true end
   if not ok or value == nil then
     return text.wrap(("there is no documentation for %s; ?? %s searches all of it, ? lists what you can do"):format(
