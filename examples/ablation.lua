@@ -1,6 +1,6 @@
 -- An ablation: what does each term of the loss contribute, if no anomaly is known? Trains AGAD with all of them and
 -- without each in turn, over a few seeds, and draws the means with their ranges. It takes half a minute.
---   agad examples/ablation.lua [PLOT.png] [SEEDS]    without a file the plot is drawn in the terminal (default: 3 seeds)
+--   agad examples/ablation.lua [PLOT.png] [SEEDS]     3 seeds by default; without a file it draws in the terminal
 
 local agad = require "agad"
 

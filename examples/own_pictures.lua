@@ -1,5 +1,5 @@
--- From pictures of one's own to verdicts: draws discs, some of them notched, trains on intact ones alone, saves the model,
--- and scores PNG files with it, which it has never seen.
+-- From pictures of one's own to verdicts: draws discs, some of them notched, trains on intact ones alone, saves the
+-- model, and scores PNG files with it, which it has never seen.
 --   agad examples/own_pictures.lua [FOLDER]         the model, two PNG files and their error maps (default: discs)
 
 local agad = require "agad"

@@ -1,5 +1,5 @@
--- A user-defined generator. A net's file returns a function, which is given the shape of the pictures and builds the net
--- layer by layer; it trains in a third of the time of the paper's naive net. `agad info FILE.lua` lists its layers.
+-- A user-defined generator. A net's file returns a function, which is given the shape of the pictures and builds the
+-- net layer by layer. `agad info FILE.lua` lists the layers of a net.
 --   agad train weave --net examples/small_net.lua --out small.safetensors
 --   agad train weave --net examples/small_net.lua --set width=32 --out wider.safetensors
 

@@ -1,6 +1,6 @@
--- How an evaluation leaks labels, without any network: the "thermometer" sees only the mean and the spread of a batch of
--- test pictures, and how far they are from those of normal batches. Where the test set lists all normals first, it can
--- tell the two kinds apart, although it cannot do so from one picture.
+-- How an evaluation leaks labels, without any network: the "thermometer" sees only the mean and the spread of a batch
+-- of test pictures, and how far they are from those of normal batches. Where the test set lists all normals first, it
+-- can tell the two kinds apart, although it cannot do so from one picture.
 --   agad examples/thermometer.lua [PLOT.png]        without a file the plot is drawn in the terminal
 
 local agad = require "agad"

@@ -112,7 +112,8 @@ describe("agad teach --lesson", function()
   end)
 
   it("shows a part, runs its commands, turns pages, and takes all commands of teach in between #slow", function()
-    local status, out, err = lesson "\nset lambda.cn 3\nset lambda.con 1\nnext stage\nback step\nwhere\nnext\nhelp\nquit\n"
+    local status, out, err = lesson("\nset lambda.cn 3\nset lambda.con 1\nnext stage\nback step\nwhere\nnext\nhelp\n"
+      .. "quit\n")
     assert.equal(1, status)
     assert.equal(1, select(2, err:gsub("agad: [^\n]*\n", "")))
     has(err, "did you mean lambda.con?")

@@ -1,6 +1,6 @@
 -- The lesson of eight parts. Its text is guide.md: a part is a heading, paragraphs, a block of commands, and paragraphs
--- on what to look for. The commands of a part run in a lesson (agad.teach.lesson), which is put to where the part before
--- has left it, whatever was tried in between.
+-- on what to look for. The commands of a part run in a lesson (agad.teach.lesson), which is put to where the part
+-- before has left it, whatever was tried in between.
 
 local agad = require "agad"
 local commands = require "agad.teach.commands"
