@@ -239,7 +239,8 @@ clean:
 #: make test-deps  installs what some tests need beyond that
 #: make bench      benchmarks, beside PyTorch where AGAD_PEER_PYTHON (python3) has it
 #: make figures    the long runs whose results are committed
-#: make pictures   the README's pictures: of the demo, and of the REPL in a real terminal
+#: make pictures   the README's pictures: of the demo, of the REPL in a real terminal, and of a
+#:                 notebook in a browser (needs JupyterLab and Chromium)
 #: make notebooks  executes the notebooks and stores what they show; needs make test-deps
 #: make asan       the quick tests under AddressSanitizer; SPEC= as above, or RUN="FILE.lua ARGUMENT"
 #: make fuzz       the decoders against hostile files, 10 minutes each; needs clang. SECONDS= FUZZ=

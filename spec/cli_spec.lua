@@ -68,7 +68,8 @@ end)
 
 describe("agad", function()
   it("helps within 80 columns, status 0", function()
-    for _, command in ipairs {"", "demo", "train", "evaluate", "fetch", "score", "info", "bench", "watch"} do
+    for _, command in ipairs {"", "demo", "train", "evaluate", "fetch", "score", "info", "bench", "watch",
+                              "notebook"} do
       local arguments = command .. " --help"
       local status, out, err = agad(arguments)
       assert.equal(0, status)

@@ -49,10 +49,12 @@ class Interpreter:
             self.selector.register(fd, selectors.EVENT_READ)
         self.received = b""
         self.writing = threading.Lock()                  # shutting down is another thread's
-        self.busy = self.takes_signals = self.interrupted = False
+        self.busy = self.takes_signals = False
 
     def ask(self, request, show):
-        """The answer to a request, or None if the interpreter dies; show gets what comes before it."""
+        """The answer to a request, or None if the interpreter dies; show gets what comes before it.
+
+        Whether it was interrupted before the interpreter took it on is asked show."""
         self.busy = True
         self.send(request)
         try:
@@ -75,14 +77,14 @@ class Interpreter:
                     return self.drain(show)
                 show.flush_late()
         finally:
-            self.busy = self.takes_signals = self.interrupted = False
+            self.busy = self.takes_signals = False
 
     def take(self, message, show):
         """Deals with a message; whether it is the answer."""
         kind = message["kind"]
         if kind == "begun":
             self.takes_signals = True
-            if self.interrupted:
+            if show.interrupted():
                 self.interrupt()
         elif kind != "ready":
             self.drain(show)
@@ -121,12 +123,11 @@ class Interpreter:
             try:
                 while data:
                     data = data[os.write(self.requests, data):]
-            except OSError:                              # it has died, which `ask` sees
+            except (OSError, TypeError):                 # it has died or is being ended, which `ask` sees
                 pass
 
     def interrupt(self):
-        """Sends SIGINT, as Ctrl-C at a terminal does; to one that has not begun yet, when it begins."""
-        self.interrupted = not self.takes_signals
+        """Sends SIGINT, as Ctrl-C at a terminal does, if a request has been taken on."""
         if self.takes_signals:
             self.signal(signal.SIGINT)
 
@@ -139,9 +140,9 @@ class Interpreter:
     def end(self):
         """Ends it, and what it has started; an idle one by the end of its requests."""
         with self.writing:
-            if not self.busy:
+            if not self.busy and self.requests is not None:
                 os.close(self.requests)
-                self.requests = -1
+                self.requests = None
         for number, patience in ((0, 1.0), (signal.SIGTERM, 1.5), (signal.SIGKILL, 5.0)):
             if number:
                 self.signal(number)

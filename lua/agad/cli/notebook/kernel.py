@@ -31,10 +31,10 @@ def unicode_of(code):
 class Silence:
     """Shows nothing of what an interpreter prints."""
 
-    def text(self, stream, data):
-        pass
+    def __init__(self, kernel):
+        self.interrupted = lambda: kernel.interrupted
 
-    message = flush_late = lambda self, *_: None
+    text = message = flush_late = lambda self, *_: None
 
 
 class Output:
@@ -42,6 +42,7 @@ class Output:
 
     def __init__(self, kernel):
         self.kernel = kernel
+        self.interrupted = lambda: kernel.interrupted
         self.decoders = {name: codecs.getincrementaldecoder("utf-8")("replace") for name in ("stdout", "stderr")}
         self.stream, self.pending, self.since = "stdout", [], 0.0
         self.left = dict(MOST)
@@ -107,8 +108,6 @@ class Output:
 class AgadKernel(Kernel):
     implementation = "agad"
     implementation_version = "0.1.0"
-    language = "lua"
-    language_version = "5.4"
     language_info = {"name": "lua", "version": "5.4", "mimetype": "text/x-lua", "file_extension": ".lua",
                      "pygments_lexer": "lua", "codemirror_mode": "lua"}
     banner = "agad: finds what is wrong in a picture; ? is help"
@@ -117,11 +116,15 @@ class AgadKernel(Kernel):
     interpreter = None
     lost = ""                                            # what happened to the last interpreter
 
-    # SIGINT comes to this process while it asks the interpreter, and is passed on.
+    # SIGINT comes to this process while it deals with a message, and is passed on.
+    interrupted = False
+
     def pre_handler_hook(self):
+        self.interrupted = False
         self.saved_sigint_handler = signal.signal(signal.SIGINT, self.on_interrupt)
 
     def on_interrupt(self, *_):
+        self.interrupted = True
         if self.interpreter:
             self.interpreter.interrupt()
 
@@ -142,7 +145,7 @@ class AgadKernel(Kernel):
         self.interpreter = None
 
     async def do_execute(self, code, silent, store_history=True, user_expressions=None, allow_stdin=False, **_):
-        show = Silence() if silent else Output(self)
+        show = Silence(self) if silent else Output(self)
         if self.interpreter and self.interpreter.process.poll() is not None:
             self.forget()
         if self.lost and not silent:
@@ -167,7 +170,7 @@ class AgadKernel(Kernel):
     def answer(self, want, code, cursor=None):
         try:
             request = {"want": want, "code": unicode_of(code), "cursor": len(code) if cursor is None else cursor}
-            return self.ask(request, Silence()) or {}
+            return self.ask(request, Silence(self)) or {}
         except OSError:
             return {}
 

@@ -39,7 +39,7 @@ local of_losses = {title = option {default = "Losses"}, losses = option {kind = 
 
 --- Plots the losses over the steps, one curve each, on a logarithmic axis if all are positive.
 -- @param log any a run directory, a log.jsonl, or a list of {step = n, losses = {name = value}}
--- @param path string the file to write (.png, .svg, .pdf); "-" or nil: the terminal; an ending alone: bytes
+-- @param path string the file to write (.png, .svg, .pdf); "-" or nil: terminal or notebook; an ending alone: bytes
 -- @param o table title, losses (a list of names: only these)
 -- @return string the bytes of the plot, with an ending alone; else nil
 -- @raise there are no losses, gnuplot is missing, or the file cannot be written
@@ -150,7 +150,7 @@ figure.add_options(of_epochs)
 -- in nothing but the seed, the median with a band from the least to the largest.
 -- @param runs list of runs, run directories, or runs of a campaign (`agad.campaign.plan`) that were trained with
 --   evaluate_every above 0; or one of them
--- @param path string the file to write (.png, .svg, .pdf); "-" or nil: the terminal; an ending alone: bytes
+-- @param path string the file to write (.png, .svg, .pdf); "-" or nil: terminal or notebook; an ending alone: bytes
 -- @param o table values (the columns that are plotted: {"auroc_steady"}), by (the options that tell curves apart;
 --   default: those in which the runs differ, but for seeds), panel (one or several options: each of their values
 --   gets a panel), titles (of the panels), title, xlabel, ylabel, xrange, yrange, log, key, columns (of panels), width,

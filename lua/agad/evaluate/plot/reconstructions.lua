@@ -34,7 +34,7 @@ local of_options = {count = option {default = 8, min = 1, max = 100}, seed = opt
 -- then the same two rows for every model.
 -- @param models list of models (`agad.model.open`) that reconstruct pictures; or one of them
 -- @param task task whose test pictures are shown
--- @param path string the file to write (.png, .svg, .pdf); "-" or nil: the terminal; an ending alone: bytes
+-- @param path string the file to write (.png, .svg, .pdf); "-" or nil: terminal or notebook; an ending alone: bytes
 -- @param o table count (8: pictures of each kind), seed (1: of their choice), titles (of the models; default: what
 --   tells them apart), title, side (64: the approximate side of each picture)
 -- @return string the bytes of the picture, with an ending alone; else nil

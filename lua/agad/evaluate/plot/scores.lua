@@ -32,7 +32,7 @@ local plot = {}
 --- Plots the histograms of the scores of normal and of anomalous test pictures, with the threshold.
 -- @param what table what `model:scores(task)` gives, or a result row with curves (`run:evaluate(nil, {curves =
 --   true})`)
--- @param path string the file to write (.png, .svg, .pdf); "-" or nil: the terminal; an ending alone: bytes
+-- @param path string the file to write (.png, .svg, .pdf); "-" or nil: terminal or notebook; an ending alone: bytes
 -- @param o table bins (50; those of a row are fixed), title, xlabel, ylabel, xrange, yrange, log, key, width, height
 -- @return string the bytes of the plot, with an ending alone; else nil
 -- @raise there are no scores; as `agad.plot`
@@ -60,7 +60,7 @@ end
 -- trained at two gamma, for example. The box is from the first to the third quartile; a whisker ends at the last score
 -- within 1.5 times its length. As in the paper, scores beyond are not drawn.
 -- @param list list of what `model:scores(task)` gives; or one of them
--- @param path string the file to write (.png, .svg, .pdf); "-" or nil: the terminal; an ending alone: bytes
+-- @param path string the file to write (.png, .svg, .pdf); "-" or nil: terminal or notebook; an ending alone: bytes
 -- @param o table titles (of the models; default: what tells them apart), outliers (false), title, xlabel, ylabel,
 --   xrange, yrange, log, key, width, height
 -- @return string the bytes of the plot, with an ending alone; else nil
@@ -91,7 +91,7 @@ end
 --- Plots ROC curves, with their AUROC in the key.
 -- @param list list of what `model:scores(task)` gives, of result rows with curves, or of {scores, labels, title}; or
 --   one of them
--- @param path string the file to write (.png, .svg, .pdf); "-" or nil: the terminal; an ending alone: bytes
+-- @param path string the file to write (.png, .svg, .pdf); "-" or nil: terminal or notebook; an ending alone: bytes
 -- @param o table titles (of the curves; default: what tells them apart), title, xlabel, ylabel, xrange, yrange, log,
 --   key, width, height
 -- @return string the bytes of the plot, with an ending alone; else nil
