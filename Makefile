@@ -95,7 +95,8 @@ LINK_CORE = $(LINK) -Wl,--version-script=csrc/lua/core.map $(OBJECTS) $(BINDING_
 TORCH_LIBS = -L$(TORCH)/lib -Wl,--no-as-needed -ltorch_cpu -lc10 -Wl,--as-needed -l:$(GOMP)
 AGAD_LIBS  = $(TORCH_LIBS) $(DEPS_LIBS) -lm
 
-.PHONY: all demo check test test-deps bench figures pictures asan fuzz lint format cuda gpu-check install clean help FORCE
+.PHONY: all demo check test test-deps bench figures pictures notebooks asan fuzz lint format cuda gpu-check install \
+	clean help FORCE
 .DELETE_ON_ERROR:
 
 all: $(B)/lib/libagad.so $(B)/lib/agad/core.so $(B)/agad
@@ -196,6 +197,11 @@ figures: all
 pictures: all
 	@for f in spec/pictures/*.lua; do $(B)/agad $$f || exit 1; done
 
+# NOTEBOOKS="notebooks/1_tensors.ipynb ...": only these.
+notebooks: all
+	@AGAD=$(B)/agad "$$($(B)/agad -e 'print((require("agad.cli.notebook.jupyter").python()))')" .make/notebooks.py \
+	  notebooks $(or $(NOTEBOOKS),$(wildcard notebooks/*.ipynb))
+
 gpu-check: all cuda
 	@.make/gpu-check.sh $(B) '$(LUA)'
 
@@ -235,6 +241,7 @@ clean:
 #: make figures    the long runs whose results are committed
 #: make pictures   the README's pictures: of the demo, of the REPL in a real terminal, and of a
 #:                 notebook in a browser (needs JupyterLab and Chromium)
+#: make notebooks  executes the notebooks and stores what they show; needs make test-deps
 #: make asan       the quick tests under AddressSanitizer; SPEC= as above, or RUN="FILE.lua ARGUMENT"
 #: make fuzz       the decoders against hostile files, 10 minutes each; needs clang. SECONDS= FUZZ=
 #:                 FUZZ=operators: random calls from Lua instead, without clang. CALLS= SEED=

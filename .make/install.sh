@@ -1,7 +1,7 @@
 #!/bin/sh
 # install.sh BUILD DESTDIR: copies what agad needs to run, to the folders named by the environment:
 #
-#   LUADIR/agad/     Lua files, *.py      SHLIBDIR/   libagad.so, agad_cuda.so, libtorch's libraries
+#   LUADIR/agad/     Lua, *.py, *.md      SHLIBDIR/   libagad.so, agad_cuda.so, libtorch's libraries
 #   CLUADIR/agad/    core.so              BINDIR/     agad            INCDIR/     agad.h
 # The libraries are linked once more (LINK_AGAD, LINK_CORE, LINK_CUDA: the commands without -o and rpath), so that they
 # look for others in SHLIBDIR only.
@@ -14,7 +14,7 @@ done
 up() { realpath -sm --relative-to="$1" "$2"; }   # folder $2, seen from folder $1
 
 mkdir -p "$dest$LUADIR/agad" "$dest$CLUADIR/agad" "$dest$SHLIBDIR" "$dest$BINDIR" "$dest$INCDIR/base"
-(cd lua && find agad -name '*.lua' -o -name '*.py') | while read -r f; do
+(cd lua && find agad -name '*.lua' -o -name '*.py' -o -name '*.md') | while read -r f; do
   mkdir -p "$dest$LUADIR/$(dirname "$f")"
   install -m 644 "lua/$f" "$dest$LUADIR/$f"
 done

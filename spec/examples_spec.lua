@@ -30,7 +30,8 @@ describe("examples", function()
   it("weave.lua trains twice and prints two AUROCs #slow", function()
     local status, text = run(program .. " examples/weave.lua 1")
     assert.equal(0, status, text)
-    assert.matches("gamma 0.00: 0 known anomalies, AUROC 0%.%d+", text)
+    assert.matches("gamma 0.00: 0 known anomalies, AUROC 0%.%d+ %(plain 0%.%d+, paper%-like 0%.%d+%)\n", text)
+    assert.matches("hardest to find: %w+, AUROC 0%.%d+", text)
     assert.matches("gamma 0.05: 95 known anomalies, AUROC 0%.%d+", text)
   end)
 
@@ -40,6 +41,62 @@ describe("examples", function()
     assert.truthy(text:find("  10  12  14\n[float32 3 cpu]\n1\t8.0\n2\t14.0\n", 1, true), text)
     assert.truthy(text:find("\n4\t0.3", 1, true), text)
     assert.truthy(text:find("\ntrue\ntrue\ttrue\n$"), text)
+  end)
+
+  describe("that draw", function()
+    local scratch = dofile "spec/support/scratch.lua"
+    teardown(scratch.remove)
+
+    -- Runs an example that writes a picture: what it prints.
+    local function drawn(name, arguments)
+      local path = scratch.path(name .. ".png")
+      local command = "OMP_NUM_THREADS=1 %s examples/%s.lua %s %s"
+      local status, text = run(command:format(program, name, path, arguments or ""))
+      assert.equal(0, status, text)
+      assert.matches("^\x89PNG", scratch.read(path))
+      return text
+    end
+
+    it("gradients.lua learns a curve", function()
+      local text = drawn "gradients"
+      local first, last = text:match "step    1: mean squared error (%S+)\n.*step 2000: mean squared error (%S+)\n$"
+      assert.is_true(tonumber(first) > .3 and tonumber(last) < .01, text)
+    end)
+
+    it("thermometer.lua separates sorted batches, and no others", function()
+      local text = drawn "thermometer"
+      local sorted, shuffled = text:match "\n  256   (%S+)    (%S+)\n"
+      assert.is_true(tonumber(sorted) > .95 and math.abs(tonumber(shuffled) - .5) < .05, text)
+    end)
+
+    it("ablation.lua shows that con matters most #slow", function()
+      local text, of = drawn("ablation", "1"), {}
+      for name, value in text:gmatch "([%a ]-) +mean AUROC (%S+)," do of[name] = tonumber(value) end
+      assert.is_true(of["all terms"] > .85 and of["no con"] < of["all terms"] - .1, text)
+      assert.is_true(of["no adcon"] ~= nil and of["no lat"] ~= nil)
+      local status, said = run(program .. " examples/ablation.lua a.png two")
+      assert.equal(1, status)
+      assert.matches("SEEDS must be a whole number", said)
+    end)
+
+    it("own_pictures.lua trains on drawn discs, saves, and scores files #slow", function()
+      local folder = scratch.path "discs"
+      local status, text = run(("OMP_NUM_THREADS=1 %s examples/own_pictures.lua %s"):format(program, folder))
+      assert.equal(0, status, text)
+      assert.is_true(tonumber(text:match "AUROC (%S+) after 100 steps") > .8, text)
+      assert.matches("intact.png: score [%d.]+, threshold [%d.]+, anomalous: %l+\n", text)
+      for _, kind in ipairs {"intact", "notched"} do
+        assert.matches("^\x89PNG", scratch.read(("%s/%s.map.png"):format(folder, kind)))
+      end
+    end)
+  end)
+
+  it("stages.lua runs a step stage by stage and changes a value between stages", function()
+    local status, text = run(program .. " examples/stages.lua")
+    assert.equal(0, status, text)
+    assert.matches("^1 reconstruct +24 normals, 8 anomalies, mean error 0%.%d+\n2 discriminate ", text)
+    assert.truthy(text:find("\n8 guard_collapse", 1, true), text)
+    assert.truthy(text:find("\nwith x^ = x: con 0.000\n", 1, true), text)
   end)
 
   it("small_net.lua is a generator", function()

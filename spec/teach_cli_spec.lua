@@ -147,7 +147,7 @@ return {name = "mine", options = {epochs = 2, ema = 0.0}, input = {0, 1},
     assert.same({"guard_collapse", 14, 1}, {rows[1].stage, rows[1].normals, rows[1].step})
     assert.same({step = 1, epoch = 1}, rows[2])
     assert.equal(2, rows[4].step)
-    assert.is_truthy(out:match "[^\n]+\n$":find('"con":null', 1, true))
+    assert.is_truthy(out:match "[^\n]+\n$":find('"generator":null', 1, true))
   end)
 
   it("refuses wrong arguments before it starts", function()

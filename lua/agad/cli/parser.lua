@@ -34,7 +34,8 @@ end
 
 function add.root(c) c:option "--root":argname "DIR":description(ROOT) end
 
-function add.data(c)
+-- `instead` is an argument of the command with which no data are needed, or nil.
+function add.data(c, instead)
   add.root(c)
   c:option "--normals":argname "DIR":description "a folder of normal pictures, instead of DATA"
   c:option "--anomalies":argname "DIR":description "a folder of anomalies, one subfolder per kind"
@@ -46,7 +47,7 @@ function add.data(c)
       c:error "--normals and --anomalies must be given together"
     end
     if args.data and args.normals then c:error "give either a data set, or --normals and --anomalies, not both" end
-    if not args.data and not args.normals then c:error "missing argument 'data'" end
+    if not args.data and not args.normals and not args[instead] then c:error "missing argument 'data'" end
   end)
 end
 

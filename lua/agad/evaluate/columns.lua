@@ -40,8 +40,11 @@ function columns.stored(config)
   return columns.computed[config.bn_eval] and config.bn_eval or columns.presets.steady.bn
 end
 
--- The rows of the test split, from 0: normals first and then anomalies by class, or shuffled, always in the same way.
-local function test_order(test, order)
+--- The rows of the test split, from 0: normals first and then anomalies by class, or shuffled, always in the same way.
+-- @param test table the split
+-- @param order string "sorted", "shuffled"
+-- @return list
+function columns.rows(test, order)
   local rows, labels, anomalous = {}, test.labels:totable(), test.anomalous
   for i = 1, #labels do rows[i] = i - 1 end
   if order == "sorted" then
@@ -90,7 +93,7 @@ function columns.scores(source, task, column, batch)
       return {scores = done.scores, labels = done.labels, rows = done.rows, net = net, column = column}
     end
   end
-  local rows, labels = test_order(task.test, column.order), {}
+  local rows, labels = columns.rows(task.test, column.order), {}
   for i, row in ipairs(rows) do labels[i] = task.test.anomalous[row + 1] end
   local scores = scorer.score(net, tasks.pictures(task.test, rows), how)
   table.insert(source.scored, {scores = scores, labels = labels, rows = rows, net = net, column = column,

@@ -16,6 +16,7 @@ run to EPOCH        trains to the end of this epoch; Ctrl-C ends it after a step
 back [N]            goes to the beginning of the step, or to that of the step before
 set KEY VALUE       changes an option from here on: set lambda.con 10
 what if KEY=VALUE   this stage from the same state with another option, side by side
+evaluate            AUROC of the model as it is now, and what leaks
 plot [FILE]         x, the reconstructions and the error: here, or as PNG, SVG or PDF
 save FILE           saves the model as it is now
 where               says where the lesson is
@@ -58,6 +59,7 @@ local known = {
     lesson:plot(rest ~= "" and rest or nil)
     return rest ~= "" and "wrote " .. rest or nil
   end,
+  evaluate = function(lesson) return lesson:evaluate() end,
   save = function(lesson, rest)
     if rest == "" then fail "save: give a file, for example save model.safetensors" end
     lesson:save(rest)

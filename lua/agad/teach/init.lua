@@ -5,6 +5,7 @@
 --     lesson:step()                            -- to the end of the step
 --     lesson:what_if("adv_anom", "opposite")   -- side by side
 --     lesson:set("lambda.con", 10); lesson:back(); lesson:run_to(3)
+--     lesson:evaluate()                        -- AUROC of the model as it is now, and what batch statistics leak
 --     lesson:plot "step.png"; lesson:save "model.safetensors"
 -- Of a run it makes an iterator over the stages of one or more steps, each on the next batch:
 --     for stage, state in agad.teach(run) do print(stage, state.losses.con) end

@@ -8,6 +8,7 @@ local agad = require "agad"
 local compare = require "agad.teach.compare"
 local core = require "agad.core"
 local errors = require "agad.base.errors"
+local evaluation = require "agad.teach.evaluation"
 local format = require("agad.base.text").format
 local interrupt = require "agad.base.interrupt"
 local keys = require("agad.base.values").keys
@@ -203,7 +204,7 @@ end
 
 --- Trains to the end of an epoch of this phase, or of the phase, or until Ctrl-C; `back` then leads to where it began.
 -- @param epoch integer
--- @return position
+-- @return position stopped: true after Ctrl-C
 -- @raise the epoch is over; a stage fails: the lesson is then where it was
 function lesson:run_to(epoch)
   if math.type(epoch) ~= "integer" or epoch < 1 then fail("run to %s: give the number of an epoch", show(epoch)) end
@@ -222,6 +223,7 @@ function lesson:run_to(epoch)
       local ended = is_over(run) and (run.epoch >= epoch or not phase.is_last(run) and run.epoch >= phase.epochs(run))
     until ended or run.phase ~= number or core.interrupted()
   end)
+  local stopped = core.interrupted() and true or nil
   core.interrupt_clear()
   if not ok then
     between(self, state)
@@ -229,7 +231,9 @@ function lesson:run_to(epoch)
   end
   keep(self, state)
   self.at, self.look, self.view, self.other = 0, nil, nil, nil
-  return self:where()
+  local position = self:where()
+  position.stopped = stopped
+  return position
 end
 
 --- Goes back to the beginning of the step, or from there to that of the step before; n times.
@@ -254,6 +258,14 @@ function lesson:back(n)
   return self:where()
 end
 
+--- Remembers where the lesson is, with its options and the steps that `back` leads to.
+-- @return mark for `lesson:return_to`
+function lesson:mark()
+  ready(self)
+  return {given = self.given, at = self.at, state = self.at > 0 and last_point(self) or snapshot.take(self.run),
+    points = table.move(self.points, 1, #self.points, 1, {}), dropped = self.dropped}
+end
+
 -- Other options ---------------------------------------------------------------------------------
 
 -- Another run with these options, in a given state.
@@ -265,6 +277,22 @@ local function fork(self, what, given, state, text)
     fail("%s: with %s the run has other tensors (%s); start another lesson with it", what, text, errors.text(reason))
   end
   return run
+end
+
+--- Goes to where the lesson was when a mark was made; it can be gone to any number of times.
+-- @param mark mark of this lesson
+-- @return position
+function lesson:return_to(mark)
+  ready(self)
+  local run = self.run
+  if mark.given ~= self.given then run = fork(self, "return_to", mark.given, mark.state, "its options") end
+  local held <close> = interrupt.hold()                  -- luacheck: ignore 211
+  self.run, self.given, self.dropped = run, mark.given, mark.dropped
+  self.points = table.move(mark.points, 1, #mark.points, 1, {})
+  between(self, mark.state)
+  if mark.at > 0 then self.look, self.view = walk(run, mark.state, mark.at) end
+  self.at = mark.at
+  return self:where()
 end
 
 --- Changes options from here on. The stages of this step that have run are run again with them.
@@ -321,6 +349,15 @@ function lesson:plot(path)
   return pictures.draw(runs, path)
 end
 
+--- Scores the test pictures with the model as it is now.
+-- @return evaluation AUROC in three columns, and of batch statistics without a net; prints as text
+-- @raise there are no test pictures; the method is not in its last phase; the scores are all equal or not finite
+-- @example lesson = agad.teach("weave", {gamma = .05}); lesson:run_to(1); lesson:evaluate()
+function lesson:evaluate()
+  ready(self)
+  return evaluation.of(self.run)
+end
+
 --- Saves the model as it is now.
 -- @param path string
 -- @raise the method is not in its last phase; it cannot be written
@@ -335,11 +372,12 @@ local position = {__name = "agad.position"}
 
 function position.__tostring(p)
   local phase_name = p.phase and p.phase .. ", " or ""
+  local stopped = p.stopped and ", stopped by Ctrl-C" or ""
   if p.stage then
     return format("in step %d, after stage %d of %d: %s (%sepoch %d)", p.step, p.number, p.of, p.stage, phase_name,
       p.epoch)
   end
-  return format("before step %d (%sepoch %d)", p.step, phase_name, p.epoch)
+  return format("before step %d (%sepoch %d)%s", p.step, phase_name, p.epoch, stopped)
 end
 
 --- Where the lesson is.
@@ -359,11 +397,12 @@ function lesson:__tostring() return ("a lesson: %s"):format(tostring(self.run)) 
 
 function lesson:__describe()
   return {tostring(self:where()), "lesson:next(), step(n), run_to(epoch), back(n), set(option, value), "
-    .. "what_if(option, value), plot(path), save(path)"}
+    .. "what_if(option, value), evaluate(), plot(path), save(path), mark(), return_to(mark)"}
 end
 
 function lesson.__fields()
-  return {"next", "step", "run_to", "back", "set", "what_if", "plot", "save", "where", "run", "view"}
+  return {"next", "step", "run_to", "back", "set", "what_if", "evaluate", "plot", "save", "where", "mark",
+    "return_to", "run", "view"}
 end
 
 return lesson

@@ -58,7 +58,8 @@ function pictures.rows(run)
   if x_hat and is_like(x_hat, x) then
     local error_map = (x:to "float32" - x_hat:detach():to "float32"):abs():mean {dim = 2}
     local top = math.max(1e-12, core.metrics.quantile(error_map:flatten(), QUANTILE))
-    add(format("|x - x_hat|, to %.3g", top), function(at) return plot.heat(error_map:select(1, at), top) end)
+    local title = format(top < .01 and "|x - x_hat|, to %.1e" or "|x - x_hat|, to %.2f", top)
+    add(title, function(at) return plot.heat(error_map:select(1, at), top) end)
   end
   return rows, titles
 end

@@ -50,6 +50,7 @@ end
 -- @param s table as `take` gave it
 -- @raise the run has other tensors (with the name of one)
 function snapshot.restore(run, s)
+  run.source = nil                                       -- scoring nets of the weights before
   for name in pairs(run.keep) do run.keep[name] = nil end
   for name, t in pairs(s.keep) do run.keep[name] = t:clone() end
   phase.enter(run, s.phase)

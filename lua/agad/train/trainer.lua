@@ -323,6 +323,7 @@ end
 -- @return string the stage's name
 -- @raise the stage fails (with step and stage)
 function run:run_stage(number)
+  self.source = nil                                      -- scoring nets of weights that it may change
   local ok, name = errors.try(self.step.run_stage, self.step, number)
   if not ok then error(("step %d: %s"):format(self.steps + 1, errors.text(name)), 0) end
   choices.keep(self)
