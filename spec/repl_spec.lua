@@ -201,6 +201,28 @@ describe("an error in the REPL", function()
       .. "note: nothing is named bacth; did you mean batch?\n", err)
   end)
 
+  it("hints at how Lua writes what Python writes otherwise", function()
+    for line, hint in pairs {
+      ["1 != 2"] = "not equal is ~= in Lua", ["t:sum(dim=1)"] = "keyword arguments are a table: f {name = value}",
+      ["x += 1"] = "there is no += in Lua: x = x + 1", ["len(t)"] = "#x is the length of x",
+      ["t[:, 1]"] = "a range of a tensor is t[{{first, last}}], and {} is all of a dimension",
+      ["t[1, 2]"] = "several indices are one table: t[{1, 2}]", ["[1, 2]"] = "a list is {1, 2} in Lua",
+      ['{"a": 1}'] = "a table with keys is {a = 1} in Lua", ["x is None"] = "x is None is x == nil in Lua",
+      ["for i in range(3): print(i)"] = "a loop is for i = 1, 3 do ... end, or for i, v in ipairs(list) do ... end"
+        .. " in Lua",
+      ['"a" + "b"'] = "strings are joined by .. in Lua", ["t.sum()"] = "methods are called with a colon: t:sum()",
+      ["l.append(4)"] = "table.insert(list, v) appends", ["t:shape"] = "the colon is for calls: t:sum(); a value such as "
+        .. "t.shape has a dot",
+    } do
+      local err = select(2, piped("t, l = agad.ones(2, 3), {}", line))
+      assert.is_truthy(("\n" .. err):find("\nhint: " .. hint .. "\n", 1, true), err)
+    end
+    local out, err = piped("'a != b'", "#'x += 1' -- len(t)", "agad.ones(2):sum {dim = 1, keepdim = true}", "None")
+    assert.equal("a != b\n6\n  2\n[float32 1 cpu]\nnil\n", out)
+    assert.equal("note: nothing is named None; Lua writes nil\n", err)
+    assert.is_nil((select(2, piped("x = = 1", "f2(3)", "error 'no != here'"))):find "hint")
+  end)
+
   it("shows the lines that led to it, those typed and those of files, without the REPL's own", function()
     cli.write(cli.dir .. "/m.lua", "return function(x)\n  local y = x\n  return y.z.w\nend\n")
     local _, err = piped("m = require 'm'", "function g()", "m {}", "end", "for i = 1, 2 do g() end")

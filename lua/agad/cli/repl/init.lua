@@ -14,6 +14,7 @@ local locals = require "agad.cli.repl.locals"
 local names = require "agad.cli.repl.names"
 local options = require "agad.base.options"
 local printing = require "agad.cli.repl.print"
+local python = require "agad.cli.repl.python"
 local syntax = require "agad.cli.repl.syntax"
 local tokens = require "agad.cli.repl.tokens"
 local traceback = require "agad.cli.repl.traceback"
@@ -83,6 +84,8 @@ function repl.known_names(session)
   return setmetatable(locals.values(session.locals), {__index = session.env})
 end
 
+local function hint(words) return words and "hint: " .. words end
+
 -- One line for an error, and the lines that led to it.
 local function report(session, caught)
   local text = require "agad.base.text"
@@ -92,6 +95,7 @@ local function report(session, caught)
     message, lines = traceback.show(caught, session, own_names(session), width())
   end, text.of)
   if not shown then message = "the error cannot be shown: " .. reason end
+  lines[#lines + 1] = hint(python.of_error(message))
   session.face.failure(message, lines, errors.is_interruption(caught.err) and "interrupted" or "error")
 end
 
@@ -100,7 +104,8 @@ end
 -- @param problem table of `syntax.problem`
 -- @param text string
 function repl.report_problem(session, problem, text)
-  session.face.failure(syntax.show(problem, text:find("\n", 1, true) ~= nil, width()), {}, "syntax error")
+  session.face.failure(syntax.show(problem, text:find("\n", 1, true) ~= nil, width()),
+    {hint(python.of_syntax(text, problem))}, "syntax error")
 end
 
 local function shell(command)
@@ -119,9 +124,10 @@ local function note_unknown(piece, session)
   local list = {}
   for known in pairs(locals.values(session.locals)) do list[#list + 1] = known end
   for known in next, session.env do if type(known) == "string" then list[#list + 1] = known end end
-  local near = options.nearest(name, list)
+  local near, words = options.nearest(name, list), python.of_name(name)
   io.stdout:flush()
-  io.stderr:write(("note: nothing is named %s%s\n"):format(name, near and "; did you mean " .. near .. "?" or ""))
+  io.stderr:write(("note: nothing is named %s%s\n"):format(name, words and "; " .. words
+    or near and "; did you mean " .. near .. "?" or ""))
 end
 
 -- Shows the results of a piece of input, and keeps the first one as `_` and in `results`.
@@ -252,7 +258,9 @@ local function read_whole(read, add, is_waiting)
     end
     if text and line == "" and not is_inside(text) and not is_waiting() then
       add(text)
-      io.stderr:write("note: the input was not whole and is given up; the arrow keys bring it back\n")
+      local words = hint(python.of_syntax(text))
+      io.stderr:write("note: the input was not whole and is given up; the arrow keys bring it back\n",
+        words and words .. "\n" or "")
       return false
     end
     text = text and text .. "\n" .. line or line
@@ -298,7 +306,8 @@ local function follow(session)
     if ok == false then status = 1 end
   end
   if text and not core.end_requested() then
-    io.stderr:write "the input ends in the middle of a statement\n"
+    local words = hint(python.of_syntax(text))
+    io.stderr:write("the input ends in the middle of a statement\n", words and words .. "\n" or "")
     status = 1
   end
   return status
