@@ -201,6 +201,15 @@ describe("an error in the REPL", function()
       .. "note: nothing is named bacth; did you mean batch?\n", err)
   end)
 
+  it("is not met by ? for operators and methods of tensors, and ?? finds operators", function()
+    local out = piped("t = agad.ones(2)", "? t:std", "? cat", "? t:rows", "? ipairs", "? nosuch", "?? column_stack")
+    for _, line in ipairs {"agad.std: an operator of libtorch", "cat(Tensor[] tensors, int dim=0) -> Tensor",
+      "Dimensions are counted from 1 here", "tensor:rows(dim)", "ipairs: a function of Lua",
+      "there is no documentation for nosuch", "agad.column_stack  "} do
+      assert.is_truthy(out:find(line, 1, true), line)
+    end
+  end)
+
   it("hints at how Lua writes what Python writes otherwise", function()
     for line, hint in pairs {
       ["1 != 2"] = "not equal is ~= in Lua", ["t:sum(dim=1)"] = "keyword arguments are a table: f {name = value}",
@@ -211,8 +220,8 @@ describe("an error in the REPL", function()
       ["for i in range(3): print(i)"] = "a loop is for i = 1, 3 do ... end, or for i, v in ipairs(list) do ... end"
         .. " in Lua",
       ['"a" + "b"'] = "strings are joined by .. in Lua", ["t.sum()"] = "methods are called with a colon: t:sum()",
-      ["l.append(4)"] = "table.insert(list, v) appends", ["t:shape"] = "the colon is for calls: t:sum(); a value such as "
-        .. "t.shape has a dot",
+      ["l.append(4)"] = "table.insert(list, v) appends", ["t:shape"] = "the colon is for calls: t:sum(); "
+        .. "a value such as t.shape has a dot",
     } do
       local err = select(2, piped("t, l = agad.ones(2, 3), {}", line))
       assert.is_truthy(("\n" .. err):find("\nhint: " .. hint .. "\n", 1, true), err)

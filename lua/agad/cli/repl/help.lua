@@ -38,6 +38,20 @@ local function is_entry(name)
   return entry ~= nil and entry.name:gsub(":", ".") == name:gsub(":", ".")
 end
 
+-- What is known of a function without documentation of its own, by its name: a method of tensors, an operator, Lua's.
+local function of_function(name, value, env, width)
+  local before, last = name:match "^(.*)[.:]([%w_]+)$"
+  local chunk = before and load("return " .. before:gsub(":", "."), "=?", "t", env)
+  local ok, object = pcall(chunk or error)
+  local entry = ok and require("agad.core").is_tensor(object) and doc.find("tensor:" .. last)[1]
+  if entry then return doc.render(entry, width) end
+  local operator = printing.operator(last or name, width)
+  if operator then return operator end
+  if not before and value ~= nil and rawequal(rawget(_G, name), value) then
+    return ("%s: a function of Lua, described in its manual (lua.org/manual/5.4)"):format(name)
+  end
+end
+
 --- The text of `? NAME`.
 -- @param name string
 -- @param env table the names that are known
@@ -50,6 +64,9 @@ function help.explain(name, env, width)
   local ok, value = pcall(chunk or error)
   local known = ok and type(value) == "function" and doc.lookup(value, width)
   if not known and (not ok or value == nil or is_entry(name)) then known = doc.lookup(name, width) end
+  if not known and (type(value) == "function" or value == nil) then
+    known = of_function(name, ok and value or nil, env, width)
+  end
   if known then return known, true end
   if not ok or value == nil then
     return text.wrap(("there is no documentation for %s; ?? %s searches all of it, ? lists what you can do"):format(
@@ -72,13 +89,18 @@ function help.at(source, at, env, width)
   return nil
 end
 
---- The text of `?? WORD`: names with their first lines; those with the word in the name come first.
+--- The text of `?? WORD`: names with their first lines; those with the word in the name come first, operators last.
 -- @param word string words that all must occur, in any case
 -- @param width integer
 -- @return string
 function help.search(word, width)
   if word == "" then return "give a word to look for: ?? threshold" end
   local found = doc.search(word)
+  for _, name in ipairs(require("agad.tensor.operators").names()) do
+    if name:find(word, 1, true) and require("agad.tensor.operators").schemas(name) then
+      found[#found + 1] = {name = "agad." .. name, summary = "An operator of libtorch."}
+    end
+  end
   local out = {}
   for i, entry in ipairs(found) do
     if i > 40 then

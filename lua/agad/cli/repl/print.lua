@@ -18,17 +18,32 @@ local function of_string(s)
   return #s <= MOST and shown or ("%s\n… %d more bytes"):format(shown, #s - MOST)
 end
 
--- The operator of libtorch that a function is, with its schemas; nil for another function.
+--- An operator: what it is, and how it is called.
+-- @param name string
+-- @param width integer columns
+-- @return string, or nil if there is none of this name
+function print.operator(name, width)
+  local operators = require "agad.tensor.operators"
+  local schemas = operators.schemas(name)
+  if not schemas then return nil end
+  local out, counts = {("agad.%s: an operator of %s"):format(name,
+    operators.is_own(name) and "our own" or ("libtorch (PyTorch's torch.%s)"):format(name))}, false
+  for _, schema in ipairs(schemas) do
+    out[#out + 1] = text.wrap("  " .. schema:gsub("^%a+::", ""), width, 4)
+    counts = counts or schema:find "%f[%w_]int%S* dim" ~= nil
+  end
+  if counts then
+    out[#out + 1] = text.wrap("  Dimensions are counted from 1 here, or from the end by -1; a default of 0 is the "
+      .. "first.", width, 2)
+  end
+  return table.concat(out, "\n")
+end
+
+-- The operator that a function is.
 local function of_operator(f, width)
   for name, value in next, package.loaded.agad or {} do
-    local schemas = rawequal(value, f) and require("agad.tensor.operators").schemas(name)
-    if schemas then
-      local own = require("agad.tensor.operators").is_own(name)
-      local out = {("agad.%s: an operator of %s"):format(name,
-        own and "our own" or ("libtorch (PyTorch's torch.%s)"):format(name))}
-      for _, schema in ipairs(schemas) do out[#out + 1] = text.wrap("  " .. schema:gsub("^%a+::", ""), width, 4) end
-      return table.concat(out, "\n")
-    end
+    local shown = rawequal(value, f) and print.operator(name, width)
+    if shown then return shown end
   end
 end
 

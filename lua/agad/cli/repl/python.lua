@@ -42,7 +42,8 @@ local named = {
 
 local called = {
   abs = "of numbers math.abs(x), of a tensor t:abs()", append = "table.insert(list, v) appends",
-  astype = "t:to \"float32\" converts", dict = "a dictionary is {a = 1}", enumerate = "for i, v in ipairs(list) do ... end",
+  astype = "t:to \"float32\" converts", dict = "a dictionary is {a = 1}",
+  enumerate = "for i, v in ipairs(list) do ... end",
   extend = "table.move copies list items", f = "text is put together by (\"%d of %d\"):format(a, b)",
   float = "tonumber(s) reads a number", input = "io.read() reads a line",
   int = "x // 1 rounds down, tonumber(s) reads a number", isinstance = "type(x) == \"number\" asks for a type",
