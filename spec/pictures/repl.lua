@@ -1,4 +1,5 @@
--- The README's pictures of the REPL, from a real terminal: examples/repl.svg and examples/repl_training.svg.
+-- The README's pictures from a real terminal: examples/repl.svg and repl_training.svg, of the REPL, and teach.svg, of
+-- agad teach.
 --     build/agad spec/pictures/repl.lua
 
 local core = require "agad.core"
@@ -53,9 +54,23 @@ local function interrupt()
   save(t, "repl_training", "The REPL: a training that Ctrl-C has stopped, and what can be asked of it")
 end
 
+-- A stage of Algorithm 1, and what another option makes of it.
+local function teach()
+  local t = terminal.start("build/agad teach weave --gamma .05 --precision fp32", {columns = COLUMNS, lines = 70})
+  local function command(line)
+    local count = select(2, t:screen():gsub("teach>", ""))
+    t:enter(line, function(screen) return select(2, screen:gsub("teach>", "")) > count end)
+  end
+  t:wait "teach>"
+  for _ = 1, 4 do command "next" end
+  command "what if adv_anom=opposite"
+  save(t, "teach", "agad teach: the generator's loss, and the same stage under another option")
+end
+
 local ok, reason = pcall(function()
   explore()
   interrupt()
+  teach()
 end)
 terminal.remove()
 if not ok then error(reason, 0) end
