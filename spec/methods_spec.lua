@@ -309,6 +309,16 @@ describe("supervised", function()
   end)
 end)
 
+describe("ganomaly and skip_ganomaly", function()
+  it("learn from normals only, whatever is known", function()
+    assert.is_true(#task.anomalies > 0)
+    for _, method in ipairs {"ganomaly", "skip_ganomaly"} do
+      local x, normals = new(method):next_batch()
+      assert.same({16, 16}, {x.shape[1], normals})
+    end
+  end)
+end)
+
 describe("skip_ganomaly", function()
   it("scores .9 of the picture's error and .1 of the features', both by one discriminator #slow", function()
     local run = new("skip_ganomaly"):fit(quiet)

@@ -202,10 +202,12 @@ describe("an error in the REPL", function()
   end)
 
   it("is not met by ? for operators and methods of tensors, and ?? finds operators", function()
-    local out = piped("t = agad.ones(2)", "? t:std", "? cat", "? t:rows", "? ipairs", "? nosuch", "?? column_stack")
+    local out = piped("t = agad.ones(2)", "? t:std", "? cat", "? t:rows", "? ipairs", "? nosuch", "?? column_stack",
+      "function outer(a) end", "? outer", "? math.max")
     for _, line in ipairs {"agad.std: an operator of libtorch", "cat(Tensor[] tensors, int dim=0) -> Tensor",
       "Dimensions are counted from 1 here", "tensor:rows(dim)", "ipairs: a function of Lua",
-      "there is no documentation for nosuch", "agad.column_stack  "} do
+      "there is no documentation for nosuch", "agad.column_stack  ", "function(a), input ",
+      "math.max: a function of Lua"} do
       assert.is_truthy(out:find(line, 1, true), line)
     end
   end)

@@ -197,6 +197,7 @@ describe("a printed tensor", function()
     assert.same({"  1+2i", "[footer]"}, lines(agad.complex(agad.tensor {1}, agad.tensor {2})))
     assert.same({"{1, {}, {}}", "  0  1", "{2, {}, {}}", "  2  3", "[footer]"}, lines(agad.arange(4):reshape {2, 1, 2}))
     assert.equal("3.5 [float32 cpu]", tostring(agad.tensor(3.5)))
+    assert.equal("1.5+2i [complex64 cpu]", tostring(agad.complex(agad.tensor(1.5), agad.tensor(2))))
     assert.equal("true [bool cpu]", tostring(agad.tensor(true)))
     assert.equal("-2 [int64 cpu]", tostring(agad.tensor(-2, "int64")))
     assert.equal("[float32 0x3 cpu]", tostring(agad.zeros(0, 3)))
@@ -204,6 +205,8 @@ describe("a printed tensor", function()
   end)
 
   it("fits the terminal, and leaves out the middle of what is long", function()
+    local wide = lines(agad.complex(agad.full({50, 50}, 1.234), agad.full({50, 50}, 2.345)), 60)
+    assert.same({"columns 1 to 3", "columns 48 to 50"}, {wide[1], wide[9]})
     assert.same({"columns 1 to 6", "  10  11  12  13  14  15", "  30  31  32  33  34  35", "columns 7 to 12",
       "  16  17  18  19  20  21", "  36  37  38  39  40  41", "columns 13 to 18", "  22  23  24  25  26  27",
       "  42  43  44  45  46  47", "columns 19 to 20", "  28  29", "  48  49", "[footer]"},

@@ -78,6 +78,13 @@ describe("the REPL at a terminal", function()
     t:enter("#x", "\n3000\nagad>")
   end)
 
+  without_tmux("keeps lines that were typed ahead of a plot", function()
+    if not os.execute "command -v gnuplot > /dev/null" then return end
+    local t = start()
+    t:paste("a1 = 1\nplot({1, 2})\nb1 = 2\nc1 = 21\nb1 * c1\n", true)
+    t:wait "\n42\nagad>"
+  end)
+
   without_tmux("completes names, options and their values, and file names", function()
     local t = start()
     t:type "tra"

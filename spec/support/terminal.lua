@@ -79,10 +79,10 @@ function terminal:enter(line, expected)
   return expected and self:wait(expected)
 end
 
---- Pastes a text as a terminal does, which marks its beginning and end.
-function terminal:paste(text)
+--- Pastes a text as a terminal does, which marks its beginning and end; or, where `plain`, as if it were typed.
+function terminal:paste(text, plain)
   local path = scratch.write(scratch.folder .. "/paste", text)
-  tmux(self, ("load-buffer %s \\; paste-buffer -p"):format(path))
+  tmux(self, ("load-buffer %s \\; paste-buffer %s"):format(path, plain and "" or "-p"))
 end
 
 --- Changes the size of the terminal.

@@ -46,6 +46,7 @@ return {
   terms = function(_, L)
     return L.real and {discriminator = {{"real", 0.5, 0.5 * L.real}, {"fake", 0.5, 0.5 * L.fake}}} or {}
   end,
+  anomalies = {in_batches = false},
   average = {"generator"},
   guard = {update = "discriminator", below = "delta"},
   picture = "generator",

@@ -46,6 +46,7 @@ return {
       "discriminator_update", "guard_collapse",
     },
   }},
+  anomalies = {in_batches = false},
   average = {"generator"},
   guard = {update = "discriminator", below = "delta"},
   picture = "generator",

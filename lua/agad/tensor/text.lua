@@ -83,20 +83,25 @@ local function flat(nested, into)
   return into
 end
 
--- One line for each row of a matrix of cells, in blocks of columns that fit.
-local function matrix(rows, width, columns, lines, indent)
-  local per = math.max(1, (columns - #indent) // (width + 2))
+-- One line for each row of a matrix of cells, in blocks of columns that fit; `places` are those of its columns in the
+-- tensor, 0 for what is left out.
+local function matrix(rows, places, width, columns, lines)
+  local per = math.max(1, columns // (width + 2))
   local count = rows[1] and #rows[1] or 0
   for first = 1, math.max(1, count), per do
     local last = math.min(count, first + per - 1)
-    if count > per then lines[#lines + 1] = ("%scolumns %d to %d"):format(indent, first, last) end
+    if count > per then
+      local from = places[first] > 0 and places[first] or places[first + 1]
+      local to = places[last] > 0 and places[last] or places[last - 1]
+      lines[#lines + 1] = ("columns %d to %d"):format(math.min(from, to), math.max(from, to))
+    end
     for _, row in ipairs(rows) do
       local parts = {}
       for i = first, last do
         local cell = row[i]
         parts[#parts + 1] = (" "):rep(width + 2 - utf8.len(cell)) .. cell
       end
-      lines[#lines + 1] = indent .. table.concat(parts)
+      lines[#lines + 1] = table.concat(parts)
     end
   end
 end
@@ -118,6 +123,9 @@ end
 -- @param columns integer how wide a line may be (the terminal's width)
 -- @return string
 function text.of(t, footer, columns)
+  if #t.shape == 0 and t.dtype:find "complex" then
+    return complex_format(t:detach():view_as_real():totable()) .. " " .. footer
+  end
   if #t.shape == 0 or t:numel() == 0 then return footer end
   columns = math.max(20, math.min(WIDEST, columns or require("agad.core").terminal_width()))
   local positions, complex = shown_positions(t), t.dtype:find "complex" ~= nil
@@ -177,7 +185,7 @@ function text.of(t, footer, columns)
           for i in ipairs(positions[dims]) do block.rows[k][i] = "…" end
         end
       end
-      matrix(block.rows, width, columns, lines, "")
+      matrix(block.rows, positions[dims], width, columns, lines)
     end
   end
   lines[#lines + 1] = footer

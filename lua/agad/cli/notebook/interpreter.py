@@ -24,6 +24,11 @@ def available(fd):
     return struct.unpack("i", fcntl.ioctl(fd, termios.FIONREAD, b"\0" * 4))[0]
 
 
+def heed_interrupts():
+    """A server that a script has started in the background ignores SIGINT, and so would all that it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Interpreter:
     def __init__(self, program):
         theirs, ours = [], []
@@ -35,7 +40,7 @@ class Interpreter:
         try:
             self.process = subprocess.Popen(
                 [program, "-e", START, *map(str, theirs)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE, pass_fds=theirs, start_new_session=True)
+                stderr=subprocess.PIPE, pass_fds=theirs, start_new_session=True, preexec_fn=heed_interrupts)
         except OSError:
             for fd in ours:
                 os.close(fd)

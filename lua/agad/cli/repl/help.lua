@@ -38,18 +38,24 @@ local function is_entry(name)
   return entry ~= nil and entry.name:gsub(":", ".") == name:gsub(":", ".")
 end
 
--- What is known of a function without documentation of its own, by its name: a method of tensors, an operator, Lua's.
+local of_lua = {}                                 -- Lua's own functions -> their names
+for _, space in ipairs {"_G", "coroutine", "debug", "io", "math", "os", "package", "string", "table", "utf8"} do
+  for name, value in pairs(package.loaded[space]) do
+    if type(value) == "function" then of_lua[value] = (space == "_G" and "" or space .. ".") .. name end
+  end
+end
+
+-- What is known of a function without documentation of its own, or of a name without a value: a method of tensors, an
+-- operator, Lua's.
 local function of_function(name, value, env, width)
+  if of_lua[value] then return ("%s: a function of Lua, described in its manual (lua.org/manual/5.4)"):format(name) end
+  if value and debug.getinfo(value, "S").what ~= "C" then return nil end
   local before, last = name:match "^(.*)[.:]([%w_]+)$"
   local chunk = before and load("return " .. before:gsub(":", "."), "=?", "t", env)
   local ok, object = pcall(chunk or error)
   local entry = ok and require("agad.core").is_tensor(object) and doc.find("tensor:" .. last)[1]
   if entry then return doc.render(entry, width) end
-  local operator = printing.operator(last or name, width)
-  if operator then return operator end
-  if not before and value ~= nil and rawequal(rawget(_G, name), value) then
-    return ("%s: a function of Lua, described in its manual (lua.org/manual/5.4)"):format(name)
-  end
+  return printing.operator(last or name, width)
 end
 
 --- The text of `? NAME`.

@@ -58,6 +58,7 @@ function history:news()
   file:seek("set", self.at)
   local text = file:read "a"
   file:close()
+  if not text then return {} end                                   -- it is a folder
   local whole = text:match "^.*\n" or ""                           -- another REPL may be writing a line
   local lines, entries = {}, {}
   for line in whole:gmatch "([^\n]*)\n" do

@@ -31,11 +31,13 @@ local syntax = {
   {"%f[%[]%[[^%[%]=]*%]%s*$", "a list is {1, 2} in Lua"},
   {"[%w_]%([^()]*[%a_][%w_]*%s*=[^=]", "keyword arguments are a table: f {name = value}"},
   {"[%w_%)]%s*@", "a product of matrices is a:matmul(b)"},
+  {"[%w_]%?+%s*$", "help is ? NAME, with the question mark first"},
   {"^%s*[%a_][%w_]*:[%a_][%w_]*%s*$", colon},
 }
 
 
 local named = {
+  help = "? NAME documents a name, ? alone lists what there is",
   True = "Lua writes true", False = "Lua writes false", None = "Lua writes nil",
   torch = "its operators are in agad: agad.zeros(2, 3)", np = "its operators are in agad: agad.zeros(2, 3)",
 }
@@ -45,7 +47,8 @@ local called = {
   astype = "t:to \"float32\" converts", dict = "a dictionary is {a = 1}",
   enumerate = "for i, v in ipairs(list) do ... end",
   extend = "table.move copies list items", f = "text is put together by (\"%d of %d\"):format(a, b)",
-  float = "tonumber(s) reads a number", input = "io.read() reads a line",
+  float = "tonumber(s) reads a number", help = "? NAME documents a name, ? alone lists what there is",
+  input = "io.read() reads a line",
   int = "x // 1 rounds down, tonumber(s) reads a number", isinstance = "type(x) == \"number\" asks for a type",
   items = "for key, v in pairs(t) do ... end", join = "table.concat(list, \", \") joins strings",
   keys = "for key in pairs(t) do ... end", len = "#x is the length of x", list = "a list is {1, 2}",
@@ -60,7 +63,8 @@ local messages = {
   {"^attempt to index a nil value %(global '([%a_]+)'%)", named},
   {"^attempt to add a 'string' with a '", "strings are joined by .. in Lua"},
   {"^attempt to add a '[%w.]+' with a 'string'", "strings are joined by .. in Lua"},
-  {"^attempt to call a table value", "a loop over a list is for i, v in ipairs(list) do ... end"},
+  {"%(local 'self'%)", "methods are called with a colon: run:fit()"},
+  {"^attempt to call a table value %(for iterator", "a loop over a list is for i, v in ipairs(list) do ... end"},
   {"tensor expected, got no value", "methods are called with a colon: t:sum()"},
   {"argument 'self' is missing", "methods are called with a colon: t:sum()"},
 }

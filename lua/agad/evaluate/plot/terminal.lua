@@ -16,7 +16,7 @@ local function in_foreground()
   return group ~= nil and group == of_terminal
 end
 
--- The terminal's answer, or nil. Keys that were typed ahead of it are lost.
+-- The terminal's answer, or nil. Keys that are typed before it comes are lost.
 local function attributes()
   local fd = uv.fs_open("/dev/tty", "r+", 0)
   local tty = fd and uv.new_tty(fd, true)
@@ -42,9 +42,11 @@ end
 
 local known
 
---- Whether standard output is a terminal that draws sixel pictures. It is asked once.
+--- Whether standard output is a terminal that draws sixel pictures. It is asked once, and not while lines wait that
+-- were typed or pasted ahead.
 -- @return boolean
 function terminal.sixel()
+  if known == nil and core.isatty(0) and core.wait_input(0, 0) then return false end
   if known == nil then
     local term = os.getenv "TERM"
     known = false
