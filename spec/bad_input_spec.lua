@@ -190,3 +190,24 @@ describe("a stage that raises in mid-step", function()
     assert.equal(0, small.furthest(small.whole(), again))           -- a stage that only looks changes nothing
   end)
 end)
+
+describe("a value of the wrong kind", function()
+  it("is named by the function that was given it, in one line", function()
+    local set = agad.data.weave {train_normals = 8, test_normals = 2, test_defects = 2}
+    for message, f in pairs {
+      ["trainer: give a task (agad.task.new)"] = function() agad.trainer() end,
+      ["trainer: give a task (agad.task.new), not an agad.set"] = function() agad.trainer(set) end,
+      ["trainer: give options as a table, not a number"] = function() agad.trainer(agad.task.new(set), 5) end,
+      ["task.new: give a set of pictures (agad.data.load), not a string"] = function() agad.task.new "weave" end,
+      ["task.one_vs_rest: give options as a table, not a number"] = function() agad.task.one_vs_rest(set, 5) end,
+      ["task.load: give the path of a task's file"] = function() agad.task.load() end,
+      ["model.open: give the path of a model's file, not a number"] = function() agad.model.open(5) end,
+      ["data.load: give a name, a folder or a .csv file, or a table of normals and anomalies"] = agad.data.load,
+      ["plot: give a run's folder, its log file, or a list"] = function() agad.plot.losses() end,
+    } do
+      local ok, reason = pcall(f)
+      assert.is_false(ok)
+      assert.equal(message, (reason:gsub("^spec/bad_input_spec%.lua:%d+: ", "")))
+    end
+  end)
+end)

@@ -8,6 +8,7 @@
 
 local core = require "agad.core"
 local errors = require "agad.base.errors"
+local expect = require "agad.base.expect"
 local folder = require "agad.data.folder"
 local lfs = require "lfs"
 local manifest = require "agad.data.manifest"
@@ -112,6 +113,7 @@ function data.load(name, o)
   if type(name) == "table" then
     return folder.two(name.normals, name.anomalies, kept_options(o, pictures.options))
   end
+  expect.be("data.load", name, "string", "a name, a folder or a .csv file, or a table of normals and anomalies")
   local about = named.about(name)
   if about then
     local note = named.note(name, o and o.root)

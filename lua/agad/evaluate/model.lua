@@ -4,6 +4,7 @@ local agad = require "agad"
 local check = require("agad.base.options").check
 local columns = require "agad.evaluate.columns"
 local core = require "agad.core"
+local expect = require "agad.base.expect"
 local evaluate = require "agad.evaluate"
 local option = require("agad.base.options").option
 local options = require "agad.base.configuration"
@@ -41,6 +42,7 @@ end
 --   false_alarms is given, but no normals were held out
 -- @example model = agad.model.open "digit8.safetensors"; print(model:score {"new.png"}[1].score)
 function models.open(path, o)
+  expect.be("model.open", path, "string", "the path of a model's file")
   local handle = core.model_open(path)
   local info = core.json_decode(handle:about())
   for key, value in pairs(info) do if value == core.null then info[key] = nil end end

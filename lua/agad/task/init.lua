@@ -7,6 +7,7 @@
 local alike = require "agad.task.alike"
 local classes = require "agad.task.classes"
 local core = require "agad.core"
+local expect = require "agad.base.expect"
 local printable = require("agad.base.text").printable
 local wrap = require("agad.base.text").wrap
 local manifest = require "agad.task.manifest"
@@ -52,8 +53,18 @@ local function take_form(o, set)
   end
 end
 
+-- A set is a table with a part to train on, wherever it comes from.
+local function expect_set(where, set)
+  if type(set) ~= "table" or not set.train then
+    expect.be(where, set, "agad.set", "a set of pictures (agad.data.load)")
+  end
+end
+
 -- The typed options of the task's group; options of the trainer are refused, except for its seed.
 local function checked(set, given, protocol)
+  local where = "task." .. (protocol or "new")
+  expect_set(where, set)
+  if given ~= nil then expect.be(where, given, "table", "options as a table") end
   local o = options.merge({}, given or {})
   o.protocol = o.protocol or protocol
   if protocol and o.protocol ~= protocol then
@@ -281,6 +292,8 @@ for _, f in ipairs {task.new, task.one_vs_rest, task.leave_one_out} do takes(f, 
 -- @raise the manifest is damaged, or belongs to another set
 -- @example task:save "task.json"; again = agad.task.load("task.json", set)
 function task.load(path, set)
+  expect.be("task.load", path, "string", "the path of a task's file")
+  expect_set("task.load", set)
   local o, chosen = manifest.read(path, set)
   return assemble(set, o, chosen)
 end

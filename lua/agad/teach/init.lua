@@ -24,15 +24,11 @@
 local agad = require "agad"
 local auto = require "agad.train.auto"
 local configuration = require "agad.base.configuration"
+local expect = require "agad.base.expect"
 local lesson = require "agad.teach.lesson"
 local methods = require "agad.train.method"
 local options = require "agad.base.options"
 local stages = require "agad.teach.stages"
-
-local function kind_of(v)
-  local meta = getmetatable(v)
-  return type(v) == "table" and type(meta) == "table" and rawget(meta, "__name") or type(v)
-end
 
 -- The options of a task, and those of the trainer.
 local function divided(given, set)
@@ -44,7 +40,7 @@ local function divided(given, set)
 end
 
 local function teach(given, o)
-  local kind = kind_of(given)
+  local kind = expect.kind(given)
   if kind == "agad.run" then return stages.of(given, o) end
   if kind ~= "agad.task" and kind ~= "agad.set" and kind ~= "string" then
     agad.core.fail(("teach: give a task, a set, the name of a data set, or a run, not a %s"):format(kind))

@@ -8,6 +8,7 @@ local checkpoint = require "agad.train.checkpoint"
 local choices = require "agad.train.choices"
 local core = require "agad.core"
 local errors = require "agad.base.errors"
+local expect = require "agad.base.expect"
 local fit = require "agad.train.fit"
 local log = require "agad.train.log"
 local methods = require "agad.train.method"
@@ -100,6 +101,8 @@ end
 
 -- The method and the configuration of a run; and a note of why it is this method, or nil.
 local function configured(task, given)
+  expect.be("trainer", task, "agad.task", "a task (agad.task.new)")
+  if given ~= nil then expect.be("trainer", given, "table", "options as a table") end
   given = options.merge(options.merge({}, task.options), given or {})
   local note
   given.method, note = auto.method(given, task.train.paths ~= nil)

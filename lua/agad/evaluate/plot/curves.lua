@@ -3,6 +3,7 @@
 local check = require("agad.base.options").check
 local core = require "agad.core"
 local draw = require "agad.evaluate.plot.draw"
+local expect = require "agad.base.expect"
 local figure = require "agad.evaluate.plot.figure"
 local format = require("agad.base.text").format
 local lfs = require "lfs"
@@ -30,6 +31,7 @@ local function records(path)
 end
 
 local function log_of(path)
+  expect.be("plot", path, "string", "a run's folder, its log file, or a list")
   return lfs.attributes(path, "mode") == "directory" and path .. "/log.jsonl" or path
 end
 
