@@ -1,6 +1,7 @@
 -- The Jupyter kernel, driven by jupyter_client as frontends do: results, pictures, errors, completion, Ctrl-C, and what
 -- is left when something dies. To add a case: run(code) gives the outputs of a cell.
 
+local checks = dofile "spec/support/checks.lua"
 local kernel = dofile "spec/support/kernel.lua"
 local luv = require "luv"
 
@@ -60,7 +61,7 @@ local function interpreter()
 end
 
 local function gone(pid)
-  kernel.await("the end of process " .. pid, function() return not kernel.is_alive(pid) end)
+  checks.await("the end of process " .. pid, function() return not kernel.is_alive(pid) end)
 end
 
 describe("a cell", function()

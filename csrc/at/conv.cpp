@@ -28,6 +28,9 @@ struct job {
   bool transposed;
 
   bool down() const { return (wanted == result::y) != transposed; }
+  const Tensor &from() const { return wanted == result::y ? x : dy; } /* of y and dx */
+  const Tensor &small() const { return transposed ? x : dy; }         /* of dw */
+  const Tensor &large() const { return transposed ? dy : x; }
   conv_shape shape() const {
     int64_t y[4] = {x.size(0), w.size(transposed ? 1 : 0)};
     for (int i = 0; i < 2; i++)
@@ -55,19 +58,15 @@ Tensor by_library(const job &j) {
 
 template <class Way> Tensor by(const job &j) {
   const conv_shape g = j.shape();
-  const Tensor &s = j.transposed ? j.x : j.dy, &l = j.transposed ? j.dy : j.x;
-  if (j.wanted == result::dw) return Way::dw(g, s, l);
-  const Tensor &from = j.wanted == result::y ? j.x : j.dy;
-  Tensor out = j.down() ? Way::down(g, from, j.w) : Way::up(g, from, j.w);
+  if (j.wanted == result::dw) return Way::dw(g, j.small(), j.large());
+  Tensor out = j.down() ? Way::down(g, j.from(), j.w) : Way::up(g, j.from(), j.w);
   return j.bias.defined() ? out.add_(j.bias.view({1, -1, 1, 1})) : out;
 }
 
 Tensor by_bf16(const job &j) {
   const conv_shape g = j.shape();
-  const Tensor &s = j.transposed ? j.x : j.dy, &l = j.transposed ? j.dy : j.x;
-  if (j.wanted == result::dw) return conv_bf16::dw(g, s, l);
-  const Tensor &from = j.wanted == result::y ? j.x : j.dy;
-  return j.down() ? conv_bf16::down(g, from, j.w, j.bias) : conv_bf16::up(g, from, j.w, j.bias);
+  if (j.wanted == result::dw) return conv_bf16::dw(g, j.small(), j.large());
+  return j.down() ? conv_bf16::down(g, j.from(), j.w, j.bias) : conv_bf16::up(g, j.from(), j.w, j.bias);
 }
 
 /* The same job in float32; what it does not read is only a shape. */
@@ -87,9 +86,7 @@ Tensor by_way(const job &j, conv_way way) {
   case conv_way::rows: return j.x.scalar_type() == at::kBFloat16 ? by_bf16(j) : by<conv_rows<false>>(j);
   case conv_way::onednn_rows: return by<conv_rows<true>>(j);
   case conv_way::winograd: return by<conv_winograd>(j);
-  case conv_way::pairs: {
-    return conv_pairs_dw(j.shape(), j.transposed ? j.x : j.dy, j.transposed ? j.dy : j.x);
-  }
+  case conv_way::pairs: return conv_pairs_dw(j.shape(), j.small(), j.large());
   case conv_way::wide_library: return by_library(wide(j)).to(at::kBFloat16);
   case conv_way::wide_rows: return by<conv_rows<false>>(wide(j)).to(at::kBFloat16);
   case conv_way::wide_onednn_rows: return by<conv_rows<true>>(wide(j)).to(at::kBFloat16);

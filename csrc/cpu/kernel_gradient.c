@@ -34,7 +34,7 @@ int kernel_gradient_plan(kernel_gradient *g) {
   return 1;
 }
 
-#if defined __x86_64__ && defined __GNUC__ && !defined __clang_analyzer__
+#ifdef __x86_64__
 
 #include <immintrin.h>
 

@@ -21,6 +21,17 @@ function checks.has(text, ...)
   end
 end
 
+--- Waits for an event: until f() is true, which it returns; after two minutes an error says what was awaited.
+-- @param more function or nil: its text follows in the error
+function checks.await(what, f, more)
+  for _ = 1, 1200 do
+    local value = f()
+    if value then return value end
+    require("luv").sleep(100)
+  end
+  error(("%s: waited for in vain%s"):format(what, more and more() or ""), 2)
+end
+
 --- Resident memory of this process in MB.
 function checks.resident()
   for line in io.lines "/proc/self/status" do

@@ -49,16 +49,6 @@ function kernel.ask(what, request)
   return answer
 end
 
---- Waits for an event: until f() is true.
-function kernel.await(what, f)
-  for _ = 1, 600 do
-    local value = f()
-    if value then return value end
-    luv.sleep(50)
-  end
-  error(what .. ": waited for in vain", 2)
-end
-
 --- Whether a process, or one of its threads, is there.
 function kernel.is_alive(pid)
   local status = scratch.read(("/proc/%d/status"):format(pid))

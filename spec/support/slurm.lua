@@ -2,6 +2,7 @@
 -- start it: munged, slurmctld, and a slurmd for each node, in a folder of its own. It is reached through SLURM_CONF,
 -- which is set here. Call slurm.stop() in teardown.
 
+local checks = dofile "spec/support/checks.lua"
 local lfs = require "lfs"
 local luv = require "luv"
 local scratch = dofile "spec/support/scratch.lua"
@@ -62,15 +63,12 @@ function slurm.sh(command, ...)
   return pipe:close() and (text:gsub("\n$", "")) or nil
 end
 
---- Waits for an event: until f() is true; an error after two minutes says what was awaited.
+--- Waits for an event; an error shows Slurm's queue and logs too.
 function slurm.await(what, f)
-  for _ = 1, 1200 do
-    local value = f()
-    if value then return value end
-    luv.sleep(100)
-  end
-  error(("%s: waited for in vain\n%s\n%s"):format(what, slurm.sh "squeue -a -r" or "no squeue",
-    slurm.sh("tail -n 20 %s/slurm*.log", slurm.folder) or ""), 2)
+  return checks.await(what, f, function()
+    return ("\n%s\n%s"):format(slurm.sh "squeue -a -r" or "no squeue",
+      slurm.sh("tail -n 20 %s/slurm*.log", slurm.folder) or "")
+  end)
 end
 
 local function daemon(command, ...)

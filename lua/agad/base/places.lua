@@ -29,6 +29,16 @@ function places.state() return at_home("XDG_STATE_HOME", "/.local/state") end
 -- @return string|nil the folder, which need not exist; nil without a home
 function places.configuration() return at_home("XDG_CONFIG_HOME", "/.config") end
 
+--- A program on the PATH.
+-- @param name string
+-- @return string|nil its path
+function places.program(name)
+  for folder in (os.getenv "PATH" or ""):gmatch "[^:]+" do
+    local path = folder .. "/" .. name
+    if require("luv").fs_access(path, "X") then return path end
+  end
+end
+
 --- The folder of the data sets: the one given, or else $AGAD_DATA, or else one in the user's cache.
 -- @param root string or nil
 -- @return string the folder, which need not exist

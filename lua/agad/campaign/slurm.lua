@@ -14,6 +14,7 @@ local lfs = require "lfs"
 local luv = require "luv"
 local make_folder = require("agad.base.folder").make
 local options = require "agad.base.options"
+local places = require "agad.base.places"
 local plan = require "agad.campaign.plan"
 local queue = require "agad.campaign.queue"
 local shell = require("agad.base.text").shell
@@ -106,11 +107,8 @@ end
 
 -- The program by its whole path: a job's PATH may be another.
 local function program_of(given)
-  local name, path = given or os.getenv "AGAD_PROGRAM" or "agad", nil
-  if name:find("/", 1, true) then path = name end
-  for dir in (path and "" or os.getenv "PATH" or ""):gmatch "[^:]+" do
-    path = path or luv.fs_access(dir .. "/" .. name, "X") and dir .. "/" .. name
-  end
+  local name = given or os.getenv "AGAD_PROGRAM" or "agad"
+  local path = name:find("/", 1, true) and name or places.program(name)
   local real = path and luv.fs_realpath(path)
   if not real then fail("%s cannot be started: there is no such program", name) end
   return real

@@ -82,7 +82,9 @@ local function checkpoint_if_due(self, on_event)
   if by_steps or by_minutes then save_now(self, on_event) end
 end
 
-local SHARE, BYTES, BYTES_PER_SECOND = .01, 16, 3e8  -- of a parameter: its value, average and two moments
+-- BYTES of a parameter: its value, average and two moments. The speed is a fast disk's, until the first checkpoint has
+-- measured it.
+local SHARE, BYTES, BYTES_PER_SECOND = .01, 16, 1e9
 
 -- Writes a checkpoint at the end of an epoch where that costs at most a hundredth of the time: for the first one, of
 -- the time that the phase will take, and else of the time since the last one.

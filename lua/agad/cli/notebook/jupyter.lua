@@ -5,6 +5,7 @@ local core = require "agad.core"
 local errors = require "agad.base.errors"
 local luv = require "luv"
 local make_folder = require("agad.base.folder").make
+local places = require "agad.base.places"
 local transfer = require "agad.data.transfer"
 
 local jupyter = {}
@@ -16,19 +17,11 @@ local OLDEST = 6                                  -- major version of ipykernel
 local PROGRAMS = {"jupyter-lab", "jupyter-notebook"}
 local FACTS = "import sys, ipykernel; sys.stdout.write(ipykernel.__version__ + ' ' + sys.prefix)"
 
--- A program on the PATH.
-local function on_path(name)
-  for folder in (os.getenv "PATH" or ""):gmatch "[^:]+" do
-    local path = folder .. "/" .. name
-    if luv.fs_access(path, "X") then return path end
-  end
-end
-
 --- The first program that opens notebooks.
 -- @return string|nil its path
 function jupyter.program()
   for _, name in ipairs(PROGRAMS) do
-    local path = on_path(name)
+    local path = places.program(name)
     if path then return path end
   end
 end
@@ -39,7 +32,7 @@ local function pythons()
   if named and named ~= "" then return {named} end
   local program, list, seen = jupyter.program(), {}, {}
   local beside = program and luv.fs_realpath(program):gsub("[^/]*$", "python3")
-  for _, path in ipairs {beside or false, on_path "python3" or false, "/usr/bin/python3"} do
+  for _, path in ipairs {beside or false, places.program "python3" or false, "/usr/bin/python3"} do
     if path and not seen[path] and luv.fs_access(path, "X") then
       list[#list + 1], seen[path] = path, true
     end

@@ -38,10 +38,10 @@ local function is_entry(name)
   return entry ~= nil and entry.name:gsub(":", ".") == name:gsub(":", ".")
 end
 
-local of_lua = {}                                 -- Lua's own functions -> their names
+local of_lua = {}                                 -- Lua's own functions
 for _, space in ipairs {"_G", "coroutine", "debug", "io", "math", "os", "package", "string", "table", "utf8"} do
-  for name, value in pairs(package.loaded[space]) do
-    if type(value) == "function" then of_lua[value] = (space == "_G" and "" or space .. ".") .. name end
+  for _, value in pairs(package.loaded[space]) do
+    if type(value) == "function" then of_lua[value] = true end
   end
 end
 
@@ -102,8 +102,9 @@ end
 function help.search(word, width)
   if word == "" then return "give a word to look for: ?? threshold" end
   local found = doc.search(word)
-  for _, name in ipairs(require("agad.tensor.operators").names()) do
-    if name:find(word, 1, true) and require("agad.tensor.operators").schemas(name) then
+  local operators = require "agad.tensor.operators"
+  for _, name in ipairs(operators.names()) do
+    if name:find(word, 1, true) and operators.schemas(name) then
       found[#found + 1] = {name = "agad." .. name, summary = "An operator of libtorch."}
     end
   end
