@@ -72,40 +72,47 @@ local function pace_of(spec, run, threads)
     local small = trainer_of(spec, run, {batch = batch, threads = threads, minutes = 0, steps = 1000})
     local list = budget.pace(small, LIMIT)
     for i, seconds in ipairs(list) do list[i] = seconds / batch end
-    paces[key] = {steps = list, score = scoring(small, list[#list])}
+    paces[key] = {steps = list, score = scoring(small, list[#list]), precision = small.precision}
   end
   return paces[key]
 end
 
--- The seconds of a run, from a measured step.
-local function measured(spec, run, threads)
-  local config = run.config
-  local whole = trainer_of(spec, run, {threads = threads, minutes = 0})
-  local pace, seconds, steps = pace_of(spec, run, threads), START, 0
-  for i, count in ipairs(budget.counts(whole)) do
-    seconds = seconds + count * config.batch * pace.steps[i]
-    steps = steps + count
-  end
+--- The seconds of a run.
+-- @param config table
+-- @param steps list how many steps each of its phases has
+-- @param pictures table normals (to train), tests
+-- @param pace table steps (seconds a picture, by phase), score (seconds a scored picture)
+-- @return number
+function cost.seconds(config, steps, pictures, pace)
+  local seconds = START
+  for i, count in ipairs(steps) do seconds = seconds + count * config.batch * pace.steps[i] end
   if config.minutes > 0 and config.steps == 0 then seconds = START + 60 * config.minutes end
-  local counts = whole.task.counts
   local evaluations = 1
   if config.evaluate_every > 0 and config.epochs then
     evaluations = evaluations + config.epochs // config.evaluate_every
   end
-  return seconds + evaluations * pace.score * (PASSES * (counts.test_normals + counts.test_anomalies) + counts.normals),
-    steps
+  return seconds + evaluations * pace.score * (PASSES * pictures.tests + pictures.normals)
+end
+
+-- The same from a measured step; how many steps that are, and the pace.
+local function measured(spec, run, threads)
+  local whole = trainer_of(spec, run, {threads = threads, minutes = 0})
+  local pace, steps, counts, sum = pace_of(spec, run, threads), budget.counts(whole), whole.task.counts, 0
+  for _, count in ipairs(steps) do sum = sum + count end
+  local pictures = {normals = counts.normals, tests = counts.test_normals + counts.test_anomalies}
+  return cost.seconds(run.config, steps, pictures, pace), sum, pace
 end
 
 --- Estimates what is left of a campaign.
 -- @param spec table the campaign
 -- @param runs list as of `agad.campaign.plan`, looked at
 -- @param workers integer, or nil: the default
+-- @param retry_failed boolean whether failed runs are trained again
 -- @return table seconds (with so many workers), workers, kinds (list of {run, runs, left, seconds (of one run), steps,
---   from: "steps" or "results"; or error})
--- @raise a data set cannot be read
-function cost.of(spec, runs, workers)
+--   pace, from: "steps" or "results"; or error})
+function cost.of(spec, runs, workers, retry_failed)
   local its = shares.of(workers or spec.workers, #runs, spec.options or {})
-  local kinds, place, threads = {}, {}, its.threads(#runs)
+  local kinds, place = {}, {}
   for _, run in ipairs(runs) do
     local key = kind_of(run)
     local kind = place[key]
@@ -116,17 +123,18 @@ function cost.of(spec, runs, workers)
     kind.runs = kind.runs + 1
     if run.row and type(run.row.seconds) == "number" then
       kind.done, kind.sum = kind.done + 1, kind.sum + run.row.seconds + START
-    else kind.left = kind.left + 1 end
+    elseif run.state ~= "absent" and (retry_failed or run.state ~= "failed") then kind.left = kind.left + 1 end
   end
   local sum, longest = 0, 0
   local before = core.threads()
   for _, kind in ipairs(kinds) do
     if kind.done > 0 then kind.seconds, kind.from = kind.sum / kind.done, "results"
-    else
-      local own = kind.run.config.threads or threads
-      local ok, seconds, steps = errors.try(measured, spec, kind.run, own)
+    elseif kind.left > 0 then
+      local config = kind.run.config
+      local own = config.threads or its.threads(#runs, config.deterministic)
+      local ok, seconds, steps, pace = errors.try(measured, spec, kind.run, own)
       if not ok then kind.error = errors.text(seconds)
-      else kind.seconds, kind.steps, kind.from = seconds, steps, "steps" end
+      else kind.seconds, kind.steps, kind.pace, kind.from = seconds, steps, pace, "steps" end
     end
     if kind.left > 0 and kind.seconds then
       sum, longest = sum + kind.left * kind.seconds, math.max(longest, kind.seconds)
