@@ -56,6 +56,18 @@ describe("agad campaign", function()
     assert.is_nil(require("lfs").attributes(cli.dir .. "/dry.runs"))
   end)
 
+  it("leaves out of it what is absent, and says so, as a training and the status do", function()
+    file("part", {grid = {seed = {1}}}, "spec.grid.data, spec.data = {spec.data, 'no/such'}")
+    local note = "1 run is left out: there is no data set no/such"
+    local out, err = agad_does "campaign part.lua --dry-run"
+    assert.matches("\n  data = no/such%s+1%s+0%s+%-%s+%-%s+%-\n  2 runs, 1 to train: about ", out)
+    has(err, "note: " .. note)
+    out, err = agad_does "campaign part.lua"
+    has(err, "note: " .. note)
+    has(out, "1/1")
+    has(agad_does "campaign part.lua status", "  1 finished, 1 absent\n  absent:\n    " .. note)
+  end)
+
   it("fails if a run failed, which status and the table survive", function()
     file("bad", {grid = {net = {"none.lua"}}})
     local _, err = agad_does("campaign bad.lua --quiet", 1)

@@ -7,7 +7,6 @@ local campaigns = dofile "spec/support/campaigns.lua"
 local checks = dofile "spec/support/checks.lua"
 local core = agad.core
 local lfs = require "lfs"
-local luv = require "luv"
 local refused, has = checks.refused, checks.has
 local tiny, path, program = campaigns.tiny, campaigns.path, campaigns.agad
 
@@ -94,40 +93,6 @@ describe("a campaign", function()
     assert.same({1, 0}, {started, result.failed})
     assert.same({"finished", "finished"}, states(result.runs))
     assert.is_false(exists(result.runs[1].dir .. "/error.json"))
-  end)
-
-  it("divides the cores between runs, alike after whatever ended it where they are deterministic #slow", function()
-    local spec, given = tiny("shares", {grid = {seed = {1, 2}}}), os.getenv "OMP_NUM_THREADS"
-    luv.os_unsetenv "OMP_NUM_THREADS"
-    finally(function()
-      if given then luv.os_setenv("OMP_NUM_THREADS", given) else luv.os_unsetenv "OMP_NUM_THREADS" end
-    end)
-    spec.options.threads = nil
-    local share = math.max(1, core.cores() // math.min(2, core.cores()))
-    local result = run(spec)
-    for _, one in ipairs(result.runs) do assert.same({"finished", share}, {one.state, one.row.config.threads}) end
-    os.execute(("rm -r '%s'"):format(result.runs[1].dir))          -- now it is the only one left
-    local again = run(spec)
-    assert.same({share, result.runs[1].row.auroc}, {again.runs[1].row.config.threads, again.runs[1].row.auroc})
-    spec = tiny("shares", {grid = {seed = {3}}})
-    spec.options.threads = nil
-    assert.equal(core.cores(), run(spec).runs[1].row.config.threads)
-    luv.os_setenv("OMP_NUM_THREADS", "1")
-    spec.grid.seed = {4}
-    assert.equal(1, run(spec).runs[1].row.config.threads)
-    spec.grid.seed, spec.options.threads = {5}, 3
-    assert.equal(3, run(spec).runs[1].row.config.threads)
-  end)
-
-  it("never trains more runs at a time than there are cores", function()
-    local shares = require "agad.campaign.shares"
-    local its = shares.of(1000, 5000, {device = "cpu"})
-    assert.equal(core.cores(), its.at_once)
-    has(its.note, "1000 workers on ")
-    assert.equal(1, its.threads(5000))
-    assert.equal(core.cores(), its.threads(1))
-    its = shares.of(nil, 1, {device = "cpu"})
-    assert.same({1, core.cores()}, {its.at_once, its.threads(1)})
   end)
 end)
 

@@ -11,7 +11,6 @@ local note_of_name = require("agad.data.named").note
 local options = require "agad.base.options"
 local plan = require "agad.campaign.plan"
 local shares = require "agad.campaign.shares"
-local sorted_keys = require("agad.base.values").keys
 local store = require "agad.campaign.store"
 
 local engine = {}
@@ -38,7 +37,7 @@ end
 
 -- Sorts the runs: what is finished is tidied up, what failed stays so unless it is asked for.
 local function sort_out(self)
-  local absent = {}
+  local absent = 0
   for _, run in ipairs(self.runs) do
     store.look(run)
     if run.unfit then
@@ -46,15 +45,13 @@ local function sort_out(self)
     end
     if run.state == "finished" then store.tidy(run, self.keep)
     elseif run.state == "failed" and not self.retry then self.failed = self.failed + 1
-    elseif run.state == "absent" then
-      absent[run.absent] = (absent[run.absent] or 0) + 1
-      table.insert(self.absent, run)
+    elseif run.state == "absent" then absent = absent + 1
     else table.insert(self.waiting, run) end
   end
   self.left = #self.waiting
-  if #self.absent == #self.runs then fail("no run can be trained: %s", self.absent[1].absent) end
-  for _, reason in ipairs(sorted_keys(absent)) do
-    tell(self, "note", nil, {text = plan.left_out(absent[reason], reason)})
+  if absent == #self.runs then fail("no run can be trained: %s", self.runs[1].absent) end
+  for _, one in ipairs(plan.absent(self.runs)) do
+    tell(self, "note", nil, {text = plan.left_out(one.count, one.reason)})
   end
 end
 
@@ -88,10 +85,9 @@ local function start(self, run)
   store.prepare(run)
   local slot = table.remove(self.slots, 1)
   local its = {lock = lock, began = core.clock(), slot = slot}
-  local gpu = self.shares.gpus[(slot - 1) % math.max(1, #self.shares.gpus) + 1]
-  local threads = self.shares.threads(run.config.deterministic and self.all or self.left)
   its.handle = child.start(run, lock, {program = self.program, args = child.arguments(self.spec, run),
-    threads = threads, gpu = gpu}, function(code, signal) table.insert(self.ended, {run, code, signal}) end)
+    threads = self.shares.threads(self.left, run.config.deterministic), gpu = self.shares.gpu(slot, run.config.device)},
+    function(code, signal) table.insert(self.ended, {run, code, signal}) end)
   self.busy[run], self.count = its, self.count + 1
   run.state = "running"
   tell(self, "start", run)
@@ -212,11 +208,12 @@ function engine.run(spec, o)
   spec = require("agad.campaign.file").check(spec)
   store.own(spec)
   local self = setmetatable({spec = spec, keep = spec.keep, runs = runs, retry = o.retry_failed, retried = {},
-    waiting = {}, absent = {}, elsewhere = {}, busy = {}, ended = {}, slots = {}, count = 0, failed = 0, left = 0,
-    all = 0, rates = left_of.new(keys), program = o.program or os.getenv "AGAD_PROGRAM" or "agad",
+    waiting = {}, elsewhere = {}, busy = {}, ended = {}, slots = {}, count = 0, failed = 0, left = 0,
+    rates = left_of.new(keys), program = o.program or os.getenv "AGAD_PROGRAM" or "agad",
     on_event = o.on_event or function() end}, engine)
-  for _ in pairs(all) do self.all = self.all + 1 end
-  self.shares = shares.of(o.workers or spec.workers, self.all, spec.options or {})
+  local count = 0
+  for _ in pairs(all) do count = count + 1 end
+  self.shares = shares.of(o.workers or spec.workers, count, spec.options or {})
   for i = 1, self.shares.at_once do self.slots[i] = i end
   local note = spec.data and note_of_name(spec.data, spec.root)
   if note then tell(self, "note", nil, {text = note}) end

@@ -160,13 +160,14 @@ end
 
 --- Estimates how long the unfinished runs will take: from finished ones of the same kind, or from a measured step.
 -- @param spec table the campaign
--- @param o table workers, only
--- @return table seconds, workers, kinds (list of {run, runs, left, seconds (of one run), steps, from})
+-- @param o table workers, only, retry_failed
+-- @return table seconds, workers, kinds (list of {run, runs, left, seconds (of one run), steps, from; and pace, where
+--   a step was measured: steps (seconds a picture, by phase), score (seconds a scored picture), precision})
 -- @raise as `agad.campaign.plan`
 function campaign.estimate(spec, o)
   o = o or {}
   local runs = runs_of(spec, o)
-  return require("agad.campaign.cost").of(spec, runs, o.workers)
+  return require("agad.campaign.cost").of(spec, runs, o.workers, o.retry_failed)
 end
 
 local takes = require("agad.base.options").takes

@@ -14,6 +14,7 @@ local named = require "agad.data.named"
 local options = require "agad.base.configuration"
 local places = require "agad.base.places"
 local show = require("agad.base.options").show
+local sorted_keys = require("agad.base.values").keys
 local view = require "agad.campaign.view"
 
 local plan = {}
@@ -38,6 +39,18 @@ end
 --- Says that runs are left out.
 function plan.left_out(n, reason)
   return ("%d run%s left out: %s"):format(n, n == 1 and " is" or "s are", reason)
+end
+
+--- Why runs are absent, and how many.
+-- @param runs list, looked at
+-- @return list of {reason, count}, sorted
+function plan.absent(runs)
+  local counts, list = {}, {}
+  for _, run in ipairs(runs) do
+    if run.state == "absent" then counts[run.absent] = (counts[run.absent] or 0) + 1 end
+  end
+  for i, reason in ipairs(sorted_keys(counts)) do list[i] = {reason = reason, count = counts[reason]} end
+  return list
 end
 
 local function put(given, key, value)

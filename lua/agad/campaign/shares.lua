@@ -21,38 +21,51 @@ local function free_memory()
   return free
 end
 
--- The GPUs that runs may use, as CUDA_VISIBLE_DEVICES names them.
-local function gpus(options)
-  if agad.devices == 0 or options.device == "cpu" then return {} end
-  local given, list = os.getenv "CUDA_VISIBLE_DEVICES", {}
-  for name in (given or ""):gmatch "[^,]+" do list[#list + 1] = name end
-  if #list == 0 then for i = 1, agad.devices do list[i] = tostring(i - 1) end end
-  return list
+--- The GPUs that runs may use, as CUDA_VISIBLE_DEVICES names them.
+-- @param count integer how many this process has
+-- @param visible string what CUDA_VISIBLE_DEVICES is; or nil
+-- @return list of texts
+function shares.gpus(count, visible)
+  local list = {}
+  for name in (visible or ""):gmatch "[^,%s]+" do list[#list + 1] = name end
+  for i = #list + 1, count do list[i] = tostring(i - 1) end
+  return table.move(list, 1, count, 1, {})                 -- CUDA takes no notice of what follows a wrong name
 end
 
 --- Divides the machine. By default as many runs are trained at the same time as there are GPUs, or else cores (fewer if
 -- there is no memory for so many): that many processes of one thread do more than one process of many threads, whose
 -- threads wait for each other, and a start costs no time while others train. More than one run a core gains nothing.
+-- Runs with device = "cuda:N" share that GPU, by default one at a time.
 -- @param workers integer, or nil
 -- @param runs integer how many the campaign has
 -- @param options table the campaign's
--- @return table at_once; gpus (list of texts); note (or nil); threads(left): those of a run that starts while so many
---   are unfinished, itself included
-function shares.of(workers, runs, options)
-  local cores, its = math.max(1, core.cores()), {gpus = gpus(options)}
-  local most = cores
-  if #its.gpus > 0 then its.at_once = workers or #its.gpus
+-- @param gpus list what `shares.gpus` gives (default: this process's)
+-- @return table at_once; note (or nil); threads(left, deterministic): those of a run that starts while so many are
+--   unfinished, itself included (a deterministic one has the same at any time); gpu(slot, device): what
+--   CUDA_VISIBLE_DEVICES is to be for the run in a slot (1 to at_once), or nil
+function shares.of(workers, runs, options, gpus)
+  local cores, its = math.max(1, core.cores()), {}
+  local device = options.device or "auto"
+  gpus = gpus or shares.gpus(agad.devices, os.getenv "CUDA_VISIBLE_DEVICES")
+  local most = device:find "^cuda:" and 1 or device ~= "cpu" and #gpus > 0 and #gpus
+  local planned = workers or most or cores
+  if most then its.at_once = planned
   else
-    local free = free_memory()
-    if not workers and free then most = math.max(1, math.min(cores, free // ROOM)) end
-    its.at_once = math.min(workers or most, most)
-    if workers and workers > most then
+    local free = not workers and free_memory()
+    planned = math.min(planned, cores)
+    its.at_once = free and math.max(1, math.min(planned, free // ROOM)) or planned
+    if workers and workers > cores then
       its.note = ("%d workers on %d %s: %d at the same time"):format(workers, cores, cores == 1 and "core" or "cores",
-        most)
+        cores)
     end
   end
-  its.at_once = math.max(1, math.min(its.at_once, runs))
-  function its.threads(left) return math.max(1, cores // math.max(1, math.min(its.at_once, left))) end
+  its.at_once, planned = math.max(1, math.min(its.at_once, runs)), math.max(1, math.min(planned, runs))
+  function its.threads(left, deterministic)
+    return math.max(1, cores // (deterministic and planned or math.max(1, math.min(its.at_once, left))))
+  end
+  function its.gpu(slot, wanted)
+    if wanted == "auto" or wanted == "cuda" then return gpus[(slot - 1) % math.max(1, #gpus) + 1] end
+  end
   return its
 end
 

@@ -140,9 +140,14 @@ end
 
 function actions.estimate(args, campaign, spec)
   local plan, duration = require "agad.campaign.plan", require("agad.train.progress").duration
-  local runs, keys = common.usage(campaign.plan, spec, {only = args.only})
+  local runs, keys, skipped = common.usage(campaign.plan, spec, {only = args.only})
   interrupt.arm()
-  local its = campaign.estimate(spec, {runs = runs, workers = args.workers})
+  local its = campaign.estimate(spec, {runs = runs, workers = args.workers, retry_failed = args.retry_failed})
+  if not args.quiet then
+    for _, one in ipairs(table.move(plan.absent(runs), 1, #runs, #skipped + 1, skipped)) do
+      io.stderr:write("note: ", plan.left_out(one.count, one.reason), "\n")
+    end
+  end
   local null = require("agad.core").null
   if args.json then
     for _, kind in ipairs(its.kinds) do
@@ -230,15 +235,9 @@ function actions.status(args)
   end
   if its.counts.absent then
     out "  absent:"
-    local said = {}
-    for _, run in ipairs(its.runs) do
-      if run.state == "absent" and not said[run.reason] then
-        said[run.reason] = true
-        out("    " .. run.reason)
-      end
-    end
+    for _, one in ipairs(plan.absent(its.runs)) do out("    " .. plan.left_out(one.count, one.reason)) end
   end
-  for _, one in ipairs(its.skipped) do out(("  %s left out: %s"):format(count(one.count, "run"), one.reason)) end
+  for _, one in ipairs(its.skipped) do out("  " .. plan.left_out(one.count, one.reason)) end
 end
 
 actions["table"] = function(args)
