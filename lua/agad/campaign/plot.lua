@@ -24,6 +24,14 @@ local function fail(form, ...) error("campaign: plot: " .. form:format(...), 0) 
 
 local function ylabel(value) return value:find "^auroc" and "AUROC" or value end
 
+-- The names of a list without some.
+local function without(names, but)
+  local list, left_out = {}, {}
+  for _, name in ipairs(but) do left_out[name] = true end
+  for _, name in ipairs(names) do if not left_out[name] then list[#list + 1] = name end end
+  return list
+end
+
 local function finished(runs)
   local list = {}
   for _, run in ipairs(runs) do if run.row then list[#list + 1] = run end end
@@ -31,20 +39,33 @@ local function finished(runs)
   return list
 end
 
--- The name of a group: its values, or those of its options that are no plain word with the option's name.
+-- The name of a group: its values; numbers, true and false with the option's name.
 local function words(values, by)
   local parts = {}
-  for i, text in ipairs(values) do parts[i] = tonumber(text) and by[i] .. " = " .. text or text end
+  for i, text in ipairs(values) do
+    local bare = not tonumber(text) and text ~= "true" and text ~= "false"
+    parts[i] = bare and text or (by[i] == "gamma" and "γ" or by[i]) .. " = " .. text
+  end
   return #parts > 0 and table.concat(parts, ", ") or "all runs"
+end
+
+-- The names of runs: their values on the axes along which they differ; of an only run, on all.
+local function names_of(runs, keys)
+  local differing, names = {}, {}
+  for _, key in ipairs(keys) do
+    if #runs == 1 or #groups.of(runs, {key}) > 1 then differing[#differing + 1] = key end
+  end
+  for i, run in ipairs(runs) do names[i] = words(select(2, groups.key(run, differing)), differing) end
+  return names
 end
 
 local draws = {}
 
 -- A curve for each group over a numeric option: the mean, with a band of an SD over the classes, or else the seeds.
 function draws.gamma(runs, _, o, how)
-  local by = {}
-  for _, name in ipairs(how.by) do if name ~= o.x then by[#by + 1] = name end end
-  local series = {}
+  local by, series = without(how.by, {o.x}), {}
+  local low, high = -math.huge, math.huge
+  if o.value:find "^auroc" then low, high = 0, 1 end
   for _, group in ipairs(groups.of(runs, by)) do
     local s = {kind = "band", title = words(group.values, by), x = {}, y = {}, low = {}, high = {}}
     local at = {}
@@ -54,7 +75,7 @@ function draws.gamma(runs, _, o, how)
     end
     table.sort(at, function(a, b) return a[1] < b[1] end)
     for i, p in ipairs(at) do
-      s.x[i], s.y[i], s.low[i], s.high[i] = p[1], p[2], math.max(0, p[2] - p[3]), math.min(1, p[2] + p[3])
+      s.x[i], s.y[i], s.low[i], s.high[i] = p[1], p[2], math.max(low, p[2] - p[3]), math.min(high, p[2] + p[3])
     end
     if #at > 0 then series[#series + 1] = s end
   end
@@ -63,9 +84,10 @@ function draws.gamma(runs, _, o, how)
   return series
 end
 
-function draws.epochs(runs, _, o, _, path)
-  return draw.epochs(runs, path, {values = {o.value}, by = o.by, panel = o.panel, title = o.title, yrange = o.yrange}),
-    true
+-- A curve for each group over the epochs: the median over classes and seeds, with a band from the least to the largest.
+function draws.epochs(runs, _, o, how, path)
+  return draw.epochs(runs, path, {values = {o.value}, by = without(how.by, o.panel or {}), panel = o.panel,
+    title = o.title, yrange = o.yrange}), true
 end
 
 -- A bar for each group, with the SD over the classes, or else the seeds.
@@ -99,11 +121,11 @@ end
 
 -- A panel of the histograms of scores for each run.
 function draws.scores(runs, keys, o)
-  local panels = {}
-  for _, run in ipairs(runs) do
+  local panels, names = {}, names_of(runs, keys)
+  for i, run in ipairs(runs) do
     local h = run.row.histogram
     if type(h) == "table" and #panels < o.most then
-      panels[#panels + 1] = {title = require("agad.campaign.plan").words(run, keys), xlabel = "score",
+      panels[#panels + 1] = {title = names[i], xlabel = "score",
         {y = h.normal, edges = h.edges, kind = "histogram", title = "normal"},
         {y = h.anomalous, edges = h.edges, kind = "histogram", title = "anomalous"}}
     end
@@ -114,19 +136,19 @@ function draws.scores(runs, keys, o)
     height = math.ceil(360 * math.ceil(#panels / columns))}
 end
 
--- The models of runs on one set, their titles and their task.
+-- The models of runs on one task, their titles and the task.
 local function models_of(runs, keys, spec)
-  local models, names = {}, {}
+  local models = {}
+  for _, name in ipairs {"data", "normal", "anomaly"} do
+    local first, second = table.unpack(groups.of(runs, {name}))
+    if second then fail("the runs have %s = %s and %s; choose one with --only", name, first.key, second.key) end
+  end
   for i, run in ipairs(runs) do
-    if run.data ~= runs[1].data then
-      fail("the runs are on %s and on %s; choose one with --only", runs[1].data, run.data)
-    end
     local file = run.dir .. "/model.safetensors"
     if not lfs.attributes(file, "mode") then fail("%s is not there; set keep = \"model\" in the file", file) end
     models[i] = model.open(file)
-    names[i] = run.point.variant or require("agad.campaign.plan").words(run, keys)
   end
-  return models, names, task_of(spec, runs[1])
+  return models, names_of(runs, keys), task_of(spec, runs[1])
 end
 
 -- What the models of runs make of test pictures.

@@ -89,6 +89,7 @@ local function history_of(run, i)
   if dir == run and type(run) == "table" then entries, config = run.history, run.config or {}
   elseif type(dir) == "string" then entries, config = records(log_of(dir)), json_of(dir .. "/config.json")
   else fail("plot.epochs: run %d is neither a run nor a run directory", i) end
+  for name, v in pairs(type(run) == "table" and run.point or {}) do config[name] = v end     -- of a campaign
   for _, entry in ipairs(entries) do
     if entry.epoch and (entry.kind == nil or entry.kind == "evaluate") then by_epoch[entry.epoch] = entry end
   end

@@ -13,7 +13,7 @@ local silent = {threads = true, device = true, log_every = true, checkpoint_minu
   data = true, cache = true, root = true}
 
 -- Their values stand alone.
-local plain = {method = "%s", net = "%s", gamma = "γ = %s"}
+local plain = {method = "%s", net = "%s", variant = "%s", gamma = "γ = %s"}
 
 local function text_of(v)
   if v == nil or v == core.null then return "-" end
