@@ -237,6 +237,16 @@ describe("a campaign that is killed", function()
     expect(spec)
   end)
 
+  it("leaves nothing half-written once it has gone on", function()
+    local spec = tiny("parts", {grid = {seed = {1}}, keep = "model"})
+    local dir = campaign.plan(spec)[1].dir
+    require("agad.base.folder").make(dir)
+    local part = campaigns.write(dir .. "/model.safetensors.1-ab.agad-part", "half")
+    assert.equal("finished", run(spec).runs[1].state)
+    assert.is_false(exists(part))
+    assert.is_true(exists(dir .. "/model.safetensors"))
+  end)
+
   it("trains on what is killed while it goes on, but not for ever", function()
     local spec = tiny("again", {grid = {seed = {1}}})
     local dying = campaigns.noting("dying", "kill -9 $$")

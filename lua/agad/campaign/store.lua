@@ -174,10 +174,13 @@ function store.take(run)
   return lock
 end
 
---- Makes a run ready to be trained: an earlier failure is forgotten, and a result that does not count is kept under
--- another name (result-VERSION.json, or result-unfit.json).
+--- Makes a run ready to be trained: an earlier failure and what a killed process left half-written are removed, and a
+-- result that does not count is kept under another name (result-VERSION.json, or result-unfit.json).
 function store.prepare(run)
   os.remove(run.dir .. "/error.json")
+  for name in lfs.dir(run.dir) do
+    if name:find "%.agad%-part$" then os.remove(run.dir .. "/" .. name) end
+  end
   if not run.unfit then return end
   local row = store.json(result_of(run.dir))
   local version = row and type(row.versions) == "table" and tostring(row.versions.agad):match "^[%w.-]+$"
