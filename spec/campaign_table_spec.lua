@@ -125,6 +125,17 @@ describe("the table of a campaign", function()
     has(refused(campaign.table, campaigns.tiny("digits", {grid = {normal = {1}}}), {by = {"normal"}}),
       "normal is both in by and in over")
   end)
+
+  it("refuses options that no run has, and figures that no finished run has", function()
+    local spec = of_digits()
+    has(refused(campaign.table, spec, {by = {"gama"}}), "campaign: unknown option gama; did you mean gamma?")
+    has(refused(campaign.table, spec, {columns = "nornal"}), "unknown option nornal; did you mean normal?")
+    has(refused(campaign.table, spec, {values = {"auroc_stedy"}}),
+      "campaign: no finished run has the figure auroc_stedy; did you mean auroc_steady?")
+    has(campaign.table(spec, {by = {"threads", "lambda.con", "anomaly"}, values = {"leak.thermometer"}}), "lambda.con")
+    local unfinished = campaigns.tiny("unfinished", {grid = {seed = {1}}})
+    has(campaign.table(unfinished, {values = {"of_a_later_row"}}), "0/1")
+  end)
 end)
 
 describe("the database of a campaign", function()

@@ -1,8 +1,12 @@
 -- The figures of a campaign in groups: runs with the same values of some options; over their classes and seeds, means
 -- and standard deviations; between the values of an option, paired differences.
 
+local configuration = require "agad.base.configuration"
+local hint = require("agad.base.options").hint
+local methods = require "agad.train.method"
 local options = require "agad.base.options"
 local plan = require "agad.campaign.plan"
+local sorted_keys = require("agad.base.values").keys
 
 local groups = {}
 
@@ -57,6 +61,45 @@ function groups.how(keys, given)
     if seeds[key] then table.insert(o.seeds, key) end
   end
   return o
+end
+
+local known = {}
+
+-- The options of a run's method, by name.
+local function options_of(run)
+  local name = run.config.method
+  known[name] = known[name] or select(2, configuration.schema(methods.load(name)))
+  return known[name]
+end
+
+-- Fails if there is a name for which `has` holds for none of a list's entries; `all` gives the names for the message.
+local function check_each(what, names, list, has, all)
+  for _, name in ipairs(names) do
+    local found = #list == 0
+    for _, one in ipairs(list) do
+      found = found or has(one, name)
+      if found then break end
+    end
+    if not found then fail(what, name, hint(name, sorted_keys(all(list[1])))) end
+  end
+end
+
+--- Checks the names of options and of figures.
+-- @param runs list
+-- @param lists list of lists of options
+-- @param figures list of columns of the rows
+-- @raise an option that no run has, or a figure that no finished run has
+function groups.check(runs, lists, figures)
+  local finished = {}
+  for _, run in ipairs(runs) do if run.row then finished[#finished + 1] = run end end
+  for _, names in ipairs(lists) do
+    check_each("unknown option %s%s", names, runs, function(run, name)
+      return name == "variant" or groups.value(run, name) ~= nil or options_of(run)[name] ~= nil
+    end, options_of)
+  end
+  check_each("no finished run has the figure %s%s", figures, finished, function(run, name)
+    return groups.figure(run.row, name) ~= nil
+  end, function(run) return run.row end)
 end
 
 --- A key of some options' values, equal for runs in which they are.

@@ -187,10 +187,11 @@ end
 -- @param given table kind, by, over, value, x, panel, title, yrange, most (`plots.options`)
 -- @return string the bytes, with an ending alone; else nil
 -- @return string the kind that was drawn
--- @raise no run is finished; there is nothing of this kind to draw; as `agad.plot`
+-- @raise no run is finished; an unknown option or figure; there is nothing of this kind to draw; as `agad.plot`
 function plots.draw(spec, runs, keys, path, given)
   local o = options.check("campaign.plot", given, plots.options)
   local how = groups.how(keys, {by = o.by, over = o.over})
+  groups.check(runs, {how.by, how.over, {o.x}, o.panel or {}}, {o.value})
   runs = finished(runs)
   local kind = o.kind == "auto" and suited(runs, how, o.x) or o.kind
   local what, drawn = draws[kind](runs, keys, o, how, path, spec)

@@ -45,8 +45,10 @@ end
 -- @param given table by, over, values, columns, compare, paper, title
 -- @return table groups (list of {values, runs, finished, figures: by column; published: mean, sd; cells: by the value
 --   of `columns`}), how, columns, from (where the published figures are from), differences
+-- @raise an unknown option or figure; as `paper.open`
 function tables.data(runs, keys, given)
   local o = groups.how(keys, given)
+  groups.check(runs, {o.by, o.over, {o.columns}, {o.compare}}, o.values)
   local published, from
   if o.paper then published, from = paper.open(o.paper) end
   local by = o.by

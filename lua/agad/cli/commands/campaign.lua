@@ -40,8 +40,10 @@ local function load_campaign(args)
       common.fail(("%s has an axis in %s; choose runs with --only '%s == …'"):format(name, args.file, name), 2)
     end
   end
-  local options = require "agad.options"
-  spec.options = options.merge(options.merge({}, type(spec.options) == "table" and spec.options or {}), given)
+  if spec.options == nil or type(spec.options) == "table" then     -- what else it is, is refused by its check
+    local options = require "agad.options"
+    spec.options = options.merge(options.merge({}, spec.options or {}), given)
+  end
   return campaign, spec
 end
 
@@ -81,9 +83,13 @@ local function shower(args, keys, total)
   end})
 end
 
-local function print_tables(args, campaign, spec, runs, keys)
-  local text, data = campaign.table(spec, {runs = runs, keys = keys, by = list_of(args.by), over = list_of(args.over),
+local function tables_of(args, campaign, spec, runs, keys)
+  return campaign.table(spec, {runs = runs, keys = keys, by = list_of(args.by), over = list_of(args.over),
     values = list_of(args.values), columns = args.columns, compare = args.compare, format = args.format})
+end
+
+local function print_tables(args, campaign, spec, runs, keys)
+  local text, data = tables_of(args, campaign, spec, runs, keys)
   if not args.json then return out((text:gsub("\n$", ""))) end
   for _, group in ipairs(data.groups) do
     local row = {by = {}, runs = #group.runs, finished = #group.finished, figures = group.figures,
@@ -100,6 +106,7 @@ function actions.run(args)
   if args.dry_run then return actions.estimate(args, campaign, spec) end
   if args.slurm then return actions.submit(args, campaign, spec) end
   local runs, keys = common.usage(campaign.plan, spec, {only = args.only})
+  common.usage(tables_of, args, campaign, spec, runs, keys)      -- what is wrong there is said before the training
   interrupt.arm()
   local show = shower(args, keys, #runs)
   local result = campaign.run(spec, {workers = args.workers, only = args.only, retry_failed = args.retry_failed,
