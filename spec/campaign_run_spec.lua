@@ -141,6 +141,18 @@ describe("a campaign's folder", function()
     assert.equal("x", campaigns.read(path "file"))
   end)
 
+  it("is known by what lies in it where campaign.json is damaged, which is written again", function()
+    local spec = tiny("damaged", {grid = {seed = {1}}})
+    local store = require "agad.campaign.store"
+    store.own(spec)
+    for _, bytes in ipairs {"", '{"name":', "[]"} do
+      campaigns.write(spec.dir .. "/campaign.json", bytes)
+      lfs.mkdir(spec.dir .. "/slurm")
+      store.own(spec)
+      has(campaigns.read(spec.dir .. "/campaign.json"), '"version":')
+    end
+  end)
+
   it("shows which results belong to an earlier form of the file", function()
     local spec = tiny("older", {grid = {seed = {1}}})
     local first = run(spec).runs[1]

@@ -7,6 +7,7 @@ local core = require "agad.core"
 local errors = require "agad.base.errors"
 local nets = require "agad.nn.options"
 local options = require "agad.base.configuration"
+local plan = require "agad.campaign.plan"
 local scorer = require "agad.evaluate.scorer"
 local shares = require "agad.campaign.shares"
 local sorted_keys = require("agad.base.values").keys
@@ -19,25 +20,23 @@ local BATCH, LIMIT, SCORED = 32, 1.0, 64          -- pictures of a timed step; s
 local START = 1.5                                 -- seconds of a process before it trains and after
 local PASSES = 3                                  -- over the test pictures, for the three columns
 
-local same = {seed = true, task_seed = true, normal = true, anomaly = true}
-
--- A key of a run's configuration without some options.
-local function key_of(run, keep)
+-- A key of some options of a run's configuration.
+local function key_of(run, names)
   local kept = {}
-  for _, name in ipairs(sorted_keys(run.config)) do
-    if keep(name) then kept[name] = run.config[name] end
-  end
+  for _, name in ipairs(names) do kept[name] = run.config[name] end
   return core.hash(core.json_encode(options.plain(kept)))
 end
 
-local function kind_of(run) return key_of(run, function(name) return not same[name] end) end
+local function kind_of(run) return key_of(run, plan.of_kind(sorted_keys(run.config))) end
 
 local of_step = {data = true, method = true, size = true, channels = true, batch = true, precision = true,
   deterministic = true, device = true, min_anom = true, batch_mode = true, limit = true}
 
 -- What decides how long a step takes, but for its known anomalies.
 local function net_of(run, threads)
-  return threads .. " " .. key_of(run, function(name) return of_step[name] or nets[name] ~= nil end)
+  local names = {}
+  for name in pairs(run.config) do if of_step[name] or nets[name] ~= nil then names[#names + 1] = name end end
+  return threads .. " " .. key_of(run, names)
 end
 
 -- A trainer of a run, as `agad train` makes it, with some other options.

@@ -12,8 +12,6 @@ local groups = {}
 
 local option = options.option
 
-local classes, seeds = {normal = true, anomaly = true}, {seed = true, task_seed = true}
-
 groups.options = {
   by = option {kind = "list", of = "string"}, over = option {kind = "list", of = "string"},
   values = option {default = {"auroc_steady", "auroc_plain", "auroc_paper_like"}},
@@ -44,13 +42,13 @@ function groups.how(keys, given)
   o.given_by = o.by ~= nil
   if not o.over then
     o.over = {}
-    for _, key in ipairs(keys) do if classes[key] then table.insert(o.over, key) end end
+    for _, key in ipairs(keys) do if plan.classes[key] then table.insert(o.over, key) end end
   end
   for _, name in ipairs(o.over) do taken[name] = true end
   if not o.by then
     o.by = {}
     for _, key in ipairs(keys) do
-      if not taken[key] and not seeds[key] then table.insert(o.by, key) end
+      if not taken[key] and not plan.seeds[key] then table.insert(o.by, key) end
     end
   end
   for _, name in ipairs(o.by) do
@@ -58,7 +56,7 @@ function groups.how(keys, given)
   end
   o.seeds = {}
   for _, key in ipairs(keys) do
-    if seeds[key] then table.insert(o.seeds, key) end
+    if plan.seeds[key] then table.insert(o.seeds, key) end
   end
   return o
 end

@@ -27,18 +27,18 @@ local store = require "agad.campaign.store"
 
 local campaign = {}
 
-local STATES = {"finished", "running", "queued", "interrupted", "waiting", "absent", "failed"}
+-- State -> how many runs.
+local function counted(runs)
+  local counts = {}
+  for _, run in ipairs(runs) do counts[run.state] = (counts[run.state] or 0) + 1 end
+  return counts
+end
 
 -- What the REPL prints of a campaign: "12 runs: 11 finished, 1 failed".
 local summary = {}
 
 function summary.__tostring(its)
-  local counts, parts = {}, {}
-  for _, run in ipairs(its.runs) do counts[run.state] = (counts[run.state] or 0) + 1 end
-  for _, state in ipairs(STATES) do
-    if counts[state] then parts[#parts + 1] = ("%d %s"):format(counts[state], state) end
-  end
-  return ("%d run%s: %s"):format(#its.runs, #its.runs == 1 and "" or "s", table.concat(parts, ", "))
+  return ("%d run%s: %s"):format(#its.runs, #its.runs == 1 and "" or "s", store.words(counted(its.runs)))
 end
 
 --- Loads a campaign's file.
@@ -110,9 +110,9 @@ function campaign.status(spec, o)
   store.check(spec)
   local runs, keys, skipped, all = campaign.plan(spec, o)
   local dir = spec.dir or "campaign"
-  local its = {runs = runs, keys = keys, skipped = skipped, counts = {}, bytes = store.size(dir),
-    older = store.older(dir, all), slurm = queue.look(spec, runs)}
-  for _, run in ipairs(runs) do its.counts[run.state] = (its.counts[run.state] or 0) + 1 end
+  local its = {runs = runs, keys = keys, skipped = skipped, bytes = store.size(dir), older = store.older(dir, all),
+    slurm = queue.look(spec, runs)}
+  its.counts = counted(runs)
   return setmetatable(its, summary)
 end
 

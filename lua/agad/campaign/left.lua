@@ -1,26 +1,19 @@
 -- The time that a campaign has left, from measured rates: how long runs of the same kind took, and what the runs in
 -- training say of themselves. Times are those of a clock that never jumps.
 
+local plan = require "agad.campaign.plan"
 local store = require "agad.campaign.store"
 
 local left = {}
 left.__index = left
 
-local same = {seed = true, task_seed = true, normal = true, anomaly = true}
-
 --- @param keys list the names of the axes
 function left.new(keys)
-  return setmetatable({keys = keys, kinds = {}, sum = 0, count = 0}, left)
+  return setmetatable({keys = plan.of_kind(keys), kinds = {}, sum = 0, count = 0}, left)
 end
 
--- Runs that differ in seeds and classes alone are of one kind.
 local function kind_of(self, run)
-  if run.kind then return run.kind end
-  local parts = {}
-  for _, key in ipairs(self.keys) do
-    if not same[key] then parts[#parts + 1] = require("agad.campaign.plan").text(run.point[key]) end
-  end
-  run.kind = table.concat(parts, "\0")
+  run.kind = run.kind or plan.words(run, self.keys)
   return run.kind
 end
 

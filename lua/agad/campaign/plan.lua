@@ -19,7 +19,21 @@ local view = require "agad.campaign.view"
 
 local plan = {}
 
+--- Options that name classes, and those that are seeds.
+plan.classes, plan.seeds = {normal = true, anomaly = true}, {seed = true, task_seed = true}
+
 local function fail(form, ...) error("campaign: " .. format(form, ...), 0) end
+
+--- The options that tell kinds of runs apart: runs that differ in classes and seeds alone are of one kind.
+-- @param names list
+-- @return list
+function plan.of_kind(names)
+  local list = {}
+  for _, name in ipairs(names) do
+    if not plan.classes[name] and not plan.seeds[name] then list[#list + 1] = name end
+  end
+  return list
+end
 
 --- A value of a point as text: numbers with the digits that they need.
 function plan.text(v)

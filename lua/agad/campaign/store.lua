@@ -38,7 +38,7 @@ end
 
 local ID = "^%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x$"
 
-local own = {["campaign.json"] = true, ["."] = true, [".."] = true}
+local own = {["campaign.json"] = true, slurm = true, ["."] = true, [".."] = true}
 
 -- A name in a folder that no campaign leaves there, or nil.
 local function foreign(dir)
@@ -72,11 +72,25 @@ function store.own(spec)
   local dir = spec.dir or "campaign"
   make_folder(dir)
   local path = dir .. "/campaign.json"
-  if lfs.attributes(path, "mode") then return end
+  local about = store.json(path)
+  if about and about.version then return end
   core.file_replace(path, core.json_encode {name = spec.name or core.null, version = require("agad").version} .. "\n")
 end
 
 -- What is there of a run ---------------------------------------------------------------------------
+
+local STATES = {"finished", "running", "queued", "interrupted", "waiting", "absent", "failed"}
+
+--- How many runs are in which state, in words: "11 finished, 1 failed".
+-- @param counts table state -> number
+-- @return string
+function store.words(counts)
+  local parts = {}
+  for _, state in ipairs(STATES) do
+    if counts[state] then parts[#parts + 1] = ("%d %s"):format(counts[state], state) end
+  end
+  return table.concat(parts, ", ")
+end
 
 local function result_of(dir) return dir .. "/run/result.json" end
 

@@ -5,7 +5,6 @@ local common = require "agad.cli.common"
 local format = require("agad.base.text").format
 local interrupt = require "agad.base.interrupt"
 
-local STATES = {"finished", "running", "queued", "interrupted", "waiting", "absent", "failed"}
 local SLURM = {"partition", "time", "memory", "gres", "cpus", "throttle"}
 local SHOWN = 10                                  -- lines of a list that may be long
 
@@ -134,11 +133,8 @@ function actions.submit(args, campaign, spec)
     for _, note in ipairs(its.notes) do io.stderr:write("note: ", note, "\n") end
   end
   if args.json then return common.print_json(its) end
-  local others = {}
-  for _, state in ipairs(STATES) do
-    if its.counts[state] then others[#others + 1] = ("%d %s"):format(its.counts[state], state) end
-  end
-  local rest = #others > 0 and ("; the others: " .. table.concat(others, ", ")) or ""
+  local others = require("agad.campaign.store").words(its.counts)
+  local rest = others ~= "" and "; the others: " .. others or ""
   if its.runs == 0 then return out("  nothing to submit" .. rest) end
   out(("  %s submitted as job %s (%s), in %s%s"):format(count(its.runs, "run"), its.job, count(its.elements, "element"),
     its.folder, rest))
@@ -163,10 +159,7 @@ function actions.estimate(args, campaign, spec)
     end
     return common.print_json {runs = #runs, seconds = its.seconds, workers = its.workers}
   end
-  local names = {}
-  for _, key in ipairs(keys) do
-    if not ({seed = true, task_seed = true, normal = true, anomaly = true})[key] then names[#names + 1] = key end
-  end
+  local names = plan.of_kind(keys)
   local lines, left, failed = {{"runs of one kind", "runs", "to train", "steps", "a run", "from"}}, 0, nil
   for _, kind in ipairs(its.kinds) do
     left, failed = left + kind.left, failed or kind.error
@@ -199,11 +192,7 @@ function actions.status(args)
     return
   end
   out(("  %s in %s, %s"):format(count(#its.runs, "run"), spec.dir, bytes(its.bytes)))
-  local parts = {}
-  for _, state in ipairs(STATES) do
-    if its.counts[state] then parts[#parts + 1] = ("%d %s"):format(its.counts[state], state) end
-  end
-  out("  " .. table.concat(parts, ", "))
+  out("  " .. require("agad.campaign.store").words(its.counts))
   local function named(state)
     local list = {}
     for _, run in ipairs(its.runs) do if run.state == state then list[#list + 1] = run end end
