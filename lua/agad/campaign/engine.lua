@@ -31,7 +31,7 @@ engine.options = {
 
 local function tell(self, kind, run, more)
   local e = more or {}
-  e.kind, e.run, e.left, e.seconds_left = kind, run, self.left, nil
+  e.kind, e.run, e.left, e.busy = kind, run, self.left, self.count
   self.on_event(e)
 end
 
@@ -198,7 +198,7 @@ end
 -- @param spec table the campaign
 -- @param o table workers (default: the file's, or one for each core or GPU), program (the agad to start), only (the
 --   text of an expression), retry_failed (false), on_event (function(event): kind = start, done, failed, again: run,
---   left; progress: left, total, busy, failed, seconds_left; note: text)
+--   left, busy; progress: left, total, busy, failed, seconds_left; note: text)
 -- @return table runs (each with its state, row or reason), keys, failed (a count), stopped (why it ended before its
 --   end, or nil), skipped (list of {reason, count})
 -- @raise as `agad.campaign.plan`; the folder belongs to another campaign; the program cannot be started

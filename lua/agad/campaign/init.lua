@@ -65,8 +65,8 @@ end
 --- Trains all unfinished runs; may be called again after whatever ended it.
 -- @param spec table the campaign
 -- @param o table workers (default: one for each core or GPU), program (the agad to start), only (the text of an
---   expression), retry_failed (false), on_event (function(event): kind = start, done, failed, again, with run and left;
---   progress; note, with text)
+--   expression), retry_failed (false), on_event (function(event): kind = start, done, failed, again, with run, left
+--   and busy; progress; note, with text)
 -- @return table runs (each with state, and row or reason), keys, failed (a count), stopped (why it ended early, or nil)
 -- @raise as `agad.campaign.plan`; the folder belongs to another campaign; the program cannot be started
 function campaign.run(spec, o) return setmetatable(engine.run(spec, o), summary) end

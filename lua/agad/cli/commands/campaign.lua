@@ -64,7 +64,9 @@ local function shower(args, keys, total)
   end
   local function say(e, what)
     show:print(("%s %s (%s), %d left"):format(e.run.id, what, plan.words(e.run, keys), e.left))
-    if show.live and latest then show:draw(line(latest), true) end
+    if not (show.live and latest) then return end
+    latest.left, latest.busy = e.left, e.busy
+    show:draw(line(latest), true)
   end
   return setmetatable({clear = function() show:clear() end}, {__call = function(_, e)
     if args.quiet then return end
