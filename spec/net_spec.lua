@@ -140,6 +140,24 @@ describe("a layer's backward", function()
     end
   end)
 
+  it("joins channels, and adds the gradients of all who read them, as stock operators do, to the bit", function()
+    for _, compute in ipairs {"float32", "bfloat16"} do
+      for _, channels in ipairs {1, 5, 32, 33, 70} do
+        local b = nn.builder {channels, 16, 16}
+        local net = nn.net(b.x:concat(b.x, b.x):build "three", {dtype = "float32", compute = compute})
+        local x = agad.randn(9, channels, 16, 16):requires_grad_()
+        local y = net(x)
+        local of = x:detach():to(compute)
+        assert.is_true(y:to(compute):equal(agad.cat({of, of, of}, 2)))
+        local dy = agad.randn(y.shape):to(y.dtype):contiguous {memory_format = "channels_last"}
+        local part = {}
+        for i = 1, 3 do part[i] = dy:to(compute):narrow(2, 1 + (i - 1) * channels, channels) end
+        local got = agad.grad((y * dy):sum(), {x})
+        assert.is_true(got:equal((part[1] + part[2] + part[3]):to "float32"), compute .. " " .. channels)
+      end
+    end
+  end)
+
   it("computes what is asked for alone, adds over calls, and may not be called twice", function()
     local net = new_net(programs["batch_norm, leaky_relu"])
     local x, groups = input(programs.conv, 3), {track = false}

@@ -25,6 +25,8 @@
 #include <map>
 #include <mutex>
 
+#include <sys/mman.h>
+
 using Blocks =
     std::multimap<size_t, void *, std::less<size_t>, at_taker<std::pair<const size_t, void *>>>; /* by size */
 
@@ -56,6 +58,17 @@ void count(int64_t change) {
 
 bool forget_kept();
 
+/* Asks for huge pages where a block has room for one: fewer misses when its addresses are translated. */
+void advise(void *block, size_t size) {
+#ifdef MADV_HUGEPAGE
+  constexpr uintptr_t huge = 2 << 20;
+  const uintptr_t first = ((uintptr_t)block + huge - 1) / huge * huge, end = ((uintptr_t)block + size) / huge * huge;
+  if (first < end) madvise((void *)first, end - first, MADV_HUGEPAGE);
+#else
+  (void)block, (void)size;
+#endif
+}
+
 /* Not posix_memalign: it cuts small pieces off both ends, which lie in the thread's cache after the block is freed, so
  * that the next block of that size finds no room there and the heap grows with every one. */
 void *from_system(size_t size) {
@@ -65,6 +78,7 @@ void *from_system(size_t size) {
   TORCH_CHECK_WITH(OutOfMemoryError, base, "out of memory",
                    size ? c10::str(": ", size, " bytes could not be allocated") : std::string());
   void *block = (void *)(((uintptr_t)base + kHead - 1) / kHead * kHead);
+  advise(block, size);
   ((Head *)block)->base = base;
   return block;
 }

@@ -122,6 +122,7 @@ at_tensor *at_reshape(const at_tensor *t, const int64_t *sizes, int ndim);
 at_tensor *at_clone(const at_tensor *t);
 at_tensor *at_detach(const at_tensor *t);
 at_tensor *at_add(const at_tensor *a, const at_tensor *b);
+at_tensor *at_concat(at_tensor *const *parts, int n, int dim);
 at_tensor *at_sub(const at_tensor *a, const at_tensor *b);
 at_tensor *at_mul(const at_tensor *a, const at_tensor *b);
 at_tensor *at_div(const at_tensor *a, const at_tensor *b);
@@ -157,7 +158,7 @@ char *at_choices_text(const at_choices *choices);     /* with the times of the w
 double at_choices_seconds(const at_choices *choices); /* that measuring took */
 at_tensor *at_convolution(const at_tensor *x, const at_tensor *w, const at_tensor *bias, const int64_t stride[2],
                           const int64_t padding[2], int transposed, const int64_t output_padding[2]);
-/* Gradients that are not asked for (NULL) are not computed. */
+/* Gradients that are not asked for (NULL) are not computed. Of bf16, dw may be float32, where it was added up in it. */
 void at_convolution_backward(at_tensor **dx, at_tensor **dw, at_tensor **db, const at_tensor *dy, const at_tensor *x,
                              const at_tensor *w, const int64_t stride[2], const int64_t padding[2], int transposed,
                              const int64_t output_padding[2]);

@@ -81,16 +81,19 @@ job wide(const job &j) {
   return to;
 }
 
+/* The result of a job in float32 as one in bf16; a kernel's gradient, which goes to a master in float32, stays. */
+Tensor rounded(const job &j, const Tensor &t) { return j.wanted == result::dw ? t : t.to(at::kBFloat16); }
+
 Tensor by_way(const job &j, conv_way way) {
   switch (way) {
   case conv_way::rows: return j.x.scalar_type() == at::kBFloat16 ? by_bf16(j) : by<conv_rows<false>>(j);
   case conv_way::onednn_rows: return by<conv_rows<true>>(j);
   case conv_way::winograd: return by<conv_winograd>(j);
   case conv_way::pairs: return conv_pairs_dw(j.shape(), j.small(), j.large());
-  case conv_way::wide_library: return by_library(wide(j)).to(at::kBFloat16);
-  case conv_way::wide_rows: return by<conv_rows<false>>(wide(j)).to(at::kBFloat16);
-  case conv_way::wide_onednn_rows: return by<conv_rows<true>>(wide(j)).to(at::kBFloat16);
-  case conv_way::wide_winograd: return by<conv_winograd>(wide(j)).to(at::kBFloat16);
+  case conv_way::wide_library: return rounded(j, by_library(wide(j)));
+  case conv_way::wide_rows: return rounded(j, by<conv_rows<false>>(wide(j)));
+  case conv_way::wide_onednn_rows: return rounded(j, by<conv_rows<true>>(wide(j)));
+  case conv_way::wide_winograd: return rounded(j, by<conv_winograd>(wide(j)));
   default: return by_library(j);
   }
 }
@@ -180,7 +183,7 @@ void at_convolution_backward(at_tensor **dx, at_tensor **dw, at_tensor **db, con
   at_do([&] {
     const Tensor &tx = at_unwrap(x), &tw = at_unwrap(w);
     if (ours(tx, tw)) {
-      job j{result::dx, tx, tw, at_unwrap(dy).contiguous(kLast), {}, stride, padding, output_padding, transposed != 0};
+      job j{result::dx, tx, tw, at_channels_last(at_unwrap(dy)), {}, stride, padding, output_padding, transposed != 0};
       if (dx) *dx = at_wrap(compute(j));
       j.wanted = result::dw;
       if (dw) *dw = at_wrap(compute(j));

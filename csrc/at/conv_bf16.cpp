@@ -103,7 +103,7 @@ Tensor conv_bf16::dw(const conv_shape &g, const Tensor &s, const Tensor &l) {
     if (first) sum.add_(product);
     else sum = count == g.n ? product : product.to(at::kFloat);
   });
-  return sum.to(at::kBFloat16).view({g.cs, g.kh, g.kw, g.cl}).permute({0, 3, 1, 2});
+  return sum.to(at::kFloat).view({g.cs, g.kh, g.kw, g.cl}).permute({0, 3, 1, 2});
 }
 
 namespace {
@@ -132,7 +132,8 @@ bool conv_pairs_takes(const conv_shape &g) {
 Tensor conv_pairs_dw(const conv_shape &g, const Tensor &s, const Tensor &l) {
   bool can;
   const kernel_gradient p = plan_of(g, &can);
-  const int64_t size = (int64_t)(p.s_size + p.l_size), at_once = std::max<int64_t>(1, std::min(g.n, kPacked / size));
+  const int64_t size = (int64_t)(p.s_size + p.l_size);
+  const int64_t at_once = std::min(g.n, std::max<int64_t>(kPacked / size, at::get_num_threads()));
   const int64_t groups = std::min<int64_t>(4, (int64_t)p.row_blocks), blocks = (int64_t)p.column_blocks;
   const Tensor packed = at::empty({at_once * size}, at::kInt);
   const Tensor dw = at::zeros({(int64_t)(p.row_blocks * p.rows), g.kh, g.kw, g.cl}, at::kFloat);
@@ -154,5 +155,5 @@ Tensor conv_pairs_dw(const conv_shape &g, const Tensor &s, const Tensor &l) {
       }
     });
   }
-  return dw.narrow(0, 0, g.cs).to(at::kBFloat16).permute({0, 3, 1, 2});
+  return dw.narrow(0, 0, g.cs).permute({0, 3, 1, 2});
 }

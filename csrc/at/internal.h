@@ -120,6 +120,9 @@ template <class F> at_tensor *at_make(F &&f) {
   return at_try([&] { return at_wrap(f()); }, (at_tensor *)nullptr);
 }
 
+/* Itself, or a copy in that layout. */
+at::Tensor at_channels_last(const at::Tensor &t);
+
 /* A scope that ends with the block, also by an exception. */
 struct at_block {
   at_scope scope = at_open();

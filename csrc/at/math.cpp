@@ -43,7 +43,6 @@ at_tensor *at_reshape(const at_tensor *t, const int64_t *sizes, int ndim) {
 /* clang-format off */
 at_tensor *at_clone(const at_tensor *t) { return at_make([&] { return T(t).clone(); }); }
 at_tensor *at_detach(const at_tensor *t) { return at_make([&] { return T(t).detach(); }); }
-at_tensor *at_add(const at_tensor *a, const at_tensor *b) { return at_make([&] { return at::add(T(a), T(b)); }); }
 at_tensor *at_sub(const at_tensor *a, const at_tensor *b) { return at_make([&] { return at::sub(T(a), T(b)); }); }
 at_tensor *at_mul(const at_tensor *a, const at_tensor *b) { return at_make([&] { return at::mul(T(a), T(b)); }); }
 at_tensor *at_div(const at_tensor *a, const at_tensor *b) { return at_make([&] { return at::div(T(a), T(b)); }); }
@@ -79,14 +78,6 @@ at_tensor *at_bce_logits(const at_tensor *logits, double target) {
 }
 /* clang-format off */
 void at_copy_(at_tensor *to, const at_tensor *from) { at_do([&] { T(to).copy_(T(from)); }); }
-/* clang-format on */
-void at_add_(at_tensor *a, const at_tensor *b, double alpha) {
-  at_do([&] {
-    if (alpha == 1) T(a).add_(T(b));
-    else T(a).add_(T(b), alpha);
-  });
-}
-/* clang-format off */
 void at_mul_scalar_(at_tensor *a, double s) { at_do([&] { T(a).mul_(s); }); }
 /* clang-format on */
 void at_lerp_(at_tensor *a, const at_tensor *end, const at_tensor *weight) {

@@ -10,18 +10,14 @@
 #pragma GCC optimize("no-trapping-math", "fp-contract=off")
 #include "bn_act.h"
 
-#include <math.h>
-#include <stdint.h>
-#include <string.h>
+#include "base/clones.h"
+#include "bf16.h"
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define CLONES
-#endif
+#include <math.h>
 
 enum {
   BLOCK = 64,  /* float additions before a sum moves on to double */
+  SOME = 32,   /* channels of a row that are taken together: loops of a constant length are fast */
   TILE = 256,  /* channels whose sums stay in the first-level cache */
   LANES = 32,  /* independent sums along a plane */
   SAMPLES = 16 /* elements of a channel that make its shift */
@@ -47,23 +43,17 @@ bn_act_shape bn_act_cut(size_t outer, size_t C, size_t inner) {
                         .lines = inner == 1 ? outer : outer * C};
 }
 
-static inline float bf16_load(uint16_t h) {
-  uint32_t u = (uint32_t)h << 16;
-  float f;
-  memcpy(&f, &u, sizeof f);
-  return f;
-}
-
-/* To nearest, ties to even; NaN stays NaN. */
-static inline uint16_t bf16_store(float f) {
-  uint32_t u;
-  memcpy(&u, &f, sizeof u);
-  uint32_t rounded = (u + 0x7fffu + (u >> 16 & 1u)) >> 16;
-  return (uint16_t)(f != f ? 0x7fc0u : rounded);
-}
-
 #define SAME(v) (v)
 #define ACT(v) ((v) > 0 ? (v) : slope * (v))
+#define INLINE static inline __attribute__((always_inline))
+/* Runs a call over `count` channels from c on; n is SOME while so many are left. */
+#define IN_PARTS(COUNT, CALL)                                         \
+  {                                                                   \
+    size_t c = 0;                                                     \
+    for (const size_t n = SOME; c + SOME <= (COUNT); c += SOME) CALL; \
+    const size_t n = (COUNT)-c;                                       \
+    if (n > 0) CALL;                                                  \
+  }
 
 #define T float
 #define R float
@@ -90,6 +80,25 @@ static inline uint16_t bf16_store(float f) {
 
 /* ---- rows: x[rows][C] ---------------------------------------------------------------------- */
 
+/* a1, a2[n] += d, d*d of four rows, d = x - k */
+INLINE void F(add_four_moments)(R *restrict a1, R *restrict a2, const T *restrict x0, size_t C, const R *restrict k,
+                                size_t n) {
+  const T *restrict x1 = x0 + C, *restrict x2 = x1 + C, *restrict x3 = x2 + C;
+  for (size_t i = 0; i < n; i++) {
+    R d0 = LOAD(x0[i]) - k[i], d1 = LOAD(x1[i]) - k[i], d2 = LOAD(x2[i]) - k[i], d3 = LOAD(x3[i]) - k[i];
+    a1[i] += (d0 + d1) + (d2 + d3);
+    a2[i] += (d0 * d0 + d1 * d1) + (d2 * d2 + d3 * d3);
+  }
+}
+
+INLINE void F(add_row_moments)(R *restrict a1, R *restrict a2, const T *restrict x, const R *restrict k, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    R d = LOAD(x[i]) - k[i];
+    a1[i] += d;
+    a2[i] += d * d;
+  }
+}
+
 /* s1, s2[C] = sums over rows begin..end of d and d*d, d = x - k */
 CLONES static void F(rows_moments)(double *restrict s1, double *restrict s2, const T *restrict x, const R *restrict k,
                                    size_t C, size_t begin, size_t end) {
@@ -99,50 +108,49 @@ CLONES static void F(rows_moments)(double *restrict s1, double *restrict s2, con
   for (size_t r = begin; r < end;) {
     size_t start = r, stop = min_size(r + BLOCK, end);
     for (size_t c0 = 0; c0 < C; c0 += TILE) {
-      size_t n = min_size(TILE, C - c0);
+      const size_t many = min_size(TILE, C - c0);
+      const T *restrict xt = x + c0;
       const R *restrict kt = k + c0;
-      memset(a1, 0, n * sizeof *a1);
-      memset(a2, 0, n * sizeof *a2);
-      for (r = start; r + 4 <= stop; r += 4) {
-        const T *restrict x0 = x + r * C + c0, *restrict x1 = x0 + C, *restrict x2 = x1 + C, *restrict x3 = x2 + C;
-        for (size_t c = 0; c < n; c++) {
-          R d0 = LOAD(x0[c]) - kt[c], d1 = LOAD(x1[c]) - kt[c];
-          R d2 = LOAD(x2[c]) - kt[c], d3 = LOAD(x3[c]) - kt[c];
-          a1[c] += (d0 + d1) + (d2 + d3);
-          a2[c] += (d0 * d0 + d1 * d1) + (d2 * d2 + d3 * d3);
-        }
-      }
-      for (; r < stop; r++) {
-        const T *restrict x0 = x + r * C + c0;
-        for (size_t c = 0; c < n; c++) {
-          R d = LOAD(x0[c]) - kt[c];
-          a1[c] += d;
-          a2[c] += d * d;
-        }
-      }
-      for (size_t c = 0; c < n; c++) s1[c0 + c] += a1[c], s2[c0 + c] += a2[c];
+      memset(a1, 0, many * sizeof *a1);
+      memset(a2, 0, many * sizeof *a2);
+      for (r = start; r + 4 <= stop; r += 4)
+        IN_PARTS(many, F(add_four_moments)(a1 + c, a2 + c, xt + r * C + c, C, kt + c, n))
+      for (; r < stop; r++) IN_PARTS(many, F(add_row_moments)(a1 + c, a2 + c, xt + r * C + c, kt + c, n))
+      for (size_t c = 0; c < many; c++) s1[c0 + c] += a1[c], s2[c0 + c] += a2[c];
     }
   }
 }
 
-CLONES static void F(rows_forward)(T *restrict y, const T *restrict x, const R *restrict mean, const R *restrict scale,
+/* y may be x. */
+INLINE void F(some_forward)(T *y, const T *x, const R *restrict mean, const R *restrict scale, const R *restrict bias,
+                            R slope, size_t n) {
+  _Pragma("GCC ivdep") for (size_t i = 0; i < n; i++) {
+    R v = (LOAD(x[i]) - mean[i]) * scale[i] + bias[i];
+    y[i] = STORE(ACT(v));
+  }
+}
+
+CLONES static void F(rows_forward)(T *y, const T *x, const R *restrict mean, const R *restrict scale,
                                    const R *restrict bias, R slope, size_t C, size_t begin, size_t end) {
-  for (size_t r = begin; r < end; r++) {
-    const T *restrict xr = x + r * C;
-    T *restrict yr = y + r * C;
-    for (size_t c = 0; c < C; c++) {
-      R v = (LOAD(xr[c]) - mean[c]) * scale[c] + bias[c];
-      yr[c] = STORE(ACT(v));
-    }
-  }
+  for (size_t r = begin; r < end; r++)
+    IN_PARTS(C, F(some_forward)(y + r * C + c, x + r * C + c, mean + c, scale + c, bias + c, slope, n))
 }
 
-CLONES static void F(rows_in_place)(T *x, const R *restrict mean, const R *restrict scale, const R *restrict bias,
-                                    R slope, size_t C, size_t rows) {
-  for (size_t r = 0; r < rows; r++, x += C) _Pragma("GCC ivdep") for (size_t c = 0; c < C; c++) {
-      R v = (LOAD(x[c]) - mean[c]) * scale[c] + bias[c];
-      x[c] = STORE(ACT(v));
+/* a1, a2[n] += g, g*d of `rows` rows (a constant), g = dy*act'(v), d = x - mean */
+INLINE void F(add_rows_grads)(R *restrict a1, R *restrict a2, const T *restrict dy, const T *restrict x, size_t C,
+                              const R *restrict mean, const R *restrict scale, const R *restrict bias, R slope,
+                              size_t n, int rows) {
+  for (size_t i = 0; i < n; i++) {
+    R sum1 = 0, sum2 = 0;
+    for (int r = 0; r < rows; r++) {
+      R d = LOAD(x[(size_t)r * C + i]) - mean[i], g = LOAD(dy[(size_t)r * C + i]);
+      g = d * scale[i] + bias[i] > 0 ? g : slope * g;
+      sum1 += g;
+      sum2 += g * d;
     }
+    a1[i] += sum1;
+    a2[i] += sum2;
+  }
 }
 
 /* s1, s2[C] = sums over rows begin..end of g and g*d, g = dy*act'(v), d = x - mean */
@@ -155,36 +163,38 @@ CLONES static void F(rows_grad_sums)(double *restrict s1, double *restrict s2, c
   for (size_t r = begin; r < end;) {
     size_t start = r, stop = min_size(r + BLOCK, end);
     for (size_t c0 = 0; c0 < C; c0 += TILE) {
-      size_t n = min_size(TILE, C - c0);
+      const size_t many = min_size(TILE, C - c0);
       const R *restrict m = mean + c0, *restrict a = scale + c0, *restrict b = bias + c0;
-      memset(a1, 0, n * sizeof *a1);
-      memset(a2, 0, n * sizeof *a2);
-      for (r = start; r < stop; r++) {
-        const T *restrict x0 = x + r * C + c0, *restrict y0 = dy + r * C + c0;
-        for (size_t c = 0; c < n; c++) {
-          R d = LOAD(x0[c]) - m[c], g = LOAD(y0[c]);
-          g = d * a[c] + b[c] > 0 ? g : slope * g;
-          a1[c] += g;
-          a2[c] += g * d;
-        }
-      }
-      for (size_t c = 0; c < n; c++) s1[c0 + c] += a1[c], s2[c0 + c] += a2[c];
+      const T *restrict xt = x + c0, *restrict yt = dy + c0;
+      memset(a1, 0, many * sizeof *a1);
+      memset(a2, 0, many * sizeof *a2);
+      for (r = start; r + 4 <= stop; r += 4)
+        IN_PARTS(many,
+                 F(add_rows_grads)(a1 + c, a2 + c, yt + r * C + c, xt + r * C + c, C, m + c, a + c, b + c, slope, n, 4))
+      for (; r < stop; r++)
+        IN_PARTS(many,
+                 F(add_rows_grads)(a1 + c, a2 + c, yt + r * C + c, xt + r * C + c, C, m + c, a + c, b + c, slope, n, 1))
+      for (size_t c = 0; c < many; c++) s1[c0 + c] += a1[c], s2[c0 + c] += a2[c];
     }
+  }
+}
+
+INLINE void F(some_backward)(T *restrict dx, const T *restrict dy, const T *restrict x, const R *restrict mean,
+                             const R *restrict scale, const R *restrict bias, const R *restrict p, const R *restrict q,
+                             R slope, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    R d = LOAD(x[i]) - mean[i], g = LOAD(dy[i]);
+    g = d * scale[i] + bias[i] > 0 ? g : slope * g;
+    dx[i] = STORE(scale[i] * g - p[i] - q[i] * d);
   }
 }
 
 CLONES static void F(rows_backward)(T *restrict dx, const T *restrict dy, const T *restrict x, const R *restrict mean,
                                     const R *restrict scale, const R *restrict bias, const R *restrict p,
                                     const R *restrict q, R slope, size_t C, size_t begin, size_t end) {
-  for (size_t r = begin; r < end; r++) {
-    const T *restrict xr = x + r * C, *restrict yr = dy + r * C;
-    T *restrict dr = dx + r * C;
-    for (size_t c = 0; c < C; c++) {
-      R d = LOAD(xr[c]) - mean[c], g = LOAD(yr[c]);
-      g = d * scale[c] + bias[c] > 0 ? g : slope * g;
-      dr[c] = STORE(scale[c] * g - p[c] - q[c] * d);
-    }
-  }
+  for (size_t r = begin; r < end; r++)
+    IN_PARTS(C, F(some_backward)(dx + r * C + c, dy + r * C + c, x + r * C + c, mean + c, scale + c, bias + c, p + c,
+                                 q + c, slope, n))
 }
 
 /* ---- planes: x[planes][inner], a channel's planes `stride` elements apart ------------------- */
@@ -384,7 +394,7 @@ static void F(forward)(void *y, const void *x, const void *mean, const void *sca
 
 static void F(in_place)(void *x, const void *mean, const void *scale, const void *bias, double slope, size_t C,
                         size_t rows) {
-  F(rows_in_place)(x, mean, scale, bias, (R)slope, C, rows);
+  F(rows_forward)(x, x, mean, scale, bias, (R)slope, C, 0, rows);
 }
 
 static void F(backward)(void *dx, const void *dy, const void *x, const void *mean, const void *scale, const void *bias,

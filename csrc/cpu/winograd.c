@@ -7,16 +7,12 @@
 
 #include "winograd.h"
 
+#include "base/clones.h"
 #include "product.h"
 
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define CLONES
-#endif
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 6")
 #define EACH_CHANNEL _Pragma("GCC ivdep") for (size_t c = 0; c < w->cl; c++)

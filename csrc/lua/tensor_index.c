@@ -200,10 +200,10 @@ int lua_agad_length(lua_State *L) {
 int lua_agad_concat(lua_State *L) {
   if (!lua_agad_is_tensor(L, 1) || !lua_agad_is_tensor(L, 2))
     return lua_agad_error(L, ".. joins a tensor to a tensor only; for text use tostring(t)");
-  at_value items[2] = {at_v(lua_agad_check_tensor(L, 1)), at_v(lua_agad_check_tensor(L, 2))};
+  at_tensor *parts[2] = {lua_agad_check_tensor(L, 1), lua_agad_check_tensor(L, 2)};
   lua_agad_new_tensor(L);
   at_scope scope = at_open();
-  lua_agad_fill(L, -1, at_call("cat", "", (at_value[]){{AT_LIST, {NULL}, items, 2}, at_vi(0)}, 2));
+  lua_agad_fill(L, -1, at_concat(parts, 2, 0));
   return lua_agad_end_reworded(L, &scope, 1);
 }
 

@@ -252,8 +252,18 @@ at_tensor *net_pass_output(net_pass *pass, int i) {
 
 /* ---- backward ---- */
 
-/* Adds to a node's gradient; a gradient that may be shared with a neighbour is never written into. */
-static void add_gradient(at_tensor **slot, at_tensor *g) { at_store(slot, *slot ? at_add(*slot, g) : at_alias(g)); }
+/* The sum of what a node's readers give back. The first gradient may be shared with a neighbour: it is never written
+ * into; a sum is. */
+typedef struct gradient {
+  at_tensor *sum;
+  int terms;
+} gradient;
+
+static void add_gradient(gradient *to, at_tensor *g) {
+  if (to->terms > 1) at_add_(to->sum, g, 1);
+  else at_store(&to->sum, to->terms ? at_add(to->sum, g) : at_alias(g));
+  to->terms++;
+}
 
 static void add_param_gradient(at_tensor **slot, const at_tensor *param, at_tensor *g) {
   g = at_like_layout(at_to(g, at_dtype_of(param), at_device_of(param)), param);
@@ -316,13 +326,13 @@ static void back_frame(net_pass *pass, int i, const unsigned char *needed, at_te
   f->dy = at_to(dy, f->y ? at_dtype_of(f->y) : pass->plan->dtype, pass->plan->net->device);
 }
 
-static void back_node(net_pass *pass, int i, const unsigned char *needed, at_tensor **gradients, at_tensor **grads) {
+static void back_node(net_pass *pass, int i, const unsigned char *needed, gradient *gradients, at_tensor **grads) {
   const net *n = pass->plan->net;
   const net_node *node = n->program->nodes + i;
   const int part = enter(pass, NET_BACKWARD, i);
   at_scope scope = at_open();
   net_frame f;
-  back_frame(pass, i, needed, gradients[i], grads != NULL, &f);
+  back_frame(pass, i, needed, gradients[i].sum, grads != NULL, &f);
   if (pass->plan->fused[i]) f.dx[0] = f.dy;
   else if (node->layer->backward) node->layer->backward(&f);
   else at_fail("%s: layer %s has no gradient", node->name, node->layer->name);
@@ -332,12 +342,12 @@ static void back_node(net_pass *pass, int i, const unsigned char *needed, at_ten
   for (int j = 0; f.want_dw && j < node->n_params && at_ok(); j++)
     if (f.dw[j]) add_param_gradient(&grads[node->param + j], n->params[node->param + j], f.dw[j]);
   at_close(&scope, NULL);
-  drop(&gradients[i]);
+  drop(&gradients[i].sum);
   net_profile_leave(part);
 }
 
-static void walk_back(net_pass *pass, unsigned char *needed, at_tensor **gradients, at_tensor *const *dy,
-                      at_tensor **dx, at_tensor **grads, int last) {
+static void walk_back(net_pass *pass, unsigned char *needed, gradient *gradients, at_tensor *const *dy, at_tensor **dx,
+                      at_tensor **grads, int last) {
   const net_program *p = pass->plan->net->program;
   at_arena *before = at_arena_use(pass->plan->arena);
   int mode = at_grad_mode(0);
@@ -349,10 +359,10 @@ static void walk_back(net_pass *pass, unsigned char *needed, at_tensor **gradien
   at_close(&scope, NULL);
   for (int i = p->n_nodes - 1; i > 0 && at_ok(); i--) {
     if (pass->plan->again[i] && pass->last[i] < p->n_nodes) drop(&pass->values[i]); /* all who read it are done */
-    if (gradients[i] && needed[i]) back_node(pass, i, needed, gradients, grads);
+    if (gradients[i].sum && needed[i]) back_node(pass, i, needed, gradients, grads);
     if (last) drop_node(pass, i);
   }
-  if (dx && at_ok() && gradients[0]) *dx = at_give(gradients[0]), gradients[0] = NULL;
+  if (dx && at_ok() && gradients[0].sum) *dx = at_give(gradients[0].sum), gradients[0].sum = NULL;
   net_profile_leave(part);
   at_grad_mode(mode);
   at_arena_use(before);
@@ -366,9 +376,10 @@ void net_backward(net_pass *pass, at_tensor *const *dy, at_tensor **dx, at_tenso
     return;
   }
   unsigned char *needed = at_calloc(p->n_nodes, 1);
-  at_tensor **gradients = at_calloc(p->n_nodes, sizeof *gradients);
+  gradient *gradients = at_calloc(p->n_nodes, sizeof *gradients);
   if (at_ok()) walk_back(pass, needed, gradients, dy, dx, grads, last);
-  at_free_list(gradients, p->n_nodes);
+  for (int i = 0; gradients && i < p->n_nodes; i++) at_free(gradients[i].sum);
+  free(gradients);
   free(needed);
   if (last) net_pass_clear(pass);
 }

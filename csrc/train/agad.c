@@ -144,8 +144,7 @@ static at_tensor *join_rows(at_tensor *n, at_tensor *a, const at_tensor *like_n,
   if (!like_a || (!n && !a)) return n;
   if (!n) n = at_mul_scalar(like_n, 0);
   if (!a) a = at_mul_scalar(like_a, 0);
-  at_value items[2] = {at_v(n), at_v(a)}, list = {AT_LIST, {NULL}, items, 2};
-  return at_call("cat", "", (at_value[]){list, at_vi(0)}, 2);
+  return at_concat((at_tensor *[]){n, a}, 2, 0);
 }
 
 typedef struct branches {

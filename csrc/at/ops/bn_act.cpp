@@ -135,7 +135,7 @@ Triple bn_act_backward(const Tensor &dy_in, const Tensor &x_in, const Tensor &we
   TORCH_CHECK(dy_in.sizes() == x.sizes() && dy_in.scalar_type() == x.scalar_type() && dy_in.device() == x.device(),
               "bn_act_backward: dy is ", dy_in.scalar_type(), " ", dy_in.sizes(), ", x is ", x.scalar_type(), " ",
               x.sizes(), "; the same expected");
-  Tensor dy = dy_in.contiguous(format);
+  Tensor dy = format == at::MemoryFormat::ChannelsLast ? at_channels_last(dy_in) : dy_in.contiguous(format);
   Tensor weight = channels("weight", weight_in, x), bias = channels("bias", bias_in, x);
   Tensor mean = channels("mean", mean_in, x), invstd = channels("invstd", invstd_in, x);
   Tensor dx = at::empty_like(x), dweight = empty_channels(weight), dbias = empty_channels(weight);

@@ -95,9 +95,7 @@ static void batch_norm_forward(net_frame *f) {
   at_tensor *parts[NET_MAX_GROUPS];
   for (int g = 0; g < f->n_groups; g++)
     parts[g] = group_forward(f, at_narrow(f->x[0], 0, f->groups[g].first, f->groups[g].rows), g);
-  at_value items[NET_MAX_GROUPS], list = {AT_LIST, {NULL}, items, f->n_groups};
-  for (int g = 0; g < f->n_groups; g++) items[g] = at_v(parts[g]);
-  f->y = at_call("cat", "", (at_value[]){list, at_vi(0)}, 2);
+  f->y = at_concat(parts, f->n_groups, 0);
 }
 
 /* dx of the group's rows; its gradients of weight and bias are added to dw[2 * set], dw[2 * set + 1]. */
@@ -124,12 +122,12 @@ static void batch_norm_backward(net_frame *f) {
     f->dx[0] = group_backward(f, f->dy, f->x[0], 0);
     return;
   }
-  at_value items[NET_MAX_GROUPS], list = {AT_LIST, {NULL}, items, f->n_groups};
+  at_tensor *parts[NET_MAX_GROUPS];
   for (int g = 0; g < f->n_groups; g++) {
     int64_t first = f->groups[g].first, rows = f->groups[g].rows;
-    items[g] = at_v(group_backward(f, at_narrow(f->dy, 0, first, rows), at_narrow(f->x[0], 0, first, rows), g));
+    parts[g] = group_backward(f, at_narrow(f->dy, 0, first, rows), at_narrow(f->x[0], 0, first, rows), g);
   }
-  f->dx[0] = at_call("cat", "", (at_value[]){list, at_vi(0)}, 2);
+  f->dx[0] = at_concat(parts, f->n_groups, 0);
 }
 
 LAYER(batch_norm) = {.help = "Batch normalisation over rows and pixels (PyTorch's BatchNorm2d).",

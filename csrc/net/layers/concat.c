@@ -25,11 +25,7 @@ static int concat_define(net_program *program, net_node *node, const net_shape *
   return 0;
 }
 
-static void concat_forward(net_frame *f) {
-  at_value items[NET_MAX_INPUTS], list = {AT_LIST, {NULL}, items, f->node->n_inputs};
-  for (int i = 0; i < f->node->n_inputs; i++) items[i] = at_v(f->x[i]);
-  f->y = at_call("cat", "", (at_value[]){list, at_vi(1)}, 2);
-}
+static void concat_forward(net_frame *f) { f->y = at_concat(f->x, f->node->n_inputs, 1); }
 
 static void concat_backward(net_frame *f) {
   int64_t first = 0;
