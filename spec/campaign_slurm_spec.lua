@@ -238,7 +238,7 @@ end)
 
 describe("a folder of a campaign in Slurm", function()
   it("is named where its locks do not hold between nodes", function()
-    local lockless = require("agad.campaign.slurm").lockless
+    local lockless = require("agad.campaign.slurm.submit").lockless
     local mounts = "/dev/sda / ext4 rw 0 0\nhost:/a /home nfs4 rw,vers=4.2,local_lock=none 0 0\n"
       .. "host:/b /home/my\\040runs nfs rw,nolock,local_lock=all 0 0\nmds:/x /lustre lustre rw,localflock 0 0\n"
       .. "mds:/y /good lustre rw,flock 0 0\n"

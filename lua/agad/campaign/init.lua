@@ -21,8 +21,8 @@
 local engine = require "agad.campaign.engine"
 local file = require "agad.campaign.file"
 local planned = require "agad.campaign.plan"
-local queue = require "agad.campaign.queue"
-local slurm = require "agad.campaign.slurm"
+local queue = require "agad.campaign.slurm.queue"
+local slurm = require "agad.campaign.slurm.submit"
 local store = require "agad.campaign.store"
 
 local campaign = {}

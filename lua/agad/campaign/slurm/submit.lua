@@ -8,7 +8,7 @@
 
 local child = require "agad.campaign.child"
 local core = require "agad.core"
-local element = require "agad.campaign.element"
+local element = require "agad.campaign.slurm.element"
 local interrupt = require "agad.base.interrupt"
 local lfs = require "lfs"
 local luv = require "luv"
@@ -16,7 +16,7 @@ local make_folder = require("agad.base.folder").make
 local options = require "agad.base.options"
 local places = require "agad.base.places"
 local plan = require "agad.campaign.plan"
-local queue = require "agad.campaign.queue"
+local queue = require "agad.campaign.slurm.queue"
 local shell = require("agad.base.text").shell
 local store = require "agad.campaign.store"
 
@@ -76,7 +76,7 @@ trap 'stop=end; [ -z "$pid" ] || kill -TERM "$pid" 2> /dev/null' TERM
 trap 'stop=time; [ -z "$pid" ] || kill -TERM "$pid" 2> /dev/null' USR1
 [ -n "${OMP_NUM_THREADS:-}" ] || export OMP_NUM_THREADS=%s
 while :; do
-  %s -e 'os.exit(require("agad.campaign.element").train(arg[1], tonumber(arg[2])), true)' \
+  %s -e 'os.exit(require("agad.campaign.slurm.element").train(arg[1], tonumber(arg[2])), true)' \
     %s "$SLURM_ARRAY_TASK_ID" & pid=$!
   wait "$pid"; status=$?
   while kill -0 "$pid" 2> /dev/null; do wait "$pid"; status=$?; done
