@@ -250,7 +250,7 @@ end
 local function read_whole(read, add, is_waiting)
   local text
   while true do
-    local line = read(text and "    > " or "agad> ")
+    local line, replaces = read(text and "    > " or "agad> ", text)
     if not line then
       if text then add(text) end
       if text and line == nil then return false end
@@ -263,7 +263,7 @@ local function read_whole(read, add, is_waiting)
         words and words .. "\n" or "")
       return false
     end
-    text = text and text .. "\n" .. line or line
+    text = text and not replaces and text .. "\n" .. line or line
     if text:find "^%s*[?!]" or select(2, evaluate.read(text)) ~= "incomplete" then
       add(text)
       return text
