@@ -88,7 +88,7 @@ local function beginning_with(list, start, ending)
   return kept
 end
 
--- In a string: values of the option that it is given to, or else file names.
+-- In a string: values of the option or argument that it is given to, or else file names.
 local function in_string(list, env)
   local t = list[#list]
   local quote = t.text:match "^%[=*%[" or t.text:sub(1, 1)
@@ -97,7 +97,8 @@ local function in_string(list, env)
   if values then
     local texts = {}
     for _, v in ipairs(values) do if type(v) == "string" then texts[#texts + 1] = v end end
-    if texts[1] then return t.from + #quote, beginning_with(texts, start) end
+    texts = beginning_with(texts, start)
+    if texts[1] then return t.from + #quote, texts end
   end
   return t.from + #quote, files(start), true
 end
