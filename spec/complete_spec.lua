@@ -51,6 +51,14 @@ describe("completion of names", function()
     gives({}, "f().si|")
   end)
 
+  it("finds what a value's users need before what else is in it", function()
+    local run = setmetatable({nets = {}, keep = {}}, {__index = {fit = print, log = print}, __public = {"fit", "nets"}})
+    local function found(text) return select(2, complete.at(text, #text, {run = run})) end
+    assert.same({"fit", "nets"}, found "run.")
+    assert.same({"fit"}, found "run:")
+    assert.same({"log"}, found "run:l")
+  end)
+
   it("replaces the word alone, wherever the cursor is", function()
     assert.equal(9, (at "x = lib.da| + 1"))
     assert.equal(5, (at "x = lib|"))

@@ -17,7 +17,7 @@ static struct {
       (*reset_screen_size)(void), (*resize_terminal)(void);
   int (*clear_visible_line)(void), (*forced_update_display)(void), (*parse_and_bind)(char *), (*where_history)(void);
   int (*bind_keyseq)(const char *, command_t *), (*variable_bind)(const char *, const char *);
-  command_t *(*function_of_keyseq)(const char *, void *, int *), *previous, *next;
+  command_t *(*function_of_keyseq)(const char *, void *, int *), *previous, *next, *first, *last;
   void *(*remove_history)(int), *(*free_history_entry)(void *);
   char **line_buffer, **prompt;
   void (**redisplay_function)(void);
@@ -56,7 +56,7 @@ static void redisplay(void) {
   rl.redisplay();
 }
 
-/* ---- the arrow keys move inside an input of several lines before they leave it ---- */
+/* ---- the arrow keys, Home and End move inside an input of several lines before they leave it ---- */
 
 static int line_start(int at) {
   while (at > 0 && (*rl.line_buffer)[at - 1] != '\n') at--;
@@ -88,6 +88,18 @@ static int down(int count, int key) {
   return move_to(end + 1, *rl.point - start);
 }
 
+static int home(int count, int key) {
+  (void)count, (void)key;
+  *rl.point = line_start(*rl.point);
+  return 0;
+}
+
+static int to_end(int count, int key) {
+  (void)count, (void)key;
+  *rl.point = line_end(*rl.point);
+  return 0;
+}
+
 /* A key that the user has given another meaning keeps it. */
 static void rebind(const char *keys, command_t *before, command_t *now) {
   if (rl.function_of_keyseq(keys, NULL, NULL) == before) rl.bind_keyseq(keys, now);
@@ -117,6 +129,8 @@ static int readline_open(lua_State *L) {
                  {"rl_function_of_keyseq", &rl.function_of_keyseq},
                  {"rl_get_previous_history", &rl.previous},
                  {"rl_get_next_history", &rl.next},
+                 {"rl_beg_of_line", &rl.first},
+                 {"rl_end_of_line", &rl.last},
                  {"rl_line_buffer", &rl.line_buffer},
                  {"rl_prompt", &rl.prompt},
                  {"rl_redisplay_function", &rl.redisplay_function},
@@ -147,10 +161,14 @@ static void bind_keys(void) {
   static int done;
   char newline[] = "\"\\e\\C-m\": \"\\C-v\\C-j\"";
   if (done++) return;
-  for (int i = 0; i < 2; i++) {
-    rebind(i ? "\033OA" : "\033[A", rl.previous, up);
-    rebind(i ? "\033OB" : "\033[B", rl.next, down);
-  }
+  static const struct {
+    const char *keys;
+    command_t **before, *now;
+  } keys[] = {{"\033[A", &rl.previous, up}, {"\033OA", &rl.previous, up}, {"\033[B", &rl.next, down},
+              {"\033OB", &rl.next, down},   {"\001", &rl.first, home},    {"\033[H", &rl.first, home},
+              {"\033OH", &rl.first, home},  {"\033[1~", &rl.first, home}, {"\005", &rl.last, to_end},
+              {"\033[F", &rl.last, to_end}, {"\033OF", &rl.last, to_end}, {"\033[4~", &rl.last, to_end}};
+  for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) rebind(keys[i].keys, *keys[i].before, keys[i].now);
   rl.parse_and_bind(newline);
   *rl.redisplay_function = redisplay;
 }

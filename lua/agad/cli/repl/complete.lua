@@ -15,7 +15,8 @@ local function read(value, name)
   if ok then return field end
 end
 
--- Adds the names of a value and of what it inherits; those that a metatable lists in its __fields(value) too.
+-- Adds the names of a value and of what it inherits; those that a metatable lists in its __fields(value) too. Of a value
+-- whose metatable lists in __public what is for users, other names are found only where none of those begins as typed.
 local function fields(value, into)
   for _ = 1, 8 do
     if type(value) == "table" then
@@ -41,6 +42,12 @@ local function matching(found, start)
   return list
 end
 
+local function public(value, start)
+  local meta, listed = getmetatable(value), {}
+  for _, name in ipairs(type(meta) == "table" and rawget(meta, "__public") or {}) do listed[name] = true end
+  return matching(listed, start)
+end
+
 -- Names after `.` or `:`, or at the beginning of a path; the word at place `last` may be missing.
 local function names_at(list, last, env)
   local start, i = list[last] and list[last].text or "", last - 1
@@ -54,7 +61,8 @@ local function names_at(list, last, env)
   local value = calls.value(list, i - 1, env)
   if value == nil then return start, {} end
   fields(value, found)
-  local names = matching(found, start)
+  local names = public(value, start)
+  if not names[1] then names = matching(found, start) end
   if mark == "." then return start, names end
   local functions = {}
   for _, name in ipairs(names) do
