@@ -76,7 +76,7 @@ describe("the REPL at a terminal", function()
     t:enter("'two'", "agad> 'one'\none\nagad> 'two'\ntwo\nagad>")
   end)
 
-  without_tmux("brings unfinished input back as one, which may be changed and takes the place of what was typed", function()
+  without_tmux("brings unfinished input back as one, which takes the place of what was typed", function()
     local t = start()
     t:enter("for i = 1, 2 do", "    >")
     t:enter("  print(j)", "print(j)\n    >")

@@ -222,9 +222,12 @@ static int shortcut(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg functions[] = {{"mnist", mnist},         {"weave", weave},
-                                     {"textures", textures},   {"write_png", write_png},
-                                     {"shortcut", shortcut},   {"set_channels", set_channels},
+static const luaL_Reg functions[] = {{"mnist", mnist},
+                                     {"weave", weave},
+                                     {"textures", textures},
+                                     {"write_png", write_png},
+                                     {"shortcut", shortcut},
+                                     {"set_channels", set_channels},
                                      {NULL, NULL}};
 
 void lua_agad_open_data(lua_State *L) {

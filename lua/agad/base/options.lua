@@ -82,11 +82,11 @@ end
 
 -- The names that a mistyped one may stand for, at most three: those like it, or else those that it is a part of.
 local function meant(word, names)
-  local best = options.nearest(word, names)
-  local list = {best}
+  local best, lower = options.nearest(word, names), word:lower()
+  local list, least = {best}, best and distance(lower, best:lower())
   for _, name in ipairs(names) do
-    local is_like = best and name ~= best and distance(word:lower(), name:lower()) == distance(word:lower(), best:lower())
-    if is_like or not best and #word > 2 and name:lower():find(word:lower(), 1, true) then list[#list + 1] = name end
+    local is_like = best and name ~= best and distance(lower, name:lower()) == least
+    if is_like or not best and #word > 2 and name:lower():find(lower, 1, true) then list[#list + 1] = name end
   end
   return table.move(list, 1, 3, 1, {})
 end
@@ -238,9 +238,9 @@ end
 --   "any", "switch_or_path", or a function(key, definition, value) that returns the typed value; choices (a list); min,
 --   max (inclusive), above, below (exclusive); of (the kind of a list's items), count (of a list's items); unit; help
 --   (one line); about (a function(value) that says in one line what a choice means); results (false: the option does
---   not affect results; or a function(config) that returns whether it does); suggest (values that the REPL offers, or a
---   function(arguments) that returns them, where arguments are those before the table of options; default: the choices); flag (the option is a command-line flag too, and its value has
---   this name in the help)
+--   not affect results; or a function(config) that returns whether it does); suggest (values that the REPL offers, or
+--   a function(arguments) that returns them, where arguments are those before the table of options; default: the
+--   choices); flag (the option is a command-line flag too, and its value has this name in the help)
 -- @return option
 function options.option(o)
   options.check_names("option", o, attributes)

@@ -30,8 +30,8 @@ run.__name = "agad.run"
 
 -- What users of a run need, which completion offers: the one list of it.
 run.__public = {"close", "config", "device", "dtype", "epoch", "evaluate", "fit", "history", "info", "interrupted",
-  "losses", "method", "nets", "next_phase", "notes", "phase_name", "precision", "rates", "recalibrate", "save", "scorer",
-  "seconds", "shape", "stages", "state", "step", "steps", "task", "tensors", "train_step"}
+  "losses", "method", "nets", "next_phase", "notes", "phase_name", "precision", "rates", "recalibrate", "save",
+  "scorer", "seconds", "shape", "stages", "state", "step", "steps", "task", "tensors", "train_step"}
 
 local trainer = {}
 

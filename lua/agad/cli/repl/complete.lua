@@ -15,8 +15,7 @@ local function read(value, name)
   if ok then return field end
 end
 
--- Adds the names of a value and of what it inherits; those that a metatable lists in its __fields(value) too. Of a value
--- whose metatable lists in __public what is for users, other names are found only where none of those begins as typed.
+-- Adds the names of a value and of what it inherits; those that a metatable lists in its __fields(value) too.
 local function fields(value, into)
   for _ = 1, 8 do
     if type(value) == "table" then
@@ -42,6 +41,8 @@ local function matching(found, start)
   return list
 end
 
+-- The names that a value's metatable lists in __public, as what its users need: other names of the value are offered
+-- only where none of these begins as typed.
 local function public(value, start)
   local meta, listed = getmetatable(value), {}
   for _, name in ipairs(type(meta) == "table" and rawget(meta, "__public") or {}) do listed[name] = true end

@@ -1,4 +1,5 @@
--- The functions that the REPL adds to the globals: who, where, history, time, and a print that shows tables; and `results`.
+-- The functions that the REPL adds to the globals: who, where, history, time, and a print that shows tables; and
+-- `results`.
 
 local help = require "agad.cli.repl.help"
 local history = require "agad.cli.repl.history"
