@@ -11,6 +11,7 @@ local object = setmetatable({size = 3}, {__index = {fit = print, save = print, n
 local env = {
   lib = {data = {load = print, names = {}}, doc = 1}, run = object, list = {object, key = object}, s = "text",
   agad = agad, trainer = agad.trainer, data = agad.data, task = agad.task, nn = agad.nn, t = agad.zeros(2),
+  set = {classes = {"cloth", "scratch", "hole"}},
 }
 
 local function at(text)
@@ -48,6 +49,14 @@ describe("completion of names", function()
     gives({"size"}, "list[1].si|")
     gives({"size"}, "list['key'].si|")
     gives({}, "f().si|")
+  end)
+
+  it("finds what a value's users need before what else is in it", function()
+    local run = setmetatable({nets = {}, keep = {}}, {__index = {fit = print, log = print}, __public = {"fit", "nets"}})
+    local function found(text) return select(2, complete.at(text, #text, {run = run})) end
+    assert.same({"fit", "nets"}, found "run.")
+    assert.same({"fit"}, found "run:")
+    assert.same({"log"}, found "run:l")
   end)
 
   it("replaces the word alone, wherever the cursor is", function()
@@ -118,6 +127,19 @@ describe("completion in the table of a call", function()
     gives({"1", "3"}, "data.folder('x', {channels = |")
     offers({"agad", "agad_local"}, "trainer(t, {method = '|")
     gives({"float16", "float32", "float64"}, "agad.rand(2, {dtype = 'float|")
+  end)
+
+  it("offers the names of sets, classes, devices and dtypes where these are given", function()
+    gives({"cifar10", "cifar100"}, "data.load 'ci|")
+    gives({"weave"}, "data.load('we|")
+    gives({"cloth", "metal", "grain", "dots"}, "data.weave {normal = '|")
+    gives({"metal"}, "data.load('weave', {normal = 'm|")
+    gives({"filter = ", "fit = "}, "data.load('mnist', {fi|")
+    gives({"cloth", "scratch", "hole"}, "task.one_vs_rest(set, {gamma = .1, normal = '|")
+    gives({"hole"}, "trainer(set, {normal = \"h|")
+    gives({"cpu", "cuda", "complex64", "complex128"}, "t:to 'c|")
+    gives({"bfloat16", "bool"}, "t:to('b|")
+    gives({"cuda"}, "agad.zeros(2, {device = 'cu|")
   end)
 
   it("offers an operator's keywords", function()

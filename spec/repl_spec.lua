@@ -244,13 +244,29 @@ describe("an error in the REPL", function()
       .. "  input 2, line 3: end f%(%)$", said[1])
   end)
 
+  it("shows the lines inside a coroutine that failed, and those that ran it", function()
+    reports({"deep\n  input 1, line 2, in function inner: error 'deep'\n  input 2, line 1, in a function: "
+      .. "coroutine.wrap(function() inner() end)()\n  input 2, line 1: coroutine.wrap(function() inner() end)()"},
+      "function inner()", "error 'deep'", "end", "coroutine.wrap(function() inner() end)()")
+    reports({"other"}, "pcall(coroutine.wrap(function() error 'caught' end));", "error 'other'")
+  end)
+
+  it("leaves the variables of the functions that led to it, which where() shows", function()
+    local out, err = piped("where()", "function f(n)", "for i = 1, n do", "local name = 'no ' .. i",
+      "if i == 2 then error(name) end", "end", "end", "f(3)", "where()", "where(1).name, where(1).i", "where(9)")
+    assert.equal("no error yet\n 1  input 2, line 4, in function f: if i == 2 then error(name) end\n"
+      .. "      name       \"no 2\"\n      i          2\n      n          3\n 2  input 3, line 1: f(3)\nno 2\t2\n", out)
+    assert.matches("where takes a number from 1 to 2; where%(%) shows them", err)
+  end)
+
   it("of endless recursion is shown briefly", function()
     reports({"stack overflow\n  input 1, line 1, in function f: function f() return f() + 1 end"},
       "function f() return f() + 1 end", "f()")
   end)
 
   it("may be any value", function()
-    reports({"the error is a table: {code = 2}", "nil"}, "error {code = 2}", "error(nil)")
+    reports({"the error is a table: {code = 2}", "the error has no message: error() was called without one"},
+      "error {code = 2}", "error(nil)")
   end)
 
   it("while a value is shown does not end it", function()
@@ -268,6 +284,9 @@ describe("a result", function()
     assert.equal("ä\tb\n\\x1B[31m\\xFF", printing.text("ä\tb\n\27[31m\255", {width = 79}))
     local long = printing.text(("x"):rep(20000), {width = 79})
     assert.equal(("x"):rep(10000) .. "\n… 10000 more bytes", long)
+    assert.equal("2001 bytes that are no text: \\x00\\xFF\\x00\\xFF\\x00\\xFF\\x00\\xFF\\x00\\xFF\\x00\\xFF\\x00\\xFF"
+      .. "\\x00\\xFF …", printing.text(("\0\255"):rep(1000) .. "\0", {width = 79}))
+    assert.matches("^a PNG picture of 2004 bytes; ", printing.text("\137PNG" .. ("\0"):rep(2000), {width = 79}))
   end)
 
   it("that is a function names its documentation, or where it is defined", function()
@@ -354,6 +373,8 @@ describe("the REPL's help", function()
     assert.matches("there is no documentation for resolv", out)
     assert.matches("\nagad%.metrics%.auroc_interval +A confidence interval", out)
     assert.matches("nothing in the documentation has nosuchword", out)
+    local found = piped "?? threshold"
+    assert.is_true(found:find("agad.plot.scores", 1, true) < found:find("agad.evaluate.columns.threshold", 1, true))
     assert.matches("\nmine         5\nt            %[float32 2x3 cpu%]\nyours        function: [^\n]+\n$", out)
   end)
 

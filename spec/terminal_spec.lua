@@ -67,6 +67,81 @@ describe("the REPL at a terminal", function()
     t:enter("b]]", "a\n\nb\nagad>")
   end)
 
+  without_tmux("goes on without empty lines after Ctrl-D in unfinished input", function()
+    local t = start()
+    t:enter("f(", "f(\n    >")
+    t:press "C-d"
+    at_prompt(t, "    >")
+    t:enter("'one'", "\none\nagad>")
+    t:enter("'two'", "agad> 'one'\none\nagad> 'two'\ntwo\nagad>")
+  end)
+
+  without_tmux("brings unfinished input back as one, which takes the place of what was typed", function()
+    local t = start()
+    t:enter("for i = 1, 2 do", "    >")
+    t:enter("  print(j)", "print(j)\n    >")
+    t:press "Up"
+    t:wait "> for i = 1, 2 do\n  print(j)"
+    t:press("Left", "BSpace")
+    t:type "i * 7"
+    t:enter("", "print(i * 7)\n    >")
+    t:enter("end", "\n7\n14\nagad>")
+    t:press("Up", "Up", "Up", "C-e")                        -- to the first line of the entry
+    t:type " print 'go'"
+    t:press "Enter"
+    t:wait "\ngo\n7\ngo\n14\nagad>"
+    t:type "(function()"
+    t:press "M-Enter"
+    t:enter("return 4 * 2 end)()", "agad> (function()\nreturn 4 * 2 end)()\n8\nagad>")
+  end)
+
+  without_tmux("shows an input that is taller than the screen as one line that scrolls", function()
+    local t = start {lines = 10}
+    local lines = {"function long(x)"}
+    for i = 1, 60 do lines[i + 1] = ("  x = x + %d"):format(i) end
+    lines[62] = "  return x end"
+    t:paste(table.concat(lines, "\n"))
+    t:wait "return x end"
+    t:press "Enter"
+    at_prompt(t, "return x end")
+    t:enter("long(0)", "\n1830\nagad>")
+    t:press("Up", "Up")
+    t:wait(function(screen) return screen:find("long(0)\n1830\n<", 1, true) and screen:find "return x end\n$" end)
+    t:press "C-c"
+    t:enter("'done'", "agad> 'done'\ndone\nagad>")
+    assert.is_nil(t:screen():find("x = x + 1\n", 1, true))
+  end)
+
+  without_tmux("leaves a search at Ctrl-C with the line that was found, and goes on below it", function()
+    local t = start()
+    t:enter("40 + 2", "\n42\nagad>")
+    t:press "C-r"
+    t:type "40"
+    t:wait "(reverse-i-search)`40': 40 + 2"
+    t:press "C-c"
+    t:wait "\nagad> 40 + 2^C\nagad>"
+    t:enter("'on'", "agad> 'on'\non\nagad>")
+  end)
+
+  without_tmux("goes on after Ctrl-Z and fg with the line that was begun", function()
+    open = terminal.start("bash --norc -i")
+    open:wait "bash"
+    open:enter(launcher, "\nagad>")
+    open:type "20 + 1"
+    open:wait "agad> 20 + 1"
+    open:press "C-z"
+    open:wait "Stopped"
+    open:enter("fg", launcher .. "\nagad> 20 + 1")
+    open:enter(" + 300", "agad> 20 + 1 + 300\n321\nagad>")
+  end)
+
+  without_tmux("breaks long messages between words", function()
+    local t = start {columns = 40}
+    t:enter("error(('word '):rep(20))", "word")
+    local screen = at_prompt(t, "word")
+    assert.matches("\nword word word word word word word word\n  word word", screen)
+  end)
+
   without_tmux("takes many lines that are pasted at once as one input", function()
     local t = start()
     t:paste "local n = 0\n\nfunction more(k)\n\n  n = n + k\n  return n\nend\nmore(2)\nmore(3)\n"
@@ -261,6 +336,7 @@ describe("the history", function()
     assert.equal(1, select(2, screen:gsub("note: the history cannot be kept: cannot create the folder", "")))
     t:press("Up", "Up", "Enter")
     t:wait "4\nagad> 1 + 1\n2\nagad>"
+    t:enter("history '+'", "agad> history '+'\n1 + 1\n2 + 2\n1 + 1\nhistory '+'\nagad>")
   end)
 end)
 

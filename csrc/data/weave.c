@@ -8,6 +8,10 @@
 #include "data/weave_draw.h"
 
 static const char *const textures[WEAVE_N_TEXTURES] = {"cloth", "metal", "grain", "dots"};
+
+const char *data_weave_texture_name(int texture) {
+  return texture >= 0 && texture < WEAVE_N_TEXTURES ? textures[texture] : NULL;
+}
 static const char *const defects[WEAVE_N_KINDS] = {"", "scratch", "hole", "stain", "missing_thread", "smudge"};
 /* Colour of each texture, Q8; a picture's own colour swings around it. */
 static const int tints[WEAVE_N_TEXTURES][3] = {{236, 256, 284}, {262, 256, 250}, {300, 252, 212}, {270, 250, 256}};

@@ -37,6 +37,7 @@ typedef struct weave_options {
 
 /* The texture of a name (-1 with an error that lists them). */
 int data_weave_texture(const char *name, agad_error *error);
+const char *data_weave_texture_name(int texture); /* NULL if there is none of this number */
 
 /* Sound pictures first, then defects, the kinds taking turns. The built-in set is 2,000 + 200 pictures
  * to train and 500 + 500 to test. Labels, masks and classes are filled. */

@@ -82,6 +82,7 @@ net_plan *lua_agad_check_plan(lua_State *L, int index);
 
 /* ---- parts of the module: each adds its functions to the table on the top of the stack ---- */
 void lua_agad_open_host(lua_State *L);
+void lua_agad_open_readline(lua_State *L);
 void lua_agad_open_choices(lua_State *L);
 void lua_agad_open_interrupt(lua_State *L);
 void lua_agad_open_tensor(lua_State *L);

@@ -347,6 +347,7 @@ int luaopen_agad_core(lua_State *L) {
   lua_pushlightuserdata(L, NULL); /* JSON's null */
   lua_setfield(L, -2, "null");
   lua_agad_open_host(L);
+  lua_agad_open_readline(L);
   lua_agad_open_choices(L);
   lua_agad_open_interrupt(L);
   open_interruption(L);

@@ -93,6 +93,14 @@ static int mnist(lua_State *L) {
   return lua_agad_push_sets(L, train, test, failed ? &error : NULL);
 }
 
+/* textures() -> the names of the textures that weave knows */
+static int textures(lua_State *L) {
+  const char *name;
+  lua_newtable(L);
+  for (int i = 0; (name = data_weave_texture_name(i)); i++) lua_pushstring(L, name), lua_rawseti(L, -2, i + 1);
+  return 1;
+}
+
 /* weave(texture, size, channels, seed, {train, defects, test, test defects}) -> train, test, classes */
 static int weave(lua_State *L) {
   const char *name = luaL_checkstring(L, 1);
@@ -214,9 +222,13 @@ static int shortcut(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg functions[] = {{"mnist", mnist},         {"weave", weave},
-                                     {"write_png", write_png}, {"set_channels", set_channels},
-                                     {"shortcut", shortcut},   {NULL, NULL}};
+static const luaL_Reg functions[] = {{"mnist", mnist},
+                                     {"weave", weave},
+                                     {"textures", textures},
+                                     {"write_png", write_png},
+                                     {"shortcut", shortcut},
+                                     {"set_channels", set_channels},
+                                     {NULL, NULL}};
 
 void lua_agad_open_data(lua_State *L) {
   luaL_newmetatable(L, LUA_IMAGES);

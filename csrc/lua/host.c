@@ -2,7 +2,6 @@
 #include "base/clock.h"
 #include "lua/binding.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -37,19 +36,6 @@ static int terminal_size(lua_State *L) {
   lua_pushinteger(L, known ? size.ws_col : 80);
   lua_pushinteger(L, known ? size.ws_row : 24);
   return 2;
-}
-
-/* readline_lists_files(path of lua-readline's library): tells readline, which calls back for candidates, that they are
- * paths; it then lists their last parts only, and folders end in a slash.  lua-readline itself has no such call. */
-static int readline_lists_files(lua_State *L) {
-  static const char *const switches[] = {"rl_filename_completion_desired", "rl_completion_mark_symlink_dirs"};
-  void *library = dlopen(luaL_checkstring(L, 1), RTLD_LAZY | RTLD_NOLOAD);
-  for (int i = 0; library && i < 2; i++) {
-    int *on = dlsym(library, switches[i]);
-    if (on) *on = 1;
-  }
-  if (library) dlclose(library);
-  return 0;
 }
 
 /* output_failed() -> nil, or why something written to standard output was lost; "closed": its reader is gone */
@@ -97,7 +83,6 @@ static const luaL_Reg functions[] = {{"isatty", is_a_tty},
                                      {"wait_input", wait_input},
                                      {"terminal_width", terminal_width},
                                      {"terminal_size", terminal_size},
-                                     {"readline_lists_files", readline_lists_files},
                                      {"output_failed", output_failed},
                                      {"clock", clock_seconds},
                                      {"processor", processor},

@@ -143,10 +143,25 @@ static int coroutine_resume(lua_State *L) {
   return results < 0 ? 2 : results + 1;
 }
 
+static const char watcher; /* its address is the key of the function that coroutine_watch was given */
+
+/* Lets it see the coroutine with the frames that led to the error, which is on the top of the stack. */
+static void show_failure(lua_State *L) {
+  lua_Debug here;
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &watcher) == LUA_TFUNCTION && lua_getstack(L, 0, &here)) {
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_getinfo(L, "f", &here);
+    lua_pcall(L, 2, 0, 0); /* pops the function; an error in it takes its place */
+  }
+  lua_pop(L, lua_gettop(L) - 1);
+}
+
 static int wrapped(lua_State *L) {
   lua_State *co = lua_tothread(L, lua_upvalueindex(1));
   int results = resume(L, co, lua_gettop(L));
   if (results >= 0) return results;
+  if (lua_gettop(L) > 1) lua_replace(L, 1), lua_settop(L, 1); /* the error alone */
+  show_failure(L);
   int status = lua_status(co);
   if (status != LUA_OK && status != LUA_YIELD) { /* its variables that are to be closed */
     status = lua_resetthread(co);
@@ -167,6 +182,14 @@ static int coroutine_wrap(lua_State *L) {
   lua_xmove(L, co, 1);
   lua_pushcclosure(L, wrapped, 1);
   return 1;
+}
+
+/* coroutine_watch(f): f(coroutine, wrapper) is called when a coroutine of coroutine.wrap fails, before it is closed */
+static int coroutine_watch(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_settop(L, 1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &watcher);
+  return 0;
 }
 
 /* ---- what agad.base.interrupt is made of ---- */
@@ -246,6 +269,7 @@ static int interrupt_clear(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {{"arm_interrupt", arm_interrupt},
+                                     {"coroutine_watch", coroutine_watch},
                                      {"interrupt_arm", arm},
                                      {"interrupt_disarm", disarm},
                                      {"interrupt_hold", hold},

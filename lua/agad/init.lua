@@ -117,6 +117,9 @@ end
 function agad.tensor(list, o)
   if type(o) == "string" then o = {dtype = o} end
   options.check_names("tensor", o, making, true)
+  if list == nil then
+    error("tensor: nothing was given; give nested tables of numbers: agad.tensor {{1, 2}, {3, 4}}", 2)
+  end
   local single = type(list) ~= "table"
   local ok, t = core.try(core.from_table, single and {list} or list, o and o.dtype)
   if not ok then error("tensor: " .. t, 2) end

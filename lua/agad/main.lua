@@ -23,7 +23,7 @@ local text_of = require("agad.base.text").of
 
 local function say(message)
   io.stdout:flush()
-  io.stderr:write("agad: ", message, "\n")
+  io.stderr:write(require("agad.base.terminal").fitted("agad: " .. message, 2), "\n")
 end
 
 -- A script finds `arg` as it would under lua: the script at 0, its arguments from 1.

@@ -134,10 +134,10 @@ local function flatten(given, named, into, prefix)
   return into
 end
 
-local function unknown(name, list)
+local function unknown(name, list, method)
   local names = {}
   for i, d in ipairs(list) do names[i] = d.name end
-  fail("unknown option %s%s", show(name), hint(name, names))
+  fail("unknown option %s%s", show(name), hint(name, names, "agad info weave --method " .. (method.name or "agad")))
 end
 
 local function put(config, name, v)
@@ -181,7 +181,7 @@ local function resolved(method, list, named, given, suggested)
   local set = {}
   for name, v in pairs(flatten(given or {}, named, {}, "")) do
     local scheduled = name:match "^schedule%.(.+)$"
-    local d = named[name] or scheduled and named.schedule or unknown(name, list)
+    local d = named[name] or scheduled and named.schedule or unknown(name, list, method)
     if scheduled then
       set.schedule = set.schedule or {}
       set.schedule[scheduled] = convert_scheduled(named, scheduled, v)

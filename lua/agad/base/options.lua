@@ -18,6 +18,9 @@ local options = {}
 
 local option_type = {__name = "agad.option"}
 
+local MOST_LISTED = 20                            -- known names in a message about an unknown one
+local MOST_LETTERS = 100                          -- of a name that others are compared with
+
 local function fail(form, ...) error(format(form, ...), 0) end
 
 -- Text ------------------------------------------------------------------------------------------
@@ -66,7 +69,7 @@ end
 -- @param names table list of the known names
 -- @param many boolean true: be stricter, as in a long list some names resemble a short word by chance
 function options.nearest(word, names, many)
-  if #word > 100 then return nil end
+  if #word > MOST_LETTERS then return nil end
   local best, least = nil, math.min(#word, math.max(many and 1 or 2, #word // 3) + 1)
   for _, name in ipairs(names) do
     if math.abs(#word - #name) < least then
@@ -77,15 +80,31 @@ function options.nearest(word, names, many)
   return best
 end
 
---- The end of a message about an unknown name: "; did you mean epochs?; known: batch, epochs".
+-- The names that a mistyped one may stand for, at most three: those like it, or else those that it is a part of.
+local function meant(word, names)
+  local best, lower = options.nearest(word, names), word:lower()
+  local list, least = {best}, best and distance(lower, best:lower())
+  for _, name in ipairs(names) do
+    local is_like = best and name ~= best and distance(lower, name:lower()) == least
+    if is_like or not best and #word > 2 and name:lower():find(lower, 1, true) then list[#list + 1] = name end
+  end
+  return table.move(list, 1, 3, 1, {})
+end
+
+--- The end of a message about an unknown name: "; did you mean epochs?; known: batch, epochs". Of a long list only the
+-- names that may be meant are given.
 -- @param name any what was given
 -- @param names list
+-- @param where string or nil: what shows the whole list, where it may be long: "agad info weave --method agad"
 -- @return string
-function options.hint(name, names)
+function options.hint(name, names, where)
   local known = table.move(names, 1, #names, 1, {})
   sort(known)
-  local near = type(name) == "string" and options.nearest(name, known)
-  return ("%s; known: %s"):format(near and ("; did you mean %s?"):format(near) or "", table.concat(known, ", "))
+  local near = type(name) == "string" and #name <= MOST_LETTERS and meant(name, known) or {}
+  local last = #near > 1 and " or " .. table.remove(near) or ""
+  local question = near[1] and ("; did you mean %s%s?"):format(table.concat(near, ", "), last) or ""
+  if where and #known > MOST_LISTED then return ("%s; %s lists all %d"):format(question, where, #known) end
+  return ("%s; known: %s"):format(question, table.concat(known, ", "))
 end
 
 -- Values ----------------------------------------------------------------------------------------
@@ -219,9 +238,9 @@ end
 --   "any", "switch_or_path", or a function(key, definition, value) that returns the typed value; choices (a list); min,
 --   max (inclusive), above, below (exclusive); of (the kind of a list's items), count (of a list's items); unit; help
 --   (one line); about (a function(value) that says in one line what a choice means); results (false: the option does
---   not affect results; or a function(config) that returns whether it does); suggest (values that the REPL offers, or a
---   function that returns them; default: the choices); flag (the option is a command-line flag too, and its value has
---   this name in the help)
+--   not affect results; or a function(config) that returns whether it does); suggest (values that the REPL offers, or
+--   a function(arguments) that returns them, where arguments are those before the table of options; default: the
+--   choices); flag (the option is a command-line flag too, and its value has this name in the help)
 -- @return option
 function options.option(o)
   options.check_names("option", o, attributes)
@@ -340,11 +359,13 @@ local taken = setmetatable({}, {__mode = "k"})
 --- Notes which options a function takes in a table, for the REPL's completion.
 -- @param f function
 -- @param place integer which argument that table is
--- @param definitions table name -> option, with full names ("lambda.con"); or a function(given) that returns one, where
---   given is a table of options that are already typed
+-- @param definitions table name -> option, with full names ("lambda.con"); or a function(given, arguments) that returns
+--   one, where given is a table of options that are already typed, and arguments what stands before that table; or an
+--   option, where the argument is no table but a value of it
 -- @return function f itself
 function options.takes(f, place, definitions)
-  taken[f] = {place = place, definitions = definitions}
+  taken[f] = taken[f] or {}
+  taken[f][place] = definitions
   return f
 end
 
@@ -352,12 +373,11 @@ end
 -- @param f function
 -- @param place integer
 -- @param given table
--- @return table name -> option
-function options.taken(f, place, given)
-  local noted = taken[f]
-  if not noted or noted.place ~= place then return nil end
-  local definitions = noted.definitions
-  return type(definitions) == "function" and definitions(given) or definitions
+-- @param arguments table what stands before, by place, where it is known
+-- @return table name -> option, or an option
+function options.taken(f, place, given, arguments)
+  local definitions = taken[f] and taken[f][place]
+  return type(definitions) == "function" and definitions(given, arguments) or definitions
 end
 
 return options

@@ -19,6 +19,21 @@ end
 -- @return boolean
 function terminal.is_live(stream) return require("agad.core").isatty(stream) and os.getenv "TERM" ~= "dumb" end
 
+local MOST_FITTED = 10000                         -- bytes of a text whose lines are broken
+
+--- A message for a stream: on a terminal, lines that are too long are broken between words. Before the core is loaded,
+-- nothing is known of the terminal.
+-- @param message string
+-- @param stream integer
+-- @return string
+function terminal.fitted(message, stream)
+  local core = package.loaded["agad.core"]
+  if not core or not core.isatty(stream) or #message > MOST_FITTED then return message end
+  local width, wrap, out = core.terminal_size(stream), require("agad.base.text").wrap, {}
+  for line in (message .. "\n"):gmatch "(.-)\n" do out[#out + 1] = wrap(line, math.max(20, width - 1), 2) end
+  return table.concat(out, "\n")
+end
+
 --- Whether the locale's characters are those of Unicode.
 -- @return boolean
 function terminal.is_utf8()

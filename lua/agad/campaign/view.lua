@@ -31,7 +31,8 @@ function view.of(run, known, extra)
     end
     if v == nil and extra then v = extra[name] end
     if v == nil and name ~= "variant" and not known(name) then
-      error(("unknown option %s%s"):format(tostring(name), hint(name, names_of(run))), 0)
+      local words = hint(name, names_of(run), "agad info weave --method agad")
+      error(("unknown option %s%s"):format(tostring(name), words), 0)
     end
     return v
   end, __newindex = function() error("options cannot be changed here", 0) end})

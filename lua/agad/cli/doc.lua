@@ -188,12 +188,25 @@ function doc.find(what)
   return found
 end
 
---- The entries in which all words of a text occur, in any case; those with one of them in the name come first.
+-- Whether users can reach what a name stands for: from `agad` on, or as a method of an object.
+local function is_public(name)
+  if name:find(":", 1, true) or not name:find "^agad%." then return true end
+  local value = package.loaded.agad
+  for part in name:match("^agad%.(.+)$"):gmatch "[^.]+" do
+    local ok, inner = pcall(function() return value[part] end)
+    if not ok or inner == nil then return false end
+    value = inner
+  end
+  return true
+end
+
+--- The entries in which all words of a text occur, in any case: those that users can reach before those of agad's own
+-- parts, and of each those with a word in the name first.
 -- @param words string
 -- @return list of entries
 function doc.search(words)
   if not index then doc.refresh() end
-  local named, others = {}, {}
+  local found = {{}, {}, {}, {}}
   for _, name in ipairs(index.names) do
     local entry, lower = index.by_name[name], name:lower()
     local parts, all, in_name = {lower, entry.summary, table.concat(entry.text, " ")}, true, false
@@ -205,9 +218,11 @@ function doc.search(words)
       all = all and whole:find(word, 1, true) ~= nil
       in_name = in_name or lower:find(word, 1, true) ~= nil
     end
-    if all then table.insert(in_name and named or others, entry) end
+    if all then table.insert(found[(is_public(name) and 1 or 3) + (in_name and 0 or 1)], entry) end
   end
-  return table.move(others, 1, #others, #named + 1, named)
+  local list = {}
+  for _, part in ipairs(found) do table.move(part, 1, #part, #list + 1, list) end
+  return list
 end
 
 -- The entries of a module's members, one per line.

@@ -131,6 +131,12 @@ function data.load(name, o)
     near and "; did you mean " .. near .. "?" or "", table.concat(data.names, ", "))
 end
 
+options.takes(data.load, 1, options.option {kind = "string", suggest = named.names})
+options.takes(data.load, 2, function(_, arguments)
+  local about = type(arguments[1]) == "string" and named.about(arguments[1])
+  return about and about.options or manifest.options
+end)
+
 --- Whether a path is one that `agad.data.load` reads.
 -- @param path string
 -- @return string "directory", "file" (a .csv file), or nil

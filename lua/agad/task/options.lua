@@ -53,15 +53,23 @@ local function share_or_count(key, d, v)
   return n < 1 and n or math.tointeger(n)
 end
 
+-- The classes of the set, or of the task's set, that stands before the options.
+local function class_names(arguments)
+  local set = type(arguments[1]) == "table" and (arguments[1].set or arguments[1]) or {}
+  local list = table.move(set.classes, 1, #set.classes, 1, {})
+  return set.superclasses and table.move(set.superclasses.names, 1, #set.superclasses.names, #list + 1, list) or list
+end
+
 -- Definitions -----------------------------------------------------------------------------------
 
 return configuration.define("task", {
-  normal = option {kind = class_or_list, flag = "CLASS",
+  normal = option {kind = class_or_list, flag = "CLASS", suggest = class_names,
     help = "the normal class: a name, a superclass, or several (A,B)"},
-  anomaly = option {kind = class_or_list, flag = "CLASS", help = "the anomalous class, for protocol = leave_one_out"},
+  anomaly = option {kind = class_or_list, flag = "CLASS", suggest = class_names,
+    help = "the anomalous class, for protocol = leave_one_out"},
   gamma = option {kind = schedule.kind_or_all, default = 0.0, min = 0, below = 1, flag = "G",
     help = "share of known anomalies, a/(n+a), or all; varying by epoch: 0,0.05 or linear:0:0.1:10"},
-  anom_classes = option {kind = classes, default = "all",
+  anom_classes = option {kind = classes, default = "all", suggest = class_names,
     help = "classes that known anomalies come from: all, how many, or a list"},
   protocol = option {choices = {"one_vs_rest", "leave_one_out"}, flag = "NAME",
     help = "one class is normal, or all but one"},

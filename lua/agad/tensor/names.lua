@@ -2,6 +2,7 @@
 -- agad and, if its first argument is a tensor, a method: t:float(), t:unique(), agad.cross_entropy(logits, labels).
 
 local core = require "agad.core"
+local operators = require "agad.tensor.operators"
 local options = require "agad.base.options"
 local values = require "agad.base.values"
 local sort = require("agad.base.text").sort
@@ -103,6 +104,10 @@ function names.to(t, what, ...)
   end
   return to(t, what, ...)
 end
+
+local to_what = {table.unpack(operators.devices)}
+table.move(operators.dtypes, 1, #operators.dtypes, #to_what + 1, to_what)
+options.takes(names.to, 1, options.option {kind = "any", suggest = to_what})
 
 --- @name agad.unique(t, o)
 -- The distinct numbers of a tensor, or its distinct slices along a dimension.

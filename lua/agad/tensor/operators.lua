@@ -10,6 +10,12 @@ local operators = {}
 operators.dtypes = {"bfloat16", "bool", "complex64", "complex128", "float16", "float32", "float64", "int8", "int16",
   "int32", "int64", "uint8"}
 
+--- The names of devices; one of several GPUs is "cuda:1".
+operators.devices = {"cpu", "cuda"}
+
+--- The values of keywords that have names: keyword -> list.
+operators.suggested = {dtype = operators.dtypes, device = operators.devices}
+
 local own = {}                                    -- names of operators of our own
 local schemas, names                              -- name -> list of schemas; the names that a tensor or agad has
 

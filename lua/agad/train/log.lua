@@ -64,6 +64,7 @@ end
 -- @param entry table kind, step and more
 -- @param on_event function for a note, or nil
 function run:log(entry, on_event)
+  if entry.kind == "step" then table.insert(self.logged, {step = entry.step, losses = entry.losses}) end
   if not self.rundir then return end
   write(self, entry, on_event)
   send(self, entry, on_event)

@@ -28,6 +28,11 @@ local run = {}
 run.__index = run
 run.__name = "agad.run"
 
+-- What users of a run need, which completion offers: the one list of it.
+run.__public = {"close", "config", "device", "dtype", "epoch", "evaluate", "fit", "history", "info", "interrupted",
+  "losses", "method", "nets", "next_phase", "notes", "phase_name", "precision", "rates", "recalibrate", "save",
+  "scorer", "seconds", "shape", "stages", "state", "step", "steps", "task", "tensors", "train_step"}
+
 local trainer = {}
 
 local precisions = {fp32 = {"float32", "float32"}, tf32 = {"float32", "float32"}, bf16 = {"float32", "bfloat16"},
@@ -155,7 +160,7 @@ end
 local function prepared(task, method, config)
   local set = task.set
   local self = setmetatable({task = task, method = method, config = config, steps = 0, keep = {}, history = {},
-    losses = {}, train_seconds = 0, measuring = 0, images = 0, notes = {}, complaints = {}}, run)
+    logged = {}, losses = {}, train_seconds = 0, measuring = 0, images = 0, notes = {}, complaints = {}}, run)
   self.device = choose_device(config.device)
   self.precision, self.dtype, self.compute = choose_precision(config, self.device)
   if self.device ~= "cpu" then core.allow_tf32(self.precision == "tf32") end

@@ -118,9 +118,43 @@ local function arguments_before(list, open, at)
   return n
 end
 
--- The call whose table is open before place `at`: {f, name, place, prefix, given}; place is which argument the table
--- is, prefix "lambda." in an inner table, given the options whose values are strings. nil if it is another table, or
--- none.
+-- The values of the first arguments of the call that opens at `open`, by place: names, paths, texts and numbers.
+local function arguments_of(list, open, n, env)
+  local values, i = {}, open + 1
+  for place = 1, n do
+    local depth, from = 0, i
+    while depth > 0 or not is(list[i], ",") do
+      local text = list[i].kind == "symbol" and list[i].text
+      depth = depth + (opening[text] and 1 or closing[text] and -1 or 0)
+      i = i + 1
+    end
+    local last = list[i - 1]
+    if from == i - 1 and last.kind == "string" then values[place] = last.text:match "^[\"'](.*)[\"']$"
+    elseif from < i then
+      local parts = path(list, i - 1)
+      if parts and list[from].text == parts[1] then values[place] = follow(parts, env) end
+    end
+    i = i + 1
+  end
+  return values
+end
+
+-- The argument at place `at`: the function, and as which of its arguments; nil if it is none.
+local function argument_at(list, at, env)
+  local stack, last, place, arguments = open_brackets(list, at), at - 1, 1, {}
+  if is(list[last], "(") or is(list[last], ",") then
+    local open = stack[#stack]
+    if not open or not is(list[open], "(") then return nil end
+    last, place = open - 1, 1 + arguments_before(list, open, at)
+    arguments = arguments_of(list, open, place - 1, env)
+  end
+  local parts = path(list, last)
+  return parts and follow(parts, env), place, arguments
+end
+
+-- The call whose table is open before place `at`: {f, name, place, prefix, given, arguments}; place is which argument
+-- the table is, prefix "lambda." in an inner table, given the options whose values are strings, arguments what stands
+-- before the table. nil if it is another table, or none.
 local function call_at(list, at, env)
   local stack = open_brackets(list, at)
   local inner, prefix = #stack, ""
@@ -131,11 +165,12 @@ local function call_at(list, at, env)
   end
   local open = stack[inner]
   if not open or not is(list[open], "{") then return nil end
-  local last, place = open - 1, 1
+  local last, place, arguments = open - 1, 1, {}
   if is(list[last], "(") or is(list[last], ",") then
     local call = stack[inner - 1]
     if not is(list[call], "(") then return nil end
     last, place = call - 1, 1 + arguments_before(list, call, open)
+    arguments = arguments_of(list, call, place - 1, env)
   end
   local parts = path(list, last)
   local f = parts and follow(parts, env)
@@ -145,7 +180,7 @@ local function call_at(list, at, env)
     local key = list[i].kind == "string" and not list[i].open and key_before(list, i - 1)
     if key then given[key] = list[i].text:match "^[\"'](.*)[\"']$" end
   end
-  return {f = f, name = parts[#parts], place = place, prefix = prefix, given = given}
+  return {f = f, name = parts[#parts], place = place, prefix = prefix, given = given, arguments = arguments}
 end
 
 -- The options in the documentation of a function: `@param o table size (nil: …), channels (1, 3)`.
@@ -169,7 +204,7 @@ local function of_operator(call)
   if type(call.f) ~= "function" or type(call.name) ~= "string" then return nil end
   local operators, known = require "agad.tensor.operators", {}
   for _, name in ipairs(operators.keywords(call.name)) do
-    known[name] = options.option {kind = "any", suggest = name == "dtype" and operators.dtypes or nil}
+    known[name] = options.option {kind = "any", suggest = operators.suggested[name]}
   end
   return next(known) and known or nil
 end
@@ -177,7 +212,7 @@ end
 -- The options that can stand in the call's table: name -> option, with full names ("lambda.con").
 local function known_in(call)
   if type(call.f) ~= "function" and type(call.f) ~= "table" then return nil end
-  local ok, known = pcall(options.taken, call.f, call.place, call.given)
+  local ok, known = pcall(options.taken, call.f, call.place, call.given, call.arguments)
   return ok and known or documented(call) or of_operator(call)
 end
 
@@ -204,20 +239,27 @@ function calls.options(list, at, env)
   return names
 end
 
---- The values that the option before a place may have: choices, names, true and false.
+--- The values that may stand at a place: those of the option before it, or of an argument that is one: choices, names,
+-- true and false.
 -- @param list tokens
 -- @param at integer the place of the value
 -- @param env table
 -- @return list; nil if none is known
 function calls.values(list, at, env)
-  local key = key_before(list, at - 1)
-  local call = key and call_at(list, at, env)
-  local known = call and known_in(call)
-  local d = known and known[call.prefix .. key]
+  local key, d, arguments = key_before(list, at - 1), nil, nil
+  if key then
+    local call = call_at(list, at, env)
+    local known = call and known_in(call)
+    d, arguments = known and known[call.prefix .. key], call and call.arguments
+  elseif list[at] and list[at].kind == "string" then
+    local f, place, before = argument_at(list, at, env)
+    local ok, known = pcall(options.taken, f, place, {}, before)
+    d, arguments = ok and options.is(known) and known, before
+  end
   if not d then return nil end
-  local suggested = d.suggest
-  if type(suggested) == "function" then suggested = suggested() end
-  return suggested or d.choices or d.kind == "boolean" and {false, true} or nil
+  local ok, suggested = true, d.suggest
+  if type(suggested) == "function" then ok, suggested = pcall(suggested, arguments) end
+  return ok and suggested or d.choices or d.kind == "boolean" and {false, true} or nil
 end
 
 return calls

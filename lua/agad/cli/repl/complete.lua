@@ -41,6 +41,14 @@ local function matching(found, start)
   return list
 end
 
+-- The names that a value's metatable lists in __public, as what its users need: other names of the value are offered
+-- only where none of these begins as typed.
+local function public(value, start)
+  local meta, listed = getmetatable(value), {}
+  for _, name in ipairs(type(meta) == "table" and rawget(meta, "__public") or {}) do listed[name] = true end
+  return matching(listed, start)
+end
+
 -- Names after `.` or `:`, or at the beginning of a path; the word at place `last` may be missing.
 local function names_at(list, last, env)
   local start, i = list[last] and list[last].text or "", last - 1
@@ -54,7 +62,8 @@ local function names_at(list, last, env)
   local value = calls.value(list, i - 1, env)
   if value == nil then return start, {} end
   fields(value, found)
-  local names = matching(found, start)
+  local names = public(value, start)
+  if not names[1] then names = matching(found, start) end
   if mark == "." then return start, names end
   local functions = {}
   for _, name in ipairs(names) do
@@ -88,7 +97,7 @@ local function beginning_with(list, start, ending)
   return kept
 end
 
--- In a string: values of the option that it is given to, or else file names.
+-- In a string: values of the option or argument that it is given to, or else file names.
 local function in_string(list, env)
   local t = list[#list]
   local quote = t.text:match "^%[=*%[" or t.text:sub(1, 1)
@@ -97,7 +106,8 @@ local function in_string(list, env)
   if values then
     local texts = {}
     for _, v in ipairs(values) do if type(v) == "string" then texts[#texts + 1] = v end end
-    if texts[1] then return t.from + #quote, beginning_with(texts, start) end
+    texts = beginning_with(texts, start)
+    if texts[1] then return t.from + #quote, texts end
   end
   return t.from + #quote, files(start), true
 end

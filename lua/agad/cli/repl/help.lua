@@ -14,8 +14,10 @@ local overview = [[
 ?? WORD   lists the names whose documentation has a word
 ! COMMAND runs a command of the shell
 Tab       completes names, fields, options and their values, and file names in strings
-Up, Down  earlier inputs; Ctrl-R searches them
+Up, Down  earlier inputs, and the lines of an unfinished one; Ctrl-R searches
+Alt-Enter begins a new line within an input
 who()     lists your names
+where()   shows where the latest error arose; where(1).x is a variable there
 history() lists your inputs; history "word" searches those of all REPLs
 time(f)   says how long a call takes: time(agad.matmul, x, x)
 Ctrl-C    clears the line, or stops what is running

@@ -4,6 +4,7 @@
 
 local bytes = require("agad.base.text").bytes
 local colours = require("agad.base.terminal").has_colours
+local fitted = require("agad.base.terminal").fitted
 local complete = require "agad.cli.repl.complete"
 local environment = require "agad.cli.repl.environment"
 local errors = require "agad.base.errors"
@@ -59,8 +60,8 @@ end
 -- @param message string
 -- @param lines list of further lines
 function streams.failure(message, lines)
-  io.stderr:write(painted(message, "31", 2), "\n")
-  for _, line in ipairs(lines) do io.stderr:write(painted(line, "2", 2), "\n") end
+  io.stderr:write(painted(fitted(message, 2), "31", 2), "\n")
+  for _, line in ipairs(lines) do io.stderr:write(painted(fitted(line, 2), "2", 2), "\n") end
 end
 
 --- A session: its globals and what its inputs leave.
@@ -91,6 +92,7 @@ local function report(session, caught)
   local text = require "agad.base.text"
   io.stdout:flush()
   local message, lines = "", {}
+  if caught.frames[1] then session.frames = caught.frames end
   local shown, reason = interrupt.protected(function()
     message, lines = traceback.show(caught, session, own_names(session), width())
   end, text.of)
@@ -250,7 +252,7 @@ end
 local function read_whole(read, add, is_waiting)
   local text
   while true do
-    local line = read(text and "    > " or "agad> ")
+    local line, replaces = read(text and "    > " or "agad> ", text)
     if not line then
       if text then add(text) end
       if text and line == nil then return false end
@@ -263,7 +265,7 @@ local function read_whole(read, add, is_waiting)
         words and words .. "\n" or "")
       return false
     end
-    text = text and text .. "\n" .. line or line
+    text = text and not replaces and text .. "\n" .. line or line
     if text:find "^%s*[?!]" or select(2, evaluate.read(text)) ~= "incomplete" then
       add(text)
       return text
@@ -286,7 +288,8 @@ local function talk(session)
       require("agad.cli.doc").find "agad"
     end,
   }
-  io.stdout:write(("agad %s, %s: type ? for help, Ctrl-D to quit\n"):format(session.env.agad.version, _VERSION))
+  local welcome = ("agad %s, %s: type ? for help, Ctrl-D to quit"):format(session.env.agad.version, _VERSION)
+  io.stdout:write(fitted(welcome, 1), "\n")
   while not core.end_requested() do
     local text = read_whole(read, add, terminal.is_waiting)
     if text == nil or text and is_farewell(session, text) then break end

@@ -1,8 +1,10 @@
--- The functions that the REPL adds to the globals: who, history, time, and a print that shows tables; and `results`.
+-- The functions that the REPL adds to the globals: who, where, history, time, and a print that shows tables; and
+-- `results`.
 
 local help = require "agad.cli.repl.help"
 local history = require "agad.cli.repl.history"
 local printing = require "agad.cli.repl.print"
+local traceback = require "agad.cli.repl.traceback"
 
 local names = {}
 
@@ -45,9 +47,14 @@ function names.add(session, own, width)
   env.history = function(words)
     local lines = {}
     if words then
-      for _, text in ipairs(history.open(history.default_path()):news()) do
-        if text:lower():find(tostring(words):lower(), 1, true) then lines[#lines + 1] = text end
+      local seen, wanted = {}, tostring(words):lower()
+      local function add(text)
+        if text and not seen[text] and text:lower():find(wanted, 1, true) then lines[#lines + 1] = text end
       end
+      local kept = history.open(history.default_path()):news()
+      for _, text in ipairs(kept) do add(text) end
+      for _, text in ipairs(kept) do seen[text] = true end
+      for i = 1, session.count do add(session.texts[("input %d"):format(i)]) end      -- if they could not be written
     else
       for i = 1, session.count do
         local text = session.texts[("input %d"):format(i)]
@@ -55,6 +62,23 @@ function names.add(session, own, width)
       end
     end
     for i = math.max(1, #lines - MOST + 1), #lines do io.stdout:write(one_line(lines[i]), "\n") end
+  end
+
+  --- @name where(n)
+  --- Shows the lines that led to the latest error, with the local variables of their functions; or returns those.
+  -- @param n integer the line's number: where(1) is a table of the variables where the error arose (nil: shows all)
+  -- @return table name -> value
+  -- @example where(1).x
+  env.where = function(n)
+    local frames = session.frames or {}
+    if n == nil then
+      io.stdout:write(frames[1] and traceback.frames(frames, session, own(), width()) or "no error yet", "\n")
+      return
+    end
+    local frame = frames[n] or error(("where takes a number from 1 to %d; where() shows them"):format(#frames), 2)
+    local found = {}
+    for i = #(frame.variables or {}), 1, -1 do found[frame.variables[i].name] = frame.variables[i].value end
+    return found
   end
 
   --- @name time(f, ...)

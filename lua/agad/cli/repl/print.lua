@@ -11,6 +11,20 @@ local print = {}
 
 local MOST = 10000                                 -- bytes of a text
 local MOST_COLOURED = 20000
+local MOST_BYTES = 1000                            -- of what is no text, to be shown at all
+
+local starts = {{"^\137PNG", "a PNG picture"}, {"^%%PDF", "a PDF document"}, {"^<%?xml.-<svg", "an SVG picture"}}
+
+-- What is no text for people: pictures and other bytes; nil for other text.
+local function of_bytes(s)
+  for _, one in ipairs(starts) do
+    if #s > MOST_BYTES and s:find(one[1]) then
+      return ("%s of %d bytes; with a path it is written, without any shown"):format(one[2], #s)
+    end
+  end
+  if #s <= MOST_BYTES or utf8.len(s) then return nil end
+  return ("%d bytes that are no text: %s …"):format(#s, text.printable(s:sub(1, 16)))
+end
 
 -- A text as it is, but without what would disturb the terminal, and not too long.
 local function of_string(s)
@@ -162,7 +176,7 @@ local function coloured(shown)
 end
 
 local function of_value(v, o)
-  if type(v) == "string" then return of_string(v) end
+  if type(v) == "string" then return of_bytes(v) or of_string(v) end
   if type(v) == "function" then return of_function(v, o.width) end
   local meta = getmetatable(v)
   local describe = type(meta) == "table" and rawget(meta, "__describe")

@@ -8,7 +8,7 @@ local rl = require "readline"
 
 local terminal = {}
 
-local library = package.searchpath("C-readline", package.cpath)
+local is_whole = core.readline_open(package.searchpath("C-readline", package.cpath) or "")
 
 local function clear_history()                    -- readline's own, not the file: another name for none empties it
   rl.set_options {histfile = rl.set_options({histfile = ""}).histfile == "" and "/dev/null" or ""}
@@ -19,8 +19,8 @@ end
 local function adapted(text, from, to, candidates)
   local start, list, are_paths = candidates(text, to - 1)
   local before, cut = text:sub(from, start - 1), text:sub(start, from - 1)
-  if are_paths and library then
-    core.readline_lists_files(library)
+  if are_paths and is_whole then
+    core.readline_lists_files()
     for i, path in ipairs(list) do list[i] = path:gsub("/$", "") end       -- readline adds it
   end
   local fitted = {}
@@ -38,13 +38,28 @@ local function coloured(prompt)
   return "\1\27[1;36m\2" .. name .. "\1\27[0m\2" .. space
 end
 
+-- Waits for a key, which readline is then given; false after Ctrl-C or a request to end.
+local function wait_key(idle)
+  while true do
+    local ready = core.wait_input(0, idle and idle.call and 0.3 or nil)
+    core.readline_signals()
+    if core.end_requested() or core.interrupted() then return false end
+    if ready then return true end
+    if idle and idle.call then
+      pcall(idle.call)
+      idle.call = nil
+    end
+  end
+end
+
 --- Opens the terminal.
 -- @param o table complete: function(text, at), as `complete.at`; history: false keeps none; idle: a function that is
 --   called once, while nothing is typed for a moment
--- @return function(prompt): a line; false after Ctrl-C, nil at the end of the input
+-- @return function(prompt, before): a line, and whether it takes the place of the text `before`, which the arrow keys
+--   bring back (nil: none); false after Ctrl-C, nil at the end of the input
 -- @return function(text): adds an input to the history
 function terminal.open(o)
-  local kept, idle = history.open(o.history ~= false and history.default_path() or nil), o.idle
+  local kept, idle = history.open(o.history ~= false and history.default_path() or nil), {call = o.idle}
   local others, own = {}, {}
   rl.set_options {histfile = "", auto_add = false, completion = true}
   rl.set_readline_name "agad"
@@ -63,38 +78,30 @@ function terminal.open(o)
     for _, list in ipairs {others, own} do for _, text in ipairs(list) do rl.add_history(text) end end
   end
 
-  local installed = false
-  local function read(prompt)
-    local line, done
-    local function finish(text)
-      line, done, installed = text, true, false
-      rl.handler_remove()
-    end
+  local function read(prompt, before)
+    local line, done, replaces
     refresh_history()
-    if installed then rl.sigcleanup() end          -- after Ctrl-C: see below
-    rl.handler_install(coloured(prompt), finish)
-    installed = true
-    while not done do
-      local ready = core.wait_input(0, idle and 0.3 or nil)
-      if core.end_requested() then break end
-      if core.interrupted() then
-        -- The handler stays: lua-readline closes its stream before readline restores the terminal with it,
-        -- which is safe only after a finished line. Installing it again starts an empty one.
-        core.interrupt_clear()
-        io.stdout:write("^C\n")
-        return false
-      end
-      if ready then rl.read_char()
-      elseif idle then
-        pcall(idle)
-        idle = nil
-      end
+    if before then rl.add_history(before) end
+    rl.handler_install(coloured(prompt), function(text)
+      line, done, replaces = text, true, before and core.readline_recalled()
+      rl.handler_remove()
+    end)
+    core.readline_begin()
+    while not done and wait_key(idle) do rl.read_char() end
+    local is_interrupted = not done and core.interrupted() and not core.end_requested()
+    local mark = is_interrupted and "^C\n" or "\n"
+    if not done and is_whole then                  -- lua-readline closes its stream before readline lets go of it
+      core.readline_leave(mark)
+      rl.handler_remove()
+    elseif not line then io.stdout:write(mark) end
+    core.readline_end()
+    if before then core.readline_forget() end
+    if is_interrupted then
+      core.interrupt_clear()
+      return false
     end
-    if not line then
-      io.stdout:write("\n")
-      return nil
-    end
-    return (line:gsub("%s+$", ""))
+    if not line then return nil end
+    return (line:gsub("%s+$", "")), replaces
   end
 
   local function add(text)

@@ -12,12 +12,42 @@ local own = debug.getinfo(1, "S").source:match "^(.*/)cli/repl/traceback%.lua$"
 
 local function is_own(source) return source:sub(1, #own) == own and not os.getenv "AGAD_TRACEBACK" end
 
+-- The local variables of a frame, those of inner blocks first: list of {name, value}.
+local function variables(...)
+  local list, i = {}, 1
+  while true do
+    local at = table.pack(...)
+    at[at.n + 1] = i
+    local name, value = debug.getlocal(table.unpack(at, 1, at.n + 1))
+    if not name then return list end
+    if not name:find "^%(" then table.insert(list, 1, {name = name, value = value}) end
+    i = i + 1
+  end
+end
+
+-- The coroutine of coroutine.wrap that failed last: the function that ran it, and its frames.
+local failed = {}
+
+require("agad.core").coroutine_watch(function(co, wrapper)
+  local top, frames = debug.getinfo(co, 0, "f"), {}
+  if top and rawequal(top.func, failed.wrapper) then frames = failed.frames end
+  for level = 0, 60 do
+    local info = debug.getinfo(co, level, "Slnf")
+    if not info or #frames >= MOST then break end
+    if info.what ~= "C" and not is_own(info.source) then
+      frames[#frames + 1] = {source = info.source, line = info.currentline, name = info.name, f = info.func,
+        variables = variables(co, level)}
+    end
+  end
+  failed = {wrapper = wrapper, frames = frames}
+end)
+
 --- What xpcall's handler makes of an error in input.
 -- @param err any
 -- @param chunk function of the input: the last frame
 -- @param name string of the input, "input 3"
 -- @param piece table the piece of input that ran
--- @return table err, frames: list of {source, line, what}, innermost first
+-- @return table err, frames: list of {source, line, name, f, variables}, innermost first
 function traceback.caught(err, chunk, name, piece)
   local caught = {err = err, frames = {}, name = name}
   if errors.is_interruption(err) then return caught end
@@ -25,11 +55,15 @@ function traceback.caught(err, chunk, name, piece)
   for level = 2, 60 do
     local info = debug.getinfo(level, "Slnft")
     if not info or info.func == xpcall then break end
+    if level == 2 and rawequal(info.func, failed.wrapper) then
+      frames, failed = failed.frames, {}
+      caught.frames = frames
+    end
     local last = info.func == chunk
     if info.what ~= "C" and (last or not is_own(info.source)) then
       if #frames < MOST then
         frames[#frames + 1] = {source = info.source, line = info.currentline, name = info.name,
-          f = not last and info.what ~= "main" and info.func or nil}
+          f = not last and info.what ~= "main" and info.func or nil, variables = variables(level + 1)}
       end
       replaced = info.istailcall
     end
@@ -86,6 +120,24 @@ local function frame_text(frame, session, names, width)
   return where .. "\n    " .. cut(line, math.max(10, width - 4))
 end
 
+--- The frames of an error with their variables, as text.
+-- @param frames list of `traceback.caught`
+-- @param session table texts: name -> text of the inputs
+-- @param names table name -> value: the user's
+-- @param width integer columns
+-- @return string
+function traceback.frames(frames, session, names, width)
+  local out = {}
+  for i, frame in ipairs(frames) do
+    out[#out + 1] = ("%2d%s"):format(i, frame_text(frame, session, names, width - 2))
+    for _, v in ipairs(frame.variables or {}) do
+      local head = ("      %-10s "):format(v.name)
+      out[#out + 1] = head .. printing.brief(v.value, math.max(10, width - #head))
+    end
+  end
+  return table.concat(out, "\n")
+end
+
 --- An error as text: its message, then the lines that led to it if they say more than the message does.
 -- @param caught table of `traceback.caught`
 -- @param session table texts: name -> text of the inputs
@@ -97,9 +149,11 @@ function traceback.show(caught, session, names, width)
   local err = caught.err
   if errors.is_interruption(err) then return "interrupted", {} end
   local meta = getmetatable(err)
+  if err == nil then err = "the error has no message: error() was called without one" end
   local bare = type(err) == "table" and not (type(meta) == "table" and rawget(meta, "__tostring"))
   local message = bare and "the error is a table: " .. printing.text(err, {width = width})
-    or common.message(err):gsub("^input %d+:%d+: ", "")
+    or common.message(err)
+  while message:find "^input %d+:%d+: " do message = message:gsub("^input %d+:%d+: ", "") end
   local lines, frames = {}, caught.frames
   if frames[1] then                                        -- its line shows where that is
     local position = ("%s:%d: "):format(frames[1].source:sub(2), frames[1].line)

@@ -11,7 +11,8 @@ local option = require("agad.base.options").option
 -- Which textures can be drawn is checked by the core.
 local known = require("agad.data.options").some("size channels", {size = {default = 32, min = 32, max = 1024},
   channels = 1})
-known.normal = option {default = "cloth", help = "the texture: cloth, metal, grain or dots"}
+known.normal = option {default = "cloth", suggest = function() return require("agad.core").data.textures() end,
+  help = "the texture: cloth, metal, grain or dots"}
 known.seed = option {default = 1, help = "seed of everything that is drawn"}
 for name, count in pairs {train_normals = 2000, train_defects = 200, test_normals = 500, test_defects = 500} do
   known[name] = option {default = count, min = 0, max = 0x7fffffff, help = "number of pictures"}

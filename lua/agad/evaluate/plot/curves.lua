@@ -35,23 +35,30 @@ local function log_of(path)
   return lfs.attributes(path, "mode") == "directory" and path .. "/log.jsonl" or path
 end
 
+-- What a run has logged: with a directory, also what it did before it was resumed.
+local function logged(log)
+  if type(log) ~= "table" then return records(log_of(log)) end
+  return log.dir and log.logged and records(log_of(log.dir)) or log.logged or log
+end
+
 local plot = {}
 
 local of_losses = {title = option {default = "Losses"}, losses = option {kind = "list", of = "string"}}
 
 --- Plots the losses over the steps, one curve each, on a logarithmic axis if all are positive.
--- @param log any a run directory, a log.jsonl, or a list of {step = n, losses = {name = value}}
+-- @param log any a run, a run directory, a log.jsonl, or a list of {step = n, losses = {name = value}}
 -- @param path string the file to write (.png, .svg, .pdf); "-" or nil: terminal or notebook; an ending alone: bytes
 -- @param o table title, losses (a list of names: only these)
 -- @return string the bytes of the plot, with an ending alone; else nil
 -- @raise there are no losses, gnuplot is missing, or the file cannot be written
 -- @example agad.plot.losses("one.run", "losses.png")
+-- @example agad.plot.losses(run)
 function plot.losses(log, path, o)
   o = check("plot.losses", o, of_losses)
   local curves, names, positive = {}, {}, true
   local wanted
   if o.losses then wanted = {}; for _, name in ipairs(o.losses) do wanted[name] = true end end
-  for _, r in ipairs(type(log) == "table" and log or records(log_of(log))) do
+  for _, r in ipairs(logged(log)) do
     if type(r.losses) == "table" and r.step then
       for name, v in pairs(r.losses) do
         if numbers.finite(v) and (not wanted or wanted[name]) then

@@ -156,6 +156,24 @@ local function categories(names, room, narrow)
     longest > each and not narrow and "rotate by -35" or "norotate")
 end
 
+local MOST_WHOLE = 8                              -- places of an axis that each have a tic
+local along = {lines = true, both = true, points = true, steps = true, band = true}
+
+-- Whether the x are a few whole numbers, such as epochs, between which there is nothing.
+local function is_counted(panel)
+  local low, high = math.huge, -math.huge
+  for _, s in ipairs(panel.drawn) do
+    if not along[s.kind] then return false end
+    for _, piece in ipairs(s.pieces) do
+      for _, row in ipairs(piece.rows) do
+        if not math.tointeger(row[1]) then return false end
+        low, high = math.min(low, row[1]), math.max(high, row[1])
+      end
+    end
+  end
+  return high > low and high - low <= MOST_WHOLE and not panel.log:find "x"
+end
+
 local function axes(panel, room, narrow)
   local lines = {range_of("x", panel.xrange), range_of("y", panel.yrange), "unset logscale", "set format '%g'"}
   local function add(...) lines[#lines + 1] = format(...) end
@@ -164,7 +182,7 @@ local function axes(panel, room, narrow)
     lines[#lines + 1] = categories(panel.categories, room, narrow)
     if not panel.xrange then add("set xrange [.4:%g]", #panel.categories + .6) end
   else
-    add "set xtics autofreq norotate"
+    add(is_counted(panel) and "set xtics 1 norotate" or "set xtics autofreq norotate")
     if is_kind(panel, "box") and not panel.xrange then         -- gnuplot looks at the middle of boxes only
       local width, low, high = kinds.room(panel, "box")
       add("set xrange [%.9g:%.9g]", low - width * .7, high + width * .7)
