@@ -156,6 +156,9 @@ static int readline_open(lua_State *L) {
   return 1;
 }
 
+/* Whether readline is at work: before its first line it has no streams. */
+static int begun(void) { return complete && *rl.outstream; }
+
 /* Once the user's own keys are known, which is when the first line is read. */
 static void bind_keys(void) {
   static int done;
@@ -212,7 +215,7 @@ static int readline_end(lua_State *L) {
 /* readline_signals(): while a line is read, does what Ctrl-Z, `fg` and a new size of the terminal ask for */
 static int readline_signals(lua_State *L) {
   (void)L;
-  if (!complete) return 0;
+  if (!begun()) return 0;
   bind_keys();
   if (stopped) {
     struct sigaction ours;
@@ -242,7 +245,7 @@ static int readline_signals(lua_State *L) {
 /* readline_leave(text): gives the line up, writes the text after it, and leaves the terminal as it was */
 static int readline_leave(lua_State *L) {
   const char *text = luaL_checkstring(L, 1);
-  if (!complete) return 0;
+  if (!begun()) return 0;
   rl.callback_sigcleanup();
   rl.free_line_state();
   *rl.point = *rl.end;
