@@ -108,14 +108,17 @@ local function of_class(set, normal, known)
   return list
 end
 
+local function name_of(known)
+  return ("γ = %g%s"):format(known.gamma, known.classes == 1 and " of one class" or "")
+end
+
+-- Calls f with the name of a class, its records, and which of KNOWN they are.
 local function each_class(f)
   for _, set in ipairs(sets) do
     for _, normal in ipairs(set[2]) do
-      for _, known in ipairs(KNOWN) do
+      for i, known in ipairs(KNOWN) do
         local list = of_class(set[1], normal, known)
-        local name = ("%s %s, γ = %g%s"):format(set[1], normal, known.gamma,
-          known.classes == 1 and " of one class" or "")
-        if #list > 0 then f(name, list, known.gamma) end
+        if #list > 0 then f(("%s %s, %s"):format(set[1], normal, name_of(known)), list, i) end
       end
     end
   end
@@ -147,12 +150,19 @@ end
 local head = {"AUROC %, median of the seeds after epochs 1, 2, 4, 8"}
 for _, column in ipairs(COLUMNS) do head[#head + 1] = HEADS[column] or column end
 head_of(head)
-local totals, rows = {}, 0
-for _, column in ipairs(COLUMNS) do totals[column] = {sum = 0, spread = 0, widest = 0, plain = {}, present = {}} end
-each_class(function(name, list)
+local below_others = {}
+-- For each kind of what is known, and for each rule: sums over the rows, and where it is far below another.
+local totals = {}
+for i in ipairs(KNOWN) do
+  totals[i] = {rows = 0}
+  for _, column in ipairs(COLUMNS) do
+    totals[i][column] = {sum = 0, spread = 0, widest = 0, plain = {}, present = {}}
+  end
+end
+each_class(function(name, list, known)
   local cells = {name .. (#list < #SEEDS and (", seeds: %d"):format(#list) or "")}
   for _, column in ipairs(COLUMNS) do
-    local t, values = totals[column], {}
+    local t, values = totals[known][column], {}
     for i, epoch in ipairs(EPOCHS) do
       local middle, spread = over_seeds(list, epoch, column)
       values[i] = ("%.1f"):format(100 * middle)
@@ -164,25 +174,33 @@ each_class(function(name, list)
     end
     cells[#cells + 1] = table.concat(values, " ")
   end
-  rows = rows + #EPOCHS
+  totals[known].rows = totals[known].rows + #EPOCHS
   row(cells)
 end)
 
-print(("\nOf %d rows (a class, what is known, and an epoch):"):format(rows))
-head_of {"averaged over", "mean of the medians", "mean range over the seeds", "widest range",
-  "rows more than 1 below plain", "below ema = .99"}
-for _, column in ipairs(rows > 0 and COLUMNS or {}) do
-  local t = totals[column]
-  row {HEADS[column] or column, ("%.2f"):format(100 * t.sum / rows), ("%.2f"):format(100 * t.spread / rows),
-    ("%.2f"):format(100 * t.widest), #t.plain, #t.present}
-end
-for _, column in ipairs(COLUMNS) do
-  for _, other in ipairs {"plain", "present"} do
-    for _, text in ipairs(totals[column][other]) do
-      print(("%s is below %s: %s"):format(HEADS[column] or column, HEADS[other] or other, text))
+for i, known in ipairs(KNOWN) do
+  local of = totals[i]
+  if of.rows > 0 then
+    print(("\n%s, %d rows (a class and an epoch):"):format(name_of(known), of.rows))
+    head_of {"averaged over", "mean of the medians", "mean range over the seeds", "widest range",
+      "rows more than 1 below plain", "below ema = .99"}
+  end
+  for _, column in ipairs(of.rows > 0 and COLUMNS or {}) do
+    local t = of[column]
+    if known.gamma > 0 or not column:find " " then
+      row {HEADS[column] or column, ("%.2f"):format(100 * t.sum / of.rows), ("%.2f"):format(100 * t.spread / of.rows),
+        ("%.2f"):format(100 * t.widest), #t.plain, #t.present}
+      for _, other in ipairs {"plain", "present"} do
+        for _, text in ipairs(t[other]) do
+          below_others[#below_others + 1] = ("%s is below %s: %s"):format(HEADS[column] or column,
+            HEADS[other] or other, text)
+        end
+      end
     end
   end
 end
+print()
+for _, text in ipairs(below_others) do print(text) end
 
 -- Ranks of a list's values, from 1; ties are averaged.
 local function ranks(values)
@@ -253,8 +271,8 @@ local function stopping_row(name, list)
   end
   row(cells)
 end
-each_class(function(name, list, gamma)
-  if gamma > 0 then return end
+each_class(function(name, list, known)
+  if KNOWN[known].gamma > 0 then return end
   stopping_row(name:gsub(", γ.*", ""), list)
   table.move(list, 1, #list, #every + 1, every)
 end)
