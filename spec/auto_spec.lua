@@ -105,13 +105,14 @@ describe("the pictures of files", function()
       {{side = 40, height = 40, width = 40, colour = 0}, {48, 48, 1}},
       {{side = 28, height = 28, width = 28, colour = 0}, {32, 32, 1}},
       {{side = 4, height = 4, width = 4, colour = 0}, {16, 16, 1}},
-      {{side = 693, height = 600, width = 800, colour = 0}, {256, 256, 1}},     -- 1 : 1.33
-      {{side = 1000, height = 500, width = 2000, colour = 0}, {128, 512, 1}},
-      {{side = 1000, height = 1600, width = 625, colour = 0}, {416, 160, 1}},
+      {{side = 693, height = 600, width = 800, colour = 0}, {256, 256, 1}, "area"},     -- 1 : 1.33
+      {{side = 512, height = 512, width = 512, colour = 0}, {256, 256, 1}, "area"},
+      {{side = 1000, height = 500, width = 2000, colour = 0}, {128, 512, 1}, "area"},
+      {{side = 1000, height = 1600, width = 625, colour = 0}, {416, 160, 1}, "area"},
     } do
       local o = picks.pictures(case[1])
       assert.same(case[2], {o.height, o.width, o.channels})
-      assert.equal("area", o.filter)
+      assert.equal(case[3] or "bilinear", o.filter)        -- area where sides shrink by half or more
     end
   end)
 
@@ -123,11 +124,11 @@ describe("the pictures of files", function()
       local set = agad.data.load(dir, {cache = false, choose = chosen.choose})
       assert.equal("agad_local", given.method)
       assert.same({3, 48, 96}, {set.channels, set.height, set.width})
-      assert.same({"48x96", 3, "area"}, {set.options.size, set.options.channels, set.options.filter})
+      assert.same({"48x96", 3, "bilinear"}, {set.options.size, set.options.channels, set.options.filter})
       assert.same({100, 40, 5}, {chosen.found.width, chosen.found.height, chosen.found.pictures})
       set = agad.data.load(dir, {cache = false, size = 32, channels = 1, choose = auto.new({size = 32, channels = 1},
         dir).choose})
-      assert.same({1, 32, 32, "area"}, {set.channels, set.height, set.width, set.options.filter})
+      assert.same({1, 32, 32, "bilinear"}, {set.channels, set.height, set.width, set.options.filter})
       assert.is_nil(auto.new({method = "agad"}, dir).choose)
     end)
   end)
@@ -200,7 +201,7 @@ describe("agad train on a folder", function()
       "pictures  48 x 48, as files have about 40 x 40; grey, without colours\n",
       ("training  for_files, as given; 0.0005 minutes: %d step"):format(row.steps))
     local c = row.config
-    assert.same({"all", 30, 48, 1, "area", 4}, {c.gamma, c.holdout, c.size, c.channels, c.filter, c.batch})
+    assert.same({"all", 30, 48, 1, "bilinear", 4}, {c.gamma, c.holdout, c.size, c.channels, c.filter, c.batch})
     assert.same({.0005, c.steps, core.null}, {row.minutes, row.steps, c.epochs or core.null})
     local again
     status, again, err = cli.agad(("%s --out b.st --steps %d --gamma 0 --size 32 --channels 3"):format(command,
