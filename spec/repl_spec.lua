@@ -77,6 +77,10 @@ describe("values.show", function()
     local text = values.show(t)
     assert.matches("… 76 more", text)
     assert.equal("{\n  name = 1,\n  other = 2\n}", values.show({name = 1, other = 2}, 12))
+    local named = {}
+    for i = 1, 101 do named["n" .. i] = i end
+    assert.matches("… 1 more", values.show(named))
+    assert.matches("… 77 more", values.show {named})
   end)
 
   it("survives loops and uses __tostring", function()
@@ -201,6 +205,29 @@ describe("an error in the REPL", function()
       .. "note: nothing is named bacth; did you mean batch?\n", err)
   end)
 
+  it("names the function or field that may be meant where there is none", function()
+    local lines = {"net = agad.nn.relu()", "s = {inner = {length = 3}}", "function f() return math.sqr(2) end"}
+    for line, hint in pairs {
+      ["prin(1)"] = "hint: did you mean print?", ["f()"] = "hint: did you mean sqrt?",
+      ["s.iner.length"] = "hint: did you mean inner?", ["('x'):rep(2); s.inner.lenght()"] = "hint: did you mean length?",
+      ["s.inner.lenght"] = "note: s.inner has no lenght; did you mean length?",
+      ["agad.trainr"] = "note: agad has no trainr; did you mean trainer?",
+    } do
+      local _, err = piped(lines[1], lines[2], lines[3], line)
+      assert.is_truthy(("\n" .. err):find("\n" .. hint .. "\n", 1, true), err)
+    end
+    local out, err = piped("x = agad.zeros(2)", "x.grad", "s = {a = 1}", "s.zzzz", "q", "s.zzzz()")
+    assert.equal("nil\nnil\nnil\n", out)
+    assert.equal("note: nothing is named q\nattempt to call a nil value (field 'zzzz')\n", err)
+  end)
+
+  it("is one line for a module that is not there", function()
+    local _, err = piped("require 'nosuch'", "require 'torch'")
+    assert.equal("module 'nosuch' not found along package.path and package.cpath\n"
+      .. "module 'torch' not found along package.path and package.cpath\n"
+      .. "hint: its operators are in agad: agad.zeros(2, 3)\n", err)
+  end)
+
   it("is not met by ? for operators and methods of tensors, and ?? finds operators", function()
     local out = piped("t = agad.ones(2)", "? t:std", "? cat", "? t:rows", "? ipairs", "? nosuch", "?? column_stack",
       "function outer(a) end", "? outer", "? math.max")
@@ -224,6 +251,9 @@ describe("an error in the REPL", function()
       ['"a" + "b"'] = "strings are joined by .. in Lua", ["t.sum()"] = "methods are called with a colon: t:sum()",
       ["l.append(4)"] = "table.insert(list, v) appends", ["t:shape"] = "the colon is for calls: t:sum(); "
         .. "a value such as t.shape has a dot",
+      ["del t"] = "x = nil lets go of a value, t:close() frees a tensor", ["%run a.lua"] = 'dofile "FILE.lua" runs a file',
+      ["%timeit t:sum()"] = "time(f) measures a call: time(function() return x:sum() end)",
+      ["cd /tmp"] = 'require("lfs").chdir "DIR" changes the folder', ["$ ls"] = "! COMMAND runs a command of the shell",
     } do
       local err = select(2, piped("t, l = agad.ones(2, 3), {}", line))
       assert.is_truthy(("\n" .. err):find("\nhint: " .. hint .. "\n", 1, true), err)

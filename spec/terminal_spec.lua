@@ -153,6 +153,17 @@ describe("the REPL at a terminal", function()
     t:enter("#x", "\n3000\nagad>")
   end)
 
+  without_tmux("takes lines that were copied with the prompts before them", function()
+    local t = start()
+    t:paste "agad> for i = 20, 21 do\n    > n = 2 * i\n    > end\nagad> n"
+    t:press "Enter"
+    t:wait "\n42\nagad>"
+    t:enter("th> 'a' .. 'b'", "\nab\nagad>")
+    t:paste "n = 1\n    > 2"                                      -- no prompt: a comparison
+    t:press "Enter"
+    t:enter("n", "\nfalse\nagad>")
+  end)
+
   without_tmux("keeps lines that were typed ahead of a plot", function()
     if not os.execute "command -v gnuplot > /dev/null" then return end
     local t = start()

@@ -4,6 +4,8 @@ local text = require "agad.base.text"
 
 local values = {}
 
+local ITEMS, NAMES = 24, 100                      -- that are shown: of a list or an inner table; names of an outer one
+
 --- The keys of a table in ascending order; keys of different types are ordered as text.
 -- @param t table
 -- @return table list
@@ -27,15 +29,15 @@ function values.show(v, width, depth, inner)
   depth, width = depth or 3, width or 79
   if depth == 0 then return next(v) == nil and "{}" or "{…}" end
   local parts, hidden = {}, 0
-  local function part(name, value)
-    if #parts >= 24 then hidden = hidden + 1 return end
+  local function part(name, value, most)
+    if #parts >= most then hidden = hidden + 1 return end
     parts[#parts + 1] = name .. values.show(value, width - 4, depth - 1, true)
   end
-  for i = 1, #v do part("", v[i]) end
+  for i = 1, #v do part("", v[i], ITEMS) end
   for _, k in ipairs(values.keys(v)) do
     if not (math.type(k) == "integer" and k >= 1 and k <= #v) then
       local plain = type(k) == "string" and k:find("^[%a_][%w_]*$")
-      part((plain and k or "[" .. values.show(k, width, 1, true) .. "]") .. " = ", v[k])
+      part((plain and k or "[" .. values.show(k, width, 1, true) .. "]") .. " = ", v[k], inner and ITEMS or NAMES)
     end
   end
   if hidden > 0 then parts[#parts + 1] = ("… %d more"):format(hidden) end

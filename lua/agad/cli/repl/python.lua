@@ -9,6 +9,16 @@ local syntax = {
   {"!=", "not equal is ~= in Lua"},
   {"%+%+", "there is no ++ in Lua: x = x + 1"},
   {"[%+%-%*/%%]=", "there is no += in Lua: x = x + 1"},
+  {"^%s*%%+timeit%f[^%w_]", "time(f) measures a call: time(function() return x:sum() end)"},
+  {"^%s*%%time%f[^%w_]", "time(f) measures a call: time(function() return x:sum() end)"},
+  {"^%s*%%run%f[^%w_]", "dofile \"FILE.lua\" runs a file"},
+  {"^%s*%%who%w*%f[^%w_]", "who() lists your names"},
+  {"^%s*%%hist%w*%f[^%w_]", "history() lists your inputs"},
+  {"^%s*%%?cd%s", "require(\"lfs\").chdir \"DIR\" changes the folder"},
+  {"^%s*%%?pwd%s*$", "require(\"lfs\").currentdir() is the folder"},
+  {"^%s*%%debug%f[^%w_]", "where() shows the lines that led to the last error, with their variables"},
+  {"^%s*[%%$]+%s*[%a_]", "! COMMAND runs a command of the shell"},
+  {"^%s*del%s", "x = nil lets go of a value, t:close() frees a tensor"},
   {"%*%*", "a power is x ^ 2 in Lua"},
   {"%f[%w_]elif%f[^%w_]", "elif is elseif in Lua"},
   {"^%s*def%s", "a function is local function f(x) ... end in Lua"},
@@ -37,7 +47,9 @@ local syntax = {
 
 
 local named = {
+  cd = "require(\"lfs\").chdir \"DIR\" changes the folder",
   help = "? NAME documents a name, ? alone lists what there is",
+  ls = "! ls runs a command of the shell", pwd = "require(\"lfs\").currentdir() is the folder",
   True = "Lua writes true", False = "Lua writes false", None = "Lua writes nil",
   torch = "its operators are in agad: agad.zeros(2, 3)", np = "its operators are in agad: agad.zeros(2, 3)",
 }
@@ -45,6 +57,7 @@ local named = {
 local called = {
   abs = "of numbers math.abs(x), of a tensor t:abs()", append = "table.insert(list, v) appends",
   astype = "t:to \"float32\" converts", dict = "a dictionary is {a = 1}",
+  dir = "? x documents it, Tab after x. lists its fields, and after x: its methods",
   enumerate = "for i, v in ipairs(list) do ... end",
   extend = "table.move copies list items", f = "text is put together by (\"%d of %d\"):format(a, b)",
   float = "tonumber(s) reads a number", help = "? NAME documents a name, ? alone lists what there is",
@@ -63,6 +76,8 @@ local messages = {
   {"^attempt to index a nil value %(global '([%a_]+)'%)", named},
   {"^attempt to add a 'string' with a '", "strings are joined by .. in Lua"},
   {"^attempt to add a '[%w.]+' with a 'string'", "strings are joined by .. in Lua"},
+  {"^attempt to perform arithmetic on a nil value %(global '([%a_]+)'%)", named},
+  {"^module '([%a_]+)' not found", named},
   {"%(local 'self'%)", "methods are called with a colon: run:fit()"},
   {"^attempt to call a table value %(for iterator", "a loop over a list is for i, v in ipairs(list) do ... end"},
   {"tensor expected, got no value", "methods are called with a colon: t:sum()"},
