@@ -81,6 +81,8 @@ describe("values.show", function()
     for i = 1, 101 do named["n" .. i] = i end
     assert.matches("… 1 more", values.show(named))
     assert.matches("… 77 more", values.show {named})
+    assert.equal(('{"%s"… 3 more bytes}'):format(("x"):rep(999)), values.show({("x"):rep(999) .. "äy"}, 2000))
+    assert.equal([[{"\\137a\\0\\n"}]], values.show {"\137a\0\n"})
   end)
 
   it("survives loops and uses __tostring", function()
@@ -274,6 +276,14 @@ describe("an error in the REPL", function()
       .. "  input 2, line 3: end f%(%)$", said[1])
   end)
 
+  it("has its file and line where no line that is shown has them", function()
+    cli.write(cli.dir .. "/wrong.lua", "local x = 1\nx = = 2\n")
+    cli.write(cli.dir .. "/fails.lua", "\nfunction fails() error 'bad' end\n")
+    local _, err = piped("dofile 'wrong.lua'", "dofile 'fails.lua'", "fails()")
+    assert.equal("wrong.lua:2: unexpected symbol near '='\nbad\n  fails.lua, line 2, in function fails: "
+      .. "function fails() error 'bad' end\n  input 3, line 1: fails()\n", err)
+  end)
+
   it("shows the lines inside a coroutine that failed, and those that ran it", function()
     reports({"deep\n  input 1, line 2, in function inner: error 'deep'\n  input 2, line 1, in a function: "
       .. "coroutine.wrap(function() inner() end)()\n  input 2, line 1: coroutine.wrap(function() inner() end)()"},
@@ -390,6 +400,8 @@ describe("the REPL's own names", function()
     assert.matches("\nresults      3\n", out)
     assert.not_matches("\nprint ", out)
     assert.equal("time takes a function and its arguments: time(agad.matmul, x, x)\n", err)
+    assert.matches("^a PNG picture of 2004 bytes; [^\n]+\n\195\164\255\n$", (piped(
+      [[print("\137PNG" .. ("\0"):rep(2000)); print "\195\164\255"]])))
   end)
 end)
 

@@ -274,6 +274,14 @@ describe("the REPL at a terminal", function()
     t:enter("1, 2", "1       2\nagad>")
   end)
 
+  without_tmux("clears the progress of a training for what its callbacks print, and for their errors", function()
+    local t = start()
+    t:enter "run = trainer(task.one_vs_rest(data.weave {train_normals = 80}), {net = 'naive', epochs = 2, batch = 8})"
+    at_prompt(t, "batch = 8})")
+    t:enter("run:fit {on_epoch = function(e) print('epoch ' .. e.epoch); if e.epoch == 2 then error 'wrong' end end}")
+    at_prompt(t, "\nepoch 1\nepoch 2\nwrong\n")
+  end)
+
   without_tmux("ends when it is asked to, with the history kept", function()
     local t = start()
     t:enter("print 'before'", "\nbefore\nagad>")

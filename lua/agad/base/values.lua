@@ -5,6 +5,7 @@ local text = require "agad.base.text"
 local values = {}
 
 local ITEMS, NAMES = 24, 100                      -- that are shown: of a list or an inner table; names of an outer one
+local LONG = 1000                                 -- bytes: a text inside a table is cut there
 
 --- The keys of a table in ascending order; keys of different types are ordered as text.
 -- @param t table
@@ -19,9 +20,17 @@ function values.keys(t)
   return keys
 end
 
+-- A text inside a table.
+local function quoted(s)
+  local cut = #s > LONG and s:sub(1, LONG):gsub("[\xC2-\xF4][\x80-\xBF]*$", "") or s
+  local shown = ("%q"):format(cut):gsub("\\\n", "\\n")
+  if not utf8.len(shown) then shown = shown:gsub("[\x80-\xFF]", function(c) return ("\\%d"):format(c:byte()) end) end
+  return #cut == #s and shown or ("%s… %d more bytes"):format(shown, #s - #cut)
+end
+
 --- A value as short text: tables on one line if they fit, else one entry per line; long ones are truncated.
 function values.show(v, width, depth, inner)
-  if type(v) == "string" then return inner and ("%q"):format(v):gsub("\\\n", "\\n") or v end
+  if type(v) == "string" then return inner and quoted(v) or v end
   local meta = getmetatable(v)
   if inner and type(v) == "userdata" and v.summary then return v:summary() end    -- a tensor in a table
   local named = type(meta) == "table" and rawget(meta, "__tostring") and meta ~= require("agad.core").list_metatable
