@@ -82,7 +82,7 @@ describe("values.show", function()
     assert.matches("… 1 more", values.show(named))
     assert.matches("… 77 more", values.show {named})
     assert.equal(('{"%s"… 3 more bytes}'):format(("x"):rep(999)), values.show({("x"):rep(999) .. "äy"}, 2000))
-    assert.equal([[{"\\137a\\0\\n"}]], values.show {"\137a\0\n"})
+    assert.equal([[{"\137a\0\n"}]], values.show {"\137a\0\n"})
   end)
 
   it("survives loops and uses __tostring", function()
