@@ -211,7 +211,8 @@ describe("an error in the REPL", function()
     local lines = {"net = agad.nn.relu()", "s = {inner = {length = 3}}", "function f() return math.sqr(2) end"}
     for line, hint in pairs {
       ["prin(1)"] = "hint: did you mean print?", ["f()"] = "hint: did you mean sqrt?",
-      ["s.iner.length"] = "hint: did you mean inner?", ["('x'):rep(2); s.inner.lenght()"] = "hint: did you mean length?",
+      ["s.iner.length"] = "hint: did you mean inner?",
+      ["('x'):rep(2); s.inner.lenght()"] = "hint: did you mean length?",
       ["s.inner.lenght"] = "note: s.inner has no lenght; did you mean length?",
       ["agad.trainr"] = "note: agad has no trainr; did you mean trainer?",
     } do
@@ -253,7 +254,8 @@ describe("an error in the REPL", function()
       ['"a" + "b"'] = "strings are joined by .. in Lua", ["t.sum()"] = "methods are called with a colon: t:sum()",
       ["l.append(4)"] = "table.insert(list, v) appends", ["t:shape"] = "the colon is for calls: t:sum(); "
         .. "a value such as t.shape has a dot",
-      ["del t"] = "x = nil lets go of a value, t:close() frees a tensor", ["%run a.lua"] = 'dofile "FILE.lua" runs a file',
+      ["del t"] = "x = nil lets go of a value, t:close() frees a tensor",
+      ["%run a.lua"] = 'dofile "FILE.lua" runs a file',
       ["%timeit t:sum()"] = "time(f) measures a call: time(function() return x:sum() end)",
       ["cd /tmp"] = 'require("lfs").chdir "DIR" changes the folder', ["$ ls"] = "! COMMAND runs a command of the shell",
     } do
