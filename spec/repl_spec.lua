@@ -257,11 +257,23 @@ describe("an error in the REPL", function()
       ["del t"] = "x = nil lets go of a value, t:close() frees a tensor",
       ["%run a.lua"] = 'dofile "FILE.lua" runs a file',
       ["%timeit t:sum()"] = "time(f) measures a call: time(function() return x:sum() end)",
+      ["t.reshape(3, 2)"] = "methods are called with a colon: t:reshape()",
+      ["x = 1 if t else 2"] = "a if x else b is x and a or b in Lua",
+      ["if 1 && 2 then end"] = "a && b is a and b in Lua",
+      ["l = [i for i in t]"] = "a list is filled in a loop: for i, v in ipairs(list) do ... end",
+      ["'%d' % 2"] = 'text is put together by ("%d of %d"):format(a, b)',
+      ["t.numpy()"] = "t:totable() makes a Lua table",
+      ["assert 1 == 1"] = 'assert is a function in Lua: assert(x, "message")',
       ["cd /tmp"] = 'require("lfs").chdir "DIR" changes the folder', ["$ ls"] = "! COMMAND runs a command of the shell",
     } do
       local err = select(2, piped("t, l = agad.ones(2, 3), {}", line))
       assert.is_truthy(("\n" .. err):find("\nhint: " .. hint .. "\n", 1, true), err)
     end
+    assert.same({"6 [float32 cpu]\n1 [int64 cpu]\n1 [int64 cpu]\nnil\nnil\n",
+      "note: a dot calls it without the tensor; the method is t:sum()\n"
+      .. "note: a dot calls it without the tensor; the method is t.T:sum()\n"
+      .. "note: there is no item 0: lists count from 1, and list[#list] is the last\n", 0},
+      {piped("t = agad.ones(2, 3)", "t.sum(t)", "t.sum(1)", "t.T.sum(1)", "t.shape[0]", "({1})[2]")})
     local out, err = piped("'a != b'", "#'x += 1' -- len(t)", "agad.ones(2):sum {dim = 1, keepdim = true}", "None")
     assert.equal("a != b\n6\n  2\n[float32 1 cpu]\nnil\n", out)
     assert.equal("note: nothing is named None; Lua writes nil\n", err)

@@ -87,12 +87,15 @@ end
 
 local function hint(words) return words and "hint: " .. words end
 
--- The name that may be meant where the line that failed has one that nobody has defined.
+-- What may be meant where the line that failed calls a method without its tensor, has a name that nobody defined, or is
+-- as another language writes it.
 local function meant(session, caught, message)
-  local frame = caught.frames[1]
-  local text = frame and session.texts[frame.source:sub(2)]
-  local name = text and near.of_error(message, text, repl.known_names(session))
-  return name and ("did you mean %s?"):format(name)
+  local frame, usual = caught.frames[1], python.of_error(message)
+  local text, known = frame and session.texts[frame.source:sub(2)], repl.known_names(session)
+  local method = text and near.dotted(text, known)
+  if method then return ("methods are called with a colon: %s()"):format(method) end
+  local name = text and not usual and near.of_error(message, text, known)
+  return name and ("did you mean %s?"):format(name) or usual
 end
 
 -- One line for an error, and the lines that led to it.
@@ -105,7 +108,7 @@ local function report(session, caught)
     message, lines = traceback.show(caught, session, own_names(session), width())
   end, text.of)
   if not shown then message = "the error cannot be shown: " .. reason end
-  lines[#lines + 1] = hint(python.of_error(message) or meant(session, caught, message))
+  lines[#lines + 1] = hint(meant(session, caught, message))
   session.face.failure(message, lines, errors.is_interruption(caught.err) and "interrupted" or "error")
 end
 
@@ -127,6 +130,11 @@ local function shell(command)
   return status == 0
 end
 
+local function note(form, ...)
+  io.stdout:flush()
+  io.stderr:write("note: ", form:format(...), "\n")
+end
+
 -- A note if the input is a name that nobody has defined, or a field of an object: its nil may be a slip of the fingers.
 local function note_unknown(piece, session)
   local path = piece.text:match "^%s*return%s+([%a_][%w_.]*)%s*$"
@@ -134,9 +142,18 @@ local function note_unknown(piece, session)
   local word, owner = near.of_path(path, repl.known_names(session)), path:match "^(.*)%."
   local words = not owner and python.of_name(path) or word and "did you mean " .. word .. "?"
   if owner and not words then return end
-  io.stdout:flush()
-  io.stderr:write(owner and ("note: %s has no %s; %s\n"):format(owner, path:match "[^.]*$", words)
-    or ("note: nothing is named %s%s\n"):format(path, words and "; " .. words or ""))
+  if owner then note("%s has no %s; %s", owner, path:match "[^.]*$", words)
+  else note("nothing is named %s%s", path, words and "; " .. words or "") end
+end
+
+-- A note on results that the input may not have been meant to have.
+local function note_slip(results, piece, session)
+  local method = near.dotted(piece.text, repl.known_names(session))
+  if method then note("a dot calls it without the tensor; the method is %s()", method) end
+  local item = results.n == 1 and results[1] == nil and piece.text:match "%[%s*(%-?%d+)%s*%]%s*$"
+  if item and tonumber(item) < 1 then
+    note("there is no item %s: lists count from 1, and list[#list] is the last", item)
+  end
 end
 
 -- Shows the results of a piece of input, and keeps the first one as `_` and in `results`.
@@ -151,6 +168,7 @@ local function show(results, piece, session, last)
   if piece.silent or results.n == 0 then return end
   session.face.results(results, last)
   if results.n == 1 and results[1] == nil then note_unknown(piece, session) end
+  note_slip(results, piece, session)
 end
 
 -- The time of a slow command, and the memory that tensors hold after it.

@@ -1,12 +1,15 @@
 -- Names that nobody has defined: the one that may be meant instead, of those that completion offers at that place.
 
+local calls = require "agad.cli.repl.calls"
 local complete = require "agad.cli.repl.complete"
+local is_tensor = require("agad.core").is_tensor
 local options = require "agad.base.options"
 local tokens = require "agad.cli.repl.tokens"
 
 local near = {}
 
-local SHORT = 3                                   -- letters: of a name that others resemble by chance
+local SHORT = 5                                   -- letters: of a name that others resemble by chance
+local MOST = 1000                                 -- bytes of an input that is looked at
 
 -- The name like the one at a token; nil where the name exists, or none is like it.
 local function like(text, token, env)
@@ -41,6 +44,25 @@ end
 function near.of_path(text, env)
   local list = tokens.of(text)
   return like(text, list[#list], env)
+end
+
+--- The method that a dot calls without its tensor, as x.sum(1) does.
+-- @param text string
+-- @param env table
+-- @return string|nil "x:sum"
+function near.dotted(text, env)
+  local list = tokens.of(#text < MOST and text or "")
+  for i = 3, #list - 2 do
+    local t, first = list[i], i - 2
+    local is_call = t.kind == "name" and list[i - 1].text == "." and list[i + 1].text == "("
+    local owner = is_call and calls.value(list, first, env)
+    if is_tensor(owner) and type(calls.value(list, i, env)) == "function" then
+      while list[first - 1] and list[first - 1].text == "." do first = first - 2 end
+      local path = text:sub(list[first].from, list[i - 2].to)
+      if text:sub(list[i + 2].from, list[i + 2].from + #path - 1) ~= path then return path .. ":" .. t.text end
+    end
+  end
+  return nil
 end
 
 return near
