@@ -274,6 +274,8 @@ describe("an error in the REPL", function()
       .. "note: a dot calls it without the tensor; the method is t.T:sum()\n"
       .. "note: there is no item 0: lists count from 1, and list[#list] is the last\n", 0},
       {piped("t = agad.ones(2, 3)", "t.sum(t)", "t.sum(1)", "t.T.sum(1)", "t.shape[0]", "({1})[2]")})
+    assert.equal("note: x is as it was; x:fill_() would change it\nnote: x is as it was; x:zero_() would change it\n",
+      (select(2, piped("x = agad.ones(2)", "x:fill(0)", "x:zero();", "x:fill_(3)", "x = x:fill(2)"))))
     local out, err = piped("'a != b'", "#'x += 1' -- len(t)", "agad.ones(2):sum {dim = 1, keepdim = true}", "None")
     assert.equal("a != b\n6\n  2\n[float32 1 cpu]\nnil\n", out)
     assert.equal("note: nothing is named None; Lua writes nil\n", err)

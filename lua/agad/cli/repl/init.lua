@@ -156,6 +156,13 @@ local function note_slip(results, piece, session)
   end
 end
 
+local function note_unchanged(results, piece)
+  local name, method = python.unchanged(piece.text)
+  if name and require("agad.core").is_tensor(results[1]) then
+    note("%s is as it was; %s:%s() would change it", name, name, method)
+  end
+end
+
 -- Shows the results of a piece of input, and keeps the first one as `_` and in `results`.
 local function show(results, piece, session, last)
   if results[1] ~= nil then
@@ -165,10 +172,11 @@ local function show(results, piece, session, last)
       if number <= session.count - KEPT then session.results[number] = nil end
     end
   end
-  if piece.silent or results.n == 0 then return end
+  if piece.silent or results.n == 0 then return note_unchanged(results, piece) end
   session.face.results(results, last)
   if results.n == 1 and results[1] == nil then note_unknown(piece, session) end
   note_slip(results, piece, session)
+  note_unchanged(results, piece)
 end
 
 -- The time of a slow command, and the memory that tensors hold after it.

@@ -1,4 +1,4 @@
--- What people type who come from Python, and how Lua writes it: a hint below an error.
+-- What people type who come from Python or torch7, and how it is written here: a hint below an error, a note.
 
 local python = {}
 
@@ -129,5 +129,16 @@ end
 -- @param name string
 -- @return string|nil
 function python.of_name(name) return named[name] end
+
+local in_place = {copy = true, fill = true, random = true, resize = true, uniform = true, zero = true}
+
+--- What input that torch7 would change a tensor with leaves unchanged here, such as x:fill(0).
+-- @param text string
+-- @return string|nil the tensor's name
+-- @return string|nil the method that changes it
+function python.unchanged(text)
+  local path, name = text:match "^%s*return%s+([%a_][%w_.]*):(%a+)%s*%(.*%)%s*;?%s*$"
+  if in_place[name] then return path, name .. "_" end
+end
 
 return python
