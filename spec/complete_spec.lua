@@ -2,6 +2,7 @@
 -- candidates.
 
 local agad = require "agad"
+local calls = require "agad.cli.repl.calls"
 local complete = require "agad.cli.repl.complete"
 local lfs = require "lfs"
 local scratch = dofile "spec/support/scratch.lua"
@@ -92,6 +93,11 @@ describe("completion of names", function()
     gives({}, "--[[ li|")
     gives({}, "x = 12|")
     gives({}, "x = 'a'|")
+  end)
+
+  it("computes no transpose, of which libtorch might warn", function()
+    assert.is_true(rawequal(env.t, calls.value(tokens.of "t.T.T", 5, env)))
+    offers({"sum"}, "t.T:su|")
   end)
 
   it("never fails", function()

@@ -38,6 +38,10 @@ describe("doc", function()
     assert.is_nil(doc.lookup(function() end))
   end)
 
+  it("ends no summary at an abbreviation before a number", function()
+    assert.equal("L_con (Eq. 6): mean |x^ - x|.", doc.find("agad.loss.context")[1].summary)
+  end)
+
   it("gives examples", function()
     local text = doc.lookup("agad.trainer", 200)
     assert.matches("^agad%.trainer%(task, given, o%)\n  Prepares to train", text)

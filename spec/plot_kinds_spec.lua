@@ -258,6 +258,8 @@ describe("agad.plot says", function()
     says(true, "true cannot be plotted")
     assert.is_nil(cli.read(dir .. "/n.svg.csv"))
     refused("must end in .png, .svg or .pdf", plot, {1, 2}, dir .. "/n.gif")
+    refused("not to a table; options of agad.plot such as title belong in its first table", plot, {1, 2},
+      {title = "a"})
     refused("cannot plot to /nowhere/n.png: ", plot, {1, 2}, "/nowhere/n.png")
   end)
 

@@ -77,6 +77,12 @@ describe("values.show", function()
     local text = values.show(t)
     assert.matches("… 76 more", text)
     assert.equal("{\n  name = 1,\n  other = 2\n}", values.show({name = 1, other = 2}, 12))
+    local named = {}
+    for i = 1, 101 do named["n" .. i] = i end
+    assert.matches("… 1 more", values.show(named))
+    assert.matches("… 77 more", values.show {named})
+    assert.equal(('{"%s"… 3 more bytes}'):format(("x"):rep(999)), values.show({("x"):rep(999) .. "äy"}, 2000))
+    assert.equal([[{"\137a\0\n"}]], values.show {"\137a\0\n"})
   end)
 
   it("survives loops and uses __tostring", function()
@@ -201,6 +207,30 @@ describe("an error in the REPL", function()
       .. "note: nothing is named bacth; did you mean batch?\n", err)
   end)
 
+  it("names the function or field that may be meant where there is none", function()
+    local lines = {"net = agad.nn.relu()", "s = {inner = {length = 3}}", "function f() return math.sqr(2) end"}
+    for line, hint in pairs {
+      ["prin(1)"] = "hint: did you mean print?", ["f()"] = "hint: did you mean sqrt?",
+      ["s.iner.length"] = "hint: did you mean inner?",
+      ["('x'):rep(2); s.inner.lenght()"] = "hint: did you mean length?",
+      ["s.inner.lenght"] = "note: s.inner has no lenght; did you mean length?",
+      ["agad.trainr"] = "note: agad has no trainr; did you mean trainer?",
+    } do
+      local _, err = piped(lines[1], lines[2], lines[3], line)
+      assert.is_truthy(("\n" .. err):find("\n" .. hint .. "\n", 1, true), err)
+    end
+    local out, err = piped("x = agad.zeros(2)", "x.grad", "s = {a = 1}", "s.zzzz", "q", "s.zzzz()")
+    assert.equal("nil\nnil\nnil\n", out)
+    assert.equal("note: nothing is named q\nattempt to call a nil value (field 'zzzz')\n", err)
+  end)
+
+  it("is one line for a module that is not there", function()
+    local _, err = piped("require 'nosuch'", "require 'torch'")
+    assert.equal("module 'nosuch' not found along package.path and package.cpath\n"
+      .. "module 'torch' not found along package.path and package.cpath\n"
+      .. "hint: its operators are in agad: agad.zeros(2, 3)\n", err)
+  end)
+
   it("is not met by ? for operators and methods of tensors, and ?? finds operators", function()
     local out = piped("t = agad.ones(2)", "? t:std", "? cat", "? t:rows", "? ipairs", "? nosuch", "?? column_stack",
       "function outer(a) end", "? outer", "? math.max")
@@ -224,10 +254,28 @@ describe("an error in the REPL", function()
       ['"a" + "b"'] = "strings are joined by .. in Lua", ["t.sum()"] = "methods are called with a colon: t:sum()",
       ["l.append(4)"] = "table.insert(list, v) appends", ["t:shape"] = "the colon is for calls: t:sum(); "
         .. "a value such as t.shape has a dot",
+      ["del t"] = "x = nil lets go of a value, t:close() frees a tensor",
+      ["%run a.lua"] = 'dofile "FILE.lua" runs a file',
+      ["%timeit t:sum()"] = "time(f) measures a call: time(function() return x:sum() end)",
+      ["t.reshape(3, 2)"] = "methods are called with a colon: t:reshape()",
+      ["x = 1 if t else 2"] = "a if x else b is x and a or b in Lua",
+      ["if 1 && 2 then end"] = "a && b is a and b in Lua",
+      ["l = [i for i in t]"] = "a list is filled in a loop: for i, v in ipairs(list) do ... end",
+      ["'%d' % 2"] = 'text is put together by ("%d of %d"):format(a, b)',
+      ["t.numpy()"] = "t:totable() makes a Lua table",
+      ["assert 1 == 1"] = 'assert is a function in Lua: assert(x, "message")',
+      ["cd /tmp"] = 'require("lfs").chdir "DIR" changes the folder', ["$ ls"] = "! COMMAND runs a command of the shell",
     } do
       local err = select(2, piped("t, l = agad.ones(2, 3), {}", line))
       assert.is_truthy(("\n" .. err):find("\nhint: " .. hint .. "\n", 1, true), err)
     end
+    assert.same({"6 [float32 cpu]\n1 [int64 cpu]\n1 [int64 cpu]\nnil\nnil\n",
+      "note: a dot calls it without the tensor; the method is t:sum()\n"
+      .. "note: a dot calls it without the tensor; the method is t.T:sum()\n"
+      .. "note: there is no item 0: lists count from 1, and list[#list] is the last\n", 0},
+      {piped("t = agad.ones(2, 3)", "t.sum(t)", "t.sum(1)", "t.T.sum(1)", "t.shape[0]", "({1})[2]")})
+    assert.equal("note: x is as it was; x:fill_() would change it\nnote: x is as it was; x:zero_() would change it\n",
+      (select(2, piped("x = agad.ones(2)", "x:fill(0)", "x:zero();", "x:fill_(3)", "x = x:fill(2)"))))
     local out, err = piped("'a != b'", "#'x += 1' -- len(t)", "agad.ones(2):sum {dim = 1, keepdim = true}", "None")
     assert.equal("a != b\n6\n  2\n[float32 1 cpu]\nnil\n", out)
     assert.equal("note: nothing is named None; Lua writes nil\n", err)
@@ -242,6 +290,14 @@ describe("an error in the REPL", function()
     local _, said = typed("agad = require 'agad'", "function f()", "agad.data.weave {sied = 3}", "end f()")
     assert.matches("^weave: unknown option sied; [^\n]+\n  input 2, line 2, in function f: agad.data.weave {sied = 3}\n"
       .. "  input 2, line 3: end f%(%)$", said[1])
+  end)
+
+  it("has its file and line where no line that is shown has them", function()
+    cli.write(cli.dir .. "/wrong.lua", "local x = 1\nx = = 2\n")
+    cli.write(cli.dir .. "/fails.lua", "\nfunction fails() error 'bad' end\n")
+    local _, err = piped("dofile 'wrong.lua'", "dofile 'fails.lua'", "fails()")
+    assert.equal("wrong.lua:2: unexpected symbol near '='\nbad\n  fails.lua, line 2, in function fails: "
+      .. "function fails() error 'bad' end\n  input 3, line 1: fails()\n", err)
   end)
 
   it("shows the lines inside a coroutine that failed, and those that ran it", function()
@@ -360,6 +416,8 @@ describe("the REPL's own names", function()
     assert.matches("\nresults      3\n", out)
     assert.not_matches("\nprint ", out)
     assert.equal("time takes a function and its arguments: time(agad.matmul, x, x)\n", err)
+    assert.matches("^a PNG picture of 2004 bytes; [^\n]+\n\195\164\255\n$", (piped(
+      [[print("\137PNG" .. ("\0"):rep(2000)); print "\195\164\255"]])))
   end)
 end)
 

@@ -153,6 +153,17 @@ describe("the REPL at a terminal", function()
     t:enter("#x", "\n3000\nagad>")
   end)
 
+  without_tmux("takes lines that were copied with the prompts before them", function()
+    local t = start()
+    t:paste "agad> for i = 20, 21 do\n    > n = 2 * i\n    > end\nagad> n"
+    t:press "Enter"
+    t:wait "\n42\nagad>"
+    t:enter("th> 'a' .. 'b'", "\nab\nagad>")
+    t:paste "n = 1\n    > 2"                                      -- no prompt: a comparison
+    t:press "Enter"
+    t:enter("n", "\nfalse\nagad>")
+  end)
+
   without_tmux("keeps lines that were typed ahead of a plot", function()
     if not os.execute "command -v gnuplot > /dev/null" then return end
     local t = start()
@@ -261,6 +272,14 @@ describe("the REPL at a terminal", function()
     at_prompt(t, "/999")
     t:enter("run.steps > 0", "true\nagad>")
     t:enter("1, 2", "1       2\nagad>")
+  end)
+
+  without_tmux("clears the progress of a training for what its callbacks print, and for their errors", function()
+    local t = start()
+    t:enter "run = trainer(task.one_vs_rest(data.weave {train_normals = 80}), {net = 'naive', epochs = 2, batch = 8})"
+    at_prompt(t, "batch = 8})")
+    t:enter("run:fit {on_epoch = function(e) print('epoch ' .. e.epoch); if e.epoch == 2 then error 'wrong' end end}")
+    at_prompt(t, "\nepoch 1\nepoch 2\nwrong\n")
   end)
 
   without_tmux("ends when it is asked to, with the history kept", function()

@@ -36,6 +36,7 @@ function common.message(err)
   local bare = text:gsub("^[^:\n]-%.lua:%d+: ", ""):gsub("^%[string [^\n]-%]:%d+: ", "")
     :gsub("^stdin:%d+: ", ""):gsub("^%(command line%):%d+: ", "")
   if not bare:find("^attempt to ") and not bare:find("^bad argument #") then text = bare end
+  text = text:gsub("^(.-module '[^'\n]*' not found):\n.*$", "%1 along package.path and package.cpath")
   return common.one_line((text:gsub("\nstack traceback:.*$", "")))
 end
 

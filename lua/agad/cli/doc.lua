@@ -80,7 +80,7 @@ local function parse(lines)                      -- the block's comment lines, d
   while text[1] == "" do table.remove(text, 1) end
   while text[#text] == "" do text[#text] = nil end
   local first = table.remove(text, 1) or ""
-  local summary, rest = first:match "^(.-%.)%s+(%S.*)$"
+  local summary, rest = first:match "^(.-%.)%s+([^%s%d].*)$"            -- no sentence ends at "Eq. 5"
   if rest then table.insert(text, 1, rest) end
   entry.summary, entry.text = summary or first, text
   return entry

@@ -101,16 +101,18 @@ local known_callbacks = {
 }
 local callback_of = {step = "on_step", epoch = "on_epoch", evaluated = "on_evaluate"}
 
--- Callbacks as one function of events: given as such, or as a table of on_step, on_epoch, on_evaluate and on_event; and
--- the function time_left, if there is one.
+-- Callbacks as one function of events: given as such, or as a table of on_step, on_epoch, on_evaluate and on_event; the
+-- function time_left, if there is one; and one that clears the line of progress for what others write.
 local function listener(given)
-  if type(given) == "function" then return given end
+  if type(given) == "function" then return given, nil, function() end end
   given = check("fit", given, known_callbacks, true)
   local show = given.on_event or require("agad.train.progress").new {}
+  local function clear() if not given.on_event then show:clear() end end
   return function(e)
     local answer, own = show(e), given[callback_of[e.kind]]
+    if own and e.kind ~= "step" then clear() end
     return own and own(e) or answer
-  end, given.time_left
+  end, given.time_left, clear
 end
 
 -- Whether the score of the held-out normals has not improved for `patience` evaluations.
@@ -245,7 +247,10 @@ end
 -- @raise a loss is NaN or infinite (with step, term and last good checkpoint); a stage fails (with step and stage)
 -- @example run:fit {on_epoch = function(event) print(event.epoch) end}
 function run:fit(callbacks)
-  local on_event, time_left = listener(callbacks)
+  local on_event, time_left, clear = listener(callbacks)
+  local failing <close> = setmetatable({}, {__close = function(_, err)      -- luacheck: ignore 211
+    if err ~= nil then clear() end
+  end})
   local held <close> = interrupt.hold()                  -- luacheck: ignore 211
   self.began, self.saved_at = core.clock(), core.clock()
   for _, note in ipairs(self.notes) do on_event {kind = "note", text = note} end

@@ -2,6 +2,7 @@
 -- takes (`agad.base.options`, its documentation, or an operator's keywords), and which values an option has.
 
 local doc = require "agad.cli.doc"
+local is_tensor = require("agad.core").is_tensor
 local options = require "agad.base.options"
 
 local calls = {}
@@ -33,12 +34,15 @@ local function path(list, last)
   end
 end
 
+-- A tensor stands for its transpose, which libtorch warns of where a tensor has other than two dimensions.
 local function follow(parts, env)
   local value = env
   for _, part in ipairs(parts) do
-    local ok, inner = pcall(function() return value[part] end)
-    if not ok then return nil end
-    value = inner
+    if not (part == "T" and is_tensor(value)) then
+      local ok, inner = pcall(function() return value[part] end)
+      if not ok then return nil end
+      value = inner
+    end
   end
   return value
 end

@@ -13,7 +13,7 @@ local help = require "agad.cli.repl.help"
 local interrupt = require "agad.base.interrupt"
 local locals = require "agad.cli.repl.locals"
 local names = require "agad.cli.repl.names"
-local options = require "agad.base.options"
+local near = require "agad.cli.repl.near"
 local printing = require "agad.cli.repl.print"
 local python = require "agad.cli.repl.python"
 local syntax = require "agad.cli.repl.syntax"
@@ -87,6 +87,17 @@ end
 
 local function hint(words) return words and "hint: " .. words end
 
+-- What may be meant where the line that failed calls a method without its tensor, has a name that nobody defined, or is
+-- as another language writes it.
+local function meant(session, caught, message)
+  local frame, usual = caught.frames[1], python.of_error(message)
+  local text, known = frame and session.texts[frame.source:sub(2)], repl.known_names(session)
+  local method = text and near.dotted(text, known)
+  if method then return ("methods are called with a colon: %s()"):format(method) end
+  local name = text and not usual and near.of_error(message, text, known)
+  return name and ("did you mean %s?"):format(name) or usual
+end
+
 -- One line for an error, and the lines that led to it.
 local function report(session, caught)
   local text = require "agad.base.text"
@@ -97,7 +108,7 @@ local function report(session, caught)
     message, lines = traceback.show(caught, session, own_names(session), width())
   end, text.of)
   if not shown then message = "the error cannot be shown: " .. reason end
-  lines[#lines + 1] = hint(python.of_error(message))
+  lines[#lines + 1] = hint(meant(session, caught, message))
   session.face.failure(message, lines, errors.is_interruption(caught.err) and "interrupted" or "error")
 end
 
@@ -119,17 +130,37 @@ local function shell(command)
   return status == 0
 end
 
--- A note if the input is a name that nobody has defined: its nil may be a slip of the fingers.
-local function note_unknown(piece, session)
-  local name = piece.text:match "^%s*return%s+([%a_][%w_]*)%s*$"
-  if not name or name == "nil" or session.locals.cells[name] then return end
-  local list = {}
-  for known in pairs(locals.values(session.locals)) do list[#list + 1] = known end
-  for known in next, session.env do if type(known) == "string" then list[#list + 1] = known end end
-  local near, words = options.nearest(name, list), python.of_name(name)
+local function note(form, ...)
   io.stdout:flush()
-  io.stderr:write(("note: nothing is named %s%s\n"):format(name, words and "; " .. words
-    or near and "; did you mean " .. near .. "?" or ""))
+  io.stderr:write("note: ", form:format(...), "\n")
+end
+
+-- A note if the input is a name that nobody has defined, or a field of an object: its nil may be a slip of the fingers.
+local function note_unknown(piece, session)
+  local path = piece.text:match "^%s*return%s+([%a_][%w_.]*)%s*$"
+  if not path or path == "nil" or session.locals.cells[path] then return end
+  local word, owner = near.of_path(path, repl.known_names(session)), path:match "^(.*)%."
+  local words = not owner and python.of_name(path) or word and "did you mean " .. word .. "?"
+  if owner and not words then return end
+  if owner then note("%s has no %s; %s", owner, path:match "[^.]*$", words)
+  else note("nothing is named %s%s", path, words and "; " .. words or "") end
+end
+
+-- A note on results that the input may not have been meant to have.
+local function note_slip(results, piece, session)
+  local method = near.dotted(piece.text, repl.known_names(session))
+  if method then note("a dot calls it without the tensor; the method is %s()", method) end
+  local item = results.n == 1 and results[1] == nil and piece.text:match "%[%s*(%-?%d+)%s*%]%s*$"
+  if item and tonumber(item) < 1 then
+    note("there is no item %s: lists count from 1, and list[#list] is the last", item)
+  end
+end
+
+local function note_unchanged(results, piece)
+  local name, method = python.unchanged(piece.text)
+  if name and require("agad.core").is_tensor(results[1]) then
+    note("%s is as it was; %s:%s() would change it", name, name, method)
+  end
 end
 
 -- Shows the results of a piece of input, and keeps the first one as `_` and in `results`.
@@ -141,9 +172,11 @@ local function show(results, piece, session, last)
       if number <= session.count - KEPT then session.results[number] = nil end
     end
   end
-  if piece.silent or results.n == 0 then return end
+  if piece.silent or results.n == 0 then return note_unchanged(results, piece) end
   session.face.results(results, last)
   if results.n == 1 and results[1] == nil then note_unknown(piece, session) end
+  note_slip(results, piece, session)
+  note_unchanged(results, piece)
 end
 
 -- The time of a slow command, and the memory that tensors hold after it.
@@ -259,11 +292,21 @@ local function is_inside(text)
   return last ~= nil and last.open and (last.kind == "string" or last.text:find "^%-%-%[=*%[" ~= nil)
 end
 
+local function begins_with_prompt(text) return text:find "^agad> " ~= nil or text:find "^th> " ~= nil end
+
+-- Lines that were copied with the prompts before them, also torch7's.
+local function without_prompts(text)
+  local bare = ("\n" .. text):gsub("\nagad> ", "\n"):gsub("\nth> ", "\n"):gsub("\n    > ", "\n")
+  return bare:sub(2)
+end
+
 -- Reads one whole input at the terminal; false after Ctrl-C, nil at the end.
 local function read_whole(read, add, is_waiting)
-  local text
+  local text, is_copied
   while true do
     local line, replaces = read(text and "    > " or "agad> ", text)
+    is_copied = is_copied or line and begins_with_prompt(line)
+    if line and is_copied then line = without_prompts(line) end
     if not line then
       if text then add(text) end
       if text and line == nil then return false end

@@ -102,14 +102,15 @@ function names.add(session, own, width)
   end
 
   --- @name print(...)
-  --- Lua's print, which here shows what is in a table.
+  --- Lua's print, which here shows what is in a table, and says what bytes are that are no text.
   -- @example print({1, 2, name = "x"}, agad.rand(2))
   env.print = function(...)
     local list = table.pack(...)
     for i = 1, list.n do
       local meta = getmetatable(list[i])
       local bare = type(list[i]) == "table" and not (type(meta) == "table" and rawget(meta, "__tostring"))
-      list[i] = bare and printing.text(list[i], {width = width()}) or tostring(list[i])
+      local raw = type(list[i]) == "string" and not utf8.len(list[i]) and printing.bytes(list[i])
+      list[i] = raw or bare and printing.text(list[i], {width = width()}) or tostring(list[i])
     end
     io.stdout:write(table.concat(list, "\t"), "\n")
   end

@@ -15,8 +15,10 @@ local MOST_BYTES = 1000                            -- of what is no text, to be 
 
 local starts = {{"^\137PNG", "a PNG picture"}, {"^%%PDF", "a PDF document"}, {"^<%?xml.-<svg", "an SVG picture"}}
 
--- What is no text for people: pictures and other bytes; nil for other text.
-local function of_bytes(s)
+--- What is no text for people, such as pictures, in words.
+-- @param s string
+-- @return string; nil for other text
+function print.bytes(s)
   for _, one in ipairs(starts) do
     if #s > MOST_BYTES and s:find(one[1]) then
       return ("%s of %d bytes; with a path it is written, without any shown"):format(one[2], #s)
@@ -176,7 +178,7 @@ local function coloured(shown)
 end
 
 local function of_value(v, o)
-  if type(v) == "string" then return of_bytes(v) or of_string(v) end
+  if type(v) == "string" then return print.bytes(v) or of_string(v) end
   if type(v) == "function" then return of_function(v, o.width) end
   local meta = getmetatable(v)
   local describe = type(meta) == "table" and rawget(meta, "__describe")

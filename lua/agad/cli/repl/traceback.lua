@@ -119,6 +119,15 @@ function traceback.frames(frames, session, names, width)
   return table.concat(out, "\n")
 end
 
+-- The position before a message ("file.lua:3: ") if it is in the user's file and none of the frames, which stand below
+-- the message, shows it: a syntax error that dofile met.
+local function unseen_position(err, frames)
+  local position, file = (type(err) == "string" and err or ""):match "^(([^:\n]-%.lua):%d+: )"
+  if not file or is_own("@" .. file) or err:find("^attempt to ", #position + 1) then return "" end
+  for _, frame in ipairs(frames) do if frame.source == "@" .. file then return "" end end
+  return position
+end
+
 --- An error as text: its message, then the lines that led to it if they say more than the message does.
 -- @param caught table of `traceback.caught`
 -- @param session table texts: name -> text of the inputs
@@ -134,6 +143,7 @@ function traceback.show(caught, session, names, width)
   local bare = type(err) == "table" and not (type(meta) == "table" and rawget(meta, "__tostring"))
   local message = bare and "the error is a table: " .. printing.text(err, {width = width})
     or common.message(err)
+  message = unseen_position(err, caught.frames) .. message
   while message:find "^input %d+:%d+: " do message = message:gsub("^input %d+:%d+: ", "") end
   local lines, frames = {}, caught.frames
   if frames[1] then                                        -- its line shows where that is

@@ -30,7 +30,8 @@ function gnuplot.target(path)
   if gnuplot.notebook(path) then return "png" end
   if path == nil or path == "-" then return terminal.sixel() and "sixel" or "dumb" end
   if type(path) ~= "string" then
-    fail("a plot goes to a file whose name is given, not to %s", require("agad.base.values").brief(path))
+    fail("a plot goes to a file whose name is given, not to %s%s", require("agad.base.values").brief(path),
+      type(path) == "table" and "; options of agad.plot such as title belong in its first table" or "")
   end
   local ending = path:lower():match "%.(%a+)$"
   if ending ~= "png" and ending ~= "svg" and ending ~= "pdf" then
