@@ -246,7 +246,8 @@ describe("the checker", function()
 
   it("refuses definitions that say nothing sound", function()
     assert.has_error(function() option {defualt = 3} end, "option: unknown option defualt; did you mean default?; "
-      .. "known: about, above, below, choices, count, default, flag, help, kind, max, min, of, results, suggest, unit")
+      .. "known: about, above, auto, below, choices, count, default, flag, help, kind, max, min, of, results, suggest, "
+      .. "unit")
     assert.has_error(function() option {default = 3, min = 4} end, "default = 3: it must be at least 4")
     assert.has_error(function() option {kind = "colour"} end, "option: there is no kind colour")
   end)
