@@ -34,7 +34,7 @@ struct pixels {
       pixels_before *= t.size(d);
     }
     if (apart < 0 || (apart < t.size(1) && pixels_before > 1)) return;
-    first = (char *)t.const_data_ptr();
+    first = static_cast<char *>(const_cast<void *>(t.const_data_ptr()));
     step = (size_t)apart, channels = (size_t)t.size(1), rows = (size_t)pixels_before;
     fits = true;
   }
@@ -99,12 +99,12 @@ void at_add_(at_tensor *a, const at_tensor *b, double alpha) {
     Tensor ta = at_unwrap(a);
     const Tensor &tb = at_unwrap(b);
     const pixels pa(ta), pb(tb);
-    if (alpha != 1 || !ours(ta, tb) || !pa.fits || !pb.fits) {
-      ta.add_(tb, alpha);
-      return;
+    if (alpha != 1) ta.add_(tb, alpha); /* integers take none */
+    else if (!ours(ta, tb) || !pa.fits || !pb.fits) ta.add_(tb);
+    else {
+      add(pa, pa, pb, ta);
+      ta.unsafeGetTensorImpl()->bump_version();
     }
-    add(pa, pa, pb, ta);
-    ta.unsafeGetTensorImpl()->bump_version();
   });
 }
 

@@ -75,7 +75,7 @@ return configuration.define("trainer", {
   },
   precision = option {choices = {"auto", "fp32", "tf32", "bf16", "fp64"}, flag = "P", help = "arithmetic of the nets"},
   device = option {kind = device, default = "auto", results = false, flag = "D",
-    suggest = {"auto", table.unpack(require("agad.tensor.operators").devices)},
+    suggest = function() return {"auto", table.unpack(require("agad.tensor.operators").devices)} end,
     help = "auto, cpu, cuda or cuda:N"},
   seed = option {default = 1, min = 0, flag = "N", help = "seed of weights, sampling and noise"},
   deterministic = option {default = false, help = "bit-identical results for the same seed, machine and threads"},

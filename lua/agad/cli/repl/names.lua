@@ -68,13 +68,14 @@ function names.add(session, own, width)
   --- Shows the lines that led to the latest error, with the local variables of their functions; or returns those.
   -- @param n integer the line's number: where(1) is a table of the variables where the error arose (nil: shows all)
   -- @return table name -> value
-  -- @example where(1).x
+  -- @example where()
   env.where = function(n)
     local frames = session.frames or {}
     if n == nil then
       io.stdout:write(frames[1] and traceback.frames(frames, session, own(), width()) or "no error yet", "\n")
       return
     end
+    if #frames == 0 then error("where: there was no error yet", 2) end
     local frame = frames[n] or error(("where takes a number from 1 to %d; where() shows them"):format(#frames), 2)
     local found = {}
     for i = #(frame.variables or {}), 1, -1 do found[frame.variables[i].name] = frame.variables[i].value end
