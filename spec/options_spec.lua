@@ -62,7 +62,8 @@ describe("options.resolve", function()
     for _, wrong in ipairs {1, -1, "1", "0/4", "5/4", "1/1001", "1/4/2", "quarter", true, 0 / 0} do
       local text = message {ema = wrong}
       assert.matches("ema = ", text, 1, true)
-      assert.matches("it must be auto, a decay of at least 0 and below 1, or a share of the steps so far", text, 1, true)
+      assert.matches("it must be auto, a decay of at least 0 and below 1, or a share of the steps so far, from 1/1000",
+        text, 1, true)
     end
   end)
 

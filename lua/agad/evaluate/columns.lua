@@ -15,8 +15,8 @@ columns.RUNNING_ONLY = "what its scores are compared with was fitted under runni
 -- The values of bn_eval whose statistics are computed after training, of training pictures.
 columns.computed = {recalibrated = true, training = true, mixture = true}
 
---- The batch-norm statistics of the column `steady`, of the threshold and of the saved model, all with averaged weights:
--- those of bn_eval if they are computed after training, or else others.
+--- The batch-norm statistics of the column `steady`, the threshold and the saved model, all with averaged weights: of
+-- bn_eval if they are computed after training, or else others.
 -- @param config table bn_eval
 -- @param others string what bn_eval = auto stands for (default: recalibrated)
 -- @return string

@@ -236,8 +236,8 @@ function model:scores(task)
     classes = classes, threshold = self.threshold, all_classes = names, normal = normal, config = self.config}
 end
 
--- Scoring nets: that of the file (averaged weights with its statistics; or raw weights if nothing was averaged), and that of
--- a run directory (raw weights, running statistics). If best_val chose an epoch, only `own` uses the file's.
+-- Scoring nets: that of the file (averaged weights with its statistics; or raw weights if nothing was averaged), and
+-- that of a run directory (raw weights, running statistics). If best_val chose an epoch, only `own` uses the file's.
 local function sources(self, dir)
   local program = core.json_decode(self.handle:about()).program
   local stored = core.load(self.path)

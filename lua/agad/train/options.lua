@@ -31,8 +31,8 @@ local function average(key, d, v)
     while b > 0 do a, b = b, a % b end                   -- their greatest common divisor
     return ("%d/%d"):format(part // a, whole // a)
   end
-  error(("%s = %s: it must be auto, a decay of at least 0 and below 1, or a share of the steps so far, from 1/1000 to 1/1")
-    :format(key, options.show(v)), 0)
+  error(("%s = %s: it must be auto, a decay of at least 0 and below 1, or a share of the steps so far, from 1/1000 to "
+    .. "1/1"):format(key, options.show(v)), 0)
 end
 
 local function auto_average(config, method, task)

@@ -288,11 +288,11 @@ function run:__describe()
     self.precision)
   if next(self.losses) then lines[#lines + 1] = "losses: " .. figures(self.losses, "%s %.4g") end
   local last = self.history[#self.history]
-  local columns = {}
-  for name, v in pairs(last or {}) do columns[name:match "^auroc_(.*)$" or ""] = v end
-  columns[""] = nil
-  if next(columns) then
-    lines[#lines + 1] = ("AUROC after epoch %d: %s"):format(last.epoch, (figures(columns, "%s %.4f"):gsub("_", "-")))
+  local aurocs = {}
+  for name, v in pairs(last or {}) do aurocs[name:match "^auroc_(.*)$" or ""] = v end
+  aurocs[""] = nil
+  if next(aurocs) then
+    lines[#lines + 1] = ("AUROC after epoch %d: %s"):format(last.epoch, (figures(aurocs, "%s %.4f"):gsub("_", "-")))
   end
   return lines
 end
