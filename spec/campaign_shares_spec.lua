@@ -12,6 +12,8 @@ local has = checks.has
 
 teardown(campaigns.remove)
 
+local function trained(spec) return campaign.run(spec, {program = campaigns.agad, workers = 2}) end
+
 describe("a campaign's cores", function()
   it("are divided between runs, alike after whatever ended it where they are deterministic #slow", function()
     local spec, given = campaigns.tiny("shares", {grid = {seed = {1, 2}}}), os.getenv "OMP_NUM_THREADS"
@@ -21,19 +23,19 @@ describe("a campaign's cores", function()
     end)
     spec.options.threads = nil
     local share = math.max(1, core.cores() // math.min(2, core.cores()))
-    local result = campaign.run(spec, {program = campaigns.agad, workers = 2})
+    local result = trained(spec)
     for _, one in ipairs(result.runs) do assert.same({"finished", share}, {one.state, one.row.config.threads}) end
     os.execute(("rm -r '%s'"):format(result.runs[1].dir))          -- now it is the only one left
-    local again = campaign.run(spec, {program = campaigns.agad, workers = 2})
+    local again = trained(spec)
     assert.same({share, result.runs[1].row.auroc}, {again.runs[1].row.config.threads, again.runs[1].row.auroc})
     spec = campaigns.tiny("shares", {grid = {seed = {3}}})
     spec.options.threads = nil
-    assert.equal(core.cores(), campaign.run(spec, {program = campaigns.agad, workers = 2}).runs[1].row.config.threads)
+    assert.equal(core.cores(), trained(spec).runs[1].row.config.threads)
     luv.os_setenv("OMP_NUM_THREADS", "1")
     spec.grid.seed = {4}
-    assert.equal(1, campaign.run(spec, {program = campaigns.agad, workers = 2}).runs[1].row.config.threads)
+    assert.equal(1, trained(spec).runs[1].row.config.threads)
     spec.grid.seed, spec.options.threads = {5}, 3
-    assert.equal(3, campaign.run(spec, {program = campaigns.agad, workers = 2}).runs[1].row.config.threads)
+    assert.equal(3, trained(spec).runs[1].row.config.threads)
   end)
 
   it("are as many as the runs at a time, whoever asks for more", function()

@@ -378,6 +378,17 @@ describe("the REPL's help", function()
     assert.matches("\nmine         5\nt            %[float32 2x3 cpu%]\nyours        function: [^\n]+\n$", out)
   end)
 
+  it("explains a name before ?, and shows the source of a function before ??", function()
+    local out, err, status = piped("local function twice(x)\n  if x then\n    return 2 * x\n  end\nend", "twice??",
+      "agad.options.nearest??", "math.sin??", "agad.softmax??", "agad.options.nearest?", "nosuchname??")
+    assert.same({"", 0}, {err, status})
+    assert.matches("^input 1:1\nlocal function twice%(x%)\n  if x then\n    return 2 %* x\n  end\nend\n", out)
+    assert.matches("\n[^\n]*options%.lua:%d+\nfunction [%w_.]*nearest%(.-\nend\nmath%.sin: a function of Lua", out)
+    assert.matches("manual/5%.4%)\n%(written in C%)\nagad%.softmax: .-\n%(written in C%)\n", out)
+    assert.matches("\nagad%.base%.options%.nearest%(word, names, many%)\n", out)
+    assert.matches("\nthere is no documentation for nosuchname", out)
+  end)
+
   it("runs commands of the shell", function()
     local out, err, status = piped("! echo from here", "!exit 3")
     assert.same({"from here\n", "the command ended with status 3\n", 1}, {out, err, status})

@@ -119,7 +119,9 @@ kernel_gradient plan_of(const conv_shape &g, bool *can) {
 
 const uint16_t *bits(const Tensor &t) { return reinterpret_cast<const uint16_t *>(t.const_data_ptr<c10::BFloat16>()); }
 
-constexpr int64_t kPacked = 1 << 19; /* numbers of packed pictures: they stay in the second-level cache */
+/* Numbers of packed pictures, which stay in the second-level cache, in whole rounds of the threads that pack; but of large
+ * pictures as many as so many threads pack at the same time. */
+constexpr int64_t kPacked = 1 << 19, kPackers = 8;
 
 } // namespace
 
@@ -133,7 +135,8 @@ Tensor conv_pairs_dw(const conv_shape &g, const Tensor &s, const Tensor &l) {
   bool can;
   const kernel_gradient p = plan_of(g, &can);
   const int64_t size = (int64_t)(p.s_size + p.l_size);
-  const int64_t at_once = std::min(g.n, std::max<int64_t>(kPacked / size, at::get_num_threads()));
+  const int64_t fit = kPacked / size, packers = std::min<int64_t>(at::get_num_threads(), kPackers);
+  const int64_t at_once = std::min(g.n, std::max(fit - fit % packers, packers));
   const int64_t groups = std::min<int64_t>(4, (int64_t)p.row_blocks), blocks = (int64_t)p.column_blocks;
   const Tensor packed = at::empty({at_once * size}, at::kInt);
   const Tensor dw = at::zeros({(int64_t)(p.row_blocks * p.rows), g.kh, g.kw, g.cl}, at::kFloat);

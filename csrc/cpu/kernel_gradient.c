@@ -4,6 +4,9 @@
 
 #include <string.h>
 
+/* Rows of a block of 64 and of 32 columns: what the registers hold. */
+enum { FEW_ROWS = 6, MOST_ROWS = 8 };
+
 /* The rest and the quotient of a division whose quotient is rounded down. */
 static ptrdiff_t rest_of(ptrdiff_t a, ptrdiff_t b) { return (a % b + b) % b; }
 static ptrdiff_t quotient(ptrdiff_t a, ptrdiff_t b) { return (a - rest_of(a, b)) / b; }
@@ -12,7 +15,7 @@ int kernel_gradient_plan(kernel_gradient *g) {
   if (g->cl % 32 || g->cl > KERNEL_GRADIENT_MOST || g->cs > KERNEL_GRADIENT_MOST || g->ws < 2) return 0;
   if (g->stride[0] < 1 || g->stride[0] > KERNEL_GRADIENT_STRIDE || g->stride[1] < 1) return 0;
   g->columns = g->cl % 64 ? 32 : 64;
-  g->rows = g->columns == 64 ? 6 : 8;
+  g->rows = g->columns == 64 ? FEW_ROWS : MOST_ROWS;
   g->column_blocks = g->cl / g->columns;
   g->row_blocks = (g->cs + g->rows - 1) / g->rows;
   g->pairs = (g->ws + 1) / 2;
@@ -54,17 +57,24 @@ FOR static inline void pair_up(uint32_t *to, const uint16_t *a, const uint16_t *
   for (size_t i = 0; i < n; i++) to[i] = a[i] | (uint32_t)b[i] << 16;
 }
 
-/* [row block][pixel pair][row] */
-FOR void kernel_gradient_pack_s(const kernel_gradient *g, uint32_t *to, const uint16_t *s) {
-  uint32_t both[KERNEL_GRADIENT_MOST + 8];
-  const size_t size = g->hs * g->pairs * g->rows;
+/* rows is a constant, so that a block is copied by one or two instructions */
+FOR static inline __attribute__((always_inline)) void pack_rows(const kernel_gradient *g, uint32_t *to,
+                                                                const uint16_t *s, size_t rows) {
+  uint32_t both[KERNEL_GRADIENT_MOST + MOST_ROWS];
+  const size_t size = g->hs * g->pairs * rows;
   memset(both + g->cs, 0, sizeof both - g->cs * sizeof *both);
   for (size_t y = 0; y < g->hs; y++)
-    for (size_t x = 0; x < g->ws; x += 2, to += g->rows) {
+    for (size_t x = 0; x < g->ws; x += 2, to += rows) {
       const uint16_t *a = s + (y * g->ws + x) * g->cs;
       pair_up(both, a, x + 1 < g->ws ? a + g->cs : zeros, g->cs);
-      for (size_t b = 0; b < g->row_blocks; b++) memcpy(to + b * size, both + b * g->rows, g->rows * sizeof *to);
+      for (size_t b = 0; b < g->row_blocks; b++) memcpy(to + b * size, both + b * rows, rows * sizeof *to);
     }
+}
+
+/* [row block][pixel pair][row] */
+FOR void kernel_gradient_pack_s(const kernel_gradient *g, uint32_t *to, const uint16_t *s) {
+  if (g->rows == MOST_ROWS) pack_rows(g, to, s, MOST_ROWS);
+  else pack_rows(g, to, s, FEW_ROWS);
 }
 
 /* [kx][column block][line][pair][column] */
@@ -94,7 +104,7 @@ FOR void kernel_gradient_pack_l(const kernel_gradient *g, uint32_t *to, const ui
 FOR static inline __attribute__((always_inline)) void block(int rows, int registers, float *dw, size_t row,
                                                             const uint32_t *s, size_t s_size, const uint32_t *l,
                                                             size_t l_size, size_t n, size_t depth) {
-  __m512 sum[8][4];
+  __m512 sum[MOST_ROWS][4];
   UNROLL for (int i = 0; i < rows; i++) UNROLL for (int k = 0; k < registers; k++) sum[i][k] =
       _mm512_loadu_ps(dw + (size_t)i * row + 16 * k);
   for (; n > 0; n--, s += s_size, l += l_size) {
@@ -129,8 +139,8 @@ FOR void kernel_gradient_add(const kernel_gradient *g, float *dw, const uint32_t
         float *to = dw + b * g->rows * row;
         const uint32_t *a = s + from * g->s_size + (b * all + t) * g->rows;
         const uint32_t *of = l + from * g->l_size + t * g->columns;
-        if (g->columns == 64) block(6, 4, to, row, a, g->s_size, of, g->l_size, pictures, depth);
-        else block(8, 2, to, row, a, g->s_size, of, g->l_size, pictures, depth);
+        if (g->columns == 64) block(FEW_ROWS, 4, to, row, a, g->s_size, of, g->l_size, pictures, depth);
+        else block(MOST_ROWS, 2, to, row, a, g->s_size, of, g->l_size, pictures, depth);
       }
     }
 }

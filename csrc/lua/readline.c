@@ -26,7 +26,7 @@ static struct {
 } rl;
 
 static volatile sig_atomic_t stopped, continued, resized;
-static int complete;  /* all of the above were found */
+static int has_all;   /* all of the above were found */
 static int scrolling; /* the line is taller than the screen and shown as one that scrolls sideways */
 
 /* ---- display ---- */
@@ -145,19 +145,19 @@ static int readline_open(lua_State *L) {
                  {"free_history_entry", &rl.free_history_entry},
                  {"history_length", &rl.history_length}};
   void *library = dlopen(luaL_checkstring(L, 1), RTLD_LAZY | RTLD_NOLOAD);
-  complete = library != NULL;
+  has_all = library != NULL;
   for (size_t i = 0; library && i < sizeof symbols / sizeof *symbols; i++) {
     void *found = dlsym(library, symbols[i].name);
     memcpy(symbols[i].place, &found, sizeof found);
-    if (!found) complete = 0;
+    if (!found) has_all = 0;
   }
   if (library) dlclose(library); /* lua-readline keeps it loaded */
-  lua_pushboolean(L, complete);
+  lua_pushboolean(L, has_all);
   return 1;
 }
 
 /* Whether readline is at work: before its first line it has no streams. */
-static int begun(void) { return complete && *rl.outstream; }
+static int begun(void) { return has_all && *rl.outstream; }
 
 /* Once the user's own keys are known, which is when the first line is read. */
 static void bind_keys(void) {
@@ -192,7 +192,7 @@ static struct sigaction before_stop, before_continue, before_resize;
 /* readline_begin(): after the prompt of a line */
 static int readline_begin(lua_State *L) {
   (void)L;
-  if (!complete) return 0;
+  if (!has_all) return 0;
   stopped = continued = resized = 0;
   *rl.eof_found = 0; /* otherwise each prompt after a Ctrl-D is followed by an empty line */
   rl.reset_screen_size();
@@ -205,7 +205,7 @@ static int readline_begin(lua_State *L) {
 /* readline_end(): after it */
 static int readline_end(lua_State *L) {
   (void)L;
-  if (!complete) return 0;
+  if (!has_all) return 0;
   sigaction(SIGTSTP, &before_stop, NULL);
   sigaction(SIGCONT, &before_continue, NULL);
   sigaction(SIGWINCH, &before_resize, NULL);
@@ -257,13 +257,13 @@ static int readline_leave(lua_State *L) {
 
 /* readline_recalled() -> whether the line that was just read was made of the last entry of the history */
 static int readline_recalled(lua_State *L) {
-  lua_pushboolean(L, complete && rl.where_history() == *rl.history_length - 1);
+  lua_pushboolean(L, has_all && rl.where_history() == *rl.history_length - 1);
   return 1;
 }
 
 /* readline_forget(): removes the last entry of the history */
 static int readline_forget(lua_State *L) {
-  void *entry = complete && *rl.history_length > 0 ? rl.remove_history(*rl.history_length - 1) : NULL;
+  void *entry = has_all && *rl.history_length > 0 ? rl.remove_history(*rl.history_length - 1) : NULL;
   (void)L;
   if (entry) free(rl.free_history_entry(entry));
   return 0;
@@ -273,7 +273,7 @@ static int readline_forget(lua_State *L) {
  * parts only, and folders end in a slash */
 static int readline_lists_files(lua_State *L) {
   (void)L;
-  if (complete) *rl.completes_paths = *rl.marks_links = 1;
+  if (has_all) *rl.completes_paths = *rl.marks_links = 1;
   return 0;
 }
 

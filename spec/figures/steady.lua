@@ -1,15 +1,18 @@
 -- What to average the scored weights over: several rules from one training, three seeds, after epochs 1, 2, 4 and 8;
--- with bn_eval = recalibrated or, where anomalies are known, with training and mixture too; and whether held-out
--- normals say when to stop where no anomaly is known. Three tables. What is missing in
+-- with bn_eval = recalibrated or, where anomalies are known (of all classes, or of one), with training and mixture too;
+-- and whether held-out normals say when to stop where no anomaly is known. Three tables. What is missing in
 -- spec/figures/measured/steady.jsonl is trained first, 5 minutes to an hour each; MNIST and Fashion-MNIST are needed
 -- (AGAD_DATA), and what is not there is said and passed over. Arguments choose what is trained:
---     build/agad spec/figures/steady.lua [set=weave] [normal=cloth] [gamma=.05] [seed=1]
+--     build/agad spec/figures/steady.lua [set=weave] [normal=cloth] [gamma=.05] [classes=1] [seed=1]
 
 local agad = require "agad"
 local core = agad.core
 local measure = dofile "spec/figures/support/steady.lua"
 
-local PATH, EPOCHS, SEEDS, GAMMAS = "spec/figures/measured/steady.jsonl", {1, 2, 4, 8}, {1, 2, 3}, {0.05, 0.0}
+local PATH, EPOCHS, SEEDS = "spec/figures/measured/steady.jsonl", {1, 2, 4, 8}, {1, 2, 3}
+-- What is known: a share of the training side, and of how many classes; "all" where a set's anomalies are of one kind.
+local KNOWN = {{gamma = 0.05, classes = "all"}, {gamma = 0.0, classes = "all"}, {gamma = 0.05, classes = 1}}
+local ONE_KIND = {weave = true}
 local SHARES = {["1/1"] = 1, ["1/2"] = 1 / 2, ["1/4"] = 1 / 4, ["1/9"] = 1 / 9, ["1/16"] = 1 / 16}
 local OF_NORMALS = {"plain", "present", "1/1", "1/2", "1/4", "1/9", "1/16"}
 local OF_MIXTURE = {"present training", "1/4 training", "1/9 training", "1/16 training", "present mixture",
@@ -24,13 +27,15 @@ local sets = {{"weave", {"cloth", "metal", "grain", "dots"}, 500}, {"mnist", {0,
 
 -- Records ------------------------------------------------------------------------------------------
 
-local function id(set, normal, gamma, seed) return ("%s %s %g %d"):format(set, normal, gamma, seed) end
+local function id(set, normal, known, seed)
+  return ("%s %s %g %s %d"):format(set, normal, known.gamma, known.classes, seed)
+end
 
 local records = {}
 local file = io.open(PATH)
 for line in file and file:lines() or function() end do
   local r = core.json_decode(line)
-  records[id(r.set, r.normal, r.gamma, r.seed)] = r
+  records[id(r.set, r.normal, {gamma = r.gamma, classes = r.config.anom_classes}, r.seed)] = r
 end
 if file then file:close() end
 
@@ -45,29 +50,31 @@ local function load(set, normal)
   return loaded[key]
 end
 
-local function add(set, normal, gamma, seed, anomalies)
-  if records[id(set, normal, gamma, seed)] then return end
+local function add(set, normal, known, seed, anomalies)
+  local name, gamma = id(set, normal, known, seed), known.gamma
+  if records[name] then return end
   local pictures = os.getenv "FIGURES" ~= "now" and load(set, normal)
   if not pictures then
-    io.stderr:write(("steady: %s is not measured\n"):format(id(set, normal, gamma, seed)))
+    io.stderr:write(("steady: %s is not measured\n"):format(name))
     return
   end
   local record = measure(pictures, {shares = SHARES, epochs = EPOCHS, columns = gamma == 0 and OF_NORMALS or COLUMNS,
     every = gamma == 0 and {"present", STOPPED} or {},
-    task = {normal = normal, gamma = gamma, holdout = .1, test_limit = anomalies, task_seed = seed},
+    task = {normal = normal, gamma = gamma, anom_classes = known.classes, holdout = .1, test_limit = anomalies,
+      task_seed = seed},
     run = {method = "agad", net = "naive", precision = "fp32", threads = 1, epochs = EPOCHS[#EPOCHS], ema = .99,
       seed = seed}})
   record.set, record.normal, record.gamma, record.seed = set, normal, gamma, seed
-  records[id(set, normal, gamma, seed)] = record
+  records[name] = record
   local to = assert(io.open(PATH, "a"))
   to:write(core.json_encode(record), "\n")
   to:close()
 end
 
-local known, wanted = {set = true, normal = true, gamma = true, seed = true}, {}
+local keys, wanted = {set = true, normal = true, gamma = true, classes = true, seed = true}, {}
 for _, text in ipairs(arg) do
   local key, v = text:match "^(%w+)=(.+)$"
-  if not known[key] then error("steady: " .. text .. ": give set=, normal=, gamma= or seed=", 0) end
+  if not keys[key] then error("steady: " .. text .. ": give set=, normal=, gamma=, classes= or seed=", 0) end
   wanted[key] = tonumber(v) or v
 end
 
@@ -79,10 +86,10 @@ end
 -- The short ones first, and then every class once before any is measured again.
 local function measure_all()
   local function one(set, seed)
-    for _, gamma in ipairs(GAMMAS) do
-      for _, normal in ipairs(set[2]) do
-        if is_wanted {set = set[1], normal = normal, gamma = gamma, seed = seed} then
-          add(set[1], normal, gamma, seed, set[3])
+    for _, known in ipairs(KNOWN) do
+      for _, normal in ipairs(known.classes == 1 and ONE_KIND[set[1]] and {} or set[2]) do
+        if is_wanted {set = set[1], normal = normal, gamma = known.gamma, classes = known.classes, seed = seed} then
+          add(set[1], normal, known, seed, set[3])
         end
       end
     end
@@ -94,19 +101,21 @@ measure_all()
 
 -- Tables -------------------------------------------------------------------------------------------
 
--- The records of a class and a gamma, one for each seed that was measured.
-local function of_class(set, normal, gamma)
+-- The records of a class and of what is known, one for each seed that was measured.
+local function of_class(set, normal, known)
   local list = {}
-  for _, seed in ipairs(SEEDS) do list[#list + 1] = records[id(set, normal, gamma, seed)] end
+  for _, seed in ipairs(SEEDS) do list[#list + 1] = records[id(set, normal, known, seed)] end
   return list
 end
 
 local function each_class(f)
   for _, set in ipairs(sets) do
     for _, normal in ipairs(set[2]) do
-      for _, gamma in ipairs(GAMMAS) do
-        local list = of_class(set[1], normal, gamma)
-        if #list > 0 then f(("%s %s, γ = %g"):format(set[1], normal, gamma), list, gamma) end
+      for _, known in ipairs(KNOWN) do
+        local list = of_class(set[1], normal, known)
+        local name = ("%s %s, γ = %g%s"):format(set[1], normal, known.gamma,
+          known.classes == 1 and " of one class" or "")
+        if #list > 0 then f(name, list, known.gamma) end
       end
     end
   end
@@ -159,7 +168,7 @@ each_class(function(name, list)
   row(cells)
 end)
 
-print(("\nOf %d rows (a class, a gamma and an epoch):"):format(rows))
+print(("\nOf %d rows (a class, what is known, and an epoch):"):format(rows))
 head_of {"averaged over", "mean of the medians", "mean range over the seeds", "widest range",
   "rows more than 1 below plain", "below ema = .99"}
 for _, column in ipairs(rows > 0 and COLUMNS or {}) do

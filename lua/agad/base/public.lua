@@ -19,4 +19,9 @@ for _, part in ipairs {"curves", "draw", "pictures", "reconstructions", "scores"
   name_of["agad.evaluate.plot." .. part] = "agad.plot"
 end
 
-return {module_of = module_of, name_of = name_of}
+-- What users of a run need, which completion offers.
+local run = {"close", "config", "device", "dtype", "epoch", "evaluate", "fit", "history", "info", "interrupted",
+  "losses", "method", "nets", "next_phase", "notes", "phase_name", "precision", "rates", "recalibrate", "save",
+  "scorer", "seconds", "shape", "stages", "state", "step", "steps", "task", "tensors", "train_step"}
+
+return {module_of = module_of, name_of = name_of, members = {run = run}}

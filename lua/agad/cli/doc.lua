@@ -169,6 +169,19 @@ function doc.is_space(name)
   return false
 end
 
+--- The documented methods of a class.
+-- @param class string "run", "task" …
+-- @return list of names
+function doc.methods(class)
+  if not index then doc.refresh() end
+  local list = {}
+  for _, name in ipairs(index.names) do
+    local of, method = name:match "([%w_]+):([%w_]+)$"
+    if of == class then list[#list + 1] = method end
+  end
+  return list
+end
+
 --- The doc entries for a name or a value.
 -- The beginning of a name may be left out (`trainer`, `run:fit`, `fit`); exact matches come first.
 -- @param what any a name, a function, or a module's table

@@ -28,11 +28,7 @@ local takes = require("agad.base.options").takes
 local run = {}
 run.__index = run
 run.__name = "agad.run"
-
--- What users of a run need, which completion offers: the one list of it.
-run.__public = {"close", "config", "device", "dtype", "epoch", "evaluate", "fit", "history", "info", "interrupted",
-  "losses", "method", "nets", "next_phase", "notes", "phase_name", "precision", "rates", "recalibrate", "save",
-  "scorer", "seconds", "shape", "stages", "state", "step", "steps", "task", "tensors", "train_step"}
+run.__public = require("agad.base.public").members.run
 
 local trainer = {}
 

@@ -1,8 +1,9 @@
--- Completion: what may stand at a place of a text. Names and fields; in the table of a call, its options and their
--- values (calls.lua); in a string, file names.
+-- Completion: what may stand at a place of a text. Names and fields, of what a call gives too (returned.lua); in the
+-- table of a call, its options and their values (calls.lua); in a string, file names.
 
 local calls = require "agad.cli.repl.calls"
 local lfs = require "lfs"
+local returned = require "agad.cli.repl.returned"
 local tokens = require "agad.cli.repl.tokens"
 local sort = require("agad.base.text").sort
 
@@ -60,7 +61,11 @@ local function names_at(list, last, env)
     return start, matching(found, start)
   end
   local value = calls.value(list, i - 1, env)
-  if value == nil then return start, {} end
+  if value == nil then
+    local class = returned.class(list, i - 1, env)
+    if class then returned.names(class, fields, found) end
+    return start, matching(found, start)
+  end
   fields(value, found)
   local names = public(value, start)
   if not names[1] then names = matching(found, start) end

@@ -1,8 +1,9 @@
--- Help: `?` alone, `? NAME`, `?? WORD`, and the text of `who()`.
+-- Help: `?` alone, `? NAME`, `NAME??`, `?? WORD`, and the text of `who()`.
 
 local calls = require "agad.cli.repl.calls"
 local doc = require "agad.cli.doc"
 local printing = require "agad.cli.repl.print"
+local sources = require "agad.cli.repl.source"
 local text = require "agad.base.text"
 local tokens = require "agad.cli.repl.tokens"
 local values = require "agad.base.values"
@@ -11,6 +12,7 @@ local help = {}
 
 local overview = [[
 ? NAME    documents a name: ? trainer, ? agad.data.load, ? run:fit
+NAME??    shows the source of a function that is written in Lua
 ?? WORD   lists the names whose documentation has a word
 ! COMMAND runs a command of the shell
 Tab       completes names, fields, options and their values, and file names in strings
@@ -60,6 +62,11 @@ local function of_function(name, value, env, width)
   return printing.operator(last or name, width)
 end
 
+-- The value of a name, as pcall gives it.
+local function value_of(name, env)
+  return pcall(load("return " .. name:gsub(":", "."), "=?", "t", env) or error)
+end
+
 --- The text of `? NAME`.
 -- @param name string
 -- @param env table the names that are known
@@ -68,8 +75,7 @@ end
 -- @return boolean whether there is anything of this name
 function help.explain(name, env, width)
   if name == "" then return fitted(overview, width), true end
-  local chunk = load("return " .. name:gsub(":", "."), "=?", "t", env)
-  local ok, value = pcall(chunk or error)
+  local ok, value = value_of(name, env)
   local known = ok and type(value) == "function" and doc.lookup(value, width)
   if not known and (not ok or value == nil or is_entry(name)) then known = doc.lookup(name, width) end
   if not known and (type(value) == "function" or value == nil) then
@@ -81,6 +87,21 @@ function help.explain(name, env, width)
       name, name:match "[%w_]*$"), width, 2), false
   end
   return doc.lookup(value, width) or printing.text(value, {width = width}), true
+end
+
+--- The text of `NAME??`.
+-- @param name string
+-- @param env table the names that are known
+-- @param texts table name -> text of the inputs
+-- @param width integer columns
+-- @return string
+function help.source(name, env, texts, width)
+  local ok, value = value_of(name, env)
+  local shown = ok and sources.text(value, texts)
+  if shown then return shown end
+  local explained, found = help.explain(name, env, width)
+  local is_function = ok and type(value) == "function"
+  return found and is_function and explained .. "\n(written in C)" or explained
 end
 
 --- What is known of the name at a place of a text, or else of the function whose call is around it.

@@ -172,14 +172,25 @@ local function run_list(session, list, text, live)
   return ok
 end
 
+-- What `?` and `??` ask for, before or after what they are about: the text, or nil.
+local function asked(session, text)
+  local word = text:match "^%s*%?%?%s*(.-)%s*$"
+  if word then return help.search(word, width()) end
+  local name, marks = text:match "^%s*([%a_][%w_.:]*)%s*(%?%??)%s*$"
+  name = name or text:match "^%s*%?%s*(.-)%s*$"
+  if not name then return nil end
+  local known = repl.known_names(session)
+  if marks == "??" then return help.source(name, known, session.texts, width()) end
+  return (help.explain(name, known, width()))
+end
+
 -- `?`, `??` and `!`, which are not Lua; nil for other input, else whether it went well.
 local function special(session, text)
-  local word = text:match "^%s*%?%?%s*(.-)%s*$"
-  local name = not word and text:match "^%s*%?%s*(.-)%s*$"
   local command = text:match "^%s*!%s*(.-)%s*$"
   if command then return shell(command) end
-  if not (word or name) then return nil end
-  io.stdout:write(word and help.search(word, width()) or help.explain(name, repl.known_names(session), width()), "\n")
+  local answer = asked(session, text)
+  if not answer then return nil end
+  io.stdout:write(answer, "\n")
   io.stdout:flush()
   return true
 end

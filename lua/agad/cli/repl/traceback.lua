@@ -4,13 +4,14 @@ local common = require "agad.cli.common"
 local errors = require "agad.base.errors"
 local printable = require("agad.base.text").printable
 local printing = require "agad.cli.repl.print"
+local sources = require "agad.cli.repl.source"
 
 local traceback = {}
 
 local MOST = 12                                   -- lines shown
 local own = debug.getinfo(1, "S").source:match "^(.*/)cli/repl/traceback%.lua$"
 
-local function is_own(source) return source:sub(1, #own) == own and not os.getenv "AGAD_TRACEBACK" end
+local function is_own(name) return name:sub(1, #own) == own and not os.getenv "AGAD_TRACEBACK" end
 
 -- The local variables of a frame, those of inner blocks first: list of {name, value}.
 local function variables(...)
@@ -75,26 +76,6 @@ function traceback.caught(err, chunk, name, piece)
   return caught
 end
 
-local function line_of(source, line, texts)
-  local text = texts[source:match "^=(.*)$"]
-  if text then
-    for part in (text .. "\n"):gmatch "(.-)\n" do
-      line = line - 1
-      if line == 0 then return part end
-    end
-  end
-  local file = source:sub(1, 1) == "@" and io.open(source:sub(2))
-  if not file then return nil end
-  for part in file:lines() do
-    line = line - 1
-    if line == 0 then
-      file:close()
-      return part
-    end
-  end
-  file:close()
-end
-
 local function cut(line, width)
   line = printable((line:match "^%s*(.-)%s*$"):sub(1, 4 * width))
   local length = utf8.len(line)
@@ -109,15 +90,15 @@ local function name_of(frame, names)
 end
 
 local function frame_text(frame, session, names, width)
-  local source = frame.source:match "^[@=](.*)$" or "a string"
-  local where = ("  %s, line %d%s"):format(printable(source), frame.line,
+  local name = frame.source:match "^[@=](.*)$" or "a string"
+  local where = ("  %s, line %d%s"):format(printable(name), frame.line,
     frame.f and ", in " .. name_of(frame, names) or "")
-  local line = line_of(frame.source, frame.line, session.texts)
-  if not line then return where end
+  local lines = sources.lines(frame.source, frame.line, frame.line, session.texts)
+  if not lines then return where end
   where = where .. ": "
   local room = width - #where
-  if room >= 20 then return where .. cut(line, room) end
-  return where .. "\n    " .. cut(line, math.max(10, width - 4))
+  if room >= 20 then return where .. cut(lines[1], room) end
+  return where .. "\n    " .. cut(lines[1], math.max(10, width - 4))
 end
 
 --- The frames of an error with their variables, as text.
