@@ -381,6 +381,15 @@ describe("agad demo #slow", function()
     assert.equal("\137PNG", read(dir .. "/demo/grid.png"):sub(1, 4))
     assert.is_truthy(lfs.attributes(dir .. "/demo/weave.safetensors"))
   end)
+
+  it("has a steady column at most .01 below plain", function()
+    local row = require("agad.cli.demo").run {out = dir .. "/whole", given = {epochs = 6, threads = 1}, quiet = true,
+      json = true, seconds = 1e6}
+    assert.same({"steady", "1/16", "mixture"}, {row.preset, row.config.ema, row.config.bn_eval})
+    assert.is_true(row.auroc_steady >= row.auroc_plain - .01, ("%.4f, plain %.4f"):format(row.auroc_steady,
+      row.auroc_plain))
+    assert.is_true(row.auroc_plain > .9)                   -- it has learned something
+  end)
 end)
 
 teardown(cli.remove)

@@ -53,7 +53,12 @@ describe("the column called auroc", function()
   local run = trained()
   run:evaluate(quiet)
   local cases = {
-    {{preset = "steady"}, "average", "recalibrated", "shuffled"},
+    {{preset = "steady"}, "average", "mixture", "shuffled"},
+    {{bn_eval = "auto"}, "average", "mixture", "shuffled"},
+    {{bn_eval = "recalibrated"}, "average", "recalibrated", "shuffled"},
+    {{preset = "steady", bn_eval = "training"}, "average", "training", "shuffled"},
+    {{bn_eval = "recalibrated", test_order = "sorted"}, "average", "recalibrated", "sorted"},
+    {{preset = "plain", bn_eval = "recalibrated"}, "average", "recalibrated", "shuffled"},
     {{preset = "plain"}, "raw", "running", "shuffled"},
     {{preset = "paper_like", eval_batch = 15}, "raw", "batch", "sorted"},
     {{bn_eval = "running"}, "average", "running", "shuffled"},
@@ -67,13 +72,15 @@ describe("the column called auroc", function()
     for key, value in pairs(c[1]) do parts[#parts + 1] = key .. "=" .. value end
     table.sort(parts)
     it("is its own for " .. table.concat(parts, ", "), function()
-      local config = agad.options.resolve(run.method, with(c[1]))
+      local config, steady = agad.options.resolve(run.method, with(c[1]), {gamma = 0.05}), c[3]
+      if steady == "running" or steady == "batch" then steady = "mixture" end     -- what auto stands for
       local row, batch = evaluate.row(run.source, task, config), c[1].eval_batch
       assert.equal(by_hand(run, c[2], c[3], c[4], batch), row.auroc)
-      assert.equal(by_hand(run, "average", "recalibrated", "shuffled", batch), row.auroc_steady)
+      assert.equal(by_hand(run, "average", steady, "shuffled", batch), row.auroc_steady)
       assert.equal(by_hand(run, "raw", "running", "shuffled", batch), row.auroc_plain)
       assert.equal(by_hand(run, "raw", "batch", "sorted", batch), row.auroc_paper_like)
-      local preset = not (c[1].bn_eval or c[1].selection) and c[1].preset or "custom"
+      local of_steady = (c[1].preset or "steady") == "steady" and c[3] == steady and not c[1].test_order
+      local preset = of_steady and "steady" or not (c[1].bn_eval or c[1].selection) and c[1].preset or "custom"
       assert.equal(preset, config.preset)
       if preset ~= "custom" then assert.equal(row["auroc_" .. preset], row.auroc) end
     end)
@@ -141,8 +148,8 @@ describe("a row", function()
     assert.same(full.roc, core.json_decode(core.json_encode(full)).roc)
   end)
 
-  it("has F1 at the stored threshold under averaged, recalibrated scores only", function()
-    local scores = columns.scores(run.source, task, columns.presets.steady, 256)
+  it("has F1 at the stored threshold under the column steady only", function()
+    local scores = columns.scores(run.source, task, columns.presets(run.config, run.source).steady, 256)
     assert.equal(metrics.f1(scores.scores, scores.labels, row.threshold), row.f1)
     assert.equal(row.f1, trained {test_order = "sorted"}:evaluate(quiet).f1)
     local plain = trained {preset = "plain"}:evaluate(quiet)
@@ -154,7 +161,7 @@ describe("a row", function()
   end)
 
   it("says how well the error map points at the defects, or why it cannot", function()
-    local scores = columns.scores(run.source, task, columns.presets.steady, 256)
+    local scores = columns.scores(run.source, task, columns.presets(run.config, run.source).steady, 256)
     local maps = scorer.maps(scores.net, task.test.images, {input = {-1, 1}})
     assert.near(metrics.auroc(maps, task.test.masks), row.pixel_auroc, 1e-6)
     assert.is_true(row.pro > 0 and row.pro < 1)
@@ -275,7 +282,7 @@ describe("selection = best_val", function()
     local run = trained(every)
     local kept = run.best.epoch
     local stop = agad.trainer(task, with {selection = "best_val", evaluate_every = 1, epochs = kept}):fit(quiet)
-    local column = columns.presets.steady
+    local column = {weights = "average", bn = "mixture", order = "shuffled"}
     local a = columns.measure(run.best.source or (run:evaluate(quiet) and run.best.source), task, column, 256)
     stop:evaluate(quiet)
     local b = columns.measure(stop.source, task, column, 256)
@@ -367,7 +374,7 @@ describe("deterministic mode", function()
   it("gives every picture the same score to the bit in both orders of the test", function()
     local run = trained {deterministic = true, eval_batch = 16}
     run:evaluate(quiet)
-    local column = columns.presets.steady
+    local column = columns.presets(run.config, run.source).steady
     local function by_row(order)
       local result = columns.scores(run.source, task, {weights = column.weights, bn = column.bn, order = order}, 16)
       return result.scores:index_select(1, core.from_table(result.rows, "int64"):argsort())

@@ -439,7 +439,7 @@ describe("pixel AUROC and PRO", function()
       end
     end
     local columns = require "agad.evaluate.columns"
-    local result = columns.scores(run.source, task, columns.presets.steady, 32)
+    local result = columns.scores(run.source, task, columns.presets(run.config, run.source).steady, 32)
     local without = setmetatable({test = setmetatable({masks = masks}, {__index = task.test})}, {__index = task})
     local some, note = evaluate_checks.localisation(run.source, without, result, 32)
     result.rows = others

@@ -117,7 +117,7 @@ describe("every method", function()
       local row = run:evaluate(quiet)
       assert.equal(name, row.method)
       for _, column in ipairs {"steady", "plain", "paper_like"} do
-        local of = columns.scores(run.source, task, columns.presets[column], 256)
+        local of = columns.scores(run.source, task, columns.presets(run.config, run.source)[column], 256)
         assert.equal(core.metrics.auroc(of.scores, of.labels), row["auroc_" .. column], column)
       end
       assert.equal(row.auroc_steady, row.auroc)

@@ -62,7 +62,8 @@ describe("options.resolve", function()
     for _, wrong in ipairs {1, -1, "1", "0/4", "5/4", "1/1001", "1/4/2", "quarter", true, 0 / 0} do
       local text = message {ema = wrong}
       assert.matches("ema = ", text, 1, true)
-      assert.matches("it must be a decay of at least 0 and below 1, or a share of the steps so far", text, 1, true)
+      assert.matches("it must be auto, a decay of at least 0 and below 1, or a share of the steps so far, from 1/1000",
+        text, 1, true)
     end
   end)
 
@@ -146,11 +147,14 @@ describe("options.resolve", function()
     assert.matches('^gamma: "linear" is not a schedule; give constant:V, linear:', (message {gamma = "linear"}))
   end)
 
-  it("expands presets, and calls a mixture custom", function()
+  it("expands presets, and calls what is of none custom", function()
     local c = options.resolve(method, {preset = "paper_like"})
     assert.same({"batch", "sorted", "best_on_test"}, {c.bn_eval, c.test_order, c.selection})
-    assert.equal("steady", options.resolve(method, {bn_eval = "recalibrated"}).preset)
-    for _, bn in ipairs {"mixture", "training", "running"} do
+    for _, bn in ipairs {"auto", "recalibrated", "training", "mixture"} do
+      assert.equal("steady", options.resolve(method, {bn_eval = bn}).preset)
+      assert.equal("custom", options.resolve(method, {preset = "plain", bn_eval = bn}).preset)
+    end
+    for _, bn in ipairs {"running", "batch"} do
       assert.equal("custom", options.resolve(method, {bn_eval = bn}).preset)
     end
     assert.same(c, options.resolve(method, c))
@@ -243,7 +247,8 @@ describe("the checker", function()
 
   it("refuses definitions that say nothing sound", function()
     assert.has_error(function() option {defualt = 3} end, "option: unknown option defualt; did you mean default?; "
-      .. "known: about, above, below, choices, count, default, flag, help, kind, max, min, of, results, suggest, unit")
+      .. "known: about, above, auto, below, choices, count, default, flag, help, kind, max, min, of, results, suggest, "
+      .. "unit")
     assert.has_error(function() option {default = 3, min = 4} end, "default = 3: it must be at least 4")
     assert.has_error(function() option {kind = "colour"} end, "option: there is no kind colour")
   end)

@@ -57,7 +57,7 @@ describe("a run", function()
     local run = trained()
     local row = run:evaluate(quiet)
     for _, name in ipairs {"steady", "plain", "paper_like"} do
-      local of = columns.scores(run.source, task, columns.presets[name], 256)
+      local of = columns.scores(run.source, task, columns.presets(run.config, run.source)[name], 256)
       assert.equal(metrics.auroc(of.scores, of.labels), row["auroc_" .. name], name)
       if name == "steady" then
         assert.equal(metrics.average_precision(of.scores, of.labels), row.aupr)

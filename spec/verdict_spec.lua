@@ -120,7 +120,7 @@ describe("a result row", function()
   local row = run:evaluate(quiet)
 
   it("says what each part of the score can do, and how it goes with the score", function()
-    local result = evaluate.column(run.source, task, evaluate.columns.steady, 256)
+    local result = evaluate.column(run.source, task, evaluate.columns(run.config, run.source).steady, 256)
     local parts = scorer.parts(result.net, agad.task.pictures(task.test, result.rows), {input = {-1, 1}})
     assert.same(run.parts, {"rmse", "ssim", "local", "latent", "discriminator", "pca", "knn"})
     assert.equal(#run.parts, #row.parts)

@@ -42,7 +42,7 @@ function options.define_alias(name, option, d, convert) aliases[name] = {option 
 
 --- Defines presets, which set several options at once: preset = "plain".
 -- @param option string the option that chooses a preset
--- @param known table value -> table of options
+-- @param known table value -> table of options; a list of values has the preset's own first, and others that go with it
 function options.define_presets(option, known) presets[option] = known end
 
 --- The presets of an option, as given to `define_presets`.
@@ -52,6 +52,18 @@ function options.presets(option) return presets[option] end
 -- @param name string
 -- @return option with its name and group
 function options.shared(name) return by_name[name] end
+
+--- Replaces the values "auto" of a configuration by what they stand for, where that can be said.
+-- @param config table changed
+-- @param method table
+-- @param task task or nil: without one, values that depend on its pictures stay "auto"
+-- @return table config
+function options.settle(config, method, task)
+  for _, d in ipairs(definitions) do
+    if d.auto and config[d.name] == "auto" then config[d.name] = d.auto(config, method, task) or "auto" end
+  end
+  return config
+end
 
 --- The names of the shared options of one group.
 -- @param group string
@@ -208,11 +220,15 @@ local function resolved(method, list, named, given, suggested)
   end
   for option, known in pairs(presets) do
     for name, v in pairs(known[config[option]] or {}) do
-      if set[name] == nil then config[name] = v
-      elseif set[name] ~= v then config[option] = "custom" end
+      local goes = {}
+      for i, value in ipairs(type(v) == "table" and v or {v}) do
+        if i == 1 and set[name] == nil then config[name] = value end
+        goes[value] = true
+      end
+      if set[name] ~= nil and not goes[set[name]] then config[option] = "custom" end
     end
   end
-  return config
+  return options.settle(config, method)
 end
 
 --- What `options.resolve` does, for many configurations of one method: its schema is made once.

@@ -221,8 +221,8 @@ function convert.any(_, _, v) return v end
 
 -- Definitions -----------------------------------------------------------------------------------
 
-local attributes = {"about", "above", "below", "choices", "count", "default", "flag", "help", "kind", "max", "min",
-  "of", "results", "suggest", "unit"}
+local attributes = {"about", "above", "auto", "below", "choices", "count", "default", "flag", "help", "kind", "max",
+  "min", "of", "results", "suggest", "unit"}
 local serial = 0
 
 local function kind_of(o)
@@ -237,10 +237,12 @@ end
 --   (if default or choices do not imply it): "number", "integer", "boolean", "string", "choice", "list", "function",
 --   "any", "switch_or_path", or a function(key, definition, value) that returns the typed value; choices (a list); min,
 --   max (inclusive), above, below (exclusive); of (the kind of a list's items), count (of a list's items); unit; help
---   (one line); about (a function(value) that says in one line what a choice means); results (false: the option does
---   not affect results; or a function(config) that returns whether it does); suggest (values that the REPL offers, or
---   a function(arguments) that returns them, where arguments are those before the table of options; default: the
---   choices); flag (the option is a command-line flag too, and its value has this name in the help)
+--   (one line); auto (a function(config, method, task) that returns what the value "auto" stands for in a
+--   configuration, or nil if only the task, which is nil until there is one, can say it); about (a function(value) that
+--   says in one line what a choice means); results (false: the option does not affect results; or a function(config)
+--   that returns whether it does); suggest (values that the REPL offers, or a function(arguments) that returns them,
+--   where arguments are those before the table of options; default: the choices); flag (the option is a command-line
+--   flag too, and its value has this name in the help)
 -- @return option
 function options.option(o)
   options.check_names("option", o, attributes)

@@ -12,32 +12,37 @@ local columns = {}
 --- Why a method whose key `recalibrate` is false has no column of batch statistics.
 columns.RUNNING_ONLY = "what its scores are compared with was fitted under running statistics"
 
-local weights = {steady = "average", plain = "raw", paper_like = "raw"}
+-- The values of bn_eval whose statistics are computed after training, of training pictures.
+columns.computed = {recalibrated = true, training = true, mixture = true}
 
--- What each preset means, by name.
-columns.presets = {}
-for name, given in pairs(configuration.presets "preset") do
-  columns.presets[name] = {weights = weights[name], bn = given.bn_eval, order = given.test_order}
+--- The batch-norm statistics of the column `steady`, the threshold and the saved model, all with averaged weights: of
+-- bn_eval if they are computed after training, or else others.
+-- @param config table bn_eval
+-- @param others string what bn_eval = auto stands for (default: recalibrated)
+-- @return string
+function columns.statistics(config, others)
+  return columns.computed[config.bn_eval] and config.bn_eval or others or "recalibrated"
+end
+
+--- The columns that every row has, by name: steady, plain, paper_like.
+-- @param config table bn_eval
+-- @param source table stored (as for `columns.scores`)
+-- @return table name -> {weights, bn, order}
+function columns.presets(config, source)
+  local presets = configuration.presets "preset"
+  local function last(name) return {weights = "raw", bn = presets[name].bn_eval, order = presets[name].test_order} end
+  return {plain = last "plain", paper_like = last "paper_like", steady = {weights = "average",
+    bn = columns.statistics(config, source.stored), order = presets.steady.test_order}}
 end
 
 --- The column that a configuration reports as `auroc`: that of its preset, or else (preset = "custom") the averaged
 -- weights with the configuration's bn_eval and test_order.
 -- @param config table preset, bn_eval, test_order
+-- @param source table stored (as for `columns.scores`)
 -- @return table weights, bn, order
-function columns.own(config)
-  return columns.presets[config.preset] or
+function columns.own(config, source)
+  return columns.presets(config, source)[config.preset] or
     {weights = "average", bn = config.bn_eval, order = config.test_order}
-end
-
--- The values of bn_eval whose statistics are computed after training, of training pictures.
-columns.computed = {recalibrated = true, training = true, mixture = true}
-
---- The batch-norm statistics of a configuration's threshold and saved model, both with averaged weights: those that it
--- scores with if they are computed after training, or else those of the preset `steady`.
--- @param config table bn_eval
--- @return string
-function columns.stored(config)
-  return columns.computed[config.bn_eval] and config.bn_eval or columns.presets.steady.bn
 end
 
 --- The rows of the test split, from 0: normals first and then anomalies by class, or shuffled, always in the same way.
@@ -76,7 +81,7 @@ end
 
 --- Scores and labels of the test split under one column.
 -- @param source table net(weights, bn): a scoring net, or nil and the reason; input, padded; stored (the statistics of
---   the threshold; default: those of `steady`)
+--   the threshold; default: recalibrated)
 -- @param task task
 -- @param column table weights, bn, order
 -- @param batch integer
@@ -133,7 +138,7 @@ end
 -- @return list their scores, sorted
 function columns.threshold(source, task, false_alarms, batch)
   if #task.held_out == 0 then return nil end
-  local column = {weights = "average", bn = source.stored or columns.presets.steady.bn}
+  local column = {weights = "average", bn = source.stored or "recalibrated"}
   local scores = scorer.score(source.net(column.weights, column.bn), tasks.pictures(task.train, task.held_out),
     columns.how(source, column, batch))
   return core.metrics.quantile(scores, 1 - false_alarms), scores:sort():totable()

@@ -35,10 +35,10 @@ local function has_test(task, row, partial)
 end
 
 -- Adds the column of every preset to the row; returns the results by name.
-local function measure_columns(row, source, task, batch, on_done)
-  local results = {}
+local function measure_columns(row, source, task, config, on_done)
+  local results, presets = {}, columns.presets(config, source)
   for _, name in ipairs(names) do
-    local result, reason = columns.measure(source, task, columns.presets[name], batch)
+    local result, reason = columns.measure(source, task, presets[name], config.eval_batch)
     row["auroc_" .. name] = result and result.auroc or null
     if result then results[name] = result
     else table.insert(row.notes, ("auroc_%s: %s"):format(name, reason)) end
@@ -75,7 +75,7 @@ end
 -- @param o table curves, seed
 function evaluate.figures(source, task, result, o)
   local column = result.column
-  local stored = column.weights == "average" and column.bn == (source.stored or columns.presets.steady.bn)
+  local stored = column.weights == "average" and column.bn == (source.stored or "recalibrated")
   local threshold = stored and source.threshold or nil
   local row = metrics.of(result, task, {threshold = threshold, curves = o and o.curves, seed = o and o.seed})
   row.misses, row.false_alarms = null, null
@@ -108,13 +108,13 @@ local function measure_own(row, source, task, config, result, o)
   add(notes, {verdict.warning(row.baselines, row.auroc)})
   if row.f1 == null and source.threshold then
     table.insert(notes, "f1, misses, false_alarms: not given, as the threshold is for averaged weights with " ..
-      "recalibrated batch norm")
+      "the batch-norm statistics of the column steady")
   end
 end
 
 -- The most suspicious training normals, if the column called auroc has a net.
 local function find_suspects(row, source, task, config)
-  local column = columns.own(config)
+  local column = columns.own(config, source)
   local net, reason = source.net(column.weights, column.bn)
   if net then row.suspects = verdict.suspects(source, task, net, column, config.eval_batch)
   else table.insert(row.notes, "suspects: " .. reason) end
@@ -154,11 +154,11 @@ function evaluate.row(source, task, config, o)
     done = done + 1
     if o.on_event then o.on_event {kind = "evaluate", done = done, total = 5} end
   end
-  local results = measure_columns(row, source, task, config.eval_batch, on_done)
+  local results = measure_columns(row, source, task, config, on_done)
   best_of_history(row, source, config.selection)
   local result, reason, broken = results[config.preset], nil, nil
   if not result or source.own then
-    result, reason, broken = columns.measure(own_source, task, columns.own(config), config.eval_batch)
+    result, reason, broken = columns.measure(own_source, task, columns.own(config, own_source), config.eval_batch)
   end
   on_done()
   row.baselines = verdict.baselines(task, config.eval_batch)

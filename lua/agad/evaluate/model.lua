@@ -236,8 +236,8 @@ function model:scores(task)
     classes = classes, threshold = self.threshold, all_classes = names, normal = normal, config = self.config}
 end
 
--- Scoring nets: that of the file (averaged weights, recalibrated; or raw weights if nothing was averaged), and that of
--- a run directory (raw weights, running statistics). If best_val chose an epoch, only `own` uses the file's.
+-- Scoring nets: that of the file (averaged weights with its statistics; or raw weights if nothing was averaged), and
+-- that of a run directory (raw weights, running statistics). If best_val chose an epoch, only `own` uses the file's.
 local function sources(self, dir)
   local program = core.json_decode(self.handle:about()).program
   local stored = core.load(self.path)
@@ -267,7 +267,7 @@ local function sources(self, dir)
     return own(weights, bn)
   end
   local source = {net = net, input = self.info.input, threshold = self.threshold, padded = self.config.deterministic,
-    parts = self.info.parts, stored = computed[statistics] and statistics or columns.stored(self.config)}
+    parts = self.info.parts, stored = computed[statistics] and statistics or columns.statistics(self.config)}
   if selected then source.own = setmetatable({net = own}, {__index = source}) end
   return source
 end
@@ -283,6 +283,7 @@ function model:evaluate(task, o)
   self:check_set(task.set)
   local config = options.merge(options.merge({}, self.config), o.config or {})
   local source = sources(self, o.run)
+  if config.bn_eval == "auto" then config.bn_eval = source.stored end
   if config.selection ~= "best_val" then source.own = nil end
   local row = evaluate.row(source, task, config, {on_event = o.on_event, curves = o.curves})
   options.merge(row, evaluate.provenance(agad))

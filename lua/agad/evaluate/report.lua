@@ -37,6 +37,10 @@ local columns = {
   {"paper_like", "auroc_paper_like", "batch statistics, sorted: labels leak"},
 }
 
+-- What is said of the averaged weights where their batch-norm statistics are not those of normals.
+local statistics = {mixture = "averaged weights, mixture statistics",
+  training = "averaged weights, training statistics"}
+
 local function is_number(v) return type(v) == "number" end
 local function figure(v) return is_number(v) and format("%.4f", v) or "-" end
 
@@ -56,7 +60,8 @@ local function aurocs(row)
     local own = row.preset == c[1]
     if is_number(row[c[2]]) or own then
       any = true
-      lines[#lines + 1] = {(c[1]:gsub("_", "-")), figure(row[c[2]]), own and interval(row) or "", c[3]}
+      lines[#lines + 1] = {(c[1]:gsub("_", "-")), figure(row[c[2]]), own and interval(row) or "",
+        c[1] == "steady" and statistics[(row.config or {}).bn_eval] or c[3]}
     end
   end
   if row.preset == "custom" and is_number(row.auroc) then

@@ -1,6 +1,7 @@
 -- The options of the trainer, for every method.
 
 local configuration = require "agad.base.configuration"
+local known_in_batches = require "agad.task.known"
 local options = require "agad.base.options"
 local schedule = require "agad.task.schedule"
 
@@ -17,8 +18,9 @@ end
 
 local function methods() return require("agad.train.method").names() end
 
--- A decay, or a share of the steps so far as text, in lowest terms: "2/8" and "1/4" are one configuration.
+-- A decay, or a share of the steps so far as text, in lowest terms: "2/8" and "1/4" are one configuration; or "auto".
 local function average(key, d, v)
+  if v == "auto" then return v end
   local part, whole = tostring(v):match "^%s*(%d+)%s*/%s*(%d+)%s*$"
   part, whole = tonumber(part), tonumber(whole)
   if not part then
@@ -29,8 +31,14 @@ local function average(key, d, v)
     while b > 0 do a, b = b, a % b end                   -- their greatest common divisor
     return ("%d/%d"):format(part // a, whole // a)
   end
-  error(("%s = %s: it must be a decay of at least 0 and below 1, or a share of the steps so far, from 1/1000 to 1/1")
-    :format(key, options.show(v)), 0)
+  error(("%s = %s: it must be auto, a decay of at least 0 and below 1, or a share of the steps so far, from 1/1000 to "
+    .. "1/1"):format(key, options.show(v)), 0)
+end
+
+local function auto_average(config, method, task)
+  local known = known_in_batches(config, method, task)
+  if known == nil then return nil end
+  return known and "1/16" or 0.99
 end
 
 return configuration.define("trainer", {
@@ -55,9 +63,9 @@ return configuration.define("trainer", {
     help = "clip gradients to this norm, for each update; 0 = off"},
   accumulate = option {default = 1, min = 1, max = MOST_STEPS,
     help = "batches whose gradients are accumulated for one update"},
-  ema = option {kind = average, default = 0.99, min = 0, below = 1,
+  ema = option {kind = average, default = "auto", min = 0, below = 1, auto = auto_average,
     help = "moving average of the scored weights: its decay, or the share of the steps so far that it spans, such as "
-      .. "1/4 (1/1 = the mean of all); 0 = off"},
+      .. "1/4 (1/1 = the mean of all); 0 = off; auto = 1/16 where batches have known anomalies, or else 0.99"},
   augment = {
     flip = option {default = false, help = "flip half of the pictures left to right"},
     shift = option {default = 0, min = 0, max = 4096, unit = "pixels",

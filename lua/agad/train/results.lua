@@ -63,7 +63,7 @@ local function source_of(self, tensors, epoch)
   end
   self:scorer()
   return {net = net, input = input, padded = self.config.deterministic, parts = self.parts,
-    stored = columns.stored(self.config)}
+    stored = self.statistics}
 end
 
 -- The scoring nets of the current weights.
@@ -97,7 +97,7 @@ local function select_epoch(self, source, entry)
   if config.selection == "best_val" then
     self.best = selection.better(self.best, self.epoch, entry.val, entry.criterion, self:tensors(true))
   elseif config.selection == "best_on_test" then
-    local result = evaluate.column(source, self.task, evaluate.own(config), config.eval_batch)
+    local result = evaluate.column(source, self.task, evaluate.own(config, source), config.eval_batch)
     if result and (not self.best_on_test or result.auroc > self.best_on_test.figures.auroc) then
       self.best_on_test = {epoch = self.epoch,
         figures = evaluate.figures(source, self.task, result, {curves = true})}
@@ -128,7 +128,7 @@ end
 
 -- Adds an evaluation of the current weights to the log.
 local function log_evaluation(self, source, entry, on_event)
-  local column = evaluate.columns.steady
+  local column = evaluate.columns(self.config, source).steady
   local net = source.net(column.weights, column.bn)
   self:log_evaluation(entry, net, evaluate.how(source, column, self.config.eval_batch), on_event)
 end
@@ -137,8 +137,9 @@ end
 function run:measure(on_event)
   local began, source, batch = core.clock(), sources(self), self.config.eval_batch
   local entry, parts = {kind = "evaluate", epoch = self.epoch, step = self.steps}, {}
+  local presets = evaluate.columns(self.config, source)
   for _, name in ipairs {"steady", "plain", "paper_like"} do
-    local result = evaluate.column(source, self.task, evaluate.columns[name], batch)
+    local result = evaluate.column(source, self.task, presets[name], batch)
     entry["auroc_" .. name] = result and result.auroc or core.null
     if name ~= "paper_like" then
       parts[#parts + 1] = result and format("%s %.4f", name, result.auroc) or name .. " -"

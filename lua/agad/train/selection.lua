@@ -25,7 +25,7 @@ end
 -- @return number
 -- @return string its name
 function selection.criterion(source, task, config)
-  local column, batch = columns.own(config), config.eval_batch
+  local column, batch = columns.own(config, source), config.eval_batch
   local net = assert(source.net(column.weights, column.bn))
   local how = columns.how(source, column, batch)
   local normal = scorer.score(net, tasks.pictures(task.train, task.held_out), how)

@@ -6,6 +6,7 @@ local auto = require "agad.train.auto"
 local budget = require "agad.train.budget"
 local checkpoint = require "agad.train.checkpoint"
 local choices = require "agad.train.choices"
+local columns = require "agad.evaluate.columns"
 local core = require "agad.core"
 local errors = require "agad.base.errors"
 local expect = require "agad.base.expect"
@@ -100,8 +101,17 @@ local function make_nets(self)
   end
 end
 
--- The method and the configuration of a run; and a note of why it is this method, or nil.
-local function configured(task, given)
+-- The options that are auto go on as they were decided when the run began.
+local function as_before(given, method, before)
+  local steady = (given.preset or "steady") == "steady" and columns.computed[before.bn_eval]
+  for name, v in pairs {ema = before.ema, bn_eval = steady and before.bn_eval or nil} do
+    if given[name] == "auto" or given[name] == nil and method.options[name] == nil then given[name] = v end
+  end
+end
+
+-- The method and the configuration of a run; and a note of why it is this method, or nil. `before` is the configuration
+-- of the run that is resumed, or nil.
+local function configured(task, given, before)
   if type(task) ~= "table" or not task.normals then                -- what a task is made of may be changed
     expect.be("trainer", task, "agad.task", "a task (agad.task.new)")
   end
@@ -111,6 +121,7 @@ local function configured(task, given)
   given.method, note = auto.method(given, task.train.paths ~= nil)
   local method = methods.load(given.method)
   local set = task.set
+  if before then as_before(given, method, before) end
   local config = options.resolve(method, given, {size = sides.size(set.height, set.width),
     channels = set.channels, holdout = task.options.holdout, normal = task.options.normal,
     batch = method.options.batch == nil and set.batch or nil})
@@ -119,6 +130,7 @@ local function configured(task, given)
       printable(set.name)), 0)
   end
   config.data = printable(set.name)
+  options.settle(config, method, task)
   task:check(config)
   selection.check(config, task)
   if method.needs_anomalies and #task.anomalies == 0 then
@@ -162,6 +174,7 @@ local function prepared(task, method, config)
   if self.device ~= "cpu" then core.allow_tf32(self.precision == "tf32") end
   core.deterministic(config.deterministic)
   self.method_options = core.json_decode(core.json_encode(options.select(config, "method")))   -- schedules change it
+  self.statistics = columns.statistics(config, options.shared("bn_eval").auto(config, method, task))
   self.augment = augment.wanted(config.augment)
   self.shape = {set.channels, set.height, set.width}
   make_nets(self)
@@ -213,7 +226,8 @@ end
 -- @example run = agad.trainer(task, {net = "unet", epochs = 5}); run
 function trainer.new(task, given, o)
   o = o or {}
-  local method, config, note = configured(task, given)
+  local before = o.resume and o.dir and rundir.has_checkpoint(o.dir) and rundir.config(o.dir) or nil
+  local method, config, note = configured(task, given, before)
   local changed = o.resume and o.dir and take_earlier(config, o.dir)
   if config.threads then core.threads(config.threads) end
   config.threads = core.threads()
@@ -270,11 +284,11 @@ function run:__describe()
     self.precision)
   if next(self.losses) then lines[#lines + 1] = "losses: " .. figures(self.losses, "%s %.4g") end
   local last = self.history[#self.history]
-  local columns = {}
-  for name, v in pairs(last or {}) do columns[name:match "^auroc_(.*)$" or ""] = v end
-  columns[""] = nil
-  if next(columns) then
-    lines[#lines + 1] = ("AUROC after epoch %d: %s"):format(last.epoch, (figures(columns, "%s %.4f"):gsub("_", "-")))
+  local aurocs = {}
+  for name, v in pairs(last or {}) do aurocs[name:match "^auroc_(.*)$" or ""] = v end
+  aurocs[""] = nil
+  if next(aurocs) then
+    lines[#lines + 1] = ("AUROC after epoch %d: %s"):format(last.epoch, (figures(aurocs, "%s %.4f"):gsub("_", "-")))
   end
   return lines
 end

@@ -47,6 +47,7 @@ local function run(args)
   local show = progress.new {quiet = args.quiet}
   local evaluation = options.select(config, "evaluation")
   evaluation.score, evaluation.false_alarms = nil, nil           -- both were fixed when the model was saved
+  if evaluation.preset == "steady" and (given.bn_eval or "auto") == "auto" then evaluation.bn_eval = "auto" end
   local row = model:evaluate(task, {run = args.run, config = evaluation, on_event = show,
     curves = args.curves})
   show:clear()
