@@ -42,6 +42,8 @@ describe("model:scores", function()
     assert.equal(small.set.classes[test.labels[1]:item() + 1], scores.classes[1])
     assert.equal(model.threshold, scores.threshold)
     assert.is_true(scores.normal.cloth)
+    local shown = require("agad.cli.repl.print").text(scores, {width = 79})
+    assert.matches("^scores of %d+ pictures\n  %d+ normals, %d+ anomalies, AUROC [01]%.%d%d%d%d\n  threshold: ", shown)
     local alone = model:score(test.images:narrow(1, 3, 1))[1].score
     assert.is_true(math.abs(alone - scores.scores[3]:item()) < 1e-4)
     assert.is_true(math.abs(core.metrics.auroc(scores.scores, scores.labels) - row.auroc) < .02)

@@ -325,6 +325,12 @@ describe("an error in the REPL", function()
       "error {code = 2}", "error(nil)")
   end)
 
+  it("that libtorch only warns of is a note", function()
+    local out, err = piped("agad.ones(2).T")
+    assert.matches("^  1  1\n", out)
+    assert.matches("^note: libtorch: The use of `x%.T` on tensors of dimension other than 2 [^\n]+\n$", err)
+  end)
+
   it("while a value is shown does not end it", function()
     local failing = "setmetatable({}, {%s = function() error 'x' end})"
     prints({"a table that cannot be shown: its __tostring failed (input 1:1: x)", "a table that cannot be shown: x",

@@ -8,10 +8,12 @@
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
 #include <ATen/ops/normal.h>
+#include <c10/util/Exception.h>
 #include <torch/headeronly/version.h>
 
 #include <algorithm>
 #include <atomic>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <dlfcn.h>
@@ -35,6 +37,17 @@ static int driver_devices(const char **note) {
   return n;
 }
 
+namespace {
+
+/* libtorch's warnings as notes, without the place in its source. */
+struct notes : c10::WarningHandler {
+  void process(const c10::Warning &warning) override {
+    std::fprintf(stderr, "note: libtorch: %s\n", warning.msg().c_str());
+  }
+};
+
+} // namespace
+
 int at_probe(const char **note) {
   static std::string reason;
   static bool done = false;
@@ -57,6 +70,8 @@ int at_probe(const char **note) {
     }
     if (*none) reason = none;
     at_limit_threads();
+    static notes handler;
+    c10::WarningUtils::set_warning_handler(&handler);
     /* A sparse tensor with indices out of range is refused when it is made, not read beyond its memory later. */
     at::globalContext().setCheckSparseTensorInvariants(true);
     return 0;

@@ -218,6 +218,20 @@ function model:reconstruct(pictures)
   return ((x - low) * (255 / (high - low))):clamp(0, 255):round():to("uint8")
 end
 
+local scored = {__name = "agad.scores"}
+
+function scored.__tostring(s) return ("scores of %d pictures"):format(#s.labels) end
+
+function scored.__describe(s)
+  local counts = {[0] = 0, 0}
+  for _, label in ipairs(s.labels) do counts[label] = counts[label] + 1 end
+  local lines = {("%d normals, %d anomalies, AUROC %.4f"):format(counts[0], counts[1],
+    core.metrics.auroc(s.scores, s.labels))}
+  if s.threshold then lines[2] = ("threshold: %.6g"):format(s.threshold) end
+  lines[#lines + 1] = "scores, labels, classes, all_classes, normal, config"
+  return lines
+end
+
 --- Scores the test pictures of a task, for `agad.plot.scores`, `agad.plot.classes` and `agad.plot.roc`.
 -- @param task task
 -- @return table scores (tensor), labels (list of 0 and 1), classes (the class of each picture), threshold (nil: none),
@@ -232,8 +246,9 @@ function model:scores(task)
   local test, names, classes, normal = task.test, task.set.classes, {}, {}
   for i, label in ipairs(test.labels:totable()) do classes[i] = names[label + 1] end
   for _, label in ipairs(task.normal_labels) do normal[names[label + 1]] = true end
-  return {scores = self.handle:run(test.images), labels = table.move(test.anomalous, 1, #test.anomalous, 1, {}),
-    classes = classes, threshold = self.threshold, all_classes = names, normal = normal, config = self.config}
+  local labels = table.move(test.anomalous, 1, #test.anomalous, 1, {})
+  return setmetatable({scores = self.handle:run(test.images), labels = labels, classes = classes,
+    threshold = self.threshold, all_classes = names, normal = normal, config = self.config}, scored)
 end
 
 -- Scoring nets: that of the file (averaged weights with its statistics; or raw weights if nothing was averaged), and
