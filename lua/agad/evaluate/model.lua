@@ -218,11 +218,11 @@ function model:reconstruct(pictures)
   return ((x - low) * (255 / (high - low))):clamp(0, 255):round():to("uint8")
 end
 
-local scored = {__name = "agad.scores"}
+local test_scores = {__name = "agad.scores"}
 
-function scored.__tostring(s) return ("scores of %d pictures"):format(#s.labels) end
+function test_scores.__tostring(s) return ("scores of %d pictures"):format(#s.labels) end
 
-function scored.__describe(s)
+function test_scores.__describe(s)
   local counts = {[0] = 0, 0}
   for _, label in ipairs(s.labels) do counts[label] = counts[label] + 1 end
   local lines = {("%d normals, %d anomalies, AUROC %.4f"):format(counts[0], counts[1],
@@ -248,7 +248,7 @@ function model:scores(task)
   for _, label in ipairs(task.normal_labels) do normal[names[label + 1]] = true end
   local labels = table.move(test.anomalous, 1, #test.anomalous, 1, {})
   return setmetatable({scores = self.handle:run(test.images), labels = labels, classes = classes,
-    threshold = self.threshold, all_classes = names, normal = normal, config = self.config}, scored)
+    threshold = self.threshold, all_classes = names, normal = normal, config = self.config}, test_scores)
 end
 
 -- Scoring nets: that of the file (averaged weights with its statistics; or raw weights if nothing was averaged), and

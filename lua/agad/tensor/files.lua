@@ -66,7 +66,7 @@ function files.load(path)
   local kind = ending(path)
   if kind == "npy" then return require("agad.tensor.npy").read(path) end
   if kind == "safetensors" then return core.load(path) end
-  error(("load: %s: the name must end in .safetensors or .npy (agad.data reads pictures)"):format(path), 2)
+  error(("load: %s: the name must end in .safetensors or .npy (agad.data.read reads a picture)"):format(path), 2)
 end
 
 return files
