@@ -20,9 +20,8 @@ local function side_of(side)
   return side >= SMALL / 2 and SMALL or math.max(STEP, math.ceil(side / STEP) * STEP)
 end
 
--- The mean of an area keeps what is small in a picture that shrinks by half or more; where it hardly changes or grows,
--- it would be its nearest pixel, with steps where there are none.
-local function filter_of(side, target) return side >= 2 * target and "area" or "bilinear" end
+-- The mean of an area keeps what is small in a picture that shrinks; where it grows, it would be the nearest pixel.
+local function filter_of(side, target) return side >= target and "area" or "bilinear" end
 
 --- How pictures are read.
 -- @param found table as of a method's key `pictures`
