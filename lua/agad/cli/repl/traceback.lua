@@ -123,8 +123,12 @@ end
 -- the message, shows it: a syntax error that dofile met.
 local function unseen_position(err, frames)
   local position, file = (type(err) == "string" and err or ""):match "^(([^:\n]-%.lua):%d+: )"
-  if not file or is_own("@" .. file) or err:find("^attempt to ", #position + 1) then return "" end
-  for _, frame in ipairs(frames) do if frame.source == "@" .. file then return "" end end
+  if not file or err:find("^attempt to ", #position + 1) then return "" end
+  local ending = file:match "^%.%.%.(.*)$"         -- Lua cuts the beginning of a long path
+  if ending and ending:find(own:match "/[^/]+/[^/]+/$", 1, true) or is_own("@" .. file) then return "" end
+  for _, frame in ipairs(frames) do
+    if frame.source == "@" .. file or ending and frame.source:sub(-#ending) == ending then return "" end
+  end
   return position
 end
 
