@@ -96,22 +96,22 @@ end)
 describe("the pictures of files", function()
   it("are read in a size and with channels that suit them", function()
     for _, case in ipairs {
-      {{side = 300, height = 300, width = 300, colour = 40}, {256, 256, 3}},
-      {{side = 200, height = 200, width = 200, colour = 4.1}, {256, 256, 3}},
-      {{side = 199, height = 199, width = 199, colour = 4}, {128, 128, 1}},
-      {{side = 64, height = 64, width = 64, colour = 0}, {128, 128, 1}},
-      {{side = 63, height = 63, width = 63, colour = 0}, {64, 64, 1}},
-      {{side = 32, height = 32, width = 32, colour = 0}, {32, 32, 1}},
-      {{side = 40, height = 40, width = 40, colour = 0}, {48, 48, 1}},
-      {{side = 28, height = 28, width = 28, colour = 0}, {32, 32, 1}},
-      {{side = 4, height = 4, width = 4, colour = 0}, {16, 16, 1}},
-      {{side = 693, height = 600, width = 800, colour = 0}, {256, 256, 1}},     -- 1 : 1.33
-      {{side = 1000, height = 500, width = 2000, colour = 0}, {128, 512, 1}},
-      {{side = 1000, height = 1600, width = 625, colour = 0}, {416, 160, 1}},
+      {{side = 300, height = 300, width = 300, colour = 40}, {256, 256, 3}, "area"},
+      {{side = 200, height = 200, width = 200, colour = 4.1}, {256, 256, 3}, "bilinear"},
+      {{side = 199, height = 199, width = 199, colour = 4}, {128, 128, 1}, "area"},
+      {{side = 64, height = 64, width = 64, colour = 0}, {128, 128, 1}, "bilinear"},
+      {{side = 63, height = 63, width = 63, colour = 0}, {64, 64, 1}, "bilinear"},
+      {{side = 32, height = 32, width = 32, colour = 0}, {32, 32, 1}, "area"},
+      {{side = 40, height = 40, width = 40, colour = 0}, {48, 48, 1}, "bilinear"},
+      {{side = 28, height = 28, width = 28, colour = 0}, {32, 32, 1}, "bilinear"},
+      {{side = 4, height = 4, width = 4, colour = 0}, {16, 16, 1}, "bilinear"},
+      {{side = 693, height = 600, width = 800, colour = 0}, {256, 256, 1}, "area"},     -- 1 : 1.33
+      {{side = 1000, height = 500, width = 2000, colour = 0}, {128, 512, 1}, "area"},
+      {{side = 1000, height = 1600, width = 625, colour = 0}, {416, 160, 1}, "area"},
     } do
       local o = picks.pictures(case[1])
       assert.same(case[2], {o.height, o.width, o.channels})
-      assert.equal(case[1].side < math.min(o.height, o.width) and "bilinear" or "area", o.filter)
+      assert.equal(case[3], o.filter)
     end
   end)
 

@@ -443,7 +443,7 @@ describe("the REPL's help", function()
   end)
 
   it("explains a name before ?, and shows the source of a function before ??", function()
-    local out, err, status = piped("local function twice(x)\n  if x then\n    return 2 * x\n  end\nend", "twice??",
+    local out, err, status = piped("local function twice(x)\n  if x then\n\treturn 2 * x\n  end\nend", "twice??",
       "agad.options.nearest??", "math.sin??", "agad.softmax??", "agad.options.nearest?", "nosuchname??")
     assert.same({"", 0}, {err, status})
     assert.matches("^input 1:1\nlocal function twice%(x%)\n  if x then\n    return 2 %* x\n  end\nend\n", out)

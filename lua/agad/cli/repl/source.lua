@@ -21,7 +21,7 @@ function source.lines(name, first, last, texts)
   local list, number = {}, 0
   for line in (text .. "\n"):gmatch "(.-)\r?\n" do
     number = number + 1
-    if number >= first and number <= last then list[#list + 1] = line end
+    if number >= first and number <= last then list[#list + 1] = line:gsub("\t", "    ") end
   end
   return list[1] and list or nil
 end
