@@ -81,14 +81,15 @@ describe("training", function()
     local how = {input = {0, 1}, batch = 8}
     local score = scorer.score(net, held_out, how)
     local parts = core.score(net, held_out, {low = 0, high = 1, batch = 8, bn = "running", output = "parts"})
-    -- without known defects the verdict is the sum of the groups, which lie between -1 and 4; the map and the
-    -- descriptor count twice
-    local groups = parts:narrow(2, 1, 5)
-    local sum = groups:sum {dim = {2}} + groups:narrow(2, 1, 2):sum {dim = {2}}
-    assert.is_true((score - sum):abs():max():item() < 1e-4)
-    assert.is_true(parts:narrow(2, 1, 5):min():item() >= -1 and parts:narrow(2, 1, 5):max():item() <= 4)
+    -- without known defects the verdict is the weighted sum of the groups, which lie between -1 and 4; the map and
+    -- the descriptor count twice what the last two count
+    local groups, weights = parts:narrow(2, 1, 6), run.keep.verdict:narrow(1, 1, 6)
+    assert.is_true((score - groups:matmul(weights):flatten()):abs():max():item() < 1e-4)
+    local w = weights:flatten():totable()
+    assert.same({w[1], w[1], w[1] / 2, w[1] / 2}, {w[1], w[2], w[5], w[6]})
+    assert.is_true(groups:min():item() >= -1 and groups:max():item() <= 4)
     -- the groups are standardised on the held-out normals
-    local median = parts:narrow(2, 1, 4):median(1)
+    local median = parts:narrow(2, 1, 5):median(1)
     assert.is_true(median:abs():max():item() < .35)
   end)
 
@@ -165,7 +166,7 @@ describe("training", function()
     local of_known = scorer.score(net, tasks.pictures(known.task.train, known.task.anomalies), how)
     local of_normals = scorer.score(net, tasks.pictures(known.task.train, known.task.held_out), how)
     assert.is_true(of_known:mean():item() > of_normals:mean():item() + 1)
-    assert.is_true(run.keep.verdict[6]:item() == 0 and known.keep.verdict[6]:item() > 0)
+    assert.is_true(run.keep.verdict[7]:item() == 0 and known.keep.verdict[7]:item() > 0)
     -- the nets are those of the run without known defects
     assert.is_true(known.nets.detector:params()[1].tensor:equal(run.nets.detector:params()[1].tensor))
   end)
@@ -197,6 +198,24 @@ describe("training", function()
     local net = scorer.net(large:scorer(), large:tensors(false), false, {})
     local maps = scorer.maps(net, large.task.test.images:narrow(1, 1, 2), {input = {0, 1}, batch = 2})
     assert.same({2, 192, 192}, maps.shape)
+  end)
+
+  it("counts components and the nearest normals more where the same parts are always at the same place", function()
+    local set = agad.data.weave {size = 32, train_normals = 120, train_defects = 5, test_normals = 10, test_defects = 10,
+      seed = 4}
+    -- three dark bars, each of a width and a brightness of its own, on what is left of the texture
+    local images, bars = set.train.images, agad.randint(0, 4, {set.train.images:size(1), 3}):totable()
+    images:copy_(images:to "float32" * .1 + 150)
+    for i, widths in ipairs(bars) do
+      for k, width in ipairs(widths) do
+        images:select(1, i):narrow(2, 9 * k - 6, 3 + width):fill_(20 + 15 * width)
+      end
+    end
+    local task = agad.task.new(set, {normal = "cloth", holdout = .3})
+    local aligned = agad.trainer(task, {method = "agad_local", steps = 4, batch = 6, width = 4}):fit(quiet)
+    local weights = aligned.keep.verdict:flatten():totable()
+    assert.is_true(weights[3] > weights[1] and weights[4] > weights[1])
+    assert.is_true(math.abs(weights[1] + weights[2] + weights[3] + weights[4] + weights[5] + weights[6] - 7) < 1e-5)
   end)
 
   it("goes on where nothing varies: black pictures", function()

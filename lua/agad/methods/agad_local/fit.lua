@@ -15,13 +15,20 @@ local MOST_NORMALS, MOST_HELD_OUT = 400, 150      -- pictures
 local FEWEST_HELD_OUT = 5
 local BANK, EVIDENCE = 20, 48                     -- components
 local COMPONENTS = {[32] = 30, [64] = 60}         -- of pictures of so many pixels a side
+local SIDE = 32                                   -- of those by which alignment is told
 local FOLDS, SYNTHETIC_RIDGE, KNOWN_RIDGE = 5, 10.0, 3.0
-local SYNTHETIC_SHARE, MOST_PER_KNOWN, UNSUPERVISED = .2, 4, 1.0
+local SYNTHETIC_SHARE, MOST_PER_KNOWN, UNSUPERVISED = .2, 4, 3.0
 local DESCRIPTOR = {level2 = true, level3 = true} -- the levels of the net that describe a picture
 -- How much each of `scores.GROUPS` counts. On magnetic tiles and solar cells the map and the descriptor doubled, of
 -- these levels, raise the AUROC by .015 over equal weights of levels 1 and 2 after 2,000 to 10,000 steps, and do no
 -- harm after 1,500.
-local WEIGHTS = {2.0, 2.0, 1.0, 1.0, 1.0}
+local WEIGHTS = {map = 2.0, descriptor = 2.0, components = 1.0, nearest = 0.0, look = 1.0, synthetic = 1.0}
+-- What is added where pictures are aligned, the same parts of an object always at the same place: there, components
+-- describe normals well, and their errors and distances find what is not local too. AUROC without and with: digit 0 as
+-- normal class .948, .987; digit 8 .822, .874; solar cells .807, .813.
+local WHERE_ALIGNED = {components = 2.0, nearest = 3.0}
+local SHIFT = 0.06                                -- of the side
+local LOOSE, ALIGNED = 0.7, 0.85                  -- AUROC of shifted normals: not aligned at all, fully
 
 fit.kept = {"mean", "sd", "scales_whole", "scales_full", "flips", "kinds", "basis", "points", "median", "scale",
   "feature_mean", "feature_scale", "feature_basis", "synthetic", "group", "group_median", "group_scale", "known",
@@ -128,31 +135,57 @@ local function tell_known(normal, known, synthetic)
   return fitting.logistic(agad.cat({normal, known, synthetic}, 1), labels(n, k, m), weights, KNOWN_RIDGE)
 end
 
--- Which scores belong to which group: map, descriptor, components, look.
+-- Which scores belong to which of `scores.GROUPS`; the last one is not a mean of scores.
 local function groups_of(scales, banks, count)
-  local members = {{}, {}, {}, {}}
+  local members = {{}, {}, {}, {}, {}}
   for i = 1, scales do table.insert(members[1], 2 * i - 1) end
   for i, bank in ipairs(banks) do
     if DESCRIPTOR[bank[1]] then table.insert(members[2], 2 * scales + i) end
-    if bank[1] == "look" then table.insert(members[4], 2 * scales + i) end
+    if bank[1] == "look" then table.insert(members[5], 2 * scales + i) end
   end
   for i = 0, #scores.SIDES - 1 do
     local at = 2 * scales + #banks + 3 * i
     table.insert(members[3], at + 1)
     table.insert(members[3], at + 2)
+    table.insert(members[4], at + 3)
   end
   local group = {}
-  for i = 1, count do group[i] = {0, 0, 0, 0} end
+  for i = 1, count do group[i] = {0, 0, 0, 0, 0} end
   for g, list in ipairs(members) do
     for _, i in ipairs(list) do group[i][g] = 1 / #list end
   end
   return core.from_table(group, "float64")
 end
 
--- How the verdict sums the groups, by their weights and this share, and what the rule for known defects says.
-local function verdict_of(share, known)
+-- How well the place of things in a picture is fixed, 0 to 1: whether held-out normals are told, by the error of their
+-- components, from themselves shifted a little to each side.
+local function alignment(keep, pictures)
+  local small, shape = scores.reduced(pictures, {pictures:size(2), pictures:size(3), pictures:size(4)}, SIDE)
+  local mean, basis = keep[scores.kept(SIDE, "mean")], keep[scores.kept(SIDE, "basis")]
+  local function errors(x)
+    local centred = x:flatten {start_dim = 2} - mean
+    return (centred - centred:matmul(basis):matmul(basis:t())):square():mean {dim = {2}}
+  end
+  local by = math.max(1, math.floor(SHIFT * math.min(shape[2], shape[3]) + .5))
+  local wide, list = small:reflection_pad2d {padding = {by, by, by, by}}, {errors(small)}
+  for _, at in ipairs {{1, 1 + by}, {1 + 2 * by, 1 + by}, {1 + by, 1}, {1 + by, 1 + 2 * by}} do
+    list[#list + 1] = errors(narrow(narrow(wide, 3, at[1], shape[2]), 4, at[2], shape[3]))
+  end
+  local n = pictures:size(1)
+  local told = core.metrics.auroc(agad.cat(list, 1), labels(n, 4 * n))
+  return math.max(0, math.min(1, (told - LOOSE) / (ALIGNED - LOOSE)))
+end
+
+-- How the verdict sums the groups and what the rule for known defects says: `share` is that of the groups, which
+-- together count as much whether pictures are aligned or not.
+local function verdict_of(aligned, share, known)
+  local weights, plain, sum = {}, 0, 0
+  for i, name in ipairs(scores.GROUPS) do
+    weights[i] = WEIGHTS[name] + aligned * (WHERE_ALIGNED[name] or 0)
+    plain, sum = plain + WEIGHTS[name], sum + weights[i]
+  end
   local rows = {}
-  for i, weight in ipairs(WEIGHTS) do rows[i] = {share * weight} end
+  for i, weight in ipairs(weights) do rows[i] = {share * weight * plain / sum} end
   rows[#rows + 1] = {known}
   return core.from_table(rows, "float64")
 end
@@ -163,7 +196,8 @@ function fit.start(s)
   local normals = first(s:pictures "normals", MOST_NORMALS)
   local held_out, known = s:pictures "held_out", s:pictures "anomalies"
   -- a few held-out normals say nothing of how far normals lie apart
-  held_out = held_out and held_out:size(1) >= FEWEST_HELD_OUT and first(held_out, MOST_HELD_OUT) or normals
+  local enough = held_out and held_out:size(1) >= FEWEST_HELD_OUT
+  held_out = enough and first(held_out, MOST_HELD_OUT) or normals
   local synthetic = prepare.defects(s):pictures(held_out, s.seed)
   local of = {normals = measured(s, normals), held_out = measured(s, held_out), synthetic = measured(s, synthetic),
     known = known and measured(s, known)}
@@ -202,15 +236,15 @@ function fit.start(s)
   keep.group = groups_of(scales, banks, of.held_out.z:size(2))
   keep.group_median, keep.group_scale = fitting.robust(agad.cat({of.held_out.z:matmul(keep.group), unseen}, 2))
 
-  local d = of.held_out.x:size(2)
+  local d, aligned = of.held_out.x:size(2), enough and alignment(keep, fraction(held_out)) or 0
   if of.known then
     keep.known = tell_known(of.held_out.x, of.known.x, of.synthetic.x)
     local median, scale = fitting.robust(scores.logit(of.held_out.x, row(keep.known), d):squeeze(2))
-    keep.verdict = verdict_of(UNSUPERVISED / known:size(1), 1 / scale:item())
+    keep.verdict = verdict_of(aligned, UNSUPERVISED / known:size(1), 1 / scale:item())
     keep.offset = core.from_table({-median:item() / scale:item()}, "float64")
   else
     keep.known = agad.zeros({d + 1}, {dtype = "float64"})
-    keep.verdict = verdict_of(1.0, 0.0)
+    keep.verdict = verdict_of(aligned, 1.0, 0.0)
     keep.offset = agad.zeros({1}, {dtype = "float64"})
   end
   for _, name in ipairs(fit.kept) do

@@ -15,7 +15,7 @@ scores.COMPONENTS = {"mean", "basis", "across", "points"}     -- what is kept of
 
 --- The name that such a tensor is kept under.
 function scores.kept(side, name) return ("components%d_%s"):format(side, name) end
-scores.GROUPS = {"map", "descriptor", "components", "look", "synthetic"}
+scores.GROUPS = {"map", "descriptor", "components", "nearest", "look", "synthetic"}
 local TOP = 0.01                                  -- of a residual's pixels
 local LOWEST, HIGHEST, LIMIT = -1.0, 4.0, 20.0
 
@@ -123,11 +123,11 @@ function scores.logit(x, coefficients, d)
   return add(sum(mul(x, narrow(coefficients, 2, 1, d))), narrow(coefficients, 2, d + 1, 1))
 end
 
---- The groups of scores, each standardised and limited: map, descriptor, components, look, synthetic.
+--- The groups of scores, each standardised and limited.
 -- @param z tensor|handle (n, S)
 -- @param synthetic tensor|handle (n, 1)
--- @param k table group (1, S, 4), group_median, group_scale (1, 5)
--- @return tensor|handle (n, 5)
+-- @param k table group (1, S, G - 1), group_median, group_scale (1, G)
+-- @return tensor|handle (n, G) in the order of `scores.GROUPS`
 function scores.groups(z, synthetic, k)
   local g = cat {product(z, k.group), synthetic}
   return call(call(sub(g, k.group_median), "div.Tensor", nil, k.group_scale), "clamp", {min = LOWEST, max = HIGHEST})
