@@ -201,8 +201,8 @@ describe("training", function()
   end)
 
   it("counts components and the nearest normals more where the same parts are always at the same place", function()
-    local set = agad.data.weave {size = 32, train_normals = 120, train_defects = 5, test_normals = 10, test_defects = 10,
-      seed = 4}
+    local set = agad.data.weave {size = 32, train_normals = 120, train_defects = 5, test_normals = 10,
+      test_defects = 10, seed = 4}
     -- three dark bars, each of a width and a brightness of its own, on what is left of the texture
     local images, bars = set.train.images, agad.randint(0, 4, {set.train.images:size(1), 3}):totable()
     images:copy_(images:to "float32" * .1 + 150)

@@ -1,6 +1,7 @@
 -- agad_local: finds local defects in people's own pictures. A small UNet (nets/defect_map.lua) learns to map synthetic
 -- defects, drawn into normal pictures and into crops of them (csrc/data/defects.c); known defects that have masks are
--- pasted into them too, as one more kind (`known`). Then the phase `fit` computes five groups of scores from pictures
+-- pasted into them too, as one more kind (`known`), and those without end the training (phase `tune`). Then the phase
+-- `fit` computes five groups of scores from pictures
 -- of the training side alone, and, where defects are known, a logistic regression on what the scores and the net say of
 -- them. All of that becomes one scoring program.
 -- The parts are in methods/agad_local: `prepare` (what is computed before training), `bands` (what the net sees),
@@ -11,6 +12,7 @@ local agad = require "agad"
 local bands = require "agad.methods.agad_local.bands"
 local core = require "agad.core"
 local fit = require "agad.methods.agad_local.fit"
+local known = require "agad.methods.agad_local.known"
 local nn = require "agad.nn"
 local option = require("agad.base.options").option
 local picks = require "agad.methods.agad_local.picks"
@@ -27,6 +29,12 @@ local MEMORY = 0.02                               -- how fast what is known of a
 local function rate(_, done, total)
   local at = done / total
   return math.min(1, at / WARM_UP + FLOOR) * .5 * (1 + math.cos(math.pi * at))
+end
+
+local TUNING = 0.25                               -- of the learning rate
+
+local function tuning_rate(_, done, total)
+  return TUNING * math.min(1, (done + 1) / (.1 * total)) * .5 * (1 + math.cos(math.pi * (done + 1) / total))
 end
 
 -- Kinds of which the net finds a half are drawn most: what is told at once teaches little, and so does what cannot be.
@@ -62,17 +70,39 @@ end
 local function rebuild(s) if s.options.pseudo > 0 then pseudo.rebuild(s) end end
 local function blend(s) if s.options.pseudo > 0 then pseudo.blend(s, s.options.pseudo) end end
 
--- Binary cross-entropy at the map's resolution, weighted by how wrong the net is (with the weight detached).
-local function map_loss(s)
-  local scales = (crops(s) and s.keep.scales_full or s.keep.scales_whole):reshape {1, 3, 1, 1}
-  local y, logit = s.mask:max_pool2d {2, 2}, s.net.detector(bands.of(s.drawn, scales))
+-- Binary cross-entropy at the map's resolution, weighted by how wrong the net is (with the weight detached), and what
+-- the map says of the pictures drawn, (n, 1, h, w), where each is to be 1.
+local function cross_entropy(s, logit)
+  local y = s.mask:max_pool2d {2, 2}
   local counts = agad.maximum(-(-s.weight):max_pool2d {2, 2}, y)
   local p = logit:detach():sigmoid()
-  local weight = (p - y):abs() * counts
-  s.map, s.loss.map = logit, ((logit:softplus() - logit * y) * weight):mean() * WEIGHT
+  return ((logit:softplus() - logit * y) * ((p - y):abs() * counts)):mean() * WEIGHT, p, y
+end
+
+local function map_of(s, x)
+  return s.net.detector(bands.of(x, (crops(s) and s.keep.scales_full or s.keep.scales_whole):reshape {1, 3, 1, 1}))
+end
+
+local function map_loss(s)
+  local p, y
+  s.map = map_of(s, s.drawn)
+  s.loss.map, p, y = cross_entropy(s, s.map)
   s:backward("detector", s.loss.map)
   local marked = y:sum {dim = {2, 3, 4}}
   s.found, s.marked = (p * y):sum {dim = {2, 3, 4}} / marked:clamp {min = 1}, marked
+end
+
+-- The same, with known defects beside the pictures drawn where these are whole.
+local function known_loss(s)
+  if crops(s) then
+    s.loss.map = cross_entropy(s, map_of(s, s.drawn))
+    s:backward("detector", s.loss.map)
+    return
+  end
+  local n, more = s.drawn:size(1), known.batch(s)
+  local logit = map_of(s, agad.cat({s.drawn, more}, 1))
+  s.loss.map, s.loss.known = cross_entropy(s, logit:narrow(1, 1, n)), known.loss(logit:narrow(1, n + 1, more:size(1)))
+  s:backward("detector", s.loss.map + s.loss.known)
 end
 
 -- Follows which share of the marks of each kind is found.
@@ -101,6 +131,8 @@ return {
       count = option {default = 1.8, min = 1, max = 4, help = "mean number of synthetic defects in a picture"},
     },
     kinds = kinds,
+    tune = option {default = 300, min = 0, max = 100000,
+      help = "steps with known defects' pictures after training (at most a tenth of it)"},
     pseudo = option {default = 0.0, min = 0, max = 1,
       help = "share of the clean pictures of a batch into which parts of their reconstructions are blended; 0 = none"},
   },
@@ -118,6 +150,9 @@ return {
       start = prepare.start,
       step = {{"draw", draw}, {"rebuild", rebuild}, "generator_update", {"blend", blend}, {"map_loss", map_loss},
         "detector_update", {"remember", remember}}},
+    {name = "tune", steps = known.steps, rate_of_step = tuning_rate,
+      updates = {detector = {nets = {"detector"}, decoupled = true}},
+      step = {{"draw", draw}, {"known_loss", known_loss}, "detector_update"}},
     {name = "fit", epochs = 0, updates = {}, start = fit.start, step = {}},
   },
   keep = fit.kept,

@@ -90,6 +90,12 @@ function budget.steps(run, minutes)
     phase.next(run)
   end
   local each = seconds_per_step(run, 60 * minutes * SHARE / limited)
+  local function follows() return #((run.method.phases[run.phase + 1] or {}).step or {}) > 0 end
+  while follows() and phase.next(run) do
+    if trains(run) then
+      left = left - phase.steps(run) * seconds_per_step(run, 60 * minutes * SHARE / limited)
+    end
+  end
   left = left - (core.clock() - began)
   return math.max(1, math.floor(math.min(left / each, 0x7fffffff)))
 end

@@ -44,6 +44,9 @@
 --   name
 --   epochs: the name of the option with its number of epochs ("epochs"), or
 --     0: only `start` runs
+--   steps: function(options, known, before), in the place of `epochs`: how many
+--     steps it has where `known` anomalies are known, and the phases before it
+--     have `before` steps; 0: only `start` runs
 --   updates: {NAME = {nets, lr, weight_decay, decoupled, when}}: lr and
 --     weight_decay are numbers or names of options (the trainer's);
 --     decoupled = true: the decay of AdamW; when: the name of an option of the
@@ -142,12 +145,12 @@ local function check_keys(m, where)
 end
 
 local phase_keys = {name = true, epochs = true, updates = true, step = true, start = true, rate = true,
-  rate_of_step = true}
+  rate_of_step = true, steps = true}
 local update_keys = {nets = true, lr = true, weight_decay = true, decoupled = true, when = true}
 
--- Whether a phase may have no epochs, and so no stages: `epochs` is 0, or an option that can be 0.
+-- Whether a phase may have no epochs, and so no stages: `epochs` is 0, or an option that can be 0, or it has `steps`.
 local function may_be_empty(m, phase)
-  if phase.epochs == 0 then return true end
+  if phase.epochs == 0 or phase.steps then return true end
   local _, named = options.schema(m)
   return named[phase.epochs or "epochs"].min == 0
 end
@@ -177,7 +180,8 @@ local function check_phase(m, phase, where)
       fail(": update %s: when = %s does not name an option of the method", name, tostring(update.when))
     end
   end
-  for _, key in ipairs {"start", "rate", "rate_of_step"} do
+  if phase.steps and phase.epochs then fail " has both 'steps' and 'epochs'" end
+  for _, key in ipairs {"start", "rate", "rate_of_step", "steps"} do
     if phase[key] ~= nil and type(phase[key]) ~= "function" then fail(": '%s' must be a function", key) end
   end
   if trains and (not is_table(phase.step) or #phase.step == 0) then fail " lacks 'step'" end
@@ -260,9 +264,11 @@ end
 local function limited_phase(m)
   local limited
   for i, phase in ipairs(m.phases) do
-    if phase.step and #phase.step > 0 and phase.epochs ~= 0 then limited = i end
+    if phase.step and #phase.step > 0 and phase.epochs ~= 0 and not phase.steps then limited = i end
   end
-  for i, phase in ipairs(m.phases) do if (phase.epochs or "epochs") == "epochs" then limited = i end end
+  for i, phase in ipairs(m.phases) do
+    if not phase.steps and (phase.epochs or "epochs") == "epochs" then limited = i end
+  end
   return limited
 end
 

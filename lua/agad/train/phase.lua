@@ -22,10 +22,12 @@ function phase.seed(config, purpose) return (config.seed * 1000003 + purpose) & 
 --- The current phase of a run, as its method defines it.
 function phase.current(run) return run.method.phases[run.phase] end
 
--- The configured number of epochs of the current phase; nil where only `steps` limits it.
+-- The configured number of epochs of the current phase; nil where only a number of steps limits it.
 local function configured(run)
-  local option = phase.current(run).epochs or "epochs"
-  return option == 0 and 0 or run.config[option]
+  local its = phase.current(run)
+  local option = its.epochs or not its.steps and "epochs"
+  if option == 0 then return 0 end
+  return option and run.config[option] or nil
 end
 
 -- The steps of the current phase if it has this many epochs.
@@ -50,15 +52,25 @@ local function epochs_for(run, steps)
   return high
 end
 
-local function is_limited(run) return run.config.steps > 0 and run.phase == run.method.limited end
+-- The run as it is in another phase, as far as numbers of steps go.
+local function within(run, number) return setmetatable({phase = number, extent = {}}, {__index = run}) end
+
+-- The number of steps that limits the current phase: its own, or the option `steps`; nil if there is none.
+local function limit(run)
+  local its, before = phase.current(run), 0
+  if its.steps then
+    for number = 1, run.phase - 1 do before = before + phase.steps(within(run, number)) end
+    return its.steps(run.method_options, #run.task.anomalies, before)
+  end
+  return run.config.steps > 0 and run.phase == run.method.limited and run.config.steps or nil
+end
 
 --- How many epochs the current phase has; the last one may be cut short by `steps`.
 function phase.epochs(run)
   if not run.extent.epochs then                          -- computed once for each phase
-    local epochs = configured(run)
-    if is_limited(run) and epochs ~= 0 then
-      epochs = math.min(epochs or math.maxinteger, epochs_for(run, run.config.steps))
-    end
+    local epochs, most = configured(run), limit(run)
+    if most == 0 then epochs = 0 end
+    if most and epochs ~= 0 then epochs = math.min(epochs or math.maxinteger, epochs_for(run, most)) end
     run.extent.epochs = epochs
   end
   return run.extent.epochs
@@ -68,7 +80,7 @@ end
 function phase.steps(run)
   if not run.extent.steps then
     local total = count(run, phase.epochs(run))
-    run.extent.steps = is_limited(run) and math.min(run.config.steps, total) or total
+    run.extent.steps = math.min(limit(run) or total, total)
   end
   return run.extent.steps
 end
@@ -78,19 +90,19 @@ function phase.steps_after(run)
   if not run.extent.after then
     local after = 0
     for number = run.phase + 1, #run.method.phases do
-      after = after + phase.steps(setmetatable({phase = number, extent = {}}, {__index = run}))
+      after = after + phase.steps(within(run, number))
     end
     run.extent.after = after
   end
   return run.extent.after
 end
 
---- Whether nothing but `steps` limits the current phase.
-function phase.counts_steps(run) return is_limited(run) and not configured(run) end
+--- Whether nothing but a number of steps limits the current phase.
+function phase.counts_steps(run) return limit(run) ~= nil and not configured(run) end
 
---- Whether `steps` ends the current phase here, before the end of its last epoch.
+--- Whether a number of steps ends the current phase here, before the end of its last epoch.
 function phase.is_cut(run)
-  return is_limited(run) and run.epoch == phase.epochs(run) and run.steps - run.phase_began >= phase.steps(run)
+  return limit(run) ~= nil and run.epoch == phase.epochs(run) and run.steps - run.phase_began >= phase.steps(run)
 end
 
 --- Whether a run is in its last phase, the only one in which it can be scored.

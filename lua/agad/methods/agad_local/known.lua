@@ -1,0 +1,60 @@
+-- Training with the pictures of known defects themselves, after all other training: of each it is known that there is a
+-- defect in it, and not where. Where the map is highest in such a picture, it is to rise (multiple-instance learning),
+-- while pictures with synthetic defects go on as before. On magnetic tiles with 10 and 40 known defects, 300 such steps
+-- raise the AUROC of the sum of scores from .899 to .917 and .930.
+
+local agad = require "agad"
+local core = require "agad.core"
+local prepare = require "agad.methods.agad_local.prepare"
+local random = require "agad.base.random"
+
+local known = {}
+
+local PICTURES = 4                                -- of known defects, beside those of a batch
+local TOP = 0.002                                 -- share of a map's pixels that is to rise
+local WEIGHT = 2.0
+local JITTER = 0.1                                -- of gain and offset, in standard deviations
+local SHARE = 10                                  -- at most one in so many steps
+local STREAM = 200                                -- of random numbers
+
+--- How many steps there are (a phase's `steps`).
+function known.steps(options, count, before) return count > 0 and math.min(options.tune, before // SHARE) or 0 end
+
+-- All known defects as the net sees them, before bands; made once.
+local function pictures(s)
+  local all = rawget(s, "known_pictures")
+  if not all then
+    local h, w, factor = prepare.window(s.images:size(3), s.images:size(4))
+    all = prepare.placed(s, prepare.whole(prepare.standardised(s:pictures "anomalies", s.keep), factor))
+    assert(all:size(3) == h and all:size(4) == w)
+    rawset(s, "known_pictures", all)
+  end
+  return all
+end
+
+--- Some known defects, whole, reflected as normals may be, and a little brighter or darker.
+-- @return tensor (4, C, h, w), for the net's bands
+function known.batch(s)
+  local all, draw, rows = pictures(s), random.generator(s.seed, STREAM + s.done), {}
+  for i = 1, PICTURES do rows[i] = draw(all:size(1)) - 1 end
+  local x = all:index_select(1, core.from_table(rows, "int64"):to {device = all.device})
+  local flips = s.keep.flips:totable()
+  if flips[1] == 1 and draw(2) == 1 then x = x:flip {dims = {4}} end
+  if flips[2] == 1 and draw(2) == 1 then x = x:flip {dims = {3}} end
+  if flips[3] == 1 and draw(2) == 1 then x = x:transpose(3, 4) end
+  local function jitter() return JITTER * (draw(2001) - 1001) / 1000 end
+  return x * math.exp(jitter()) + jitter()
+end
+
+--- The loss: cross-entropy of the highest logits of each picture's smoothed map, weighted by how wrong they are.
+-- @param logit tensor (n, 1, h, w)
+-- @return tensor 0-d
+function known.loss(logit)
+  local smooth = logit:to "float32":avg_pool2d {kernel_size = {3, 3}, stride = {1, 1}, padding = {1, 1},
+    count_include_pad = false}
+  local flat = smooth:flatten {start_dim = 2}
+  local top = flat:topk(math.max(1, math.floor(flat:size(2) * TOP)), 2):mean {dim = {2}}
+  return ((-top):softplus() * (1 - top:detach():sigmoid())):mean() * WEIGHT
+end
+
+return known
