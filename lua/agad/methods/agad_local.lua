@@ -21,6 +21,7 @@ local pseudo = require "agad.methods.agad_local.pseudo"
 local scores = require "agad.methods.agad_local.scores"
 
 local WARM_UP, FLOOR = 0.03, 0.02                 -- of the training; of the learning rate
+local TUNING, TUNING_WARM_UP = 0.25, 0.1          -- of the learning rate; of the steps with known defects
 local WEIGHT = 4                                  -- of the loss
 local GENERATOR = 8                               -- filters in its first layer
 local MEMORY = 0.02                               -- how fast what is known of a kind of defect follows
@@ -31,10 +32,10 @@ local function rate(_, done, total)
   return math.min(1, at / WARM_UP + FLOOR) * .5 * (1 + math.cos(math.pi * at))
 end
 
-local TUNING = 0.25                               -- of the learning rate
-
+-- The same at a quarter of its height.
 local function tuning_rate(_, done, total)
-  return TUNING * math.min(1, (done + 1) / (.1 * total)) * .5 * (1 + math.cos(math.pi * (done + 1) / total))
+  local at = (done + .5) / total
+  return TUNING * math.min(1, at / TUNING_WARM_UP) * .5 * (1 + math.cos(math.pi * at))
 end
 
 -- Kinds of which the net finds a half are drawn most: what is told at once teaches little, and so does what cannot be.
@@ -70,8 +71,8 @@ end
 local function rebuild(s) if s.options.pseudo > 0 then pseudo.rebuild(s) end end
 local function blend(s) if s.options.pseudo > 0 then pseudo.blend(s, s.options.pseudo) end end
 
--- Binary cross-entropy at the map's resolution, weighted by how wrong the net is (with the weight detached), and what
--- the map says of the pictures drawn, (n, 1, h, w), where each is to be 1.
+-- Binary cross-entropy at the map's resolution, weighted by how wrong the net is (with the weight detached); beside it
+-- the map, as probabilities, and what it is to be, (n, 1, h, w).
 local function cross_entropy(s, logit)
   local y = s.mask:max_pool2d {2, 2}
   local counts = agad.maximum(-(-s.weight):max_pool2d {2, 2}, y)
@@ -79,41 +80,41 @@ local function cross_entropy(s, logit)
   return ((logit:softplus() - logit * y) * ((p - y):abs() * counts)):mean() * WEIGHT, p, y
 end
 
-local function map_of(s, x)
+local function logits_of(s, x)
   return s.net.detector(bands.of(x, (crops(s) and s.keep.scales_full or s.keep.scales_whole):reshape {1, 3, 1, 1}))
 end
 
 local function map_loss(s)
   local p, y
-  s.map = map_of(s, s.drawn)
+  s.map = logits_of(s, s.drawn)
   s.loss.map, p, y = cross_entropy(s, s.map)
   s:backward("detector", s.loss.map)
   local marked = y:sum {dim = {2, 3, 4}}
   s.found, s.marked = (p * y):sum {dim = {2, 3, 4}} / marked:clamp {min = 1}, marked
 end
 
--- The same, with known defects beside the pictures drawn where these are whole.
+-- The same loss; where the pictures drawn are whole, known defects are beside them, with a loss of their own.
 local function known_loss(s)
   if crops(s) then
-    s.loss.map = cross_entropy(s, map_of(s, s.drawn))
+    s.loss.map = cross_entropy(s, logits_of(s, s.drawn))
     s:backward("detector", s.loss.map)
     return
   end
   local n, more = s.drawn:size(1), known.batch(s)
-  local logit = map_of(s, agad.cat({s.drawn, more}, 1))
+  local logit = logits_of(s, agad.cat({s.drawn, more}, 1))
   s.loss.map, s.loss.known = cross_entropy(s, logit:narrow(1, 1, n)), known.loss(logit:narrow(1, n + 1, more:size(1)))
   s:backward("detector", s.loss.map + s.loss.known)
 end
 
 -- Follows which share of the marks of each kind is found.
 local function remember(s)
-  local known, found, marked = s.keep.kinds:totable(), s.found:totable(), s.marked:totable()
+  local shares, found, marked = s.keep.kinds:totable(), s.found:totable(), s.marked:totable()
   for i, kinds in ipairs(rawget(s, "drawn_kinds")) do
     for _, kind in ipairs(marked[i] > 0 and kinds or {}) do
-      known[kind] = known[kind] + MEMORY * (found[i] - known[kind])
+      shares[kind] = shares[kind] + MEMORY * (found[i] - shares[kind])
     end
   end
-  s.keep.kinds = core.from_table(known, "float64")
+  s.keep.kinds = core.from_table(shares, "float64")
 end
 
 local kinds = {}
@@ -132,7 +133,7 @@ return {
     },
     kinds = kinds,
     tune = option {default = 300, min = 0, max = 100000,
-      help = "steps with known defects' pictures after training (at most a tenth of it)"},
+      help = "steps with the pictures of known defects after training (at most a tenth of it)"},
     pseudo = option {default = 0.0, min = 0, max = 1,
       help = "share of the clean pictures of a batch into which parts of their reconstructions are blended; 0 = none"},
   },

@@ -1,7 +1,7 @@
 -- Training with the pictures of known defects themselves, after all other training: of each it is known that there is a
 -- defect in it, and not where. Where the map is highest in such a picture, it is to rise (multiple-instance learning),
--- while pictures with synthetic defects go on as before. On magnetic tiles with 10 and 40 known defects, 300 such steps
--- raise the AUROC of the sum of scores from .899 to .917 and .930.
+-- while pictures with synthetic defects go on as before. On magnetic tiles (18,581 steps, mean of two draws) 300 such
+-- steps raise the AUROC of the sum of scores from .899 to .917 with 10 known defects, and to .933 with 40.
 
 local agad = require "agad"
 local core = require "agad.core"
@@ -15,10 +15,13 @@ local TOP = 0.002                                 -- share of a map's pixels tha
 local WEIGHT = 2.0
 local JITTER = 0.1                                -- of gain and offset, in standard deviations
 local SHARE = 10                                  -- at most one in so many steps
+local VIEWS = 120                                 -- at most, of each known defect
 local STREAM = 200                                -- of random numbers
 
 --- How many steps there are (a phase's `steps`).
-function known.steps(options, count, before) return count > 0 and math.min(options.tune, before // SHARE) or 0 end
+function known.steps(options, count, before)
+  return math.min(options.tune, before // SHARE, count * VIEWS // PICTURES)
+end
 
 -- All known defects as the net sees them, before bands; made once.
 local function pictures(s)
