@@ -1,16 +1,18 @@
--- People's own pictures: agad_local on real sets of $AGAD_DATA, three seeds each, as a table. What is missing in
--- spec/figures/measured/own_pictures.jsonl is trained first, up to an hour each; sets that are not there are said and
--- passed over.
+-- People's own pictures: agad_local on real sets of $AGAD_DATA and on the textures of `weave`, three seeds each, as a
+-- table. What is missing in spec/figures/measured/own_pictures.jsonl is trained first, up to an hour each; sets that
+-- are not there are said and passed over.
 --     build/agad spec/figures/own_pictures.lua [SET [SEED [STEPS]]]
 
 local agad = require "agad"
 local core = agad.core
 local lfs = require "lfs"
-local measure = dofile "spec/figures/support/own_pictures.lua"
+local own_pictures = dofile "spec/figures/support/own_pictures.lua"
 
 local PATH, STEPS, SEEDS = "spec/figures/measured/own_pictures.jsonl", 10000, {1, 2, 3}
 -- Names and normal classes.
-local sets = {{"magnetic-tile", "MT_Free"}, {"solar-cells", "good"}, {"road-crack", "good"}, {"malaria", "good"}}
+local sets = {{"magnetic-tile", "MT_Free"}, {"solar-cells", "good"}, {"road-crack", "good"}, {"malaria", "good"},
+  {"chest-xray", "NORMAL"}}
+local textures, TEXTURE_STEPS = {"cloth", "metal", "grain", "dots"}, 2000
 
 local records, have = {}, {}
 local file = io.open(PATH)
@@ -21,25 +23,35 @@ for line in file and file:lines() or function() end do
 end
 if file then file:close() end
 
-local function add(name, normal, seed, steps)
-  local dir = (os.getenv "AGAD_DATA" or "") .. "/" .. name
-  if have[("%s %d %d"):format(name, seed, steps)] then return end
-  if os.getenv "FIGURES" == "now" or not lfs.attributes(dir) then
-    io.stderr:write(("own_pictures: %s, seed %d, is not measured%s\n"):format(name, seed,
-      lfs.attributes(dir) and "" or "; it is not in $AGAD_DATA"))
-    return
-  end
-  local record = measure(dir, name, normal, {seed = seed, steps = steps})
+local function add(record)
   records[#records + 1] = record
   local to = assert(io.open(PATH, "a"))
   to:write(core.json_encode(record), "\n")
   to:close()
 end
 
+local function is_needed(name, seed, steps)
+  if have[("%s %d %d"):format(name, seed, steps)] then return false end
+  local missing = not name:find "^weave " and not lfs.attributes((os.getenv "AGAD_DATA" or "") .. "/" .. name)
+  if os.getenv "FIGURES" ~= "now" and not missing then return true end
+  io.stderr:write(("own_pictures: %s, seed %d, is not measured%s\n"):format(name, seed,
+    missing and "; it is not in $AGAD_DATA" or ""))
+  return false
+end
+
 local wanted = arg[1]
-for _, set in ipairs(sets) do
-  for _, seed in ipairs(arg[2] and {math.tointeger(arg[2])} or SEEDS) do
-    if not wanted or wanted == set[1] then add(set[1], set[2], seed, math.tointeger(arg[3] or STEPS)) end
+for _, seed in ipairs(arg[2] and {math.tointeger(arg[2])} or SEEDS) do
+  for _, set in ipairs(sets) do
+    local name, steps = set[1], math.tointeger(arg[3] or STEPS)
+    if (not wanted or wanted == name) and is_needed(name, seed, steps) then
+      add(own_pictures.folder(os.getenv "AGAD_DATA" .. "/" .. name, name, set[2], {seed = seed, steps = steps}))
+    end
+  end
+  for _, texture in ipairs((not wanted or wanted == "weave") and textures or {}) do
+    local steps = math.tointeger(arg[3] or TEXTURE_STEPS)
+    if is_needed("weave " .. texture, seed, steps) then
+      add(own_pictures.texture(texture, {seed = seed, steps = steps}))
+    end
   end
 end
 

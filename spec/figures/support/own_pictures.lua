@@ -1,7 +1,7 @@
 -- One training of agad_local on a set of $AGAD_DATA, and its AUROC with no, 10 and 40 known defects. 70 % of the
 -- normals of sets without a split train. The pictures of known defects change what follows the phase `train` alone, so
--- that one training serves every draw of them: k defects, drawn by the seed from the test side, become known ones of the
--- training side (without their masks).
+-- that one training serves every draw of them: k defects, drawn by the seed from the test side, become known ones of
+-- the training side (without their masks); defects that a set has there are left out.
 
 local agad = require "agad"
 local auto = require "agad.train.auto"
@@ -11,7 +11,7 @@ local lfs = require "lfs"
 local phase = require "agad.train.phase"
 local random = require "agad.base.random"
 
-local TRAIN, DRAWS, KNOWN = .7, 3, {10, 40}
+local TRAIN, DRAWS, KNOWN, TEXTURE_HELD_OUT = .7, 3, {10, 40}, 150
 
 -- Writes path,label,split,mask for a folder's pictures. `known`: a set of the paths of those that leave the test side.
 -- Returns the file, and the paths of the defects of the test side.
@@ -21,7 +21,7 @@ local function manifest(dir, name, normal, seed, known)
   for _, path in ipairs(paths) do have_split = have_split or path:find "^train/" ~= nil end
   for _, path in ipairs(paths) do
     local split, class = path:match "^(%a+)/([^/]+)/"
-    if have_split and (split == "train" or split == "test") then
+    if have_split and (split == "test" or split == "train" and class == normal) then
       if class ~= normal and split == "test" then defects[#defects + 1] = path end
       local mask = dir .. "/ground_truth/" .. class .. "/" .. path:match "([^/]+)%.%w+$" .. "_mask.png"
       local file = class ~= normal and io.open(mask)
@@ -82,21 +82,39 @@ local function mean_and_deviation(values)
   return mean, math.sqrt(squares)
 end
 
---- Trains and measures.
+-- What is written down of a run that has been trained.
+local function record_of(run, name, given)
+  local result = run:evaluate()
+  return {set = name, seed = given.seed, steps = run.steps, seconds = run.train_seconds, none = result.auroc,
+    normals = #run.task.normals, held_out = #run.task.held_out, pixel_auroc = result.pixel_auroc,
+    baselines = result.baselines, parts = result.parts, shortcut = result.shortcut, config = result.config,
+    versions = result.versions, processor = evaluate.provenance(agad).processor}
+end
+
+local own_pictures = {}
+
+--- Trains on a texture of `weave`, without known defects, and measures.
+-- @param texture string
+-- @param given table seed, steps, and other options
+-- @return table a record as below, without known defects
+function own_pictures.texture(texture, given)
+  local set, options = agad.data.weave {normal = texture}, {method = "agad_local"}
+  for option, v in pairs(given) do options[option] = v end
+  local task = agad.task.new(set, {normal = texture, holdout = TEXTURE_HELD_OUT, task_seed = given.seed})
+  return record_of(agad.trainer(task, options):fit(), "weave " .. texture, given)
+end
+
+--- Trains on a set's folder and measures.
 -- @param dir string the set's folder
 -- @param name string
 -- @param normal string its normal class
 -- @param given table seed, steps, and other options
 -- @return table a record: set, seed, steps, seconds, none, known_10 and known_40 (mean AUROC over three draws) with
 --   known_10_sd and known_40_sd, pixel_auroc, baselines, parts, processor
-return function(dir, name, normal, given)
+function own_pictures.folder(dir, name, normal, given)
   local run, defects = begun(dir, name, normal, given, {})
   run:fit()
-  local result = run:evaluate()
-  local record = {set = name, seed = given.seed, steps = run.steps, seconds = run.train_seconds, none = result.auroc,
-    normals = #run.task.normals, held_out = #run.task.held_out, pixel_auroc = result.pixel_auroc,
-    baselines = result.baselines, parts = result.parts, shortcut = result.shortcut, config = result.config,
-    versions = result.versions, processor = evaluate.provenance(agad).processor}
+  local record = record_of(run, name, given)
   local more = {}
   for option, v in pairs(given) do more[option] = v end
   more.minutes, more.steps = nil, run.steps
@@ -112,3 +130,5 @@ return function(dir, name, normal, given)
   end
   return record
 end
+
+return own_pictures
