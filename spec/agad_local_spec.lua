@@ -172,8 +172,8 @@ describe("training", function()
   it("ends with steps on the pictures of known defects, a tenth of those before, and as many again after a resume",
     function()
       local o = {gamma = .1}
-      local given = {method = "agad_local", steps = 40, batch = 6, seed = 2, width = 4, deterministic = true, threads = 1,
-        log_every = 1}
+      local given = {method = "agad_local", steps = 40, batch = 6, seed = 2, width = 4, deterministic = true,
+        threads = 1, log_every = 1}
       local plain = agad.trainer(task_of(), given):fit(quiet)
       assert.equal(40, plain.steps)
       local dir, seen = scratch.path "tuned", {}

@@ -1,12 +1,13 @@
 -- agad_local: finds local defects in people's own pictures. A small UNet (nets/defect_map.lua) learns to map synthetic
 -- defects, drawn into normal pictures and into crops of them (csrc/data/defects.c); known defects that have masks are
--- pasted into them too, as one more kind (`known`), and those without end the training (phase `tune`). Then the phase
--- `fit` computes five groups of scores from pictures
--- of the training side alone, and, where defects are known, a logistic regression on what the scores and the net say of
--- them. All of that becomes one scoring program.
+-- pasted into them too, as one more kind (`known`). In the phase `tune` it learns from the pictures of known defects as
+-- they are, without masks. Then the phase `fit` computes six groups of scores from pictures of the training side alone,
+-- and, where defects are known, a logistic regression on what the scores and the net say of them. All of that becomes
+-- one scoring program.
 -- The parts are in methods/agad_local: `prepare` (what is computed before training), `bands` (what the net sees),
--- `pseudo` (reconstructions as defects), `features` and `scores` (what is measured on a picture, for tensors and for
--- the program alike), `fit` (the constants of the scores), `picks` (defaults that depend on the pictures).
+-- `pseudo` (reconstructions as defects), `known` (known defects without masks), `features` and `scores` (what is
+-- measured on a picture, for tensors and for the program alike), `fit` (the constants of the scores), `picks` (defaults
+-- that depend on the pictures).
 
 local agad = require "agad"
 local bands = require "agad.methods.agad_local.bands"

@@ -3,7 +3,6 @@
 -- while pictures with synthetic defects go on as before. On magnetic tiles (18,581 steps, mean of two draws) 300 such
 -- steps raise the AUROC of the sum of scores from .899 to .917 with 10 known defects, and to .933 with 40.
 
-local agad = require "agad"
 local core = require "agad.core"
 local prepare = require "agad.methods.agad_local.prepare"
 local random = require "agad.base.random"
