@@ -169,6 +169,26 @@ describe("training", function()
     assert.is_true(run.keep.verdict[7]:item() == 0 and known.keep.verdict[7]:item() > 0)
   end)
 
+  it("takes the threshold from scores of held-out normals by regressions that have not seen them", function()
+    local set = agad.data.weave {size = 32, train_normals = 160, train_defects = 60, test_normals = 30,
+      test_defects = 20, seed = 3}
+    set.train.masks = nil
+    local task = agad.task.new(set, {normal = "cloth", holdout = .3, gamma = .5, task_seed = 1})
+    local known = agad.trainer(task, {method = "agad_local", steps = 12, batch = 6, seed = 2, width = 4,
+      false_alarms = .1}):fit(quiet)
+    local path = scratch.path "known.safetensors"
+    known:save(path)
+    local model, unseen = agad.model.open(path), known.keep.unseen:to "float64"
+    assert.equal(#task.held_out, unseen:size(1))
+    assert.near(agad.metrics.quantile(unseen, .9), model.threshold, 1e-5)
+    assert.is_false(pcall(assert.near, model.threshold, agad.model.open(path, {false_alarms = .4}).threshold, 1e-3))
+    -- what the program, which has learned from them, says of them separates them better from known defects
+    local net = scorer.net(known:scorer(), known:tensors(false), false, {})
+    local how = {input = {0, 1}, batch = 16}
+    local seen = scorer.score(net, tasks.pictures(task.train, task.held_out), how):to "float64"
+    assert.is_true(unseen:mean():item() > seen:mean():item())
+  end)
+
   it("ends with steps on the pictures of known defects, a tenth of those before, and as many again after a resume",
     function()
       local o = {gamma = .1}

@@ -39,6 +39,7 @@ describe("a method's file", function()
       {function(m) m.phases[2].updates = {g = {}} end, "phase b: update g lacks 'nets'"},
       {function(m) m.phases[2].updates = {g = {nets = {"g"}, when = "hot"}} end,
         "phase b: update g: when = hot does not name an option of the method"},
+      {function(m) m.held_out_scores = "unseen" end, "held_out_scores = unseen is not in 'keep'"},
       {function(m) m.phases[1].steps, m.phases[1].epochs = 3, nil end, "'steps' must be a function"},
       {function(m) m.phases[1].steps, m.phases[1].epochs = function() return 3 end, "epochs" end,
         "has both 'steps' and 'epochs'"},

@@ -134,13 +134,21 @@ function columns.measure(source, task, column, batch)
 end
 
 --- The threshold, which this share of the held-out normals is above, under averaged weights, as the model stores it.
+-- @param source table net(weights, bn), input, stored, padded; unseen: the scores of the first held-out normals, where
+--   the scoring program has learned from these (tensor (n))
 -- @return number nil if no normals are held out
 -- @return list their scores, sorted
 function columns.threshold(source, task, false_alarms, batch)
   if #task.held_out == 0 then return nil end
   local column = {weights = "average", bn = source.stored or "recalibrated"}
-  local scores = scorer.score(source.net(column.weights, column.bn), tasks.pictures(task.train, task.held_out),
-    columns.how(source, column, batch))
+  local unseen, list = source.unseen, {}
+  local others = table.move(task.held_out, (unseen and unseen:size(1) or 0) + 1, #task.held_out, 1, {})
+  if unseen then list[1] = unseen:to {device = "cpu", dtype = "float64"} end
+  if #others > 0 then
+    list[#list + 1] = scorer.score(source.net(column.weights, column.bn), tasks.pictures(task.train, others),
+      columns.how(source, column, batch)):to "float64"
+  end
+  local scores = core.operator "cat"(list, {dim = 1})
   return core.metrics.quantile(scores, 1 - false_alarms), scores:sort():totable()
 end
 

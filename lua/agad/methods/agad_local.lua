@@ -158,6 +158,7 @@ return {
     {name = "fit", epochs = 0, updates = {}, start = fit.start, step = {}},
   },
   keep = fit.kept,
+  held_out_scores = "unseen",
   anomalies = {in_batches = false, masks = function(o) return o.kinds.known end},
   pictures = picks.pictures,
   task = picks.task,

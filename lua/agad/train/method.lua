@@ -22,6 +22,9 @@
 --     function(options), whether nets learn from the masks of those that
 --     have one
 --   needs_anomalies: true if it cannot train without known anomalies
+--   held_out_scores: the name of a kept tensor (n), for a score that learns
+--     from held-out normals: the scores of the first n of these by what has
+--     not learned from them. The threshold is taken from them
 --   recalibrate: false if its scoring nets keep the running statistics of
 --     training; the column `steady`, the threshold and the model use them
 --   pictures: function(found), which returns size (or height and width),
@@ -105,6 +108,7 @@ local keys = {
     "a list of names or a function(builder, nets)", needed = true},
   {"average", is_names, "a list of names"},
   {"keep", function(v) return is_names(v) and #v > 0 end, "a list of names"},
+  {"held_out_scores", is_text, "the name of a kept tensor"},
   {"picture", is_text, "the name of a net"},
   {"discriminator", is_text, "the name of a net"},
   {"guard", is_table, "a table of update, below and moments"},
@@ -232,6 +236,11 @@ local function check_anomalies(m, where)
   end
 end
 
+local function check_held_out_scores(m, where)
+  for _, name in ipairs(m.keep or {}) do if name == m.held_out_scores then return end end
+  error(("%s: held_out_scores = %s is not in 'keep'"):format(where, m.held_out_scores), 0)
+end
+
 local lacking = {picture = "a reconstruction; name the net that makes it", discriminator = "a discriminator; name it"}
 
 -- The scores that work with a method: "own" (its function) or those that it names, the default first, then all others.
@@ -292,6 +301,7 @@ local function complete(given, where, extending)
   if m.anomalies then
     check_anomalies(m, ("method %s: anomalies"):format(where))
   end
+  if m.held_out_scores then check_held_out_scores(m, "method " .. where) end
   m.scores, m.family = scores_of(m, where), family or m.name
   m.limited = limited_phase(m)
   return m

@@ -62,8 +62,9 @@ local function source_of(self, tensors, epoch)
     return made[key]
   end
   self:scorer()
+  local unseen = self.config.score == "own" and self.method.held_out_scores
   return {net = net, input = input, padded = self.config.deterministic, parts = self.parts,
-    stored = self.statistics}
+    stored = self.statistics, unseen = unseen and self.keep[unseen] or nil}
 end
 
 -- The scoring nets of the current weights.

@@ -32,7 +32,7 @@ local LOOSE, ALIGNED = 0.7, 0.85                  -- AUROC of shifted normals: n
 
 fit.kept = {"mean", "sd", "scales_whole", "scales_full", "flips", "kinds", "basis", "points", "median", "scale",
   "feature_mean", "feature_scale", "feature_basis", "synthetic", "group", "group_median", "group_scale", "known",
-  "verdict", "offset"}
+  "verdict", "offset", "unseen"}
 for _, side in ipairs(scores.SIDES) do
   for _, name in ipairs(scores.COMPONENTS) do fit.kept[#fit.kept + 1] = scores.kept(side, name) end
 end
@@ -109,22 +109,26 @@ local function fold(x, folds, i, inside)
   return x:index_select(1, core.from_table(list, "int64")), list
 end
 
--- A regression of held-out normals against their copies with synthetic defects: the mean of those of five folds, and
--- the logits that each fold's own gives to the normals that it has not seen.
-local function tell_synthetic(normal, synthetic)
-  local mean, unseen = nil, agad.zeros({normal:size(1), 1}, {dtype = "float64"})
-  local d, folds = normal:size(2), math.min(FOLDS, normal:size(1))
+-- The logits that regressions give to rows of `normal` (n, d), each from one that has not seen that row:
+-- `learn(normal, synthetic)` gives the coefficients from those of the other folds. Beside them the mean of all.
+local function unseen_logits(normal, synthetic, learn)
+  local n, d = normal:size(1), normal:size(2)
+  local logits, mean, folds = agad.zeros({n, 1}, {dtype = "float64"}), nil, math.min(FOLDS, n)
   for i = 1, folds do
-    local a, b = fold(normal, folds, i, false), fold(synthetic, folds, i, false)
-    local both, n = agad.cat({a, b}, 1), a:size(1)
-    local total = math.min(n, MOST_PER_KNOWN * b:size(1))
-    local weights = agad.cat({ones(n) * (total / n), ones(b:size(1)) * (total / b:size(1))}, 1)
-    local c = fitting.logistic(both, labels(n, b:size(1)), weights, SYNTHETIC_RIDGE)
+    local c = learn(fold(normal, folds, i, false), fold(synthetic, folds, i, false))
     mean = mean and mean + c / folds or c / folds
     local own, places = fold(normal, folds, i, true)
-    unseen:index_copy_(1, core.from_table(places, "int64"), scores.logit(own, row(c), d))
+    logits:index_copy_(1, core.from_table(places, "int64"), scores.logit(own, row(c), d))
   end
-  return mean, unseen
+  return logits, mean
+end
+
+-- A regression of held-out normals against their copies with synthetic defects.
+local function tell_synthetic(normal, synthetic)
+  local n, m = normal:size(1), synthetic:size(1)
+  local total = math.min(n, MOST_PER_KNOWN * m)
+  local weights = agad.cat({ones(n) * (total / n), ones(m) * (total / m)}, 1)
+  return fitting.logistic(agad.cat({normal, synthetic}, 1), labels(n, m), weights, SYNTHETIC_RIDGE)
 end
 
 -- The rule for known defects: a ridge regression of held-out normals against them and against synthetic defects.
@@ -231,24 +235,29 @@ function fit.start(s)
     k[name] = row(keep[name])
   end
   for _, set in pairs(of) do set.x, set.z = scores.evidence(set.scores, set.rows, k) end
-  local unseen
-  keep.synthetic, unseen = tell_synthetic(of.held_out.x, of.synthetic.x)
-  keep.group = groups_of(scales, banks, of.held_out.z:size(2))
-  keep.group_median, keep.group_scale = fitting.robust(agad.cat({of.held_out.z:matmul(keep.group), unseen}, 2))
+  local normal, made = of.held_out, of.synthetic
+  local unseen, mean = unseen_logits(normal.x, made.x, tell_synthetic)
+  keep.synthetic, keep.group = mean, groups_of(scales, banks, normal.z:size(2))
+  keep.group_median, keep.group_scale = fitting.robust(agad.cat({normal.z:matmul(keep.group), unseen}, 2))
+  for _, name in ipairs {"group", "group_median", "group_scale"} do k[name] = row(keep[name]) end
+  local groups = scores.groups(normal.z, unseen, k)
 
-  local d, aligned = of.held_out.x:size(2), enough and alignment(keep, fraction(held_out)) or 0
+  local aligned, margin = enough and alignment(keep, fraction(held_out)) or 0, agad.zeros({groups:size(1), 1},
+    {dtype = "float64"})
   if of.known then
-    keep.known = tell_known(of.held_out.x, of.known.x, of.synthetic.x)
-    local median, scale = fitting.robust(scores.logit(of.held_out.x, row(keep.known), d):squeeze(2))
+    keep.known = tell_known(normal.x, of.known.x, made.x)
+    margin = unseen_logits(normal.x, made.x, function(a, b) return tell_known(a, of.known.x, b) end)
+    local median, scale = fitting.robust(margin:squeeze(2))
     keep.verdict = verdict_of(aligned, UNSUPERVISED / known:size(1), 1 / scale:item())
     keep.offset = core.from_table({-median:item() / scale:item()}, "float64")
   else
-    keep.known = agad.zeros({d + 1}, {dtype = "float64"})
+    keep.known = agad.zeros({normal.x:size(2) + 1}, {dtype = "float64"})
     keep.verdict = verdict_of(aligned, 1.0, 0.0)
     keep.offset = agad.zeros({1}, {dtype = "float64"})
   end
+  keep.unseen = enough and (agad.cat({groups, margin}, 2):matmul(keep.verdict) + keep.offset):squeeze(2) or nil
   for _, name in ipairs(fit.kept) do
-    if name ~= "kinds" and name ~= "flips" then keep[name] = prepare.placed(s, keep[name]) end
+    if keep[name] and name ~= "kinds" and name ~= "flips" then keep[name] = prepare.placed(s, keep[name]) end
   end
 end
 
