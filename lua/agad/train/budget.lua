@@ -7,7 +7,7 @@ local phase = require "agad.train.phase"
 
 local budget = {}
 
-local PROVISIONAL = 1000                          -- steps of the timed run, which does a few of them
+local PROVISIONAL = 100000                        -- steps of the timed run, which does a few of them
 local SHARE, MOST = .04, 100                      -- of the budget for timing, and steps that are timed at most
 
 --- The configuration of the run that is timed.
