@@ -110,7 +110,7 @@ end
 -- @param normal string its normal class
 -- @param given table seed, steps, and other options
 -- @return table a record: set, seed, steps, seconds, none, known_10 and known_40 (mean AUROC over three draws) with
---   known_10_sd and known_40_sd, pixel_auroc, baselines, parts, processor
+--   known_10_sd and known_40_sd, pixel_auroc (none known), pixel_10 and pixel_40, baselines, parts, processor
 function own_pictures.folder(dir, name, normal, given)
   local run, defects = begun(dir, name, normal, given, {})
   run:fit()
@@ -119,13 +119,15 @@ function own_pictures.folder(dir, name, normal, given)
   for option, v in pairs(given) do more[option] = v end
   more.minutes, more.steps = nil, run.steps
   for _, k in ipairs(KNOWN) do
-    local values = {}
+    local values, pixels = {}, {}
     for draw = 1, k < #defects * .6 and DRAWS or 0 do
       local drawn = random.shuffle(table.move(defects, 1, #defects, 1, {}), random.generator(given.seed, 100 + draw))
       local known = {}
       for i = 1, k do known[drawn[i]] = true end
-      values[draw] = continued(begun(dir, name, normal, more, known), run):evaluate().auroc
+      local with = continued(begun(dir, name, normal, more, known), run):evaluate()
+      values[draw], pixels[draw] = with.auroc, tonumber(with.pixel_auroc)
     end
+    if #pixels > 0 then record["pixel_" .. k] = mean_and_deviation(pixels) end
     if #values > 0 then record["known_" .. k], record["known_" .. k .. "_sd"] = mean_and_deviation(values) end
   end
   return record
