@@ -123,14 +123,17 @@ function scores.logit(x, coefficients, d)
   return add(sum(mul(x, narrow(coefficients, 2, 1, d))), narrow(coefficients, 2, d + 1, 1))
 end
 
---- The groups of scores, each standardised and limited.
+--- The groups of scores, each standardised and limited; above the limit some still rise, as a logarithm.
 -- @param z tensor|handle (n, S)
 -- @param synthetic tensor|handle (n, 1)
--- @param k table group (1, S, G - 1), group_median, group_scale (1, G)
+-- @param k table group (1, S, G - 1), group_median, group_scale, tail (1, G: how high they rise above the limit)
 -- @return tensor|handle (n, G) in the order of `scores.GROUPS`
 function scores.groups(z, synthetic, k)
   local g = cat {product(z, k.group), synthetic}
-  return call(call(sub(g, k.group_median), "div.Tensor", nil, k.group_scale), "clamp", {min = LOWEST, max = HIGHEST})
+  local standard = call(sub(g, k.group_median), "div.Tensor", nil, k.group_scale)
+  local above = call(call(standard, "sub.Scalar", {other = HIGHEST}), "relu")
+  local tail = mul(call(call(above, "div.Scalar", {other = HIGHEST}), "log1p"), k.tail)
+  return add(call(standard, "clamp", {min = LOWEST, max = HIGHEST}), tail)
 end
 
 --- Pictures at the scales at which they are looked at, largest last.
