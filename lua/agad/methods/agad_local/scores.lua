@@ -17,7 +17,7 @@ scores.COMPONENTS = {"mean", "basis", "across", "points"}     -- what is kept of
 function scores.kept(side, name) return ("components%d_%s"):format(side, name) end
 scores.GROUPS = {"map", "descriptor", "components", "nearest", "look", "synthetic"}
 local TOP = 0.01                                  -- of a residual's pixels
-local LOWEST, HIGHEST, LIMIT = -1.0, 4.0, 20.0
+local LOWEST, LIMIT = -1.0, 20.0
 
 local function narrow(x, dim, start, length) return call(x, "narrow", {dim = dim, start = start, length = length}) end
 local function sub(a, b) return call(a, "sub.Tensor", nil, b) end
@@ -123,17 +123,15 @@ function scores.logit(x, coefficients, d)
   return add(sum(mul(x, narrow(coefficients, 2, 1, d))), narrow(coefficients, 2, d + 1, 1))
 end
 
---- The groups of scores, each standardised and limited; above the limit some still rise, as a logarithm.
+--- The groups of scores, each standardised and limited.
 -- @param z tensor|handle (n, S)
 -- @param synthetic tensor|handle (n, 1)
--- @param k table group (1, S, G - 1), group_median, group_scale, tail (1, G: how high they rise above the limit)
+-- @param k table group (1, S, G - 1), group_median, group_scale, limit (1, G)
 -- @return tensor|handle (n, G) in the order of `scores.GROUPS`
 function scores.groups(z, synthetic, k)
   local g = cat {product(z, k.group), synthetic}
   local standard = call(sub(g, k.group_median), "div.Tensor", nil, k.group_scale)
-  local above = call(call(standard, "sub.Scalar", {other = HIGHEST}), "relu")
-  local tail = mul(call(call(above, "div.Scalar", {other = HIGHEST}), "log1p"), k.tail)
-  return add(call(standard, "clamp", {min = LOWEST, max = HIGHEST}), tail)
+  return call(call(standard, "clamp", {min = LOWEST}), "minimum", nil, k.limit)
 end
 
 --- Pictures at the scales at which they are looked at, largest last.
