@@ -5,6 +5,7 @@ local core = agad.core
 local bands = require "agad.methods.agad_local.bands"
 local fit = require "agad.methods.agad_local.fit"
 local prepare = require "agad.methods.agad_local.prepare"
+local random = require "agad.base.random"
 local scorer = require "agad.evaluate.scorer"
 local tasks = require "agad.task"
 
@@ -182,7 +183,7 @@ describe("training", function()
     local model, unseen = agad.model.open(path), known.keep.unseen:to "float64"
     assert.equal(#task.held_out, unseen:size(1))
     assert.near(agad.metrics.quantile(unseen, .9), model.threshold, 1e-5)
-    assert.is_false(pcall(assert.near, model.threshold, agad.model.open(path, {false_alarms = .4}).threshold, 1e-3))
+    assert.is_true(model.threshold > agad.model.open(path, {false_alarms = .4}).threshold)
     -- what the program, which has learned from them, says of them separates them better from known defects
     local net = scorer.net(known:scorer(), known:tensors(false), false, {})
     local how = {input = {0, 1}, batch = 16}
@@ -282,11 +283,12 @@ describe("training", function()
     local set = agad.data.weave {size = 32, train_normals = 120, train_defects = 5, test_normals = 10,
       test_defects = 10, seed = 4}
     -- three dark bars, each of a width and a brightness of its own, on what is left of the texture
-    local images, bars = set.train.images, agad.randint(0, 4, {set.train.images:size(1), 3}):totable()
+    local images, draw = set.train.images, random.generator(1)
     images:copy_(images:to "float32" * .1 + 150)
-    for i, widths in ipairs(bars) do
-      for k, width in ipairs(widths) do
-        images:select(1, i):narrow(2, 9 * k - 6, 3 + width):fill_(20 + 15 * width)
+    for i = 1, images:size(1) do
+      for k = 1, 3 do
+        local width = draw(4) + 2
+        images:select(1, i):narrow(2, 9 * k - 6, width):fill_(15 * width - 25)
       end
     end
     local task = agad.task.new(set, {normal = "cloth", holdout = .3})

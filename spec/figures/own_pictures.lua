@@ -8,6 +8,7 @@ local core = agad.core
 local lfs = require "lfs"
 local own_pictures = dofile "spec/figures/support/own_pictures.lua"
 
+local DATA = os.getenv "AGAD_DATA" or ""
 local PATH, SEEDS = "spec/figures/measured/own_pictures.jsonl", {1, 2, 3}
 -- Names, normal classes and steps. 18,581 is what 12 minutes on two cores of an AMD EPYC of the Zen 5 kind came to.
 local sets = {{"magnetic-tile", "MT_Free", 18581}, {"solar-cells", "good", 7300}, {"road-crack", "good", 7300},
@@ -32,7 +33,7 @@ end
 
 local function is_needed(name, seed, steps)
   if have[("%s %d %d"):format(name, seed, steps)] then return false end
-  local missing = not name:find "^weave " and not lfs.attributes((os.getenv "AGAD_DATA" or "") .. "/" .. name)
+  local missing = not name:find "^weave " and not lfs.attributes(DATA .. "/" .. name)
   if os.getenv "FIGURES" ~= "now" and not missing then return true end
   io.stderr:write(("own_pictures: %s, seed %d, is not measured%s\n"):format(name, seed,
     missing and "; it is not in $AGAD_DATA" or ""))
@@ -44,7 +45,7 @@ for _, seed in ipairs(arg[2] and {math.tointeger(arg[2])} or SEEDS) do
   for _, set in ipairs(sets) do
     local name, steps = set[1], math.tointeger(arg[3] or set[3])
     if (not wanted or wanted == name) and is_needed(name, seed, steps) then
-      add(own_pictures.folder(os.getenv "AGAD_DATA" .. "/" .. name, name, set[2], {seed = seed, steps = steps}))
+      add(own_pictures.folder(DATA .. "/" .. name, name, set[2], {seed = seed, steps = steps}))
     end
   end
   for _, texture in ipairs((not wanted or wanted == "weave") and textures or {}) do

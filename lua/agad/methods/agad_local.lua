@@ -96,11 +96,7 @@ end
 
 -- The same loss; where the pictures drawn are whole, known defects are beside them, with a loss of their own.
 local function known_loss(s)
-  if crops(s) then
-    s.loss.map = cross_entropy(s, logits_of(s, s.drawn))
-    s:backward("detector", s.loss.map)
-    return
-  end
+  if crops(s) then return map_loss(s) end
   local n, more = s.drawn:size(1), known.batch(s)
   local logit = logits_of(s, agad.cat({s.drawn, more}, 1))
   s.loss.map, s.loss.known = cross_entropy(s, logit:narrow(1, 1, n)), known.loss(logit:narrow(1, n + 1, more:size(1)))

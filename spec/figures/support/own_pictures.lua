@@ -22,7 +22,7 @@ local function manifest(dir, name, normal, seed, known)
   for _, path in ipairs(paths) do
     local split, class = path:match "^(%a+)/([^/]+)/"
     if have_split and (split == "test" or split == "train" and class == normal) then
-      if class ~= normal and split == "test" then defects[#defects + 1] = path end
+      if class ~= normal then defects[#defects + 1] = path end
       local mask = dir .. "/ground_truth/" .. class .. "/" .. path:match "([^/]+)%.%w+$" .. "_mask.png"
       local file = class ~= normal and io.open(mask)
       if file then file:close() end

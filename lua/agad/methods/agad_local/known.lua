@@ -26,9 +26,8 @@ end
 local function pictures(s)
   local all = rawget(s, "known_pictures")
   if not all then
-    local h, w, factor = prepare.window(s.images:size(3), s.images:size(4))
-    all = prepare.placed(s, prepare.whole(prepare.standardised(s:pictures "anomalies", s.keep), factor))
-    assert(all:size(3) == h and all:size(4) == w)
+    local x = prepare.standardised(s:pictures "anomalies", s.keep)
+    all = prepare.placed(s, prepare.whole(x, prepare.factor(s)))
     rawset(s, "known_pictures", all)
   end
   return all
