@@ -158,6 +158,27 @@ describe("a layer's backward", function()
     end
   end)
 
+  it("takes the largest of 2 x 2 pixels, and leads its gradient back, as stock operators do, to the bit", function()
+    agad.manual_seed(7)
+    for _, compute in ipairs {"float32", "bfloat16"} do
+      for _, shape in ipairs {{1, 2, 2}, {5, 7, 9}, {16, 8, 8}, {37, 6, 5}, {64, 64, 64}} do
+        local net = nn.net(nn.builder(shape):max_pool():build "pool", {dtype = "float32", compute = compute})
+        local x = (agad.randn {6, table.unpack(shape)} * 2):round():div(2)           -- with equal numbers
+        if shape[1] == 5 then
+          x:masked_fill_(agad.rand(x.shape):lt(.2), 0 / 0)
+          x:masked_fill_(agad.rand(x.shape):lt(.1), -math.huge)
+        end
+        x = x:contiguous {memory_format = "channels_last"}
+        local ours, theirs = x:clone():requires_grad_(), x:to(compute):requires_grad_()
+        local y, expected = net(ours), theirs:max_pool2d {2, 2}
+        local dy = agad.randn(y.shape):to(compute)
+        assert.is_true(agad.equal(y:to(compute):nan_to_num(9), expected:nan_to_num(9)))
+        local got, wanted = agad.grad((y * dy):sum(), {ours}), agad.grad((expected * dy):sum(), {theirs})
+        assert.is_true(got:equal(wanted:to "float32"), compute .. " " .. shape[1])
+      end
+    end
+  end)
+
   it("computes what is asked for alone, adds over calls, and may not be called twice", function()
     local net = new_net(programs["batch_norm, leaky_relu"])
     local x, groups = input(programs.conv, 3), {track = false}

@@ -190,10 +190,9 @@ void at_bn_act_backward(at_tensor **dx, at_tensor **dw, at_tensor **db, const at
                         int training, double slope);
 at_tensor *at_leaky_relu(const at_tensor *x, double slope);
 at_tensor *at_leaky_relu_backward(const at_tensor *dy, const at_tensor *x, double slope);
-/* *index: where each maximum lies, for the backward. */
-at_tensor *at_max_pool(at_tensor **index, const at_tensor *x, const int64_t kernel[2], const int64_t stride[2]);
-at_tensor *at_max_pool_backward(const at_tensor *dy, const at_tensor *x, const at_tensor *index,
-                                const int64_t kernel[2], const int64_t stride[2]);
+at_tensor *at_max_pool(const at_tensor *x, const int64_t kernel[2], const int64_t stride[2]);
+at_tensor *at_max_pool_backward(const at_tensor *dy, const at_tensor *x, const int64_t kernel[2],
+                                const int64_t stride[2]);
 at_tensor *at_tanh(const at_tensor *x);
 at_tensor *at_tanh_backward(const at_tensor *dy, const at_tensor *y);
 void at_leaky_relu_(at_tensor *x, double slope);

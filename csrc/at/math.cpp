@@ -10,8 +10,6 @@
 #include <ATen/ops/leaky_relu_backward.h>
 #include <ATen/ops/lerp.h>
 #include <ATen/ops/lt.h>
-#include <ATen/ops/max_pool2d_with_indices.h>
-#include <ATen/ops/max_pool2d_with_indices_backward.h>
 #include <ATen/ops/mean.h>
 #include <ATen/ops/mul.h>
 #include <ATen/ops/native_batch_norm.h>
@@ -121,21 +119,6 @@ at_tensor *at_leaky_relu_backward(const at_tensor *dy, const at_tensor *x, doubl
   return at_make([&] { return at::leaky_relu_backward(T(dy), T(x), slope, false); });
 }
 /* clang-format off */
-at_tensor *at_max_pool(at_tensor **index, const at_tensor *x, const int64_t kernel[2], const int64_t stride[2]) {
-  return at_make([&] {
-    auto [y, where] =
-        at::max_pool2d_with_indices(T(x), at::IntArrayRef(kernel, 2), at::IntArrayRef(stride, 2), {0, 0}, {1, 1}, false);
-    *index = at_wrap(where);
-    return y;
-  });
-}
-at_tensor *at_max_pool_backward(const at_tensor *dy, const at_tensor *x, const at_tensor *index,
-                                const int64_t kernel[2], const int64_t stride[2]) {
-  return at_make([&] {
-    return at::max_pool2d_with_indices_backward(T(dy), T(x), at::IntArrayRef(kernel, 2), at::IntArrayRef(stride, 2),
-                                                {0, 0}, {1, 1}, false, T(index));
-  });
-}
 at_tensor *at_tanh(const at_tensor *x) { return at_make([&] { return at::tanh(T(x)); }); }
 void at_tanh_(at_tensor *x) { at_do([&] { Tensor t = T(x); at::tanh_(t); }); }
 /* clang-format on */

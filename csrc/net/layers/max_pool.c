@@ -33,16 +33,12 @@ static int max_pool_define(net_program *program, net_node *node, const net_shape
 
 static void max_pool_forward(net_frame *f) {
   const max_pool *a = f->node->attributes;
-  at_tensor *places = NULL;
-  f->y = at_max_pool(&places, f->x[0], a->kernel, a->stride);
+  f->y = at_max_pool(f->x[0], a->kernel, a->stride);
 }
 
 static void max_pool_backward(net_frame *f) {
   const max_pool *a = f->node->attributes;
-  at_tensor *places = NULL;
-  if (!f->want_dx[0]) return;
-  at_max_pool(&places, f->x[0], a->kernel, a->stride);
-  f->dx[0] = at_max_pool_backward(f->dy, f->x[0], places, a->kernel, a->stride);
+  if (f->want_dx[0]) f->dx[0] = at_max_pool_backward(f->dy, f->x[0], a->kernel, a->stride);
 }
 
 LAYER(max_pool) = {.help = "The largest value of each window (PyTorch's MaxPool2d).",
