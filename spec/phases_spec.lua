@@ -348,14 +348,14 @@ describe("a method that does not recalibrate", function()
   end)
 end)
 
-describe("the decoupled decay of an update", function()
-  it("shrinks weights apart from the gradient, as AdamW does", function()
+describe("the optimiser of an update", function()
+  it("may be AdamW, which shrinks weights apart from the gradient", function()
     local n = nn.net(net {1, 8, 8}, {dtype = "float64"}):init(3)
     local step = core.step("made_up", "{}", "made_up")
     local lr, decay, b1, b2, eps = 1e-2, .3, .9, .99, 1e-8
     step:add_net("g", n)
     step:add_update("g", {"g"}, {lr = lr, beta1 = b1, beta2 = b2, eps = eps, weight_decay = decay, clip = 0,
-      accumulate = 1, decoupled = true})
+      accumulate = 1, optimiser = "adamw"})
     local x, gradient, weight = agad.rand({2, 1, 8, 8}, {dtype = "float64"}), nil, nil
     step:add_stage("rebuild", function(s)
       s:backward("g", loss.mse(s.net.g(s.x), s.x))
@@ -374,14 +374,56 @@ describe("the decoupled decay of an update", function()
     end
   end)
 
-  it("is an update's own, and nothing but true or false", function()
+  it("may be Muon, which makes the singular values of what moves a matrix alike", function()
+    local b = nn.builder {3, 8, 8}
+    local n = nn.net(b:conv(16, {kernel = 1, bias = true}):conv(2, {kernel = 3, padding = 1}):conv_transpose(1,
+      {kernel = 4, stride = 4}):build "made_up", {dtype = "float64"}):init(3)
+    local step = core.step("made_up", "{}", "made_up")
+    local lr, decay, b1, b2, eps, momentum = 1e-2, .3, .9, .99, 1e-8, .95
+    step:add_net("g", n)
+    step:add_update("g", {"g"}, {lr = lr, beta1 = b1, beta2 = b2, eps = eps, weight_decay = decay, clip = 0,
+      accumulate = 1, optimiser = "muon"})
+    local x, gradients, before = agad.rand({2, 3, 8, 8}, {dtype = "float64"}), {}, {}
+    step:add_stage("fit", function(s)
+      s:backward("g", s.net.g(s.x):square():mean())
+      for i, gradient in ipairs(step:gradients "g") do
+        gradients[i], before[i] = gradient:clone(), n:params()[i].tensor:detach():clone()
+      end
+    end)
+    step:add_stage "g_update"
+    step:set_state(require("agad.train.state").new(step, {g = n}, {}))
+    local matrices, others, m, v = 0, 0, {}, {}
+    for t = 1, 3 do
+      step:run(x, 2)
+      for i, p in ipairs(n:params()) do
+        local g, kept, moved = gradients[i], before[i] * (1 - lr * decay)
+        m[i], v[i] = m[i] or g * 0, v[i] or g * 0
+        if g:dim() > 1 then
+          matrices, m[i] = matrices + 1, m[i] * momentum + g * (1 - momentum)
+          local u, s, vt = agad.linalg_svd((m[i] * momentum + g * (1 - momentum)):flatten {start_dim = 2}, false)
+          s = s / (s:square():sum():sqrt() + 1e-7)
+          for _ = 1, 5 do s = s * 3.4445 - s:pow(3) * 4.775 + s:pow(5) * 2.0315 end
+          local rows, columns = u:size(1), vt:size(2)
+          moved = (u * s):matmul(vt):reshape(g:size()) * .2 * math.sqrt(math.max(rows, columns))
+        else
+          others, m[i] = others + 1, m[i] * b1 + g * (1 - b1)
+          v[i] = v[i] * b2 + g:square() * (1 - b2)
+          moved = m[i] / (1 - b1 ^ t) / ((v[i] / (1 - b2 ^ t)):sqrt() + eps)
+        end
+        assert.is_true((kept - moved * lr - p.tensor):abs():max():item() < 1e-10)
+      end
+    end
+    assert.same({9, 3}, {matrices, others})
+  end)
+
+  it("is an update's own, and one of three", function()
     local m = with()
-    m.phases[1].updates.g.decoupled = true
+    m.phases[1].updates.g.optimiser = "adamw"
     assert.not_equal(weights(new(with(), {weight_decay = .1}):fit(quiet)),
       weights(new(m, {weight_decay = .1}):fit(quiet)))
     assert.equal(weights(new(with()):fit(quiet)), weights(new(m):fit(quiet)))     -- without a decay
-    m.phases[1].updates.g.decoupled = 1
-    has(refused(new, m), "update g: 'decoupled' must be true or false")
+    m.phases[1].updates.g.optimiser = "lion"
+    has(refused(new, m), 'update g: optimiser = lion is none of "adam", "adamw", "muon"')
     m.phases[1].updates.g = {nets = {"g"}, decay = 1}
     has(refused(new, m), "update g: unknown key decay")
   end)

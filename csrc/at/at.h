@@ -201,6 +201,9 @@ void at_tanh_(at_tensor *x);
  * gradient is NULL stays as it is. */
 void at_adam_(at_tensor **params, at_tensor **grads, at_tensor **m, at_tensor **v, int n, const at_tensor *step,
               double lr, double beta1, double beta2, double weight_decay, double eps);
+/* Muon (muon.cpp) over lists of equal layout: each parameter is a matrix of size(0) rows, and m its momentum. A parameter
+ * whose gradient is NULL stays as it is. */
+void at_muon_(at_tensor **params, at_tensor **grads, at_tensor **m, int n, double lr, double momentum);
 
 /* ---- any operator by name -------------------------------------------------------------------- */
 

@@ -67,19 +67,19 @@ static int add_net(lua_State *L) {
 }
 
 typedef struct update_options {
-  adam_options adam;
+  optimiser_options optimiser;
   gradient_options gradient;
 } update_options;
 
 static update_options read_update(lua_State *L, int index, const char *name) {
   static const option known[] = {OPTION_NEEDED_INTEGER("accumulate", update_options, gradient.accumulate, 1, INT32_MAX),
-                                 OPTION_NEEDED_NUMBER("beta1", update_options, adam.beta1, 0, 1),
-                                 OPTION_NEEDED_NUMBER("beta2", update_options, adam.beta2, 0, 1),
+                                 OPTION_NEEDED_NUMBER("beta1", update_options, optimiser.beta1, 0, 1),
+                                 OPTION_NEEDED_NUMBER("beta2", update_options, optimiser.beta2, 0, 1),
                                  OPTION_NEEDED_NUMBER("clip", update_options, gradient.clip, 0, INFINITY),
-                                 OPTION_FLAG("decoupled", update_options, adam.decoupled),
-                                 OPTION_NEEDED_NUMBER("eps", update_options, adam.eps, 0, INFINITY),
-                                 OPTION_NEEDED_NUMBER("lr", update_options, adam.lr, 0, MOST),
-                                 OPTION_NEEDED_NUMBER("weight_decay", update_options, adam.weight_decay, 0, MOST),
+                                 OPTION_NEEDED_NUMBER("eps", update_options, optimiser.eps, 0, INFINITY),
+                                 OPTION_NEEDED_NUMBER("lr", update_options, optimiser.lr, 0, MOST),
+                                 OPTION_CHOICE("optimiser", update_options, optimiser.kind, update_optimisers),
+                                 OPTION_NEEDED_NUMBER("weight_decay", update_options, optimiser.weight_decay, 0, MOST),
                                  OPTION_END};
   update_options o = {0};
   luaL_checktype(L, index, LUA_TTABLE);
@@ -88,7 +88,7 @@ static update_options read_update(lua_State *L, int index, const char *name) {
   return o;
 }
 
-/* add_update(name, {net names}, {lr=, beta1=, …}): all options but decoupled are needed */
+/* add_update(name, {net names}, {lr=, beta1=, …}): all options but `optimiser` are needed */
 static int add_update(lua_State *L) {
   lua_step *s = check(L, 1);
   const char *name = luaL_checkstring(L, 2), *nets[STEP_MAX_NETS];
@@ -102,7 +102,7 @@ static int add_update(lua_State *L) {
   }
   update_options o = read_update(L, 4, name);
   at_scope scope = at_open();
-  step_add_update(s->state, name, nets, n, o.adam, o.gradient);
+  step_add_update(s->state, name, nets, n, o.optimiser, o.gradient);
   return lua_agad_end(L, &scope, 0);
 }
 
@@ -363,7 +363,7 @@ static int set_rate(lua_State *L) {
   double lr = luaL_checknumber(L, 3);
   luaL_argcheck(L, place >= 0, 2, "no such update");
   luaL_argcheck(L, lr >= 0 && lr <= MOST, 3, "a learning rate must be a number from 0");
-  s->updates[place].adam.lr = lr;
+  s->updates[place].optimiser.lr = lr;
   return 0;
 }
 

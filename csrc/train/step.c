@@ -98,12 +98,12 @@ static void fill_update(const step_state *s, step_update *u) {
   at_close(&scope, NULL);
 }
 
-int step_add_update(step_state *s, const char *name, const char *const *nets, int n_nets, adam_options adam,
+int step_add_update(step_state *s, const char *name, const char *const *nets, int n_nets, optimiser_options optimiser,
                     gradient_options gradient) {
   if (s->n_updates == STEP_MAX_UPDATES || n_nets > STEP_MAX_NETS) return at_fail("step: too many updates");
   step_update *u = s->updates + s->n_updates;
   memset(u, 0, sizeof *u);
-  u->adam = adam;
+  u->optimiser = optimiser;
   u->gradient = gradient;
   if (set_name(u->name, name)) return -1;
   for (int i = 0; i < n_nets; i++) {

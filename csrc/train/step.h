@@ -21,10 +21,13 @@ enum { STEP_MAX_NETS = 8, STEP_MAX_UPDATES = 8, STEP_MAX_AVERAGES = 8, STEP_MAX_
 
 typedef struct step_net { char name[NET_NAME]; net *net; net_plan *plan; } step_net;
 
-/* `decoupled`: the decay of weights is AdamW's, apart from the gradient; else it is added to the gradient. */
-typedef struct adam_options { double lr, beta1, beta2, eps, weight_decay; int decoupled; } adam_options;
+/* UPDATE_ADAM adds the decay of weights to the gradient; UPDATE_ADAMW keeps it apart; UPDATE_MUON does as well, and moves
+ * weights that are matrices by Muon (csrc/at/muon.cpp), the others by Adam. */
+enum { UPDATE_ADAM, UPDATE_ADAMW, UPDATE_MUON };
+extern const char *const update_optimisers[]; /* their names; ends with NULL */
+typedef struct optimiser_options { int kind; double lr, beta1, beta2, eps, weight_decay; } optimiser_options;
 
-/* Before Adam: gradients are the mean of `accumulate` micro-batches, and their norm is at most `clip` (0: any). */
+/* Before that: gradients are the mean of `accumulate` micro-batches, and their norm is at most `clip` (0: any). */
 typedef struct gradient_options { double clip; int accumulate; } gradient_options;
 /* clang-format on */
 
@@ -32,9 +35,9 @@ typedef struct gradient_options { double clip; int accumulate; } gradient_option
 typedef struct step_update {
   char name[NET_NAME];
   int nets[STEP_MAX_NETS], n_nets;
-  adam_options adam;
+  optimiser_options optimiser;
   gradient_options gradient;
-  int micro;                             /* micro-batches since Adam's last step */
+  int micro;                             /* micro-batches since the last step */
   int n;                                 /* parameters in all */
   at_tensor **params, **grads, **m, **v; /* params are the nets' own tensors; grads may be NULL */
   at_tensor *count;                      /* steps made: 0-d float32 on the device */
@@ -77,12 +80,12 @@ void step_free(step_state *s);
 /* Each returns the place of the new entry, or -1 with the sticky error set; then nothing was added, and the `arg` of a
  * stage still belongs to the caller. */
 int step_add_net(step_state *s, const char *name, net *n, net_plan *plan);
-int step_add_update(step_state *s, const char *name, const char *const *nets, int n_nets, adam_options adam,
+int step_add_update(step_state *s, const char *name, const char *const *nets, int n_nets, optimiser_options optimiser,
                     gradient_options gradient);
 int step_add_average(step_state *s, const char *net, average_options how);
 /* C stages are looked up as "FAMILY.NAME", then as "NAME", then as UPDATE_update: stages.c. */
 int step_add_builtin(step_state *s, const char *name);
-int step_add_update_stage(step_state *s, const char *name, int update); /* Adam: update.c */
+int step_add_update_stage(step_state *s, const char *name, int update); /* update.c */
 int step_add_stage(step_state *s, const char *name, stage_fn run, void *arg, void (*release)(void *));
 /* An update's loss below `below` swaps its nets, and its moments where `resets`, for a spare initialisation, which is
  * redrawn by step_spare: guard.c. */

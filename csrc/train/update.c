@@ -1,10 +1,14 @@
-/* update.c: the stage UPDATE_update: Adam over the parameters of some nets, and the average of what it moved.  Counts
- * are tensors: nothing asks the host.
+/* update.c: the stage UPDATE_update: an optimiser over the parameters of some nets, and the average of what it moved.
+ * Counts are tensors: nothing asks the host.
  */
 #include "train/step.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+
+#define MOMENTUM 0.95 /* of Muon, as PyTorch's */
+
+const char *const update_optimisers[] = {"adam", "adamw", "muon", NULL};
 
 at_tensor **step_gradients(step_state *s, int update, int place) {
   step_update *u = s->updates + update;
@@ -73,10 +77,30 @@ static void clip_norm(const step_update *u, double most) {
     if (u->grads[i]) at_call("mul_", "Tensor", (at_value[]){at_v(u->grads[i]), at_v(scale)}, 2);
 }
 
-/* The decay of AdamW (Loshchilov and Hutter, arXiv 1711.05101): p -> p (1 - lr decay), before Adam's step. */
+/* The decay of AdamW (Loshchilov and Hutter, arXiv 1711.05101): p -> p (1 - lr decay), before the step. */
 static void decay(const step_update *u) {
+  const optimiser_options *o = &u->optimiser;
+  if (o->kind == UPDATE_ADAM || o->weight_decay == 0) return;
   for (int i = 0; i < u->n; i++)
-    if (u->grads[i]) at_mul_scalar_(u->params[i], 1 - u->adam.lr * u->adam.weight_decay);
+    if (u->grads[i]) at_mul_scalar_(u->params[i], 1 - o->lr * o->weight_decay);
+}
+
+static int is_matrix(const at_tensor *t) {
+  return at_ndim(t) > 1 && at_size(t, 0) > 1 && at_numel(t) > at_size(t, 0);
+}
+
+/* Moves by Muon what it is for, and the rest by Adam. */
+static void move(step_update *u) {
+  const optimiser_options *o = &u->optimiser;
+  at_tensor **matrices = at_calloc(u->n, sizeof *matrices), **others = at_calloc(u->n, sizeof *others);
+  for (int i = 0; i < u->n && at_ok(); i++)
+    (o->kind == UPDATE_MUON && is_matrix(u->params[i]) ? matrices : others)[i] = u->grads[i];
+  if (at_ok()) at_muon_(u->params, matrices, u->m, u->n, o->lr, MOMENTUM);
+  if (at_ok())
+    at_adam_(u->params, others, u->m, u->v, u->n, u->count, o->lr, o->beta1, o->beta2,
+             o->kind == UPDATE_ADAM ? o->weight_decay : 0, o->eps);
+  free(matrices);
+  free(others);
 }
 
 static int run_update(step_state *s, void *arg) {
@@ -91,10 +115,8 @@ static int run_update(step_state *s, void *arg) {
   u->micro = 0;
   if (u->gradient.clip > 0) clip_norm(u, u->gradient.clip);
   at_add_(u->count, at_scalar(1, AT_F32, at_device_of(u->count)), 1);
-  int decoupled = u->adam.decoupled && u->adam.weight_decay > 0;
-  if (decoupled) decay(u);
-  at_adam_(u->params, u->grads, u->m, u->v, u->n, u->count, u->adam.lr, u->adam.beta1, u->adam.beta2,
-           decoupled ? 0 : u->adam.weight_decay, u->adam.eps);
+  decay(u);
+  move(u);
   for (int i = 0; i < u->n; i++) {
     at_free(u->grads[i]);
     u->grads[i] = NULL;

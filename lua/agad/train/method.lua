@@ -50,10 +50,12 @@
 --   steps: function(options, known, before), in the place of `epochs`: how many
 --     steps it has where `known` anomalies are known, and the phases before it
 --     have `before` steps; 0: only `start` runs
---   updates: {NAME = {nets, lr, weight_decay, decoupled, when}}: lr and
---     weight_decay are numbers or names of options (the trainer's);
---     decoupled = true: the decay of AdamW; when: the name of an option of the
---     method: if it is 0 or false, the update and its stage are left out
+--   updates: {NAME = {nets, lr, weight_decay, optimiser, when}}: lr and
+--     weight_decay are numbers or names of options (the trainer's); optimiser:
+--     "adam", the default; "adamw"; or "muon", which moves weights that are
+--     matrices (of convolutions too) by Muon, and the others by AdamW; when:
+--     the name of an option of the method: if it is 0 or false, the update and
+--     its stage are left out
 --   step: a list of stages; it may be empty where there are no epochs
 --   start: function(state) that runs once, before the first step
 --     (agad.train.state says what it finds there)
@@ -150,7 +152,8 @@ end
 
 local phase_keys = {name = true, epochs = true, updates = true, step = true, start = true, rate = true,
   rate_of_step = true, steps = true}
-local update_keys = {nets = true, lr = true, weight_decay = true, decoupled = true, when = true}
+local update_keys = {nets = true, lr = true, weight_decay = true, optimiser = true, when = true}
+local optimisers = {adam = true, adamw = true, muon = true}
 
 -- Whether a phase may have no epochs, and so no stages: `epochs` is 0, or an option that can be 0, or it has `steps`.
 local function may_be_empty(m, phase)
@@ -177,8 +180,8 @@ local function check_phase(m, phase, where)
       fail(": update %s lacks 'nets', a list of names", name)
     end
     check_known(update, update_keys, ("%s: update %s"):format(where, name))
-    if update.decoupled ~= nil and not is_flag(update.decoupled) then
-      fail(": update %s: 'decoupled' must be true or false", name)
+    if update.optimiser ~= nil and not optimisers[update.optimiser] then
+      fail(': update %s: optimiser = %s is none of "adam", "adamw", "muon"', name, tostring(update.optimiser))
     end
     if update.when ~= nil and m.options[update.when] == nil then
       fail(": update %s: when = %s does not name an option of the method", name, tostring(update.when))

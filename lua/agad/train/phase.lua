@@ -146,7 +146,7 @@ local function build_step(run)
   for name, update in pairs(updates) do
     step:add_update(name, update.nets, {lr = rate_of(run, name, c.lr, 1), beta1 = c.betas[1], beta2 = c.betas[2],
       eps = c.adam_eps, weight_decay = own(run, update.weight_decay, c.weight_decay), clip = c.grad_clip,
-      accumulate = c.accumulate, decoupled = update.decoupled or false})
+      accumulate = c.accumulate, optimiser = update.optimiser or "adam"})
     for _, net in ipairs(update.nets) do trained[net] = true end
   end
   run.averaged = {}
