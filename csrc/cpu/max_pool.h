@@ -13,7 +13,7 @@ extern "C" {
 #endif
 
 typedef struct {
-  void (*forward)(void *y, const void *x, size_t columns, size_t C);                  /* two rows of x, one of y */
+  void (*forward)(void *y, const void *x, size_t columns, size_t C);                   /* two rows of x, one of y */
   void (*backward)(void *dx, const void *dy, const void *x, size_t columns, size_t C); /* likewise; writes all of dx */
 } max_pool_kernels;
 

@@ -38,7 +38,7 @@ local function times(a, b) return call(a, "mul.Tensor", nil, b) end
 local function parts(x)
   local fine, coarse = blur(x, FINE), blur(x, COARSE)
   local rest = minus(x, coarse)
-  local contrast = call(blur(times(rest, rest), COARSE), "mean.dim", {dim = {2}, keepdim = true})
+  local contrast = blur(call(times(rest, rest), "mean.dim", {dim = {2}, keepdim = true}), COARSE)
   return minus(x, fine), minus(fine, blur(x, MIDDLE)), rest, call(call(contrast, "clamp", {min = 0}), "sqrt")
 end
 
