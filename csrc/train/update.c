@@ -85,9 +85,7 @@ static void decay(const step_update *u) {
     if (u->grads[i]) at_mul_scalar_(u->params[i], 1 - o->lr * o->weight_decay);
 }
 
-static int is_matrix(const at_tensor *t) {
-  return at_ndim(t) > 1 && at_size(t, 0) > 1 && at_numel(t) > at_size(t, 0);
-}
+static int is_matrix(const at_tensor *t) { return at_ndim(t) > 1 && at_size(t, 0) > 1 && at_numel(t) > at_size(t, 0); }
 
 /* Moves by Muon what it is for, and the rest by Adam. */
 static void move(step_update *u) {
