@@ -21,7 +21,7 @@ constexpr auto kLast = at::MemoryFormat::ChannelsLast;
 const max_pool_kernels *kernels_for(const Tensor &x, const int64_t kernel[2], const int64_t stride[2]) {
   for (int i = 0; i < 2; i++)
     if (kernel[i] != 2 || stride[i] != 2) return nullptr;
-  if (!x.is_cpu() || x.dim() != 4 || !x.is_contiguous(kLast) || x.numel() == 0) return nullptr;
+  if (at_plain() || !x.is_cpu() || x.dim() != 4 || !x.is_contiguous(kLast) || x.numel() == 0) return nullptr;
   if (x.size(2) < 2 || x.size(3) < 2 || (x.requires_grad() && at::GradMode::is_enabled())) return nullptr;
   return x.scalar_type() == at::kFloat ? &max_pool_f32 : x.scalar_type() == at::kBFloat16 ? &max_pool_bf16 : nullptr;
 }

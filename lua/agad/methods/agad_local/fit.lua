@@ -24,8 +24,9 @@ local DESCRIPTOR = {level2 = true, level3 = true} -- the levels of the net that 
 -- harm after 1,500.
 local WEIGHTS = {map = 2.0, descriptor = 2.0, components = 1.0, nearest = 0.0, look = 1.0, synthetic = 1.0}
 -- What is added where pictures are aligned, the same parts of an object always at the same place and the same way up:
--- there, components describe normals well, and their errors find what is not local too. AUROC without and with it:
--- digit 8 as the normal class .814, .889; shirts .811, .840; solar cells, whose anomalies are local, .810, .810.
+-- there, components describe normals well, and their errors find what is not local too. AUROC without and with it, and
+-- of the best lone score of components: digit 0 as the normal class .946, .993, .994; digit 8 .767, .869, .854; shirts
+-- .810, .837, .838; trousers .985, .993, .990.
 local WHERE_ALIGNED = {map = -1.0, components = 3.0, nearest = 2.0}
 local HIGHEST = {map = 4.0, descriptor = 4.0, components = 50.0, nearest = 50.0, look = 4.0, synthetic = 4.0}
 local SHIFT = 0.06                                -- of the side
@@ -163,8 +164,8 @@ local function groups_of(scales, banks, count)
 end
 
 -- How well the place of things in a picture is fixed, 0 to 1: whether held-out normals are told, by the error of their
--- components, from themselves shifted a little to each side. What has neither left nor right, and is never upside down,
--- has parts at no place of its own: 0 (cells, say, in the middle of their pictures).
+-- components, from themselves shifted a little to each side. Things that may lie either way round (blood cells in the
+-- middle of their pictures) have no parts at fixed places: 0.
 local function alignment(keep, pictures)
   local flips = keep.flips:totable()
   if flips[1] == 1 and flips[2] == 1 then return 0 end
