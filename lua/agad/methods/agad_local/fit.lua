@@ -31,6 +31,7 @@ local WHERE_ALIGNED = {map = -1.0, components = 3.0, nearest = 2.0}
 local HIGHEST = {map = 4.0, descriptor = 4.0, components = 50.0, nearest = 50.0, look = 4.0, synthetic = 4.0}
 local SHIFT = 0.06                                -- of the side
 local LOOSE, ALIGNED = 0.66, 0.78                 -- AUROC of shifted normals: not aligned at all, fully
+local GROUND, BARE, PLAIN = 7, 0.2, 0.3           -- grey levels; share of pixels in them: no plain ground, one
 
 fit.kept = {"mean", "sd", "scales_whole", "scales_full", "flips", "kinds", "basis", "points", "median", "scale",
   "feature_mean", "feature_scale", "feature_basis", "synthetic", "group", "group_median", "group_scale", "limit",
@@ -163,9 +164,23 @@ local function groups_of(scales, banks, count)
   return core.from_table(group, "float64")
 end
 
--- How well the place of things in a picture is fixed, 0 to 1: whether held-out normals are told, by the error of their
--- components, from themselves shifted a little to each side. Things that may lie either way round (blood cells in the
--- middle of their pictures) have no parts at fixed places: 0.
+local function ramp(v, from, to) return math.max(0, math.min(1, (v - from) / (to - from))) end
+
+-- The share of a picture's pixels that have its most frequent brightness, within a few grey levels; the mean over
+-- pictures. `small`: (n, C, h, w), 0 to 1.
+local function plain_share(small)
+  local grey = (small:mean {dim = {2}}:flatten {start_dim = 2} * 255):round():to "int64"
+  local n, pixels = grey:size(1), grey:size(2)
+  local at = grey + (agad.arange(n, {dtype = "int64"}) * 256):unsqueeze(2)
+  local counts = at:flatten():bincount {minlength = 256 * n}:reshape {n, 1, 256}:to "float64"
+  local near = counts:avg_pool1d {kernel_size = {GROUND}, stride = {1}, padding = {GROUND // 2}} * GROUND
+  return near:flatten {start_dim = 2}:amax {dim = {2}}:mean():item() / pixels
+end
+
+-- How much pictures are of one object on a plain ground, always at the same place and the same way up, 0 to 1: whether
+-- held-out normals are told, by the error of their components, from themselves shifted a little to each side. It is 0
+-- for what may lie either way round (blood cells in the middle of their pictures), and for what fills the picture
+-- (X-rays of chests): what is not normal in these is local, and components hardly see it.
 local function alignment(keep, pictures)
   local flips = keep.flips:totable()
   if flips[1] == 1 and flips[2] == 1 then return 0 end
@@ -182,7 +197,7 @@ local function alignment(keep, pictures)
   end
   local n = pictures:size(1)
   local told = core.metrics.auroc(agad.cat(list, 1), labels(n, 4 * n))
-  return math.max(0, math.min(1, (told - LOOSE) / (ALIGNED - LOOSE)))
+  return ramp(told, LOOSE, ALIGNED) * ramp(plain_share(small), BARE, PLAIN)
 end
 
 -- How the verdict sums the groups and what the rule for known defects says: `share` is that of the groups, which
