@@ -221,12 +221,13 @@ static step_state *make_step(void) {
                                        "generator_loss",       "generator_update", "discriminator_loss",
                                        "discriminator_update", "guard_collapse"};
   const char *g = "generator", *d = "discriminator";
-  const adam_options adam = {1e-3, .5, .999, 1e-8, 0, 0};
+  const optimiser_options muon = {UPDATE_MUON, 1e-3, .5, .999, 1e-8, 1e-2},
+                          adam = {UPDATE_ADAM, 1e-3, .5, .999, 1e-8, 0};
   step_state *s = step_new("agad", "agad", options_json);
   if (!s) return NULL;
   add_net(s, g, generator_json);
   if (at_ok()) add_net(s, d, discriminator_json);
-  if (at_ok()) step_add_update(s, g, &g, 1, adam, (gradient_options){1, 1});
+  if (at_ok()) step_add_update(s, g, &g, 1, muon, (gradient_options){1, 1});
   if (at_ok()) step_add_update(s, d, &d, 1, adam, (gradient_options){0, 1});
   if (at_ok()) step_add_average(s, g, (average_options){.share = .25});
   if (at_ok()) step_guard(s, d, 1e9, 1, NULL);
