@@ -43,6 +43,29 @@ describe("training on the GPU #gpu", function()
     assert.is_true(count >= 10)
   end)
 
+  it("moves weights by Muon as the CPU does, float64", function()
+    gpu()
+    local x = agad.rand({4, 1, 16, 16}, {dtype = "float64"})
+    local function moved(device)
+      local program = agad.nn.program("unet", {1, 16, 16}, {width = 4})
+      local n = agad.nn.net(program, {dtype = "float64", device = device}):init(3)
+      local step, weights = core.step("made_up", "{}", "made_up"), {}
+      step:add_net("g", n)
+      step:add_update("g", {"g"}, {lr = 1e-2, beta1 = .9, beta2 = .99, eps = 1e-8, weight_decay = .1, clip = 1,
+        accumulate = 1, optimiser = "muon"})
+      step:add_stage("fit", function(s) s:backward("g", s.net.g(s.x):square():mean()) end)
+      step:add_stage "g_update"
+      step:set_state(require("agad.train.state").new(step, {g = n}, {}))
+      for _ = 1, 2 do step:run(x:to {device = device}, 4) end
+      for i, p in ipairs(n:params()) do weights[i] = p.tensor:detach():to {device = "cpu"} end
+      return weights
+    end
+    local expected = moved "cpu"
+    for i, weight in ipairs(moved "cuda") do
+      assert.is_true((weight - expected[i]):abs():max():item() < 1e-8, tostring(i))
+    end
+  end)
+
   it("is divided into parts that are waited for", function()
     gpu()
     local r, seconds, layers = one_step(run "cuda", "cuda"), 0, 0
