@@ -375,6 +375,7 @@ describe("the optimiser of an update", function()
   end)
 
   it("may be Muon, which makes the singular values of what moves a matrix alike", function()
+    agad.manual_seed(5)
     local b = nn.builder {3, 8, 8}
     local n = nn.net(b:conv(16, {kernel = 1, bias = true}):conv(2, {kernel = 3, padding = 1}):conv_transpose(1,
       {kernel = 4, stride = 4}):build "made_up", {dtype = "float64"}):init(3)

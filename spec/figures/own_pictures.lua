@@ -10,7 +10,7 @@ local own_pictures = dofile "spec/figures/support/own_pictures.lua"
 
 local DATA = os.getenv "AGAD_DATA" or ""
 local PATH, SEEDS = "spec/figures/measured/own_pictures.jsonl", {1, 2, 3}
--- Names, normal classes and steps; 12 minutes on two cores of an AMD EPYC of the Zen 5 kind are some 16,000.
+-- Names, normal classes and steps.
 local sets = {{"magnetic-tile", "MT_Free", 10000}, {"solar-cells", "good", 5000}, {"road-crack", "good", 5000},
   {"malaria", "good", 3700}, {"chest-xray", "NORMAL", 3700}}
 local textures = {{"cloth", 1000}, {"metal", 6000}, {"grain", 1000}, {"dots", 1000}}
