@@ -25,7 +25,7 @@ local DESCRIPTOR = {level2 = true, level3 = true} -- the levels of the net that 
 local WEIGHTS = {map = 2.0, descriptor = 2.0, components = 1.0, nearest = 0.0, look = 1.0, synthetic = 1.0}
 -- What is added where pictures are aligned, the same parts of an object always at the same place and the same way up:
 -- there, components describe normals well, and their errors find what is not local too. AUROC without and with it, and
--- of the best lone score of components, by the features of one training of 2,000 steps each: digit 0 as the normal class
+-- of the best lone score of components, by the features of one training of 2,000 steps each: digit 0 as normal class
 -- .946, .993, .994; digit 8 .767, .869, .854; shirts .810, .837, .838; trousers .985, .993, .990.
 local WHERE_ALIGNED = {map = -1.0, components = 3.0, nearest = 2.0}
 local HIGHEST = {map = 4.0, descriptor = 4.0, components = 50.0, nearest = 50.0, look = 4.0, synthetic = 4.0}
