@@ -96,22 +96,22 @@ end)
 describe("the pictures of files", function()
   it("are read in a size and with channels that suit them", function()
     for _, case in ipairs {
-      {{side = 300, height = 300, width = 300, colour = 40}, {256, 256, 3}, "area"},
-      {{side = 200, height = 200, width = 200, colour = 4.1}, {256, 256, 3}, "bilinear"},
-      {{side = 199, height = 199, width = 199, colour = 4}, {128, 128, 1}, "area"},
-      {{side = 64, height = 64, width = 64, colour = 0}, {128, 128, 1}, "bilinear"},
-      {{side = 63, height = 63, width = 63, colour = 0}, {64, 64, 1}, "bilinear"},
-      {{side = 32, height = 32, width = 32, colour = 0}, {32, 32, 1}, "area"},
-      {{side = 40, height = 40, width = 40, colour = 0}, {48, 48, 1}, "bilinear"},
-      {{side = 28, height = 28, width = 28, colour = 0}, {32, 32, 1}, "bilinear"},
-      {{side = 4, height = 4, width = 4, colour = 0}, {16, 16, 1}, "bilinear"},
-      {{side = 693, height = 600, width = 800, colour = 0}, {256, 256, 1}, "area"},     -- 1 : 1.33
-      {{side = 1000, height = 500, width = 2000, colour = 0}, {128, 512, 1}, "area"},
-      {{side = 1000, height = 1600, width = 625, colour = 0}, {416, 160, 1}, "area"},
+      {{side = 300, height = 300, width = 300, colour = 40}, {256, 256, 3}},
+      {{side = 200, height = 200, width = 200, colour = 4.1}, {256, 256, 3}},
+      {{side = 199, height = 199, width = 199, colour = 4}, {128, 128, 1}},
+      {{side = 64, height = 64, width = 64, colour = 0}, {128, 128, 1}},
+      {{side = 63, height = 63, width = 63, colour = 0}, {64, 64, 1}},
+      {{side = 32, height = 32, width = 32, colour = 0}, {32, 32, 1}},
+      {{side = 40, height = 40, width = 40, colour = 0}, {48, 48, 1}},
+      {{side = 28, height = 28, width = 28, colour = 0}, {32, 32, 1}},
+      {{side = 4, height = 4, width = 4, colour = 0}, {16, 16, 1}},
+      {{side = 693, height = 600, width = 800, colour = 0}, {256, 256, 1}},  -- 1 : 1.33
+      {{side = 1000, height = 500, width = 2000, colour = 0}, {128, 512, 1}},
+      {{side = 1000, height = 1600, width = 625, colour = 0}, {416, 160, 1}},
     } do
       local o = picks.pictures(case[1])
       assert.same(case[2], {o.height, o.width, o.channels})
-      assert.equal(case[3], o.filter)
+      assert.equal("adaptive", o.filter)
     end
   end)
 
@@ -123,11 +123,11 @@ describe("the pictures of files", function()
       local set = agad.data.load(dir, {cache = false, choose = chosen.choose})
       assert.equal("agad_local", given.method)
       assert.same({3, 48, 96}, {set.channels, set.height, set.width})
-      assert.same({"48x96", 3, "bilinear"}, {set.options.size, set.options.channels, set.options.filter})
+      assert.same({"48x96", 3, "adaptive"}, {set.options.size, set.options.channels, set.options.filter})
       assert.same({100, 40, 5}, {chosen.found.width, chosen.found.height, chosen.found.pictures})
       set = agad.data.load(dir, {cache = false, size = 32, channels = 1, choose = auto.new({size = 32, channels = 1},
         dir).choose})
-      assert.same({1, 32, 32, "bilinear"}, {set.channels, set.height, set.width, set.options.filter})
+      assert.same({1, 32, 32, "adaptive"}, {set.channels, set.height, set.width, set.options.filter})
       assert.is_nil(auto.new({method = "agad"}, dir).choose)
     end)
   end)
@@ -200,7 +200,7 @@ describe("agad train on a folder", function()
       "pictures  48 x 48, as files have about 40 x 40; grey, without colours\n",
       ("training  for_files, as given; 0.0005 minutes: %d step"):format(row.steps))
     local c = row.config
-    assert.same({"all", 30, 48, 1, "bilinear", 4}, {c.gamma, c.holdout, c.size, c.channels, c.filter, c.batch})
+    assert.same({"all", 30, 48, 1, "adaptive", 4}, {c.gamma, c.holdout, c.size, c.channels, c.filter, c.batch})
     assert.same({.0005, c.steps, core.null}, {row.minutes, row.steps, c.epochs or core.null})
     local again
     status, again, err = cli.agad(("%s --out b.st --steps %d --gamma 0 --size 32 --channels 3"):format(command,

@@ -130,7 +130,7 @@ describe("resample", function()
     local whole = read(STORED .. "large.png")
     local two = agad.stack({whole, whole:flip {3}}, 1)
     for _, fit in ipairs {"resize", "crop", "pad"} do
-      for _, filter in ipairs {"bilinear", "area"} do
+      for _, filter in ipairs {"bilinear", "area", "adaptive"} do
         for _, size in ipairs {{20, 30}, {7, 60}, {47, 20}, {20, 61}, {60, 70}, {47, 61}} do
           local h, w = table.unpack(size)
           local wanted = read(STORED .. "large.png", {height = h, width = w, fit = fit, filter = filter})
@@ -159,9 +159,20 @@ describe("resample", function()
     end
   end)
 
+  it("is adaptive: area along a side that shrinks, bilinear along one that grows", function()
+    local p = picture(2, 3, 12, 10)
+    for _, case in ipairs {{6, 5, "area"}, {12, 5, "area"}, {18, 20, "bilinear"}, {12, 20, "bilinear"}} do
+      assert.same(resample(p, case[1], case[2], {filter = case[3]}):totable(),
+        resample(p, case[1], case[2], {filter = "adaptive"}):totable())
+    end
+    local narrow = resample(p, 12, 5, {filter = "area"})
+    assert.same(resample(narrow, 18, 5, {filter = "bilinear"}):totable(),
+      resample(p, 18, 5, {filter = "adaptive"}):totable())
+  end)
+
   it("keeps a grey wall as it is, whatever the size", function()
     local wall = agad.core.from_table({200}, "uint8"):reshape({1, 1, 1}):expand({1, 37, 53}):contiguous()
-    for _, filter in ipairs {"bilinear", "area"} do
+    for _, filter in ipairs {"bilinear", "area", "adaptive"} do
       for _, size in ipairs {{1, 1}, {3, 100}, {100, 3}, {36, 54}, {1, 200}} do
         local got = resample(wall, size[1], size[2], {filter = filter})
         assert.same({200, 200}, {got:min():item(), got:max():item()})
@@ -345,7 +356,7 @@ describe("a bad picture file", function()
     has(refused(read, path, {height = 3}), "give height and width, or neither")
     has(refused(read, path, {height = 3, width = 0}), "width = 0; give a whole number from 1 to 65536")
     has(refused(read, path, {channels = 2}), "channels = 2; give 1 (grey) or 3 (colour)")
-    has(refused(read, path, {filter = "cubic"}), "filter = cubic; give bilinear or area")
+    has(refused(read, path, {filter = "cubic"}), "filter = cubic; give bilinear, area or adaptive")
     has(refused(read, path, {max_pixels = -1}), "max_pixels = -1; give a whole number from 1")
     has(refused(read, path, {"x"}), "unknown option")
   end)

@@ -146,7 +146,7 @@ describe("load_files", function()
     local path = folder .. "/x.png"
     data.write_png(path, agad.rand(3, 21, 33):mul(255):to "uint8")
     for _, fit in ipairs {"resize", "crop", "pad"} do
-      for _, filter in ipairs {"bilinear", "area"} do
+      for _, filter in ipairs {"bilinear", "area", "adaptive"} do
         for channels = 1, 3, 2 do
           local one = data.read(path, {height = 8, width = 9, channels = channels, fit = fit, filter = filter})
           local r = data.load_files({path}, {height = 8, width = 9, channels = channels, fit = fit, filter = filter})
@@ -329,7 +329,7 @@ describe("load_files", function()
       ["width = -3; give a whole number from 1"] = {p, {height = 3, width = -3}},
       ["channels = 2; give 1 (grey) or 3 (colour)"] = {p, {channels = 2}},
       ["fit = fill; give resize, crop or pad"] = {p, {fit = "fill"}},
-      ["filter = true; give bilinear or area"] = {p, {filter = true}},
+      ["filter = true; give bilinear, area or adaptive"] = {p, {filter = true}},
       ["cache = 7; give a string"] = {p, {cache = 7}},
       ["on_progress must be a function"] = {p, {on_progress = 7}},
       ["item 2 of the paths is a number, not a string"] = {{p[1], 7}},

@@ -17,7 +17,7 @@ end
 teardown(scratch.remove)
 
 local SIZES = {16, 24, 28, 32, 48}
-local FITS, FILTERS = {"resize", "crop", "pad"}, {"bilinear", "area"}
+local FITS, FILTERS = {"resize", "crop", "pad"}, {"bilinear", "area", "adaptive"}
 
 -- n pictures that are all edges, and smooth within.
 local function drawn(n, channels, height, width)

@@ -3,7 +3,8 @@
 
 #include <stddef.h>
 
-const char *const data_fits[] = {"resize", "crop", "pad", NULL}, *const data_filters[] = {"bilinear", "area", NULL};
+const char *const data_fits[] = {"resize", "crop", "pad", NULL}, *const data_filters[] = {"bilinear", "area",
+                                                                                          "adaptive", NULL};
 
 static data_span whole(int in, int out) { return (data_span){0, in, 1, 0, out}; }
 

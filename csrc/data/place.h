@@ -17,6 +17,7 @@ typedef enum data_fit {
 typedef enum data_filter {
   DATA_BILINEAR, /* triangle; its support grows with the scale when shrinking */
   DATA_AREA,     /* box: the mean of what a pixel covers */
+  DATA_ADAPTIVE, /* the box along a side that shrinks, the triangle along one that grows */
 } data_filter;
 
 /* Their names, in the enums' order, ended by NULL. */

@@ -73,6 +73,7 @@ static void weigh(axis *a, int d, data_filter filter, double centre, double supp
 /* Output d of `out` covers the input from start + d scale on, scale = (end - start) / out. */
 static int axis_make(axis *a, int in, int out, float start, float end, data_filter filter) {
   double scale = (double)(end - start) / out, wide = scale < 1 ? 1 : scale;
+  if (filter == DATA_ADAPTIVE) filter = scale > 1 ? DATA_AREA : DATA_BILINEAR;
   double support = (filter == DATA_AREA ? 0.5 : 1.0) * wide;
   memset(a, 0, sizeof *a);
   a->in = in, a->out = out;

@@ -51,11 +51,12 @@ end
 -- All that is decided in this way is told in the set's notes.
 -- @param dir string
 -- @param o table size (side length, or "HEIGHTxWIDTH"; nil: as in the files, which must then be of one size), channels
---   (1, 3; nil: as in the files), fit ("resize", "crop", "pad"), filter ("bilinear", "area"), fast_decode (false; true:
---   decode large JPEGs at reduced size, which changes pixels slightly), strict (false; true: stop at a file that cannot
---   be read), cache (true: ~/.cache/agad/decoded; false; or a path), max_pixels, max_bytes (limits for one file),
---   on_progress (function(done, total); false: nothing is shown), choose (function(paths) of the training pictures,
---   which returns size, channels and filter to use)
+--   (1, 3; nil: as in the files), fit ("resize", "crop", "pad"), filter ("bilinear", "area", "adaptive": area along
+--   sides that shrink, bilinear along those that grow), fast_decode (false; true: decode large JPEGs at reduced size,
+--   which changes pixels slightly), strict (false; true: stop at a file that cannot be read), cache
+--   (true: ~/.cache/agad/decoded; false; or a path), max_pixels, max_bytes (limits for one file), on_progress
+--   (function(done, total); false: nothing is shown), choose (function(paths) of the training pictures, which returns
+--   size, channels and filter to use)
 -- @return set
 -- @raise there is no such folder, it has no pictures, or none of them can be read; with strict also: a mask that cannot
 --   be read or has another size, an anomalous picture without a mask
@@ -152,7 +153,7 @@ end
 -- and a photograph is rotated as its EXIF orientation says.
 -- @param path string
 -- @param o table height, width (nil: as in the file), channels (1, 3), fit ("resize", "crop", "pad"), filter
---   ("bilinear", "area"), fast_decode (false), max_pixels, max_bytes
+--   ("bilinear", "area", "adaptive"), fast_decode (false), max_pixels, max_bytes
 -- @return tensor uint8 (channels, height, width)
 -- @return table channels (1, 3), height, width, file_bytes of the file
 -- @raise it cannot be read, with its name and the reason
@@ -168,7 +169,7 @@ data.write_png = core.data.write_png
 -- @param pictures tensor uint8 (count, channels, height, width) or (channels, height, width)
 -- @param height integer
 -- @param width integer
--- @param o string|table the fit: "resize" (default), "crop" or "pad"; or {fit, filter ("bilinear", "area")}
+-- @param o string|table the fit: "resize" (default), "crop" or "pad"; or {fit, filter ("bilinear", "area", "adaptive")}
 -- @return tensor a new one
 data.resize = core.data.resize
 

@@ -15,7 +15,7 @@ local known = {
     help = "side length that pictures are resized to, or HEIGHTxWIDTH"},
   channels = option {kind = "integer", choices = {1, 3}, flag = "N", help = "1 for grey, 3 for colour"},
   fit = option {choices = {"resize", "crop", "pad"}, help = "how pictures are brought to that size"},
-  filter = option {choices = {"bilinear", "area"}, help = "resampling filter"},
+  filter = option {choices = {"bilinear", "area", "adaptive"}, help = "resampling filter"},
   fast_decode = option {default = false, help = "decode large JPEGs at reduced size; changes pixels slightly"},
   strict = option {default = false, help = "stop at a file that cannot be read, rather than skip it"},
   outside = option {default = false, help = "allow a CSV file to name pictures outside its folder"},

@@ -1,7 +1,7 @@
 --- @name agad.data.cifar10(o)
 -- CIFAR-10 from its binary batches: 50,000 and 10,000 pictures of 32 x 32.
 -- @param o table root (as for `agad.data.mnist`), size (32), channels (3), fit ("resize", "crop", "pad"),
---   filter ("bilinear", "area")
+--   filter ("bilinear", "area", "adaptive")
 -- @return set classes airplane, automobile, … truck
 -- @raise a file is missing (with where it was looked for and what to fetch) or broken
 -- @example set = agad.data.cifar10(); set

@@ -1,7 +1,7 @@
 --- @name agad.data.mnist(o)
 -- MNIST from its four IDX files, gzip or not: 60,000 and 10,000 digits of 28 x 28, resized.
 -- @param o table root ($AGAD_DATA, or ~/.cache/agad/data), size (32), channels (1), fit ("resize", "crop", "pad"),
---   filter ("bilinear", "area")
+--   filter ("bilinear", "area", "adaptive")
 -- @return set classes "0" to "9"
 -- @raise a file is missing (with where it was looked for), broken, or disagrees with another
 -- @example set = agad.data.mnist {size = 32}; set

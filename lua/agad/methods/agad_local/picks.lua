@@ -20,9 +20,6 @@ local function side_of(side)
   return side >= SMALL / 2 and SMALL or math.max(STEP, math.ceil(side / STEP) * STEP)
 end
 
--- The mean of an area keeps what is small in a picture that shrinks; where it grows, it would be the nearest pixel.
-local function filter_of(side, target) return side >= target and "area" or "bilinear" end
-
 --- How pictures are read.
 -- @param found table as of a method's key `pictures`
 -- @return table size, channels, filter
@@ -32,8 +29,7 @@ function picks.pictures(found)
   if math.max(ratio, 1 / ratio) > ASPECT then
     height, width = multiple(side * ratio ^ .5, side), multiple(side / ratio ^ .5, side)
   end
-  return {height = height, width = width, channels = found.colour <= GREY and 1 or 3,
-    filter = filter_of(found.side, side)}
+  return {height = height, width = width, channels = found.colour <= GREY and 1 or 3, filter = "adaptive"}
 end
 
 --- What is held out and known.
