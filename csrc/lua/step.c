@@ -466,4 +466,7 @@ static const luaL_Reg functions[] = {{"step", new_step}, {NULL, NULL}};
 void lua_agad_open_step(lua_State *L) {
   lua_agad_type(L, LUA_STEP, methods, close_step);
   luaL_setfuncs(L, functions, 0);
+  lua_newtable(L); /* core.optimisers: their names */
+  for (int i = 0; update_optimisers[i]; i++) lua_pushstring(L, update_optimisers[i]), lua_rawseti(L, -2, i + 1);
+  lua_setfield(L, -2, "optimisers");
 }
