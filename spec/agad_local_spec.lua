@@ -83,11 +83,11 @@ describe("training", function()
     local score = scorer.score(net, held_out, how)
     local parts = core.score(net, held_out, {low = 0, high = 1, batch = 8, bn = "running", output = "parts"})
     -- without known defects the verdict is the weighted sum of the groups, which lie between -1 and 4, but for those
-    -- of components; the map and the descriptor count twice what the last two count
+    -- of components; the map counts twice what the last two count, the descriptor three times that
     local groups, weights = parts:narrow(2, 1, 6), run.keep.verdict:narrow(1, 1, 6)
     assert.is_true((score - groups:matmul(weights):flatten()):abs():max():item() < 1e-4)
     local w = weights:flatten():totable()
-    assert.same({w[1], w[1], w[1] / 2, w[1] / 2}, {w[1], w[2], w[5], w[6]})
+    assert.same({2, 3, 1, 1}, {w[1] / w[5], w[2] / w[5], 1, w[6] / w[5]})
     assert.is_true(groups:min():item() >= -1)
     for _, i in ipairs {1, 2, 5, 6} do assert.is_true(groups:select(2, i):max():item() <= 4) end
     -- the groups are standardised on the held-out normals
@@ -220,12 +220,12 @@ describe("training", function()
     end)
 
   it("raises the map where it is highest in the pictures of known defects", function()
-    local known = require "agad.methods.agad_local.known"
+    local known, losses = require "agad.methods.agad_local.known", require "agad.methods.agad_local.losses"
     local logit = agad.zeros {1, 1, 32, 32}
     logit:narrow(3, 10, 3):narrow(4, 10, 3):fill_(2)
     logit:requires_grad_(true)
     -- .2 % of 1,024 pixels are two, whose mean over 3 x 3 pixels are 2 and 4/3 or less
-    local loss = known.loss(logit)
+    local loss = losses.of_pictures(logit, 1)
     loss:backward()
     local gradient = logit.grad
     assert.is_true(gradient:max():item() <= 0)
@@ -235,6 +235,35 @@ describe("training", function()
     assert.equal(300, known.steps({tune = 300}, 10, 10000))
     assert.equal(30, known.steps({tune = 300}, 1, 10000))    -- a single one is not seen more than 120 times
     assert.equal(50, known.steps({tune = 300}, 10, 500))
+  end)
+
+  it("lowers the map where it is highest in a clean picture, and lets those in doubt alone", function()
+    local losses = require "agad.methods.agad_local.losses"
+    local logit = agad.randn(4, 1, 32, 32, {dtype = "float64"}):requires_grad_(true)
+    local defective = core.from_table({1, 0, 0, 1}, "float64"):reshape {4, 1}
+    local counts = core.from_table({1, 1, 0, 1}, "float64"):reshape {4, 1}
+    local loss = losses.of_pictures(logit, defective, counts)
+    loss:backward()
+    local g = logit.grad
+    for i, sign in ipairs {-1, 1, 0, -1} do assert.equal(sign, g:select(1, i):sum():sign():item()) end
+    -- by the definition
+    local sum = 0
+    for i = 1, 4 do
+      local mean = {}
+      for y = 1, 32 do
+        for x = 1, 32 do
+          local y0, x0 = math.max(1, y - 1), math.max(1, x - 1)
+          local around = logit:detach():narrow(1, i, 1):narrow(3, y0, math.min(32, y + 1) - y0 + 1)
+          mean[#mean + 1] = around:narrow(4, x0, math.min(32, x + 1) - x0 + 1):mean():item()
+        end
+      end
+      table.sort(mean)
+      local z, label = (mean[#mean] + mean[#mean - 1]) / 2, defective:select(1, i):item()
+      local p = 1 / (1 + math.exp(-z))
+      local entropy = -(label * math.log(p) + (1 - label) * math.log(1 - p))
+      sum = sum + entropy * math.abs(p - label) * counts:select(1, i):item()
+    end
+    assert.near(sum / 4, loss:item(), 1e-6)
   end)
 
   it("draws those known defects into its pictures that have masks, and not into those that `fit` tells them from",
@@ -299,7 +328,7 @@ describe("training", function()
     local aligned, sum = weights(), 0
     assert.is_true(aligned[3] > 1.2 * aligned[5] and aligned[4] > .1 * aligned[5])
     for i = 1, 6 do sum = sum + aligned[i] end
-    assert.near(7, sum, 1e-5)
+    assert.near(8, sum, 1e-5)
     local plain = images:clone()
     images:copy_(images:to "float32" * .6 + agad.arange(32) * 3)      -- on no plain ground
     local filled = weights()

@@ -5,15 +5,16 @@
 -- and, where defects are known, a logistic regression on what the scores and the net say of them. All of that becomes
 -- one scoring program.
 -- The parts are in methods/agad_local: `prepare` (what is computed before training), `bands` (what the net sees),
--- `pseudo` (reconstructions as defects), `known` (known defects without masks), `features` and `scores` (what is
--- measured on a picture, for tensors and for the program alike), `fit` (the constants of the scores), `picks` (defaults
--- that depend on the pictures).
+-- `losses`, `pseudo` (reconstructions as defects), `known` (known defects without masks), `features` and `scores` (what
+-- is measured on a picture, for tensors and for the program alike), `fit` (the constants of the scores), `picks`
+-- (defaults that depend on the pictures).
 
 local agad = require "agad"
 local bands = require "agad.methods.agad_local.bands"
 local core = require "agad.core"
 local fit = require "agad.methods.agad_local.fit"
 local known = require "agad.methods.agad_local.known"
+local losses = require "agad.methods.agad_local.losses"
 local nn = require "agad.nn"
 local option = require("agad.base.options").option
 local picks = require "agad.methods.agad_local.picks"
@@ -23,7 +24,7 @@ local scores = require "agad.methods.agad_local.scores"
 
 local WARM_UP, FLOOR = 0.03, 0.02                 -- of the training; of the learning rate
 local TUNING, TUNING_WARM_UP = 0.25, 0.1          -- of the learning rate; of the steps with known defects
-local WEIGHT = 4                                  -- of the loss
+local KNOWN = 2                                   -- weight of the loss of known defects
 local GENERATOR = 8                               -- filters in its first layer
 local MEMORY = 0.02                               -- how fast what is known of a kind of defect follows
 
@@ -72,35 +73,36 @@ end
 local function rebuild(s) if s.options.pseudo > 0 then pseudo.rebuild(s) end end
 local function blend(s) if s.options.pseudo > 0 then pseudo.blend(s, s.options.pseudo) end end
 
--- Binary cross-entropy at the map's resolution, weighted by how wrong the net is (with the weight detached); beside it
--- the map, as probabilities, and what it is to be, (n, 1, h, w).
-local function cross_entropy(s, logit)
-  local y = s.mask:max_pool2d {2, 2}
-  local counts = agad.maximum(-(-s.weight):max_pool2d {2, 2}, y)
-  local p = logit:detach():sigmoid()
-  return ((logit:softplus() - logit * y) * ((p - y):abs() * counts)):mean() * WEIGHT, p, y
-end
-
 local function logits_of(s, x)
   return s.net.detector(bands.of(x, (crops(s) and s.keep.scales_full or s.keep.scales_whole):reshape {1, 3, 1, 1}))
 end
 
-local function map_loss(s)
-  local p, y
-  s.map = logits_of(s, s.drawn)
-  s.loss.map, p, y = cross_entropy(s, s.map)
-  s:backward("detector", s.loss.map)
-  local marked = y:sum {dim = {2, 3, 4}}
-  s.found, s.marked = (p * y):sum {dim = {2, 3, 4}} / marked:clamp {min = 1}, marked
+-- The losses of pictures with synthetic defects and of the clean ones beside them, from their logits, and how much of
+-- the marks is found.
+local function loss_of_drawn(s, logit)
+  local map, found, wanted, counts = losses.of_pixels(logit, s.mask, s.weight)
+  local defective = wanted:flatten {start_dim = 2}:amax {dim = {2}, keepdim = true}
+  -- a picture where there may be a defect or none says nothing
+  local certain = agad.maximum(defective, counts:flatten {start_dim = 2}:amin {dim = {2}, keepdim = true})
+  local picture = losses.of_pictures(logit, defective, certain)
+  s.loss.map, s.loss.picture = map, picture
+  local marked = wanted:sum {dim = {2, 3, 4}}
+  s.found, s.marked = (found * wanted):sum {dim = {2, 3, 4}} / marked:clamp {min = 1}, marked
+  return map + picture * s.options.picture
 end
 
--- The same loss; where the pictures drawn are whole, known defects are beside them, with a loss of their own.
+local function map_loss(s)
+  s.map = logits_of(s, s.drawn)
+  s:backward("detector", loss_of_drawn(s, s.map))
+end
+
+-- The same losses; where the pictures drawn are whole, known defects are beside them, with a loss of their own.
 local function known_loss(s)
   if crops(s) then return map_loss(s) end
   local n, more = s.drawn:size(1), known.batch(s)
   local logit = logits_of(s, agad.cat({s.drawn, more}, 1))
-  s.loss.map, s.loss.known = cross_entropy(s, logit:narrow(1, 1, n)), known.loss(logit:narrow(1, n + 1, more:size(1)))
-  s:backward("detector", s.loss.map + s.loss.known)
+  s.loss.known = losses.of_pictures(logit:narrow(1, n + 1, more:size(1)), 1)
+  s:backward("detector", loss_of_drawn(s, logit:narrow(1, 1, n)) + s.loss.known * KNOWN)
 end
 
 -- Follows which share of the marks of each kind is found.
@@ -124,10 +126,12 @@ return {
     minutes = 12.0,
     width = option {default = 16, min = 4, max = 256, help = "filters in the first level of the net"},
     defects = {
-      least = option {default = 1.5, above = 0, help = "weakest synthetic defects, in deviations of a picture"},
+      least = option {default = 1.0, above = 0, help = "weakest synthetic defects, in deviations of a picture"},
       most = option {default = 12.0, above = 0, help = "strongest synthetic defects"},
       count = option {default = 1.8, min = 1, max = 4, help = "mean number of synthetic defects in a picture"},
     },
+    picture = option {default = 0.5, min = 0, max = 100,
+      help = "weight of the loss of whole pictures, which tells by the map's highest values whether there is a defect"},
     kinds = kinds,
     tune = option {default = 300, min = 0, max = 100000,
       help = "steps with the pictures of known defects after training (at most a tenth of it)"},

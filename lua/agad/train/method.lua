@@ -64,7 +64,6 @@
 --     done and total count the steps of the phase before it and in all
 -- A net that a later phase does not train goes on with its averaged weights.
 
-local core = require "agad.core"
 local errors = require "agad.base.errors"
 local hint = require("agad.base.options").hint
 local extension = require "agad.train.extension"
@@ -154,14 +153,17 @@ end
 local phase_keys = {name = true, epochs = true, updates = true, step = true, start = true, rate = true,
   rate_of_step = true, steps = true}
 local update_keys = {nets = true, lr = true, weight_decay = true, optimiser = true, when = true}
-local optimisers = {}
-for _, name in ipairs(core.optimisers) do optimisers[name] = true end
 
 -- Whether a phase may have no epochs, and so no stages: `epochs` is 0, or an option that can be 0, or it has `steps`.
 local function may_be_empty(m, phase)
   if phase.epochs == 0 or phase.steps then return true end
   local _, named = options.schema(m)
   return named[phase.epochs or "epochs"].min == 0
+end
+
+local function is_among(list, v)
+  for _, x in ipairs(list) do if x == v then return true end end
+  return false
 end
 
 local function check_phase(m, phase, where)
@@ -182,9 +184,10 @@ local function check_phase(m, phase, where)
       fail(": update %s lacks 'nets', a list of names", name)
     end
     check_known(update, update_keys, ("%s: update %s"):format(where, name))
-    if update.optimiser ~= nil and not optimisers[update.optimiser] then
+    local optimisers = require("agad.core").optimisers
+    if update.optimiser ~= nil and not is_among(optimisers, update.optimiser) then
       fail(": update %s: optimiser = %s is none of %s", name, tostring(update.optimiser),
-        table.concat(core.optimisers, ", "))
+        table.concat(optimisers, ", "))
     end
     if update.when ~= nil and m.options[update.when] == nil then
       fail(": update %s: when = %s does not name an option of the method", name, tostring(update.when))
@@ -376,7 +379,7 @@ function method.encode(m, chosen)
     end
     return new
   end
-  return core.json_encode(encode(chosen, ""))
+  return require("agad.core").json_encode(encode(chosen, ""))
 end
 
 return method

@@ -10,8 +10,6 @@ local random = require "agad.base.random"
 local known = {}
 
 local PICTURES = 4                                -- of known defects, beside those of a batch
-local TOP = 0.002                                 -- share of a map's pixels that is to rise
-local WEIGHT = 2.0
 local JITTER = 0.1                                -- of gain and offset, in standard deviations
 local SHARE = 10                                  -- at most one in so many steps
 local VIEWS = 120                                 -- at most, of each known defect
@@ -45,17 +43,6 @@ function known.batch(s)
   if flips[3] == 1 and draw(2) == 1 then x = x:transpose(3, 4) end
   local function jitter() return JITTER * (draw(2001) - 1001) / 1000 end
   return x * math.exp(jitter()) + jitter()
-end
-
---- The loss: cross-entropy of the highest logits of each picture's smoothed map, weighted by how wrong they are.
--- @param logit tensor (n, 1, h, w)
--- @return tensor 0-d
-function known.loss(logit)
-  local smooth = logit:to "float32":avg_pool2d {kernel_size = {3, 3}, stride = {1, 1}, padding = {1, 1},
-    count_include_pad = false}
-  local flat = smooth:flatten {start_dim = 2}
-  local top = flat:topk(math.max(1, math.floor(flat:size(2) * TOP)), 2):mean {dim = {2}}
-  return ((-top):softplus() * (1 - top:detach():sigmoid())):mean() * WEIGHT
 end
 
 return known
