@@ -36,7 +36,7 @@ end
 -- @param counts tensor|nil (n, 1): 0 for pictures that do not count
 -- @return tensor 0-d
 function losses.of_pictures(logit, defective, counts)
-  -- as (h, w) pictures: with one channel, a map that is channels-last would be pooled by its single channel
+  -- (n, h, w): with its dimension of one channel the map counts as channels-last, which is pooled slowly
   local smooth = logit:squeeze(2):to "float32":avg_pool2d {kernel_size = {3, 3}, stride = {1, 1}, padding = {1, 1},
     count_include_pad = false}
   local flat = smooth:flatten {start_dim = 2}
