@@ -77,18 +77,24 @@ local function logits_of(s, x)
   return s.net.detector(bands.of(x, (crops(s) and s.keep.scales_full or s.keep.scales_whole):reshape {1, 3, 1, 1}))
 end
 
--- The losses of pictures with synthetic defects and of the clean ones beside them, from their logits, and how much of
--- the marks is found.
-local function loss_of_drawn(s, logit)
-  local map, found, wanted, counts = losses.of_pixels(logit, s.mask, s.weight)
+-- Whether there is a defect in each picture drawn, by where its map is highest. A picture where there may be one or
+-- none says nothing.
+local function loss_of_pictures(s, logit, wanted, counts)
   local defective = wanted:flatten {start_dim = 2}:amax {dim = {2}, keepdim = true}
-  -- a picture where there may be a defect or none says nothing
   local certain = agad.maximum(defective, counts:flatten {start_dim = 2}:amin {dim = {2}, keepdim = true})
-  local picture = losses.of_pictures(logit, defective, certain)
-  s.loss.map, s.loss.picture = map, picture
+  s.loss.picture = losses.of_pictures(logit, defective, certain)
+  return s.loss.picture * s.options.picture
+end
+
+-- The loss of pictures with synthetic defects and of the clean ones beside them, from their logits; and how much of the
+-- marks is found.
+local function loss_of_drawn(s, logit)
+  local loss, found, wanted, counts = losses.of_pixels(logit, s.mask, s.weight)
+  s.loss.map = loss
   local marked = wanted:sum {dim = {2, 3, 4}}
   s.found, s.marked = (found * wanted):sum {dim = {2, 3, 4}} / marked:clamp {min = 1}, marked
-  return map + picture * s.options.picture
+  if s.options.picture == 0 then return loss end
+  return loss + loss_of_pictures(s, logit, wanted, counts)
 end
 
 local function map_loss(s)
@@ -126,12 +132,12 @@ return {
     minutes = 12.0,
     width = option {default = 16, min = 4, max = 256, help = "filters in the first level of the net"},
     defects = {
-      least = option {default = 1.0, above = 0, help = "weakest synthetic defects, in deviations of a picture"},
+      least = option {default = 1.5, above = 0, help = "weakest synthetic defects, in deviations of a picture"},
       most = option {default = 12.0, above = 0, help = "strongest synthetic defects"},
       count = option {default = 1.8, min = 1, max = 4, help = "mean number of synthetic defects in a picture"},
     },
-    picture = option {default = 0.5, min = 0, max = 100,
-      help = "weight of the loss of whole pictures, which tells by the map's highest values whether there is a defect"},
+    picture = option {default = 0.0, min = 0, max = 100,
+      help = "weight of a loss of whole pictures, by the map's highest values; 0 = none"},
     kinds = kinds,
     tune = option {default = 300, min = 0, max = 100000,
       help = "steps with the pictures of known defects after training (at most a tenth of it)"},
