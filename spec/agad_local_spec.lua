@@ -225,7 +225,7 @@ describe("training", function()
     logit:narrow(3, 10, 3):narrow(4, 10, 3):fill_(2)
     logit:requires_grad_(true)
     -- .2 % of 1,024 pixels are two, whose mean over 3 x 3 pixels are 2 and 4/3 or less
-    local loss = losses.of_pictures(logit, 1)
+    local loss = losses.of_defective(logit)
     loss:backward()
     local gradient = logit.grad
     assert.is_true(gradient:max():item() <= 0)
@@ -237,39 +237,52 @@ describe("training", function()
     assert.equal(50, known.steps({tune = 300}, 10, 500))
   end)
 
-  it("lowers the map where it is highest in a clean picture, and lets those in doubt alone", function()
+  it("raises the map where it is highest inside defects, and lowers it where it is highest outside", function()
     local losses = require "agad.methods.agad_local.losses"
-    local logit = agad.randn(4, 1, 32, 32, {dtype = "float64"}):requires_grad_(true)
-    local defective = core.from_table({1, 0, 0, 1}, "float64"):reshape {4, 1}
-    local counts = core.from_table({1, 1, 0, 1}, "float64"):reshape {4, 1}
-    local loss = losses.of_pictures(logit, defective, counts)
+    local logit = agad.randn(3, 1, 32, 32, {dtype = "float64"}):requires_grad_(true)
+    local label, counts = agad.zeros {3, 1, 32, 32}, agad.ones {3, 1, 32, 32}
+    label:narrow(1, 1, 1):narrow(3, 5, 6):narrow(4, 20, 4):fill_(1)        -- in doubt on its right; the second is clean
+    counts:narrow(1, 1, 1):narrow(3, 5, 6):narrow(4, 24, 6):fill_(0)
+    counts:narrow(1, 3, 1):fill_(0)                                        -- nothing is certain of the third
+    local loss = losses.of_extremes(logit, label, counts)
     loss:backward()
-    local g = logit.grad
-    for i, sign in ipairs {-1, 1, 0, -1} do assert.equal(sign, g:select(1, i):sum():sign():item()) end
-    -- by the definition
-    local sum = 0
-    for i = 1, 4 do
-      local mean = {}
+    -- by the definition: means over 3 x 3 pixels within the picture
+    local function sorted(i, use)
+      local list = {}
       for y = 1, 32 do
         for x = 1, 32 do
           local y0, x0 = math.max(1, y - 1), math.max(1, x - 1)
           local around = logit:detach():narrow(1, i, 1):narrow(3, y0, math.min(32, y + 1) - y0 + 1)
-          mean[#mean + 1] = around:narrow(4, x0, math.min(32, x + 1) - x0 + 1):mean():item()
+          around = around:narrow(4, x0, math.min(32, x + 1) - x0 + 1)
+          local function at(t) return t:select(1, i):select(1, 1):select(1, y):select(1, x):item() end
+          if use(at(label), at(counts)) then list[#list + 1] = around:mean():item() end
         end
       end
-      table.sort(mean)
-      local z, label = (mean[#mean] + mean[#mean - 1]) / 2, defective:select(1, i):item()
-      local p = 1 / (1 + math.exp(-z))
-      local entropy = -(label * math.log(p) + (1 - label) * math.log(1 - p))
-      sum = sum + entropy * math.abs(p - label) * counts:select(1, i):item()
+      table.sort(list, function(a, b) return a > b end)
+      return list
     end
-    assert.near(sum / 4, loss:item(), 1e-6)
+    local function wrong(z, wanted)
+      local p = 1 / (1 + math.exp(-z))
+      return -math.log(wanted == 1 and p or 1 - p) * math.abs(p - wanted)
+    end
+    local function outside(i)
+      local list = sorted(i, function(l, c) return l == 0 and c == 1 end)
+      return wrong((list[1] + list[2]) / 2, 0)                             -- .2 % of 1,024 pixels
+    end
+    local inside = wrong(sorted(1, function(l) return l == 1 end)[1], 1)
+    assert.near((inside + outside(1) + outside(2)) / 6, loss:item(), 1e-5)
+    local g = logit.grad
+    assert.equal(-1, g:narrow(1, 1, 1):narrow(3, 5, 6):narrow(4, 20, 4):min():sign():item())
+    assert.is_true(g:select(1, 2):min():item() >= 0 and g:select(1, 2):max():item() > 0)
+    assert.equal(0, g:select(1, 3):abs():max():item())
   end)
 
-  it("learns from whole pictures where `picture` is above 0", function()
+  it("learns from the map's extremes where `extremes` is above 0", function()
     local seen = {}
-    local with = agad.trainer(task_of(), {method = "agad_local", steps = 12, batch = 6, seed = 2, width = 4,
-      picture = .5, log_every = 1}):fit(function(e) if e.kind == "step" then seen[#seen + 1] = e.losses.picture end end)
+    local given = {method = "agad_local", steps = 12, batch = 6, seed = 2, width = 4, extremes = .5, log_every = 1}
+    local with = agad.trainer(task_of(), given):fit(function(e)
+      if e.kind == "step" then seen[#seen + 1] = e.losses.extremes end
+    end)
     assert.equal(12, #seen)
     for _, loss in ipairs(seen) do assert.is_true(loss >= 0 and loss < 10) end
     assert.is_false(with.nets.detector:params()[1].tensor:equal(run.nets.detector:params()[1].tensor))

@@ -77,15 +77,6 @@ local function logits_of(s, x)
   return s.net.detector(bands.of(x, (crops(s) and s.keep.scales_full or s.keep.scales_whole):reshape {1, 3, 1, 1}))
 end
 
--- Whether there is a defect in each picture drawn, by where its map is highest. A picture where there may be one or
--- none says nothing.
-local function loss_of_pictures(s, logit, wanted, counts)
-  local defective = wanted:flatten {start_dim = 2}:amax {dim = {2}, keepdim = true}
-  local certain = agad.maximum(defective, counts:flatten {start_dim = 2}:amin {dim = {2}, keepdim = true})
-  s.loss.picture = losses.of_pictures(logit, defective, certain)
-  return s.loss.picture * s.options.picture
-end
-
 -- The loss of pictures with synthetic defects and of the clean ones beside them, from their logits; and how much of the
 -- marks is found.
 local function loss_of_drawn(s, logit)
@@ -93,8 +84,9 @@ local function loss_of_drawn(s, logit)
   s.loss.map = loss
   local marked = wanted:sum {dim = {2, 3, 4}}
   s.found, s.marked = (found * wanted):sum {dim = {2, 3, 4}} / marked:clamp {min = 1}, marked
-  if s.options.picture == 0 then return loss end
-  return loss + loss_of_pictures(s, logit, wanted, counts)
+  if s.options.extremes == 0 then return loss end
+  s.loss.extremes = losses.of_extremes(logit, wanted, counts)
+  return loss + s.loss.extremes * s.options.extremes
 end
 
 local function map_loss(s)
@@ -107,7 +99,7 @@ local function known_loss(s)
   if crops(s) then return map_loss(s) end
   local n, more = s.drawn:size(1), known.batch(s)
   local logit = logits_of(s, agad.cat({s.drawn, more}, 1))
-  s.loss.known = losses.of_pictures(logit:narrow(1, n + 1, more:size(1)), 1)
+  s.loss.known = losses.of_defective(logit:narrow(1, n + 1, more:size(1)))
   s:backward("detector", loss_of_drawn(s, logit:narrow(1, 1, n)) + s.loss.known * KNOWN)
 end
 
@@ -136,8 +128,8 @@ return {
       most = option {default = 12.0, above = 0, help = "strongest synthetic defects"},
       count = option {default = 1.8, min = 1, max = 4, help = "mean number of synthetic defects in a picture"},
     },
-    picture = option {default = 0.0, min = 0, max = 100,
-      help = "weight of a loss of whole pictures, by the map's highest values; 0 = none"},
+    extremes = option {default = 0.0, min = 0, max = 100,
+      help = "weight of a loss of the map's highest values, inside and outside of defects; 0 = none"},
     kinds = kinds,
     tune = option {default = 300, min = 0, max = 100000,
       help = "steps with the pictures of known defects after training (at most a tenth of it)"},

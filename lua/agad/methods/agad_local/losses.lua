@@ -1,4 +1,4 @@
--- The losses of agad_local: cross-entropy of the map, of its pixels and of where it is highest in a picture. Both are
+-- The losses of agad_local: cross-entropy of the map, of its pixels and of where it is highest in a picture. All are
 -- weighted by how wrong the net is (with the weight detached), so that what is told already teaches little.
 
 local agad = require "agad"
@@ -7,6 +7,7 @@ local losses = {}
 
 local OF_PIXELS = 4                               -- weight
 local TOP = 0.002                                 -- share of a map's pixels: its highest
+local FAR = 1e4                                   -- from all logits
 
 -- Cross-entropy of each logit with its label, weighted; beside it the probabilities.
 local function wrong(logit, label)
@@ -29,20 +30,36 @@ function losses.of_pixels(logit, mask, weight)
   return (loss * counts):mean() * OF_PIXELS, p, label, counts
 end
 
---- The loss of pictures: the mean of the smoothed map's highest logits is to say whether there is a defect
--- (multiple-instance learning). That is what a picture is scored by.
+-- The logits of each picture, smoothed as where it is scored, (n, h w). Without its dimension of one channel: with it,
+-- the map counts as channels-last, which is pooled slowly.
+local function smoothed(logit)
+  return logit:squeeze(2):to "float32":avg_pool2d {kernel_size = {3, 3}, stride = {1, 1}, padding = {1, 1},
+    count_include_pad = false}:flatten {start_dim = 2}
+end
+
+-- The mean of each picture's highest, (n, 1).
+local function highest(flat)
+  return flat:topk(math.max(1, math.floor(flat:size(2) * TOP)), 2):mean {dim = {2}, keepdim = true}
+end
+
+--- The loss of pictures of which is known only that there is a defect: it is to be where the map is highest
+-- (multiple-instance learning).
 -- @param logit tensor (n, 1, h, w)
--- @param defective tensor|number (n, 1) or for all of them: 1 where there is a defect, 0 where there is none
--- @param counts tensor|nil (n, 1): 0 for pictures that do not count
 -- @return tensor 0-d
-function losses.of_pictures(logit, defective, counts)
-  -- (n, h, w): with its dimension of one channel the map counts as channels-last, which is pooled slowly
-  local smooth = logit:squeeze(2):to "float32":avg_pool2d {kernel_size = {3, 3}, stride = {1, 1}, padding = {1, 1},
-    count_include_pad = false}
-  local flat = smooth:flatten {start_dim = 2}
-  local highest = flat:topk(math.max(1, math.floor(flat:size(2) * TOP)), 2):mean {dim = {2}, keepdim = true}
-  local loss = wrong(highest, defective)
-  return (counts and loss * counts or loss):mean()
+function losses.of_defective(logit) return (wrong(highest(smoothed(logit)), 1)):mean() end
+
+--- The loss of extremes: the highest logit inside the marks of a picture is to say that there is a defect, the highest
+-- ones outside of them that there is none. By those a picture is scored.
+-- @param logit tensor (n, 1, h, w)
+-- @param label tensor (n, 1, h, w): 1 where there is a defect
+-- @param counts tensor (n, 1, h, w): 0 where that is in doubt, else 1
+-- @return tensor 0-d
+function losses.of_extremes(logit, label, counts)
+  local flat, marked = smoothed(logit), label:flatten {start_dim = 2}:to "float32"
+  local clear = counts:flatten {start_dim = 2}:to "float32" * (1 - marked)
+  local inside = (flat - (1 - marked) * FAR):amax {dim = {2}, keepdim = true}
+  local outside = highest(flat - (1 - clear) * FAR)
+  return (wrong(inside, 1) * marked:amax {dim = {2}, keepdim = true} + wrong(outside, 0)):mean() / 2
 end
 
 return losses
