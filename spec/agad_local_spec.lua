@@ -22,10 +22,10 @@ local function quiet() end
 
 teardown(scratch.remove)
 
-local function trained(o, more)
+local function trained(o, more, on_event)
   local given = {method = "agad_local", steps = 12, batch = 6, seed = 2, width = 4}
   for name, v in pairs(more or {}) do given[name] = v end
-  return agad.trainer(task_of(o), given):fit(quiet)
+  return agad.trainer(task_of(o), given):fit(on_event or quiet)
 end
 
 describe("bands", function()
@@ -278,14 +278,19 @@ describe("training", function()
   end)
 
   it("learns from the map's extremes where `extremes` is above 0", function()
-    local seen = {}
-    local given = {method = "agad_local", steps = 12, batch = 6, seed = 2, width = 4, extremes = .5, log_every = 1}
-    local with = agad.trainer(task_of(), given):fit(function(e)
-      if e.kind == "step" then seen[#seen + 1] = e.losses.extremes end
-    end)
-    assert.equal(12, #seen)
-    for _, loss in ipairs(seen) do assert.is_true(loss >= 0 and loss < 10) end
-    assert.is_false(with.nets.detector:params()[1].tensor:equal(run.nets.detector:params()[1].tensor))
+    local function detector(weight)
+      local seen = {}
+      local of = trained(nil, {extremes = weight, log_every = 1}, function(e)
+        if e.kind == "step" then seen[#seen + 1] = e.losses.extremes end
+      end)
+      return of.nets.detector:params()[1].tensor, seen
+    end
+    local with, losses = detector(.5)
+    assert.equal(12, #losses)
+    for _, loss in ipairs(losses) do assert.is_true(loss >= 0 and loss < 10) end
+    local without, none = detector(0)
+    assert.same({}, none)
+    assert.is_false(with:equal(without))
   end)
 
   it("draws those known defects into its pictures that have masks, and not into those that `fit` tells them from",
