@@ -424,7 +424,7 @@ describe("the optimiser of an update", function()
       weights(new(m, {weight_decay = .1}):fit(quiet)))
     assert.equal(weights(new(with()):fit(quiet)), weights(new(m):fit(quiet)))     -- without a decay
     m.phases[1].updates.g.optimiser = "lion"
-    has(refused(new, m), 'update g: optimiser = lion is none of adam, adamw, muon')
+    has(refused(new, m), "update g: optimiser = lion is none of adam, adamw, muon")
     m.phases[1].updates.g = {nets = {"g"}, decay = 1}
     has(refused(new, m), "update g: unknown key decay")
   end)

@@ -46,7 +46,7 @@ end
 -- (multiple-instance learning).
 -- @param logit tensor (n, 1, h, w)
 -- @return tensor 0-d
-function losses.of_defective(logit) return (wrong(highest(smoothed(logit)), 1)):mean() end
+function losses.of_defective(logit) return wrong(highest(smoothed(logit)), 1):mean() end
 
 --- The loss of extremes: the highest logit inside the marks of a picture is to say that there is a defect, the highest
 -- ones outside of them that there is none. By those a picture is scored.
