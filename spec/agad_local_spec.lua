@@ -237,62 +237,6 @@ describe("training", function()
     assert.equal(50, known.steps({tune = 300}, 10, 500))
   end)
 
-  it("raises the map where it is highest inside defects, and lowers it where it is highest outside", function()
-    local losses = require "agad.methods.agad_local.losses"
-    local logit = agad.randn(3, 1, 32, 32, {dtype = "float64"}):requires_grad_(true)
-    local label, counts = agad.zeros {3, 1, 32, 32}, agad.ones {3, 1, 32, 32}
-    label:narrow(1, 1, 1):narrow(3, 5, 6):narrow(4, 20, 4):fill_(1)        -- in doubt on its right; the second is clean
-    counts:narrow(1, 1, 1):narrow(3, 5, 6):narrow(4, 24, 6):fill_(0)
-    counts:narrow(1, 3, 1):fill_(0)                                        -- nothing is certain of the third
-    local loss = losses.of_extremes(logit, label, counts)
-    loss:backward()
-    -- by the definition: means over 3 x 3 pixels within the picture
-    local function sorted(i, use)
-      local list = {}
-      for y = 1, 32 do
-        for x = 1, 32 do
-          local y0, x0 = math.max(1, y - 1), math.max(1, x - 1)
-          local around = logit:detach():narrow(1, i, 1):narrow(3, y0, math.min(32, y + 1) - y0 + 1)
-          around = around:narrow(4, x0, math.min(32, x + 1) - x0 + 1)
-          local function at(t) return t:select(1, i):select(1, 1):select(1, y):select(1, x):item() end
-          if use(at(label), at(counts)) then list[#list + 1] = around:mean():item() end
-        end
-      end
-      table.sort(list, function(a, b) return a > b end)
-      return list
-    end
-    local function wrong(z, wanted)
-      local p = 1 / (1 + math.exp(-z))
-      return -math.log(wanted == 1 and p or 1 - p) * math.abs(p - wanted)
-    end
-    local function outside(i)
-      local list = sorted(i, function(l, c) return l == 0 and c == 1 end)
-      return wrong((list[1] + list[2]) / 2, 0)                             -- .2 % of 1,024 pixels
-    end
-    local inside = wrong(sorted(1, function(l) return l == 1 end)[1], 1)
-    assert.near((inside + outside(1) + outside(2)) / 6, loss:item(), 1e-5)
-    local g = logit.grad
-    assert.equal(-1, g:narrow(1, 1, 1):narrow(3, 5, 6):narrow(4, 20, 4):min():sign():item())
-    assert.is_true(g:select(1, 2):min():item() >= 0 and g:select(1, 2):max():item() > 0)
-    assert.equal(0, g:select(1, 3):abs():max():item())
-  end)
-
-  it("learns from the map's extremes where `extremes` is above 0", function()
-    local function detector(weight)
-      local seen = {}
-      local of = trained(nil, {extremes = weight, log_every = 1}, function(e)
-        if e.kind == "step" then seen[#seen + 1] = e.losses.extremes end
-      end)
-      return of.nets.detector:params()[1].tensor, seen
-    end
-    local with, losses = detector(.5)
-    assert.equal(12, #losses)
-    for _, loss in ipairs(losses) do assert.is_true(loss >= 0 and loss < 10) end
-    local without, none = detector(0)
-    assert.same({}, none)
-    assert.is_false(with:equal(without))
-  end)
-
   it("draws those known defects into its pictures that have masks, and not into those that `fit` tells them from",
     function()
       local function detector(of) return of.nets.detector:params()[1].tensor end

@@ -80,13 +80,11 @@ end
 -- The loss of pictures with synthetic defects and of the clean ones beside them, from their logits; and how much of the
 -- marks is found.
 local function loss_of_drawn(s, logit)
-  local loss, found, wanted, counts = losses.of_pixels(logit, s.mask, s.weight)
+  local loss, found, wanted = losses.of_pixels(logit, s.mask, s.weight)
   s.loss.map = loss
   local marked = wanted:sum {dim = {2, 3, 4}}
   s.found, s.marked = (found * wanted):sum {dim = {2, 3, 4}} / marked:clamp {min = 1}, marked
-  if s.options.extremes == 0 then return loss end
-  s.loss.extremes = losses.of_extremes(logit, wanted, counts)
-  return loss + s.loss.extremes * s.options.extremes
+  return loss
 end
 
 local function map_loss(s)
@@ -128,8 +126,6 @@ return {
       most = option {default = 12.0, above = 0, help = "strongest synthetic defects"},
       count = option {default = 1.8, min = 1, max = 4, help = "mean number of synthetic defects in a picture"},
     },
-    extremes = option {default = 0.0, min = 0, max = 100,
-      help = "weight of a loss of the map's highest values, inside and outside of defects; 0 = none"},
     kinds = kinds,
     tune = option {default = 300, min = 0, max = 100000,
       help = "steps with the pictures of known defects after training (at most a tenth of it)"},

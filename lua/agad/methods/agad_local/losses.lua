@@ -1,5 +1,8 @@
 -- The losses of agad_local: cross-entropy of the map, of its pixels and of where it is highest in a picture. All are
 -- weighted by how wrong the net is (with the weight detached), so that what is told already teaches little.
+-- Tried and left out: a loss by which the highest values of the map, or of a second map beside it, tell pictures with
+-- synthetic defects. On magnetic tiles (none known) it raises the AUROC from .890 to .92 or more after 5,000 steps, but
+-- the second map is worth no more than .009 after 10,000, and on blood cells either costs .01 to .04.
 
 local agad = require "agad"
 
@@ -7,7 +10,6 @@ local losses = {}
 
 local OF_PIXELS = 4                               -- weight
 local TOP = 0.002                                 -- share of a map's pixels: its highest
-local FAR = 1e4                                   -- from all logits
 
 -- Cross-entropy of each logit with its label, weighted; beside it the probabilities.
 local function wrong(logit, label)
@@ -22,23 +24,18 @@ end
 -- @return tensor 0-d
 -- @return tensor (n, 1, h, w) the map, as probabilities
 -- @return tensor (n, 1, h, w) what it is to be
--- @return tensor (n, 1, h, w) 0 where that is in doubt, else 1
 function losses.of_pixels(logit, mask, weight)
   local label = mask:max_pool2d {2, 2}
   local counts = agad.maximum(-(-weight):max_pool2d {2, 2}, label)
   local loss, p = wrong(logit, label)
-  return (loss * counts):mean() * OF_PIXELS, p, label, counts
+  return (loss * counts):mean() * OF_PIXELS, p, label
 end
 
--- The logits of each picture, smoothed as where it is scored, (n, h w). Without its dimension of one channel: with it,
--- the map counts as channels-last, which is pooled slowly.
-local function smoothed(logit)
-  return logit:squeeze(2):to "float32":avg_pool2d {kernel_size = {3, 3}, stride = {1, 1}, padding = {1, 1},
+-- The mean of each picture's highest logits, smoothed as where it is scored, (n, 1). It is pooled without its dimension
+-- of one channel: with it, the map counts as channels-last, which is pooled slowly.
+local function highest(logit)
+  local flat = logit:squeeze(2):to "float32":avg_pool2d {kernel_size = {3, 3}, stride = {1, 1}, padding = {1, 1},
     count_include_pad = false}:flatten {start_dim = 2}
-end
-
--- The mean of each picture's highest, (n, 1).
-local function highest(flat)
   return flat:topk(math.max(1, math.floor(flat:size(2) * TOP)), 2):mean {dim = {2}, keepdim = true}
 end
 
@@ -46,20 +43,6 @@ end
 -- (multiple-instance learning).
 -- @param logit tensor (n, 1, h, w)
 -- @return tensor 0-d
-function losses.of_defective(logit) return wrong(highest(smoothed(logit)), 1):mean() end
-
---- The loss of extremes: the highest logit inside the marks of a picture is to say that there is a defect, the highest
--- ones outside of them that there is none. By those a picture is scored.
--- @param logit tensor (n, 1, h, w)
--- @param label tensor (n, 1, h, w): 1 where there is a defect
--- @param counts tensor (n, 1, h, w): 0 where that is in doubt, else 1
--- @return tensor 0-d
-function losses.of_extremes(logit, label, counts)
-  local flat, marked = smoothed(logit), label:flatten {start_dim = 2}:to "float32"
-  local clear = counts:flatten {start_dim = 2}:to "float32" * (1 - marked)
-  local inside = (flat - (1 - marked) * FAR):amax {dim = {2}, keepdim = true}
-  local outside = highest(flat - (1 - clear) * FAR)
-  return (wrong(inside, 1) * marked:amax {dim = {2}, keepdim = true} + wrong(outside, 0)):mean() / 2
-end
+function losses.of_defective(logit) return wrong(highest(logit), 1):mean() end
 
 return losses
