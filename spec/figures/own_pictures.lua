@@ -11,8 +11,8 @@ local own_pictures = dofile "spec/figures/support/own_pictures.lua"
 local DATA = os.getenv "AGAD_DATA" or ""
 local PATH, SEEDS = "spec/figures/measured/own_pictures.jsonl", {1, 2, 3}
 -- Names, normal classes and steps.
-local sets = {{"magnetic-tile", "MT_Free", 10000}, {"solar-cells", "good", 5000}, {"road-crack", "good", 5000},
-  {"malaria", "good", 3700}, {"chest-xray", "NORMAL", 3700}}
+local sets = {{"magnetic-tile", "MT_Free", 10000}, {"solar-cells", "good", 10000}, {"road-crack", "good", 5000},
+  {"malaria", "good", 10000}, {"chest-xray", "NORMAL", 3700}}
 local textures = {{"cloth", 1000}, {"metal", 6000}, {"grain", 1000}, {"dots", 1000}}
 
 local records, have = {}, {}
