@@ -22,10 +22,10 @@ local function quiet() end
 
 teardown(scratch.remove)
 
-local function trained(o, more, on_event)
+local function trained(o, more)
   local given = {method = "agad_local", steps = 12, batch = 6, seed = 2, width = 4}
   for name, v in pairs(more or {}) do given[name] = v end
-  return agad.trainer(task_of(o), given):fit(on_event or quiet)
+  return agad.trainer(task_of(o), given):fit(quiet)
 end
 
 describe("bands", function()
