@@ -248,6 +248,9 @@ describe("training", function()
     local full = losses.of_pixels(agad.zeros {1, 1, 4, 4}, agad.ones {1, 1, 8, 8}, agad.ones {1, 1, 8, 8}, .5)
     local same = losses.of_pixels(agad.zeros {1, 1, 4, 4}, agad.ones {1, 1, 8, 8}, agad.ones {1, 1, 8, 8}, 0)
     assert.equal(same:item(), full:item())
+    -- and the option reaches the training
+    local function detector(of) return of.nets.detector:params()[1].tensor end
+    assert.is_false(detector(trained(nil, {trim = .2})):equal(detector(run)))
   end)
 
   it("raises the map where it is highest in the pictures of known defects", function()

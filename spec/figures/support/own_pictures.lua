@@ -16,10 +16,10 @@ local TRAIN, DRAWS, KNOWN, TEXTURE_HELD_OUT = .7, 3, {10, 40}, 150
 local THUMBNAIL, WRONG_STREAM = 64, 55
 
 -- Writes path,label,split,mask for a folder's pictures. Returns the file, the paths of the defects of the test side and
--- the number of normals of the training side. o: seed; known (the paths, as keys, of defects that become known ones of
+-- the number of normals of the training side. o: known (the paths, as keys, of defects that become known ones of
 -- the training side); wrong (of defects that leave the test side, and become normals of the training side if
 -- o.mislabelled is true).
-local function manifest(dir, name, normal, o)
+local function manifest(dir, name, normal, seed, o)
   local paths, lines, defects, normals = core.data.list(dir), {"path,label,split,mask"}, {}, 0
   local known, wrong = o.known or {}, o.wrong or {}
   local function add(path, class, split, mask)
@@ -44,23 +44,22 @@ local function manifest(dir, name, normal, o)
       add(path, path:match "^[^/]+", "test")
     end
   end
-  random.shuffle(unsplit, random.generator(o.seed))
+  random.shuffle(unsplit, random.generator(seed))
   for i, path in ipairs(unsplit) do add(path, normal, i <= TRAIN * #unsplit and "train" or "test") end
   local folder = os.tmpname()
   os.remove(folder)
   assert(lfs.mkdir(folder))
-  local to = ("%s/%s-%d.csv"):format(folder, name, o.seed)
+  local to = ("%s/%s-%d.csv"):format(folder, name, seed)
   local file = assert(io.open(to, "w"))
   file:write(table.concat(lines, "\n"), "\n")
   file:close()
   return to, defects, normals
 end
 
--- A run on the set at its beginning, the paths of the defects of its test side, and the number of normals. o: as for
--- `manifest`, but for the seed.
+-- A run on the set at its beginning, the paths of the defects of its test side, and the number of normals of
+-- its training side. o: as for `manifest`.
 local function begun(dir, name, normal, given, o)
-  local path, defects, normals = manifest(dir, name, normal, {seed = given.seed, known = o.known, wrong = o.wrong,
-    mislabelled = o.mislabelled})
+  local path, defects, normals = manifest(dir, name, normal, given.seed, o)
   local picks = auto.new(given, path)
   local set = agad.data.load(path, {outside = true, normal = normal, choose = picks.choose})
   os.remove(path)
@@ -143,7 +142,7 @@ function own_pictures.folder(dir, name, normal, given)
   return record
 end
 
--- About so many defects, drawn by the seed in whole groups of pictures that are nearly the same (one part from which
+-- At most so many defects, drawn by the seed in whole groups of pictures that are nearly the same (one part from which
 -- several were taken): paths as keys; and their number.
 local function drawn(dir, normal, defects, seed, wanted)
   local set = agad.data.load(dir, {normal = normal, size = THUMBNAIL})
