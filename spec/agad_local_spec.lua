@@ -219,40 +219,6 @@ describe("training", function()
       assert.is_true(plain.nets.detector:params()[1].tensor:equal(off.nets.detector:params()[1].tensor))
     end)
 
-  it("leaves out of its loss those pixels without a mark where the map is highest", function()
-    local losses = require "agad.methods.agad_local.losses"
-    local mask, weight = agad.zeros {2, 1, 40, 40}, agad.ones {2, 1, 40, 40}
-    mask:narrow(3, 1, 4):narrow(4, 1, 4):fill_(1)            -- pixels 1 and 2 of the map, down and right
-    weight:narrow(3, 21, 4):narrow(4, 1, 4):fill_(0)         -- 11 and 12 down
-    local function gradient(trim)
-      local logit = agad.zeros {2, 1, 20, 20}
-      logit:narrow(3, 1, 12):narrow(4, 1, 2):fill_(5)        -- marked, not marked, in doubt
-      logit:narrow(3, 20, 1):narrow(4, 17, 4):fill_(2)
-      logit:narrow(3, 3, 8):narrow(4, 1, 2):fill_(0)
-      logit:requires_grad_(true)
-      local loss = losses.of_pixels(logit, mask, weight, trim)
-      loss:backward()
-      return logit.grad, loss:item()
-    end
-    local all, more = gradient(0)
-    local trimmed, less = gradient(.01)                      -- four pixels of 400 in each picture
-    local left_out = all:ne(trimmed)
-    assert.equal(2 * 4, left_out:sum():item())
-    assert.is_true(left_out:narrow(3, 20, 1):narrow(4, 17, 4):all():item())
-    assert.is_true(all:narrow(3, 20, 1):narrow(4, 17, 4):gt(0):all():item())
-    assert.equal(0, trimmed:narrow(3, 20, 1):narrow(4, 17, 4):abs():max():item())
-    assert.is_true(trimmed:narrow(3, 1, 2):narrow(4, 1, 2):lt(0):all():item())
-    assert.equal(0, trimmed:narrow(3, 11, 2):narrow(4, 1, 2):abs():max():item())
-    assert.is_true(less < more)
-    -- where all is marked there is nothing to leave out
-    local full = losses.of_pixels(agad.zeros {1, 1, 4, 4}, agad.ones {1, 1, 8, 8}, agad.ones {1, 1, 8, 8}, .5)
-    local same = losses.of_pixels(agad.zeros {1, 1, 4, 4}, agad.ones {1, 1, 8, 8}, agad.ones {1, 1, 8, 8}, 0)
-    assert.equal(same:item(), full:item())
-    -- and the option reaches the training
-    local function detector(of) return of.nets.detector:params()[1].tensor end
-    assert.is_false(detector(trained(nil, {trim = .2})):equal(detector(run)))
-  end)
-
   it("raises the map where it is highest in the pictures of known defects", function()
     local known, losses = require "agad.methods.agad_local.known", require "agad.methods.agad_local.losses"
     local logit = agad.zeros {1, 1, 32, 32}

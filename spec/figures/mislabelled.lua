@@ -1,20 +1,17 @@
 -- Defects among the normals: agad_local on real sets of $AGAD_DATA with 5 % of the training normals labelled wrong, and
--- without them, as a table. What is missing in spec/figures/measured/mislabelled.jsonl is trained first, up to half an
+-- without them, as a table. What is missing in spec/figures/measured/mislabelled.jsonl is trained first, up to an
 -- hour each; sets that are not there are said and passed over.
 --     build/agad spec/figures/mislabelled.lua [SET [SEED [STEPS]]]
 
 local own_pictures = dofile "spec/figures/support/own_pictures.lua"
 local records = dofile "spec/figures/support/records.lua"
 
-local SEEDS, STEPS, SHARE = {1, 2, 3}, 3000, .05
--- Names and normal classes.
-local sets = {{"magnetic-tile", "MT_Free"}, {"solar-cells", "good"}, {"road-crack", "good"}, {"malaria", "good"}}
+local SEEDS, SHARE = {1, 2, 3}, .05
 
 local measured = records.read("spec/figures/measured/mislabelled.jsonl", "mislabelled")
-local steps = math.tointeger(arg[3] or STEPS)
 for _, seed in ipairs(arg[2] and {math.tointeger(arg[2])} or SEEDS) do
-  for _, set in ipairs(sets) do
-    local name, normal = set[1], set[2]
+  for _, set in ipairs(own_pictures.SETS) do
+    local name, normal, steps = set[1], set[2], math.tointeger(arg[3] or set[3])
     if (not arg[1] or arg[1] == name) and measured:needs(name, seed, steps) then
       measured:add(own_pictures.mislabelled(records.folder(name), name, normal, {seed = seed, steps = steps}, SHARE))
     end

@@ -7,15 +7,12 @@ local own_pictures = dofile "spec/figures/support/own_pictures.lua"
 local records = dofile "spec/figures/support/records.lua"
 
 local SEEDS = {1, 2, 3}
--- Names, normal classes and steps.
-local sets = {{"magnetic-tile", "MT_Free", 10000}, {"solar-cells", "good", 10000}, {"road-crack", "good", 5000},
-  {"malaria", "good", 10000}, {"chest-xray", "NORMAL", 3700}}
 local textures = {{"cloth", 1000}, {"metal", 6000}, {"grain", 1000}, {"dots", 1000}}
 
 local measured = records.read("spec/figures/measured/own_pictures.jsonl", "own_pictures")
 local wanted = arg[1]
 for _, seed in ipairs(arg[2] and {math.tointeger(arg[2])} or SEEDS) do
-  for _, set in ipairs(sets) do
+  for _, set in ipairs(own_pictures.SETS) do
     local name, steps = set[1], math.tointeger(arg[3] or set[3])
     if (not wanted or wanted == name) and measured:needs(name, seed, steps) then
       measured:add(own_pictures.folder(records.folder(name), name, set[2], {seed = seed, steps = steps}))

@@ -80,7 +80,7 @@ end
 -- The loss of pictures with synthetic defects and of the clean ones beside them, from their logits; and how much of the
 -- marks is found.
 local function loss_of_drawn(s, logit)
-  local loss, found, wanted = losses.of_pixels(logit, s.mask, s.weight, s.options.trim)
+  local loss, found, wanted = losses.of_pixels(logit, s.mask, s.weight)
   s.loss.map = loss
   local marked = wanted:sum {dim = {2, 3, 4}}
   s.found, s.marked = (found * wanted):sum {dim = {2, 3, 4}} / marked:clamp {min = 1}, marked
@@ -127,8 +127,6 @@ return {
       count = option {default = 1.8, min = 1, max = 4, help = "mean number of synthetic defects in a picture"},
     },
     kinds = kinds,
-    trim = option {default = 0.0, min = 0, max = 0.5,
-      help = "share of a picture's pixels, highest in the map without a mark, that teach nothing; 0 = none"},
     tune = option {default = 300, min = 0, max = 100000,
       help = "steps with the pictures of known defects after training (at most a tenth of it)"},
     pseudo = option {default = 0.0, min = 0, max = 1,

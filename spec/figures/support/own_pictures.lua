@@ -102,6 +102,10 @@ end
 
 local own_pictures = {}
 
+-- Names, normal classes and steps.
+own_pictures.SETS = {{"magnetic-tile", "MT_Free", 10000}, {"solar-cells", "good", 10000}, {"road-crack", "good", 5000},
+  {"malaria", "good", 10000}, {"chest-xray", "NORMAL", 3700}}
+
 --- Trains on a texture of `weave`, without known defects, and measures.
 -- @param texture string
 -- @param given table seed, steps, and other options
